@@ -1,0 +1,233 @@
+//! The account: what became of every delivery. `received = stored + duplicate + quarantined + dropped`, always.
+
+use std::fmt;
+
+/// The route a delivery belongs to: an index into the settings' routes, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RouteId(pub Option<u16>);
+
+/// What became of one delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// A row in its route's table.
+    Stored,
+    /// Already there; not stored again.
+    Duplicate(Repeat),
+    /// Kept with its bytes and the reason.
+    Quarantined(Reason),
+    /// Not kept.
+    Dropped(Drop),
+}
+
+/// Why a delivery is a duplicate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Repeat {
+    /// The broker delivered it again because our acknowledgement had not reached it: the ledger knows it.
+    Redelivery,
+    /// A retained message, repeated because we subscribed again.
+    Retained,
+    /// The route's natural key is already in the table.
+    Unique,
+}
+
+/// Why a delivery is in quarantine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// No bytes at all.
+    EmptyPayload,
+    /// Not UTF-8.
+    NotUtf8,
+    /// Not JSON (or nested too deep to be a sensor's).
+    NotJson,
+    /// A required field is missing or null.
+    MissingField,
+    /// A value of another type than the route says.
+    WrongType,
+    /// A value outside `min` and `max`, or one that its type cannot hold.
+    OutOfRange,
+    /// Larger than `max_packet_size`; the first bytes are kept.
+    TooLarge,
+    /// No route's filter matches the topic.
+    NoRoute,
+    /// The table refused the row (a constraint of its own).
+    RefusedByTable,
+}
+
+/// Why a delivery was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Drop {
+    /// QoS 0, in memory, and the process had to stop before the database would take it.
+    Shutdown,
+}
+
+impl Outcome {
+    /// The words of the columns `outcome` and `reason` of `barograph_accounting`.
+    pub fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Stored => ("stored", ""),
+            Self::Duplicate(repeat) => ("duplicate", repeat.word()),
+            Self::Quarantined(reason) => ("quarantined", reason.word()),
+            Self::Dropped(Drop::Shutdown) => ("dropped", "shutdown"),
+        }
+    }
+}
+
+/// Every outcome there is, so that stored words can be read back.
+const OUTCOMES: &[Outcome] = &[
+    Outcome::Stored,
+    Outcome::Duplicate(Repeat::Redelivery),
+    Outcome::Duplicate(Repeat::Retained),
+    Outcome::Duplicate(Repeat::Unique),
+    Outcome::Quarantined(Reason::EmptyPayload),
+    Outcome::Quarantined(Reason::NotUtf8),
+    Outcome::Quarantined(Reason::NotJson),
+    Outcome::Quarantined(Reason::MissingField),
+    Outcome::Quarantined(Reason::WrongType),
+    Outcome::Quarantined(Reason::OutOfRange),
+    Outcome::Quarantined(Reason::TooLarge),
+    Outcome::Quarantined(Reason::NoRoute),
+    Outcome::Quarantined(Reason::RefusedByTable),
+    Outcome::Dropped(Drop::Shutdown),
+];
+
+impl Outcome {
+    /// The outcome that [`Outcome::words`] wrote.
+    pub fn from_words(outcome: &str, reason: &str) -> Option<Self> {
+        OUTCOMES.iter().copied().find(|known| known.words() == (outcome, reason))
+    }
+}
+
+impl Repeat {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Redelivery => "redelivery",
+            Self::Retained => "retained",
+            Self::Unique => "unique",
+        }
+    }
+}
+
+impl Reason {
+    /// The word of the column `reason` of `barograph_quarantine`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::EmptyPayload => "empty_payload",
+            Self::NotUtf8 => "not_utf8",
+            Self::NotJson => "not_json",
+            Self::MissingField => "missing_field",
+            Self::WrongType => "wrong_type",
+            Self::OutOfRange => "out_of_range",
+            Self::TooLarge => "too_large",
+            Self::NoRoute => "no_route",
+            Self::RefusedByTable => "refused_by_table",
+        }
+    }
+}
+
+/// Counts by route and outcome. There are few kinds, so a list beats a map.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    counts: Vec<(RouteId, Outcome, u64)>,
+}
+
+impl Tally {
+    /// Counts `n` deliveries.
+    pub fn add(&mut self, route: RouteId, outcome: Outcome, n: u64) {
+        match self.counts.iter_mut().find(|(r, o, _)| *r == route && *o == outcome) {
+            Some((_, _, count)) => *count += n,
+            None => self.counts.push((route, outcome, n)),
+        }
+    }
+
+    /// Counts all that `other` counted.
+    pub fn merge(&mut self, other: &Self) {
+        for &(route, outcome, n) in &other.counts {
+            self.add(route, outcome, n);
+        }
+    }
+
+    /// What this tally has more than `base`.
+    #[must_use]
+    pub fn since(&self, base: &Self) -> Self {
+        let before = |route, outcome| {
+            base.iter().find(|(r, o, _)| (*r, *o) == (route, outcome)).map_or(0, |(_, _, n)| n)
+        };
+        let more = |(route, outcome, n): (RouteId, Outcome, u64)| {
+            (route, outcome, n.saturating_sub(before(route, outcome)))
+        };
+        Self { counts: self.iter().map(more).filter(|(_, _, n)| *n > 0).collect() }
+    }
+
+    /// Every count.
+    pub fn iter(&self) -> impl Iterator<Item = (RouteId, Outcome, u64)> + '_ {
+        self.counts.iter().copied()
+    }
+
+    /// The sums over all routes and reasons.
+    pub fn sums(&self) -> Sums {
+        self.sums_where(|_| true)
+    }
+
+    /// The sums of one route.
+    pub fn sums_of(&self, route: RouteId) -> Sums {
+        self.sums_where(|r| r == route)
+    }
+
+    fn sums_where(&self, wanted: impl Fn(RouteId) -> bool) -> Sums {
+        let mut sums = Sums::default();
+        for (_, outcome, n) in self.iter().filter(|(route, _, _)| wanted(*route)) {
+            match outcome {
+                Outcome::Stored => sums.stored += n,
+                Outcome::Duplicate(_) => sums.duplicate += n,
+                Outcome::Quarantined(_) => sums.quarantined += n,
+                Outcome::Dropped(_) => sums.dropped += n,
+            }
+        }
+        sums
+    }
+}
+
+/// The four ends that a delivery can come to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Rows.
+    pub stored: u64,
+    /// Not stored again.
+    pub duplicate: u64,
+    /// Kept with their bytes.
+    pub quarantined: u64,
+    /// Not kept.
+    pub dropped: u64,
+}
+
+impl Sums {
+    /// All four.
+    pub fn total(&self) -> u64 {
+        self.stored + self.duplicate + self.quarantined + self.dropped
+    }
+}
+
+impl fmt::Display for Sums {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { stored, duplicate, quarantined, dropped } = self;
+        write!(f, "{stored} stored + {duplicate} duplicate + {quarantined} quarantined + {dropped} dropped")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tally_sums_what_was_added_by_route_and_over_all() {
+        let (a, b) = (RouteId(Some(0)), RouteId(None));
+        let mut tally = Tally::default();
+        tally.add(a, Outcome::Stored, 2);
+        tally.add(a, Outcome::Stored, 1);
+        tally.add(b, Outcome::Quarantined(Reason::NoRoute), 4);
+        let mut twice = tally.clone();
+        twice.merge(&tally);
+        assert_eq!(twice.sums_of(a), Sums { stored: 6, ..Sums::default() });
+        assert_eq!(twice.sums().total(), 14);
+    }
+}

@@ -1,0 +1,20 @@
+//! Exit codes of the program: those of `sysexits.h`, so that scripts and service managers can tell what to do.
+
+/// It was asked to stop, and did.
+pub const OK: i32 = 0;
+/// `EX_USAGE`: the command line cannot be understood.
+pub const USAGE: i32 = 64;
+/// `EX_DATAERR`: the database is not one, or its tables clash with the routes. A person must choose.
+pub const DATABASE_UNUSABLE: i32 = 65;
+/// `EX_UNAVAILABLE`: the broker does not answer or does not accept us (only `check` gives up on that).
+pub const BROKER_UNAVAILABLE: i32 = 69;
+/// `EX_SOFTWARE`: too many restarts, or an actor is stuck. A fresh process may help.
+pub const ESCALATED: i32 = 70;
+/// `EX_CANTCREAT`: the lock or the database cannot be created where it should be.
+pub const CANNOT_CREATE: i32 = 73;
+/// `EX_TEMPFAIL`: another instance holds the lock.
+pub const LOCKED: i32 = 75;
+/// `EX_CONFIG`: the settings have problems. Starting again without a change is useless.
+pub const CONFIG: i32 = 78;
+/// A second signal ended the stop (128 + SIGINT).
+pub const INTERRUPTED: i32 = 130;

@@ -1,0 +1,267 @@
+//! The ledger: what tells a redelivery from a repetition.
+//!
+//! Between COMMIT and the broker's reading of our acknowledgement anything may die, and then the broker delivers again what is already
+//! stored, with DUP set and the same packet id. So the transaction that stores a batch also stores its deliveries'
+//! (QoS, packet id, digest), and an entry stays until there is evidence that the broker has taken the acknowledgement:
+//!
+//! - within a connection, a barrier: the UNSUBACK of an UNSUBSCRIBE that was sent after the acknowledgements;
+//! - after a reconnect, the first fresh delivery (DUP clear, QoS > 0): redeliveries come first and in order, so what had not been
+//!   delivered again by then is acknowledged.
+//!
+//! A packet id alone is not an identity: it is used again. A digest alone is not: a sensor may repeat itself. And an entry of the
+//! *same* connection never makes a duplicate: a broker delivers again only after a reconnect.
+//!
+//! Pure: the journal stores and loads the rows, this module judges.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+
+use barograph_config::Qos;
+
+use crate::batch::{Batch, BatchId, Opening, Record};
+use crate::delivery::{ConnectionId, UnixMillis};
+
+/// Entries that the history of confirmed batches may keep. Well below 65,535, so that within it no packet id has come round again.
+pub const HISTORY_ENTRIES_MAX: usize = 20_000;
+
+/// Repeated deliveries in order, with this many different digests among them, prove that the broker rolled back.
+const ROLLBACK_DISTINCT_MIN: usize = 3;
+
+/// Bytes of one entry in a row's blob.
+const ENTRY_BYTES: usize = 11;
+
+/// One delivery as the ledger knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Entry {
+    /// 1 or 2.
+    pub qos: u8,
+    /// Never 0.
+    pub packet_id: u16,
+    /// Digest of topic and payload.
+    pub digest: u64,
+}
+
+/// The ledger's row of one batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// Grows from row to row.
+    pub number: i64,
+    /// The batch it stands for.
+    pub batch: BatchId,
+    /// The connection its deliveries came by.
+    pub connection: ConnectionId,
+    /// When it was written.
+    pub at: UnixMillis,
+    /// Rows of the same connection up to this number were confirmed when this row was written (0: none).
+    pub confirmed: i64,
+    /// A fresh delivery was seen on this connection, in this batch or before: rows of earlier connections are confirmed.
+    pub fresh_seen: bool,
+    /// Its deliveries of QoS 1 and 2.
+    pub entries: Vec<Entry>,
+}
+
+impl Entry {
+    fn of(record: &Record) -> Option<Self> {
+        (record.qos != Qos::AtMostOnce).then_some(Self {
+            qos: record.qos as u8,
+            packet_id: record.packet_id,
+            digest: record.digest,
+        })
+    }
+}
+
+impl Row {
+    /// The row that stands for `batch`.
+    pub fn of(batch: &Batch, number: i64, at: UnixMillis, fresh_before: bool) -> Self {
+        Self {
+            number,
+            batch: batch.id,
+            connection: batch.connection,
+            at,
+            confirmed: batch.confirmed.unwrap_or(0),
+            fresh_seen: fresh_before || batch.records.iter().any(is_fresh),
+            entries: batch.records.iter().filter_map(Entry::of).collect(),
+        }
+    }
+
+    /// The entries as bytes: QoS (1), packet id (2, little endian), digest (8, little endian) each.
+    pub fn blob(&self) -> Vec<u8> {
+        let mut blob = Vec::with_capacity(self.entries.len() * ENTRY_BYTES);
+        for entry in &self.entries {
+            blob.push(entry.qos);
+            blob.extend_from_slice(&entry.packet_id.to_le_bytes());
+            blob.extend_from_slice(&entry.digest.to_le_bytes());
+        }
+        blob
+    }
+
+    /// Reads what [`Row::blob`] wrote; `None` where the bytes are not that.
+    pub fn entries_from(blob: &[u8]) -> Option<Vec<Entry>> {
+        let chunks = blob.chunks_exact(ENTRY_BYTES);
+        if !chunks.remainder().is_empty() {
+            return None;
+        }
+        chunks
+            .map(|chunk| {
+                Some(Entry {
+                    qos: chunk[0],
+                    packet_id: u16::from_le_bytes(chunk[1..3].try_into().ok()?),
+                    digest: u64::from_le_bytes(chunk[3..11].try_into().ok()?),
+                })
+            })
+            .collect()
+    }
+}
+
+/// A first delivery, as far as the broker's flags tell. A retained message proves nothing: it is sent out of the session's order.
+fn is_fresh(record: &Record) -> bool {
+    record.qos != Qos::AtMostOnce && !record.dup && !record.retain
+}
+
+/// What the ledger knows while the process runs.
+#[derive(Debug, Clone, Default)]
+pub struct Ledger {
+    /// Rows that no evidence has confirmed yet, in order.
+    unconfirmed: VecDeque<Row>,
+    /// The unconfirmed deliveries of connections before the current one, by what identifies them at the broker.
+    earlier: HashMap<(u8, u16), u64>,
+    /// The connection in force.
+    current: Option<ConnectionId>,
+    /// A fresh delivery was seen on it.
+    fresh_seen: bool,
+    /// Looks whether a resumed session repeats the past.
+    rollback: Rollback,
+}
+
+impl Ledger {
+    /// The ledger as it follows from its stored rows, in order of number.
+    pub fn load(rows: Vec<Row>) -> Self {
+        let mut ledger = Self::default();
+        for row in rows {
+            ledger.push(row);
+        }
+        ledger
+    }
+
+    /// A new connection is in force. `history` are the entries of all stored rows, oldest first, with the time of their row.
+    pub fn open(&mut self, connection: ConnectionId, opening: &Opening, history: Vec<(Entry, UnixMillis)>) {
+        if !opening.session_present {
+            self.unconfirmed.clear();
+        }
+        self.current = Some(connection);
+        self.fresh_seen = false;
+        self.rollback = Rollback::watch(opening.session_present, history);
+        self.index_earlier();
+    }
+
+    /// The delivery is one that an earlier connection brought, and that is stored.
+    pub fn is_redelivery(&self, record: &Record) -> bool {
+        record.dup
+            && record.qos != Qos::AtMostOnce
+            && self.earlier.get(&(record.qos as u8, record.packet_id)) == Some(&record.digest)
+    }
+
+    /// Looks at a delivery for signs that the broker rolled back; answers once, with the time of the first message repeated.
+    pub fn rolled_back(&mut self, record: &Record) -> Option<UnixMillis> {
+        if !is_fresh(record) {
+            return None;
+        }
+        Entry::of(record).and_then(|entry| self.rollback.observe(entry))
+    }
+
+    /// Whether a fresh delivery was seen on the batch's connection before the batch.
+    pub fn fresh_before(&self, batch: &Batch) -> bool {
+        self.current == Some(batch.connection) && self.fresh_seen
+    }
+
+    /// The row is durable.
+    pub fn push(&mut self, row: Row) {
+        if self.current != Some(row.connection) {
+            self.current = Some(row.connection);
+            self.fresh_seen = false;
+            self.index_earlier();
+        }
+        let (connection, confirmed) = (row.connection, row.confirmed);
+        let newly_fresh = row.fresh_seen && !self.fresh_seen;
+        self.unconfirmed.push_back(row);
+        if newly_fresh {
+            self.fresh_seen = true;
+            self.unconfirmed.retain(|row| row.connection == connection);
+            self.earlier.clear();
+        }
+        self.unconfirmed.retain(|row| row.connection != connection || row.number > confirmed);
+    }
+
+    /// The oldest row that is not confirmed: it and all later ones must stay.
+    pub fn oldest_unconfirmed(&self) -> Option<i64> {
+        self.unconfirmed.front().map(|row| row.number)
+    }
+
+    /// Rows that are not confirmed.
+    pub fn unconfirmed_len(&self) -> usize {
+        self.unconfirmed.len()
+    }
+
+    fn index_earlier(&mut self) {
+        self.earlier.clear();
+        for row in self.unconfirmed.iter().filter(|row| Some(row.connection) != self.current) {
+            for entry in &row.entries {
+                self.earlier.insert((entry.qos, entry.packet_id), entry.digest);
+            }
+        }
+    }
+}
+
+/// A broker that was killed may come back with an old snapshot and deliver again, without DUP, what we had acknowledged. No MQTT identity survives
+/// that, but the sequence of (packet id, digest) does.
+#[derive(Debug, Clone, Default)]
+enum Rollback {
+    /// Nothing to look for (any more).
+    #[default]
+    Off,
+    /// Every fresh delivery so far repeats the history in order.
+    Watching {
+        history: Vec<(Entry, UnixMillis)>,
+        /// Place in the history of the next expected delivery, once the first was found.
+        next: Option<usize>,
+        began: UnixMillis,
+        digests: HashSet<u64>,
+    },
+}
+
+impl Rollback {
+    fn watch(session_present: bool, history: Vec<(Entry, UnixMillis)>) -> Self {
+        if !session_present || history.is_empty() {
+            return Self::Off;
+        }
+        let mut seen = HashSet::new();
+        let history = history.into_iter().filter(|(entry, _)| seen.insert(*entry)).collect();
+        Self::Watching { history, next: None, began: UnixMillis(0), digests: HashSet::new() }
+    }
+
+    fn observe(&mut self, entry: Entry) -> Option<UnixMillis> {
+        let Self::Watching { history, next, began, digests } = self else { return None };
+        let place = match *next {
+            Some(next) => (history.get(next).map(|(e, _)| e) == Some(&entry)).then_some(next),
+            None => history.iter().position(|(e, _)| *e == entry),
+        };
+        let Some(place) = place else {
+            *self = Self::Off;
+            return None;
+        };
+        if next.is_none() {
+            *began = history[place].1;
+        }
+        *next = Some(place + 1);
+        digests.insert(entry.digest);
+        if digests.len() < ROLLBACK_DISTINCT_MIN {
+            return None;
+        }
+        let began = *began;
+        *self = Self::Off;
+        Some(began)
+    }
+}
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

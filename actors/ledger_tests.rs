@@ -1,0 +1,146 @@
+use super::*;
+use crate::fake::record;
+
+const FIRST: ConnectionId = ConnectionId(1);
+const SECOND: ConnectionId = ConnectionId(2);
+
+fn opening(session_present: bool) -> Opening {
+    Opening { session_present, session: "s".into(), at: UnixMillis(0) }
+}
+
+fn dup(packet_id: u16) -> Record {
+    Record { dup: true, ..record(packet_id) }
+}
+
+fn batch(connection: ConnectionId, confirmed: Option<i64>, records: Vec<Record>) -> Batch {
+    let id = BatchId { run: 1, number: 1 };
+    Batch { id, connection, opening: None, records, confirmed, settled_filters: Vec::new() }
+}
+
+fn write(ledger: &mut Ledger, number: i64, batch: &Batch) -> Row {
+    let row = Row::of(batch, number, UnixMillis(number), ledger.fresh_before(batch));
+    ledger.push(row.clone());
+    row
+}
+
+#[test]
+fn a_redelivery_after_a_reconnect_is_known_and_a_repetition_is_not() {
+    let mut ledger = Ledger::default();
+    ledger.open(FIRST, &opening(false), Vec::new());
+    write(&mut ledger, 1, &batch(FIRST, None, vec![record(1), record(2)]));
+    assert!(!ledger.is_redelivery(&dup(1)), "never on the same connection");
+    ledger.open(SECOND, &opening(true), Vec::new());
+    assert!(ledger.is_redelivery(&dup(1)));
+    assert!(!ledger.is_redelivery(&record(1)), "DUP is clear: the id is used again");
+    assert!(!ledger.is_redelivery(&Record { digest: 99, ..dup(1) }), "another message");
+    assert!(!ledger.is_redelivery(&dup(3)), "never stored");
+    assert!(!ledger.is_redelivery(&Record { qos: Qos::ExactlyOnce, ..dup(1) }), "another QoS");
+}
+
+#[test]
+fn a_barrier_confirms_its_own_connection_only() {
+    let mut ledger = Ledger::default();
+    ledger.open(FIRST, &opening(false), Vec::new());
+    write(&mut ledger, 1, &batch(FIRST, None, vec![record(1)]));
+    ledger.open(SECOND, &opening(true), Vec::new());
+    write(&mut ledger, 2, &batch(SECOND, None, vec![dup(9)]));
+    write(&mut ledger, 3, &batch(SECOND, Some(2), Vec::new()));
+    assert!(ledger.is_redelivery(&dup(1)), "the barrier of the second says nothing of the first");
+}
+
+#[test]
+fn the_first_fresh_delivery_confirms_all_earlier_connections() {
+    let mut ledger = Ledger::default();
+    ledger.open(FIRST, &opening(false), Vec::new());
+    write(&mut ledger, 1, &batch(FIRST, None, vec![record(1), record(2)]));
+    ledger.open(SECOND, &opening(true), Vec::new());
+    let both = batch(SECOND, None, vec![dup(1), record(3)]);
+    assert!(ledger.is_redelivery(&both.records[0]));
+    write(&mut ledger, 2, &both);
+    assert!(!ledger.is_redelivery(&dup(2)), "it was not delivered again, so it is acknowledged");
+    ledger.open(ConnectionId(3), &opening(true), Vec::new());
+    assert!(ledger.is_redelivery(&dup(1)), "acknowledged again, but nobody knows whether that arrived");
+}
+
+#[test]
+fn a_retained_message_proves_nothing() {
+    let mut ledger = Ledger::default();
+    ledger.open(FIRST, &opening(false), Vec::new());
+    write(&mut ledger, 1, &batch(FIRST, None, vec![record(1)]));
+    ledger.open(SECOND, &opening(true), Vec::new());
+    let retained = Record { retain: true, ..record(7) };
+    write(&mut ledger, 2, &batch(SECOND, None, vec![retained]));
+    assert!(ledger.is_redelivery(&dup(1)));
+}
+
+#[test]
+fn a_forgotten_session_clears_the_ledger() {
+    let mut ledger = Ledger::default();
+    ledger.open(FIRST, &opening(false), Vec::new());
+    write(&mut ledger, 1, &batch(FIRST, None, vec![record(1)]));
+    ledger.open(SECOND, &opening(false), Vec::new());
+    assert!(!ledger.is_redelivery(&dup(1)));
+    assert_eq!(ledger.unconfirmed_len(), 0);
+}
+
+#[test]
+fn a_ledger_loaded_from_its_rows_judges_as_the_one_that_wrote_them() {
+    let mut ledger = Ledger::default();
+    ledger.open(FIRST, &opening(false), Vec::new());
+    let mut rows = vec![
+        write(&mut ledger, 1, &batch(FIRST, None, vec![record(1)])),
+        write(&mut ledger, 2, &batch(FIRST, Some(1), vec![record(2)])),
+    ];
+    ledger.open(SECOND, &opening(true), Vec::new());
+    rows.push(write(&mut ledger, 3, &batch(SECOND, None, vec![dup(2)])));
+    let third = ConnectionId(3);
+    let mut loaded = Ledger::load(rows);
+    for ledger in [&mut ledger, &mut loaded] {
+        ledger.open(third, &opening(true), Vec::new());
+        assert!(!ledger.is_redelivery(&dup(1)), "confirmed by the barrier");
+        assert!(ledger.is_redelivery(&dup(2)));
+    }
+}
+
+#[test]
+fn entries_survive_their_bytes_and_other_bytes_are_refused() {
+    let row = Row::of(&batch(FIRST, None, vec![record(1), record(65_535)]), 1, UnixMillis(0), false);
+    assert_eq!(Row::entries_from(&row.blob()), Some(row.entries.clone()));
+    assert_eq!(Row::entries_from(&row.blob()[1..]), None);
+    let at_most_once = Record { qos: Qos::AtMostOnce, ..record(0) };
+    assert!(Row::of(&batch(FIRST, None, vec![at_most_once]), 1, UnixMillis(0), false).entries.is_empty());
+}
+
+fn history(ids: std::ops::RangeInclusive<u16>) -> Vec<(Entry, UnixMillis)> {
+    ids.map(|id| (Entry { qos: 1, packet_id: id, digest: u64::from(id) }, UnixMillis(i64::from(id)))).collect()
+}
+
+/// (the history, what the resumed session delivers fresh, when it is told and what it says)
+#[test]
+fn a_broker_that_repeats_the_recorded_sequence_is_told_of_once() {
+    let table: &[(&[u16], Option<usize>)] = &[
+        (&[1, 2, 3, 4], Some(2)),
+        (&[5, 6, 7], Some(2)),
+        (&[1, 2, 9], None),
+        (&[9, 10, 11], None),
+        (&[11, 1, 2, 3], None),
+        (&[1, 2], None),
+    ];
+    for (fresh, told_at) in table {
+        let mut ledger = Ledger::default();
+        ledger.open(SECOND, &opening(true), history(1..=8));
+        let told: Vec<usize> = (0..fresh.len())
+            .filter(|i| ledger.rolled_back(&record(fresh[*i])).is_some())
+            .collect();
+        assert_eq!(told, told_at.iter().copied().collect::<Vec<_>>(), "{fresh:?}");
+    }
+}
+
+#[test]
+fn identical_payloads_alone_never_look_like_a_rollback() {
+    let same = |id: u16| Record { digest: 7, ..record(id) };
+    let past = (1..=8).map(|id| (Entry { qos: 1, packet_id: id, digest: 7 }, UnixMillis(0))).collect();
+    let mut ledger = Ledger::default();
+    ledger.open(SECOND, &opening(true), past);
+    assert!((1..=8).all(|id| ledger.rolled_back(&same(id)).is_none()));
+}

@@ -1,0 +1,29 @@
+//! What the recorder does: the supervision tree, the path of one message, and the ports it needs.
+//!
+//! This crate does no I/O. Broker, database, service manager, clock and chance come in as ports ([`ports`]) and arguments, so
+//! that its tests run with fakes and paused time. The manifest holds that: no I/O crate in it.
+//!
+//! The path of one message: [`ports::Session`] → [`decode`] → [`window::Window`] → [`batch::Batch`] →
+//! [`db_writer::DbWriterActor`] → [`ports::Journal`] → [`batch::Receipt`] → acknowledgement at the broker.
+
+pub mod account;
+pub mod batch;
+pub mod db_writer;
+pub mod decode;
+pub mod delivery;
+pub mod event;
+#[cfg(test)]
+pub(crate) mod fake;
+pub mod exit_code;
+pub mod health;
+pub mod ledger;
+pub mod line;
+pub mod mqtt;
+pub mod ports;
+pub mod published;
+pub mod recording;
+pub mod route;
+pub mod stats;
+pub mod supervise;
+pub mod tree;
+pub mod window;

@@ -1,0 +1,398 @@
+//! The data path between broker and writer: a plain loop over two ports, with one outstanding write.
+//!
+//! While a batch is being written, everything that arrives becomes the next batch (natural batching): under little load a message is
+//! written at once, under much load the commits grow. Acknowledgements leave only after the commit, in the order of arrival, and only
+//! on the connection that the delivery came by.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use barograph_config::{Mqtt, Qos};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until, timeout_at};
+use tracing::{info, warn};
+
+use crate::batch::{Batch, Opening, Receipt};
+use crate::db_writer::{Append, DbWriterActor};
+use crate::decode::decode;
+use crate::delivery::{ConnectionId, Delivery};
+use crate::event;
+use crate::health::{ConnectionChanged, HealthActor};
+use crate::line::{Line, LineEvent};
+use crate::ports::{Broker, Down, DownKind, Incoming, Session, World};
+use crate::published::{Connection, Published};
+use crate::route::Router;
+use crate::supervise::{Lifeline, Link};
+use crate::window::{Estate, Window};
+
+/// The loop wakes at least this often, to show that it lives.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Pause before the writer is asked again when it is dead or being restarted.
+const WRITER_PAUSE: Duration = Duration::from_millis(20);
+
+/// At a stop, how long the writer may take for what is in hand; the rest stays at the broker.
+const FINISH_WITHIN: Duration = Duration::from_secs(4);
+
+/// How a question to the writer came back.
+type Answer = Result<Receipt, Unanswered>;
+
+/// The writer died, was not there, or is stopping: the batch stays in flight and is sent again.
+#[derive(Debug)]
+struct Unanswered;
+
+/// What a recording needs besides the broker.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The routes.
+    pub router: Arc<Router>,
+    /// `[mqtt]`
+    pub mqtt: Mqtt,
+    /// Least time between two commits.
+    pub commit_interval: Duration,
+    /// Time and chance.
+    pub world: World,
+    /// Who writes.
+    pub writer: Link<DbWriterActor>,
+    /// Who judges.
+    pub health: Link<HealthActor>,
+    /// What everyone may see.
+    pub published: Published,
+    /// Where the window waits between two lives.
+    pub estate: Estate,
+    /// Told once when it is time to stop.
+    pub stop: Arc<Notify>,
+}
+
+/// Barriers on the connection in force: at most one is under way.
+#[derive(Debug, Default)]
+struct Barriers {
+    /// Proves this ledger number when it comes back.
+    under_way: Option<i64>,
+    /// Acknowledged since it was sent.
+    owed: Option<i64>,
+}
+
+/// One life of the data path.
+pub struct Recording<B: Broker> {
+    setup: Setup,
+    /// `Some` until it is left to the next life.
+    window: Option<Window>,
+    line: Line<B>,
+    writing: Option<Pin<Box<dyn Future<Output = Answer>>>>,
+    barriers: Barriers,
+    /// Filters granted on this connection whose retained messages may still be under way.
+    settling: Option<Vec<String>>,
+    last_commit: Option<Instant>,
+    full_since: Option<Instant>,
+    /// The connection was given up for lack of room and stays so until half of the window is written.
+    held: bool,
+    down: Option<DownKind>,
+    /// Dropped last: its report must come after the window was left.
+    lifeline: Lifeline,
+}
+
+impl<B: Broker> Recording<B> {
+    /// Takes over the window of the life before, if it left one.
+    pub fn new(broker: B, setup: Setup, lifeline: Lifeline) -> Self {
+        let fresh = || Window::new((setup.world.random)(), setup.mqtt.max_unacked);
+        let window = setup.estate.take().unwrap_or_else(fresh);
+        let line = Line::new(broker, setup.world, &setup.mqtt);
+        Self {
+            setup,
+            window: Some(window),
+            line,
+            writing: None,
+            barriers: Barriers::default(),
+            settling: None,
+            last_commit: None,
+            full_since: None,
+            held: false,
+            down: None,
+            lifeline,
+        }
+    }
+
+    /// Records until told to stop; then commits what is in hand, acknowledges it and says goodbye.
+    pub async fn run(mut self) {
+        let stop = Arc::clone(&self.setup.stop);
+        loop {
+            self.lifeline.pulse().beat();
+            self.write_if_free();
+            self.watch_room();
+            let may_read = self.may_read();
+            let wake_at = self.wake_at();
+            tokio::select! {
+                biased;
+                () = stop.notified() => break,
+                answer = answer_of(&mut self.writing) => self.on_answer(answer),
+                event = self.line.next(), if may_read => self.on_line(event),
+                () = sleep_until(wake_at) => {}
+            }
+        }
+        self.finish().await;
+    }
+
+    fn window(&mut self) -> &mut Window {
+        self.window.as_mut().expect("the window is only taken out when the recording is dropped")
+    }
+
+    /// Starts the next write, unless one is outstanding or the commit interval has not passed.
+    fn write_if_free(&mut self) {
+        if self.writing.is_some() || !self.commit_is_due() {
+            return;
+        }
+        if let Some(batch) = self.window().next_batch() {
+            self.writing = Some(Box::pin(ask(self.setup.writer.clone(), batch)));
+        }
+    }
+
+    fn commit_is_due(&mut self) -> bool {
+        let next = self.next_commit_at();
+        self.window().has_full_batch() || next.is_none_or(|at| at <= Instant::now())
+    }
+
+    /// When the commit interval has passed; `None` without one.
+    fn next_commit_at(&self) -> Option<Instant> {
+        let interval = self.setup.commit_interval;
+        if interval.is_zero() { None } else { self.last_commit.map(|at| at + interval) }
+    }
+
+    fn wake_at(&mut self) -> Instant {
+        let tick = Instant::now() + TICK;
+        let waits = self.writing.is_none() && self.window().has_waiting();
+        let due = if waits { self.next_commit_at() } else { None };
+        due.map_or(tick, |due| due.min(tick))
+    }
+
+    fn may_read(&mut self) -> bool {
+        if self.held {
+            self.held = !self.window().is_half_empty();
+            !self.held
+        } else {
+            self.window().has_room()
+        }
+    }
+
+    /// A full window first only stops reading (the network holds the rest); when that lasts, the connection is given up and the broker
+    /// holds the rest: it would count us as dead before long, and a dead connection would not be noticed.
+    fn watch_room(&mut self) {
+        if self.window().has_room() {
+            self.full_since = None;
+            return;
+        }
+        let since = *self.full_since.get_or_insert_with(Instant::now);
+        if self.held || since.elapsed() < self.setup.mqtt.keep_alive / 2 {
+            return;
+        }
+        self.held = true;
+        if self.line.let_go() {
+            let bytes = self.window().bytes();
+            let message = format!(
+                "{bytes} bytes have arrived and wait for the database, the limit of mqtt.max_unacked: the connection is given up until half of it is written; QoS 1 and 2 wait at the broker"
+            );
+            warn!(event = event::WINDOW_FULL, bytes, "{message}");
+            self.setup.published.note(event::WINDOW_FULL, (self.setup.world.now)(), message.clone());
+            self.on_down(Down { kind: DownKind::WindowFull, message });
+        }
+    }
+
+    fn on_answer(&mut self, answer: Answer) {
+        self.writing = None;
+        let Ok(receipt) = answer else { return };
+        self.last_commit = Some(Instant::now());
+        if let Some(batch) = self.window().take_written() {
+            self.acknowledge(&batch, receipt.ledger_number);
+        }
+    }
+
+    /// In the order of arrival, and only on the connection that brought them.
+    fn acknowledge(&mut self, batch: &Batch, ledger_number: i64) {
+        let Some((id, session)) = self.line.session() else { return };
+        if id != batch.connection {
+            return;
+        }
+        let mut acknowledged = false;
+        for record in batch.records.iter().filter(|record| record.qos != Qos::AtMostOnce) {
+            session.acknowledge(record.qos, record.packet_id);
+            acknowledged = true;
+        }
+        if acknowledged {
+            self.barriers.owed = Some(ledger_number);
+            self.send_barrier();
+        }
+    }
+
+    fn send_barrier(&mut self) {
+        if self.barriers.under_way.is_none()
+            && let Some(number) = self.barriers.owed.take()
+            && let Some((_, session)) = self.line.session()
+        {
+            session.barrier();
+            self.barriers.under_way = Some(number);
+        }
+    }
+
+    fn on_line(&mut self, event: LineEvent) {
+        match event {
+            LineEvent::Connected(id, greeting) => self.on_connected(id, greeting.session_present),
+            LineEvent::Unreachable(down, pause) => {
+                if self.down != Some(down.kind) {
+                    let pause = humantime::format_duration(Duration::from_secs(pause.as_secs() + 1));
+                    let message = format!("{}; trying again, at first in {pause}", down.message);
+                    warn!(event = event::BROKER_UNREACHABLE, cause = down.kind.word(), "{message}");
+                    self.setup.published.note(event::BROKER_UNREACHABLE, (self.setup.world.now)(), message);
+                }
+                self.on_down(down);
+                self.lifeline.ready();
+            }
+            LineEvent::Lost(down, _) => {
+                let taken_over = down.kind == DownKind::TakenOver;
+                let name = if taken_over { event::SESSION_TAKEN_OVER } else { event::BROKER_DISCONNECTED };
+                warn!(event = name, cause = down.kind.word(), "{}", down.message);
+                self.setup.published.note(name, (self.setup.world.now)(), down.message.clone());
+                self.on_down(down);
+            }
+            LineEvent::Incoming(Incoming::Delivery(delivery)) => self.on_delivery(delivery),
+            LineEvent::Incoming(Incoming::Subscribed(answers)) => self.on_subscribed(answers),
+            LineEvent::Incoming(Incoming::BarrierPassed) => self.on_barrier_passed(),
+        }
+    }
+
+    fn on_connected(&mut self, id: ConnectionId, session_present: bool) {
+        let at = (self.setup.world.now)();
+        let session = self.line.session_name();
+        info!(event = event::BROKER_CONNECTED, session_present, "connected to {session}");
+        self.setup.published.note(event::BROKER_CONNECTED, at, format!("connected to {session}"));
+        self.setup.published.update(|state| state.connection = Connection::Up(at));
+        self.setup.health.tell(ConnectionChanged { down: None });
+        self.down = None;
+        self.barriers = Barriers::default();
+        self.settling = None;
+        self.window().open(id, Opening { session_present, session, at });
+        self.lifeline.ready();
+    }
+
+    fn on_down(&mut self, down: Down) {
+        if self.down != Some(down.kind) {
+            let at = (self.setup.world.now)();
+            let message = down.message.clone();
+            self.setup.published.update(|state| state.connection = Connection::Down(at, message));
+            self.down = Some(down.kind);
+        }
+        self.setup.health.tell(ConnectionChanged { down: Some(down.message) });
+    }
+
+    fn on_delivery(&mut self, delivery: Delivery) {
+        self.setup.published.count_received();
+        if !delivery.retain && !delivery.dup && delivery.qos != Qos::AtMostOnce {
+            self.settle_filters();
+        }
+        let record = decode(delivery, &self.setup.router, self.setup.mqtt.max_packet_size);
+        self.window().admit(record);
+    }
+
+    fn on_subscribed(&mut self, answers: Vec<Result<Qos, String>>) {
+        let router = Arc::clone(&self.setup.router);
+        let mut granted = Vec::new();
+        for (route, answer) in router.routes().iter().zip(answers) {
+            match answer {
+                Ok(_) => granted.push(route.topic.clone()),
+                Err(reason) => {
+                    let message = format!(
+                        "the broker refused the subscription to {}: {reason}. Nothing of route {} is recorded; look at the broker's access rules for this user",
+                        route.topic, route.table
+                    );
+                    warn!(event = event::SUBSCRIPTION_REFUSED, route = route.table, "{message}");
+                    self.setup.published.note(event::SUBSCRIPTION_REFUSED, (self.setup.world.now)(), message);
+                }
+            }
+        }
+        self.settling = Some(granted);
+        if let Some((_, session)) = self.line.session()
+            && self.barriers.under_way.is_none()
+        {
+            session.barrier();
+            self.barriers.under_way = Some(0);
+        }
+    }
+
+    /// The retained messages of new subscriptions have all arrived: a message from after them has, or everything was answered.
+    fn settle_filters(&mut self) {
+        if let Some(filters) = self.settling.take() {
+            self.window().settle_filters(filters);
+        }
+    }
+
+    fn on_barrier_passed(&mut self) {
+        if let Some(number) = self.barriers.under_way.take()
+            && let Some((id, _)) = self.line.session()
+        {
+            if number > 0 {
+                self.window().confirm(id, number);
+            }
+            if self.window().is_empty() {
+                self.settle_filters();
+            }
+        }
+        self.send_barrier();
+    }
+
+    /// Stops receiving, commits what is in hand, acknowledges it, says goodbye: as far as the time allows.
+    async fn finish(mut self) {
+        let deadline = Instant::now() + FINISH_WITHIN;
+        self.setup.commit_interval = Duration::ZERO;
+        while !self.window().is_empty() {
+            self.write_if_free();
+            match timeout_at(deadline, answer_of(&mut self.writing)).await {
+                Ok(answer) => self.on_answer(answer),
+                Err(_) => break,
+            }
+        }
+        let lost = self.window().unrepeatable();
+        if lost > 0 {
+            let message = format!("{lost} messages of QoS 0 were in memory and could not be written before the stop");
+            tracing::error!(event = event::STOP_TIMED_OUT, lost, "{message}");
+            self.setup.published.update(|state| {
+                use crate::account::{Drop, Outcome, RouteId};
+                state.tally.add(RouteId(None), Outcome::Dropped(Drop::Shutdown), lost);
+            });
+        }
+        self.line.disconnect().await;
+    }
+}
+
+/// Whatever ends this life, its window goes to the next one.
+impl<B: Broker> Drop for Recording<B> {
+    fn drop(&mut self) {
+        if let Some(window) = self.window.take() {
+            self.setup.estate.leave(window);
+        }
+    }
+}
+
+impl<B: Broker> std::fmt::Debug for Recording<B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recording").field("line", &self.line).finish_non_exhaustive()
+    }
+}
+
+/// The answer to the outstanding question; never, when there is none.
+async fn answer_of(writing: &mut Option<Pin<Box<dyn Future<Output = Answer>>>>) -> Answer {
+    match writing {
+        Some(question) => question.as_mut().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The one question of the data path. A writer that is dead or dies over it answers nothing; the batch keeps its name and is asked for again.
+async fn ask(writer: Link<DbWriterActor>, batch: Arc<Batch>) -> Answer {
+    if let Some(address) = writer.get()
+        && let Ok(Ok(receipt)) = address.send(Append(batch)).await
+    {
+        return Ok(receipt);
+    }
+    tokio::time::sleep(WRITER_PAUSE).await;
+    Err(Unanswered)
+}

@@ -1,0 +1,104 @@
+//! The recorder's tree: the one list of its children. The order is the order of starts; stops go in reverse, so that the broker session ends
+//! first and the writer last.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use barograph_config::Settings;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::db_writer::{self, DbWriterActor};
+use crate::health::{HealthActor, TellStatus};
+use crate::mqtt::MqttActor;
+use crate::ports::{Broker, OpenJournal, World};
+use crate::published::Published;
+use crate::recording;
+use crate::route::Router;
+use crate::stats::{self, StatsActor};
+use crate::supervise::child::Housing;
+use crate::supervise::{ChildSpec, Link};
+use crate::window::Estate;
+
+/// The only writer to the database.
+pub const DB_WRITER: &str = "db_writer";
+/// Judges.
+pub const HEALTH: &str = "health";
+/// Counts.
+pub const STATS: &str = "stats";
+/// The broker session.
+pub const MQTT: &str = "mqtt";
+
+/// Commits what is in hand within 4 s and says goodbye within 1 s.
+const MQTT_STOPS_WITHIN: Duration = Duration::from_millis(5_500);
+/// Checkpoints and closes.
+const WRITER_STOPS_WITHIN: Duration = Duration::from_millis(2_500);
+/// Has nothing to finish.
+const OBSERVER_STOPS_WITHIN: Duration = Duration::from_millis(300);
+
+/// The real world, or a faked one.
+pub struct Parts<B: Broker> {
+    /// The settings in force.
+    pub settings: Settings,
+    /// Makes connections.
+    pub broker: B,
+    /// Makes openers of the journal, one for each life of the writer.
+    pub journal: Box<dyn FnMut() -> Box<dyn OpenJournal>>,
+    /// Makes ways to the service manager, one for each life of the judge.
+    pub status: Box<dyn FnMut() -> TellStatus>,
+    /// Time and chance.
+    pub world: World,
+    /// What everyone may see.
+    pub published: Published,
+    /// Where the children live.
+    pub housing: Housing,
+}
+
+/// The children of the tree.
+pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
+    let Parts { settings, broker, mut journal, mut status, world, published, housing } = parts;
+    let router = Arc::new(Router::new(settings.routes));
+    let (writer, health, stats) = (Link::new(), Link::new(), Link::new());
+
+    let writer_setup = db_writer::Setup {
+        health: health.clone(),
+        stats: stats.clone(),
+        published: published.clone(),
+        world,
+    };
+    let stats_setup = stats::Setup {
+        router: Arc::clone(&router),
+        published: published.clone(),
+        interval: settings.log.stats_interval,
+        began: Instant::now(),
+    };
+    let mqtt_setup = recording::Setup {
+        router,
+        mqtt: settings.mqtt,
+        commit_interval: settings.database.commit_interval,
+        world,
+        writer: writer.clone(),
+        health: health.clone(),
+        published: published.clone(),
+        estate: Estate::default(),
+        stop: Arc::new(Notify::new()),
+    };
+    vec![
+        ChildSpec::of(DB_WRITER, WRITER_STOPS_WITHIN, housing, writer, move |lifeline| {
+            let (opener, setup) = (journal(), writer_setup.clone());
+            Box::new(move || DbWriterActor::new(opener, setup, lifeline))
+        }),
+        ChildSpec::of(HEALTH, OBSERVER_STOPS_WITHIN, housing, health, move |lifeline| {
+            let (published, tell) = (published.clone(), status());
+            Box::new(move || HealthActor::new(published, tell, lifeline))
+        }),
+        ChildSpec::of(STATS, OBSERVER_STOPS_WITHIN, housing, stats, move |lifeline| {
+            let setup = stats_setup.clone();
+            Box::new(move || StatsActor::new(setup, lifeline))
+        }),
+        ChildSpec::of(MQTT, MQTT_STOPS_WITHIN, housing, Link::new(), move |lifeline| {
+            let (broker, setup) = (broker.clone(), mqtt_setup.clone());
+            Box::new(move || MqttActor::new(broker, setup, lifeline))
+        }),
+    ]
+}

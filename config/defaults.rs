@@ -1,0 +1,141 @@
+//! What holds when nobody says anything: the built-in default, which the shipped file repeats word for word.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::settings::{
+    BrokerUrl, Column, Database, Format, Index, Instance, Kind, Level, Log, Mqtt, OnBad, Protocol,
+    Qos, Route, Settings, Supervision, Synchronous,
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MIB: u64 = 1 << 20;
+
+impl Settings {
+    /// The built-in settings of a host of this name.
+    pub fn default_with(hostname: &str) -> Self {
+        let database = Database {
+            path: PathBuf::from("./weather_data.db"),
+            busy_timeout: Duration::from_secs(1),
+            commit_interval: Duration::ZERO,
+            synchronous: Synchronous::Full,
+        };
+        Self {
+            instance: Instance { lock_file: lock_beside(&database.path) },
+            mqtt: mqtt(hostname),
+            database,
+            supervisor: Supervision {
+                backoff_min: Duration::from_millis(100),
+                backoff_max: Duration::from_secs(30),
+                intensity: 10,
+                intensity_period: MINUTE,
+                stable_after: MINUTE,
+                stuck_after: Duration::from_secs(30),
+            },
+            log: Log {
+                level: Level::Info,
+                format: Format::Text,
+                file: None,
+                stats_interval: 5 * MINUTE,
+            },
+            routes: vec![weathermeters(), magneticfluxsensor()],
+        }
+    }
+}
+
+fn mqtt(hostname: &str) -> Mqtt {
+    Mqtt {
+        url: BrokerUrl { host: "localhost".to_owned(), port: 1883, tls: false },
+        protocol: Protocol::V311,
+        client_id: client_id(hostname),
+        username: None,
+        password: None,
+        keep_alive: MINUTE,
+        session_expiry: 7 * DAY,
+        receive_maximum: 1000,
+        max_packet_size: MIB,
+        max_unacked: 8 * MIB,
+        reconnect_min: Duration::from_secs(1),
+        reconnect_max: MINUTE,
+        ca_file: None,
+        client_auth: None,
+    }
+}
+
+/// `barograph-<hostname>`.
+pub(crate) fn client_id(hostname: &str) -> String {
+    format!("barograph-{hostname}")
+}
+
+/// The lock file's default place: in the database's directory.
+pub(crate) fn lock_beside(database: &Path) -> PathBuf {
+    database.with_file_name("barograph.lock")
+}
+
+/// The index of a route that names none.
+pub(crate) fn created_index(table: &str) -> Index {
+    Index { name: format!("idx_{table}_created"), columns: vec!["created_at".to_owned()] }
+}
+
+/// A column that takes its value from the field, and may be absent.
+pub(crate) fn column(name: &str, pointer: String, kind: Kind) -> Column {
+    Column {
+        name: name.to_owned(),
+        pointer,
+        kind,
+        required: false,
+        min: None,
+        max: None,
+        unit: None,
+        on_bad: OnBad::Quarantine,
+    }
+}
+
+fn of_field(name: &str, field: &str, kind: Kind) -> Column {
+    column(name, format!("/{field}"), kind)
+}
+
+fn measured(name: &str, unit: &str) -> Column {
+    Column { unit: Some(unit.to_owned()), ..of_field(name, name, Kind::Real) }
+}
+
+fn index(name: &str, column: &str) -> Index {
+    Index { name: name.to_owned(), columns: vec![column.to_owned()] }
+}
+
+fn weathermeters() -> Route {
+    Route {
+        topic: "+/+/weatherstation/weathermeters/#".to_owned(),
+        table: "weather_data".to_owned(),
+        qos: Qos::AtLeastOnce,
+        unique: Vec::new(),
+        columns: vec![
+            Column { required: true, ..of_field("timestamp", "utc", Kind::Integer) },
+            of_field("sample_interval", "sampleinterval", Kind::Integer),
+            measured("temperature", "°C"),
+            measured("humidity", "%"),
+            measured("pressure", "hPa"),
+            measured("irradiance", "W/m²"),
+            of_field("wind_direction", "winddirectionsensor", Kind::Integer),
+            of_field("rain_gauge_count", "raingaugecount", Kind::Integer),
+            of_field("anemometer_count", "anemometercount", Kind::Integer),
+        ],
+        indexes: vec![
+            index("idx_weather_timestamp", "timestamp"),
+            index("idx_weather_created", "created_at"),
+        ],
+    }
+}
+
+fn magneticfluxsensor() -> Route {
+    let required = |name| Column { required: true, ..of_field(name, name, Kind::Real) };
+    Route {
+        topic: "+/+/weatherstation/magneticfluxsensor/#".to_owned(),
+        table: "magnetic_flux_data".to_owned(),
+        qos: Qos::AtLeastOnce,
+        unique: Vec::new(),
+        columns: vec![required("x"), required("y"), required("z")],
+        indexes: vec![index("idx_flux_created", "created_at")],
+    }
+}

@@ -1,0 +1,153 @@
+//! Resolved settings as a file that would resolve to them. Secrets become `***`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::names::print_pointer;
+use crate::redact::HIDDEN;
+use crate::settings::{Column, Database, Log, Mqtt, OnBad, Route, Settings, Supervision};
+use crate::values::{print_duration, print_size};
+
+impl Settings {
+    /// The settings as TOML, every key said, secrets as `***`. Loading the text gives equal settings, except for a
+    /// password.
+    pub fn to_toml(&self) -> String {
+        let mut page = Page::default();
+        page.header("[instance]");
+        page.path("lock_file", Some(&self.instance.lock_file));
+        mqtt(&mut page, &self.mqtt);
+        database(&mut page, &self.database);
+        supervisor(&mut page, &self.supervisor);
+        log(&mut page, &self.log);
+        for route in &self.routes {
+            print_route(&mut page, route);
+        }
+        page.0
+    }
+}
+
+/// A text as TOML, with its quotes.
+pub(crate) fn quote(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+/// The text so far.
+#[derive(Default)]
+struct Page(String);
+
+impl Page {
+    fn header(&mut self, header: &str) {
+        if !self.0.is_empty() {
+            self.0.push('\n');
+        }
+        self.0.push_str(header);
+        self.0.push('\n');
+    }
+
+    fn raw(&mut self, name: &str, value: &str) {
+        self.0.push_str(&format!("{name} = {value}\n"));
+    }
+
+    fn text(&mut self, name: &str, text: Option<&str>) {
+        if let Some(text) = text {
+            self.raw(name, &quote(text));
+        }
+    }
+
+    fn path(&mut self, name: &str, path: Option<&Path>) {
+        self.text(name, path.map(|path| path.to_string_lossy()).as_deref());
+    }
+
+    fn duration(&mut self, name: &str, duration: Duration) {
+        self.text(name, Some(&print_duration(duration)));
+    }
+
+    fn size(&mut self, name: &str, size: u64) {
+        self.raw(name, &print_size(size));
+    }
+
+    fn names(&mut self, name: &str, names: &[String]) {
+        let quoted: Vec<String> = names.iter().map(|name| quote(name)).collect();
+        self.raw(name, &format!("[{}]", quoted.join(", ")));
+    }
+}
+
+fn mqtt(page: &mut Page, mqtt: &Mqtt) {
+    page.header("[mqtt]");
+    page.text("url", Some(&mqtt.url.to_string()));
+    page.text("protocol", Some(mqtt.protocol.as_str()));
+    page.text("client_id", Some(&mqtt.client_id));
+    page.text("username", mqtt.username.as_deref());
+    page.text("password", mqtt.password.as_ref().map(|_| HIDDEN));
+    page.duration("keep_alive", mqtt.keep_alive);
+    page.duration("session_expiry", mqtt.session_expiry);
+    page.raw("receive_maximum", &mqtt.receive_maximum.to_string());
+    page.size("max_packet_size", mqtt.max_packet_size);
+    page.size("max_unacked", mqtt.max_unacked);
+    page.duration("reconnect_min", mqtt.reconnect_min);
+    page.duration("reconnect_max", mqtt.reconnect_max);
+    page.path("ca_file", mqtt.ca_file.as_deref());
+    let auth = mqtt.client_auth.as_ref();
+    page.path("client_cert", auth.map(|auth| auth.cert_file.as_path()));
+    page.path("client_key", auth.map(|auth| auth.key_file.as_path()));
+}
+
+fn database(page: &mut Page, database: &Database) {
+    page.header("[database]");
+    page.path("path", Some(&database.path));
+    page.duration("busy_timeout", database.busy_timeout);
+    page.duration("commit_interval", database.commit_interval);
+    page.text("synchronous", Some(database.synchronous.as_str()));
+}
+
+fn supervisor(page: &mut Page, supervisor: &Supervision) {
+    page.header("[supervisor]");
+    page.duration("backoff_min", supervisor.backoff_min);
+    page.duration("backoff_max", supervisor.backoff_max);
+    page.raw("intensity", &supervisor.intensity.to_string());
+    page.duration("intensity_period", supervisor.intensity_period);
+    page.duration("stable_after", supervisor.stable_after);
+    page.duration("stuck_after", supervisor.stuck_after);
+}
+
+fn log(page: &mut Page, log: &Log) {
+    page.header("[log]");
+    page.text("level", Some(log.level.as_str()));
+    page.text("format", Some(log.format.as_str()));
+    page.path("file", log.file.as_deref());
+    page.duration("stats_interval", log.stats_interval);
+}
+
+fn print_route(page: &mut Page, route: &Route) {
+    page.header("[[route]]");
+    page.text("topic", Some(&route.topic));
+    page.text("table", Some(&route.table));
+    page.raw("qos", &route.qos.number().to_string());
+    page.names("unique", &route.unique);
+    page.header("[route.columns]");
+    for column in &route.columns {
+        page.raw(&column.name, &attributes(column));
+    }
+    page.header("[route.indexes]");
+    for index in &route.indexes {
+        page.names(&index.name, &index.columns);
+    }
+}
+
+fn attributes(column: &Column) -> String {
+    let mut attributes = vec![
+        format!("field = {}", quote(print_pointer(&column.pointer))),
+        format!("type = \"{}\"", column.kind.as_str()),
+    ];
+    if column.required {
+        attributes.push("required = true".to_owned());
+    }
+    // Debug of a finite number is TOML: `-60.0`, `1e300`.
+    attributes.extend(column.min.map(|min| format!("min = {min:?}")));
+    attributes.extend(column.max.map(|max| format!("max = {max:?}")));
+    attributes.extend(column.unit.as_ref().map(|unit| format!("unit = {}", quote(unit))));
+    if column.on_bad != OnBad::Quarantine {
+        attributes.push(format!("on_bad = \"{}\"", column.on_bad.as_str()));
+    }
+    format!("{{ {} }}", attributes.join(", "))
+}

@@ -1,0 +1,283 @@
+//! The resolved settings: what the rest of the program reads. No optional left open that a default could close,
+//! no string that a type could hold, no secret that `Debug` could print.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Everything the operator may say, checked and resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The one running instance.
+    pub instance: Instance,
+    /// The broker and our session there.
+    pub mqtt: Mqtt,
+    /// The database file and how it is written.
+    pub database: Database,
+    /// How dead actors are restarted.
+    pub supervisor: Supervision,
+    /// The log.
+    pub log: Log,
+    /// What is recorded, and where: never empty, filters never overlap.
+    pub routes: Vec<Route>,
+}
+
+/// `[instance]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Instance {
+    /// The lock that makes this the only instance; default `barograph.lock` beside the database.
+    pub lock_file: PathBuf,
+}
+
+/// `[mqtt]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mqtt {
+    /// Where the broker listens.
+    pub url: BrokerUrl,
+    /// The protocol version spoken.
+    pub protocol: Protocol,
+    /// Names our session at the broker; must stay the same from start to start. Default `barograph-<hostname>`.
+    pub client_id: String,
+    /// User name for the broker.
+    pub username: Option<String>,
+    /// Password for the broker (from `password` or read from `password_file`).
+    pub password: Option<Secret>,
+    /// The keep-alive announced in CONNECT, whole seconds, 5 s to 18 h; default 60 s.
+    pub keep_alive: Duration,
+    /// How long the broker keeps our session while we are away (MQTT 5 only); default 7 days.
+    pub session_expiry: Duration,
+    /// Receive maximum announced in CONNECT (MQTT 5 only), 1 to 65535; default 1000.
+    pub receive_maximum: u16,
+    /// Largest MQTT packet whose payload is decoded, in bytes; larger ones are quarantined with their first bytes. Default 1 MiB.
+    pub max_packet_size: u64,
+    /// Most bytes of deliveries held in memory without a commit behind them, in bytes; default 8 MiB.
+    pub max_unacked: u64,
+    /// First pause before connecting again; doubles, with jitter, up to `reconnect_max`. Default 1 s.
+    pub reconnect_min: Duration,
+    /// Longest pause before connecting again; default 60 s.
+    pub reconnect_max: Duration,
+    /// PEM file with the certificate authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// PEM files with our certificate chain and its key, always both.
+    pub client_auth: Option<ClientAuth>,
+}
+
+/// Our own certificate for the broker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClientAuth {
+    /// PEM file with our certificate chain.
+    pub cert_file: PathBuf,
+    /// PEM file with its private key.
+    pub key_file: PathBuf,
+}
+
+/// `mqtt://host:port` or `mqtts://host:port`, without the credentials it may have been written with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerUrl {
+    /// Host name or address (an IPv6 address without its brackets).
+    pub host: String,
+    /// TCP port; default 1883, with TLS 8883.
+    pub port: u16,
+    /// `mqtts://`
+    pub tls: bool,
+}
+
+impl fmt::Display for BrokerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls { "mqtts" } else { "mqtt" };
+        if self.host.contains(':') {
+            write!(f, "{scheme}://[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{scheme}://{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// MQTT protocol version: `"3.1.1"` or `"5"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// MQTT 3.1.1
+    V311,
+    /// MQTT 5
+    V5,
+}
+
+/// A word that never reaches a log, an error or `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a word.
+    pub fn new(word: impl Into<String>) -> Self {
+        Self(word.into())
+    }
+
+    /// The word itself, for the one place that must send it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// `[database]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Database {
+    /// The SQLite file; default `./weather_data.db`.
+    pub path: PathBuf,
+    /// How long one attempt to write waits for a lock held elsewhere; default 1 s. Then it is tried again, for ever.
+    pub busy_timeout: Duration,
+    /// Commit at most this often, to spare a flash card; default 0: as soon as the disk is free.
+    pub commit_interval: Duration,
+    /// How hard a commit is pressed onto the disk.
+    pub synchronous: Synchronous,
+}
+
+/// SQLite's `synchronous` pragma.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Synchronous {
+    /// Every commit survives a power cut.
+    Full,
+    /// A power cut may take the last commits, acknowledged ones too.
+    Normal,
+}
+
+/// `[supervisor]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Supervision {
+    /// Pause before the first restart of an actor; doubles, with jitter. Default 100 ms.
+    pub backoff_min: Duration,
+    /// Longest pause before a restart; default 30 s.
+    pub backoff_max: Duration,
+    /// Restarts allowed (over all actors) within `intensity_period` before the process gives up; default 10.
+    pub intensity: u32,
+    /// The sliding window of `intensity`; default 60 s.
+    pub intensity_period: Duration,
+    /// An actor that ran this long without dying starts again at `backoff_min`; default 60 s.
+    pub stable_after: Duration,
+    /// An actor whose pulse has stood still this long is stuck; default 30 s.
+    pub stuck_after: Duration,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Log {
+    /// Least severity written.
+    pub level: Level,
+    /// One line of text or one JSON object per event.
+    pub format: Format,
+    /// Appended to; default: standard error.
+    pub file: Option<PathBuf>,
+    /// Period of the line that says how much was received and stored; default 5 min.
+    pub stats_interval: Duration,
+}
+
+/// Severity of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// `"error"`
+    Error,
+    /// `"warn"`
+    Warn,
+    /// `"info"`
+    Info,
+    /// `"debug"`
+    Debug,
+    /// `"trace"`
+    Trace,
+}
+
+/// Form of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For a person.
+    Text,
+    /// For a machine: one JSON object a line.
+    Json,
+}
+
+/// `[[route]]`: the messages of one topic filter become the rows of one table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Route {
+    /// MQTT topic filter; no other route's filter overlaps it.
+    pub topic: String,
+    /// The table; an SQL identifier without quoting, not beginning with `barograph_` or `sqlite_`.
+    pub table: String,
+    /// Quality of service asked for in SUBSCRIBE.
+    pub qos: Qos,
+    /// Natural key: columns whose values are never stored twice. Empty: none.
+    pub unique: Vec<String>,
+    /// Columns in the order of the file; never empty; names unique regardless of case, never `id` or `created_at`.
+    pub columns: Vec<Column>,
+    /// Indexes made with the table.
+    pub indexes: Vec<Index>,
+}
+
+/// MQTT quality of service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Qos {
+    /// At most once.
+    AtMostOnce = 0,
+    /// At least once (exactly once in the database).
+    AtLeastOnce = 1,
+    /// Exactly once.
+    ExactlyOnce = 2,
+}
+
+/// An index of a route's table: `[route.indexes]`, name = list of columns (`created_at` and `id` allowed).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// Its SQL name.
+    pub name: String,
+    /// Its columns.
+    pub columns: Vec<String>,
+}
+
+/// One column and where its value comes from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// SQL identifier.
+    pub name: String,
+    /// RFC 6901 JSON pointer into the payload (`/utc`; a bare field name of the file has become one; "" is the whole payload).
+    pub pointer: String,
+    /// Type of the value.
+    pub kind: Kind,
+    /// A message without the field is quarantined.
+    pub required: bool,
+    /// Smallest good value (integer and real only).
+    pub min: Option<f64>,
+    /// Largest good value (integer and real only).
+    pub max: Option<f64>,
+    /// Unit, for people.
+    pub unit: Option<String>,
+    /// What a bad value does.
+    pub on_bad: OnBad,
+}
+
+/// Type of a column's values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Whole number, stored as INTEGER.
+    Integer,
+    /// Number, stored as REAL.
+    Real,
+    /// JSON string, stored as TEXT.
+    Text,
+    /// `true` or `false`, stored as INTEGER 1 or 0.
+    Boolean,
+    /// Any JSON value, stored as compact JSON text.
+    Json,
+}
+
+/// What a value of the wrong type or out of bounds does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnBad {
+    /// The whole message goes to quarantine (the default).
+    Quarantine,
+    /// The column becomes NULL, the rest is stored. Not for required columns.
+    Null,
+}

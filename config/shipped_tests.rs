@@ -1,0 +1,103 @@
+//! The files we ship say what the program does.
+
+use crate::testing::{loaded, settings};
+use crate::{DEFAULT_FILE, Settings, known_keys};
+
+/// Lines of the file that set or, resting behind a `#`, would set something, with their table.
+fn settings_lines() -> Vec<(String, String)> {
+    let mut table = String::new();
+    let mut lines = Vec::new();
+    for line in DEFAULT_FILE.lines() {
+        if line.starts_with('[') {
+            table = line.trim_matches(['[', ']']).to_owned();
+        }
+        let line = line.trim_start_matches("# ");
+        if let Some((name, _)) = line.split_once(" = ") {
+            lines.push((table.clone(), name.trim().to_owned()));
+        }
+    }
+    lines
+}
+
+#[test]
+fn shipped_file_is_the_built_in_default() {
+    let loaded = loaded(DEFAULT_FILE);
+    assert_eq!(loaded.settings, Settings::default_with("attic"));
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    assert_eq!(settings(""), loaded.settings);
+}
+
+#[test]
+fn shipped_file_names_every_key_in_its_table() {
+    let lines = settings_lines();
+    for key in known_keys() {
+        let is_there = match key.table {
+            // Attributes of columns stand in braces, and in the notes above the routes.
+            "route.columns.*" => DEFAULT_FILE.contains(&format!(" {} = ", key.name)),
+            "route" if key.name == "columns" || key.name == "indexes" => {
+                DEFAULT_FILE.contains(&format!("\n[route.{}]\n", key.name))
+            }
+            table => lines.iter().any(|(place, name)| place == table && name == key.name),
+        };
+        assert!(is_there, "config/barograph.toml does not mention {key}");
+    }
+}
+
+#[test]
+fn resting_settings_of_the_shipped_file_are_good_ones() {
+    let mut woken = DEFAULT_FILE.replace("url = \"mqtt://", "url = \"mqtts://");
+    for name in [
+        "client_id",
+        "username",
+        "password",
+        "ca_file",
+        "client_cert",
+        "client_key",
+        "file",
+        "unique",
+        "lock_file",
+    ] {
+        let resting = format!("\n# {name} = ");
+        assert_eq!(woken.matches(&resting).count(), 1, "{name}");
+        woken = woken.replace(&resting, &format!("\n{name} = "));
+    }
+    let settings = settings(&woken);
+    assert_eq!(settings.mqtt.client_id, "barograph-attic");
+    assert!(settings.mqtt.client_auth.is_some());
+    assert_eq!(settings.routes[0].unique, ["timestamp"]);
+    for name in ["temperature", "humidity"] {
+        let asleep = format!("\n{name} = {{ unit");
+        let line =
+            DEFAULT_FILE.lines().find(|line| line.starts_with(&format!("# {name} = {{"))).unwrap();
+        let awake =
+            DEFAULT_FILE.replacen(&asleep, &format!("\n{}\n#{name} = {{ unit", &line[2..]), 1);
+        let route = loaded(&awake).settings.routes.remove(0);
+        let column = route.columns.into_iter().find(|column| column.name == name).unwrap();
+        assert!(column.min.is_some() && column.max.is_some());
+    }
+}
+
+#[test]
+fn sample_broker_has_the_settings_that_keep_messages() {
+    let sample = include_str!("mosquitto.conf");
+    for line in [
+        "persistence true",
+        "autosave_interval 1",
+        "autosave_on_changes true",
+        "max_queued_messages 0",
+        "set_tcp_nodelay true",
+        "listener 1883 localhost",
+    ] {
+        assert!(sample.lines().any(|found| found == line), "{line}");
+    }
+}
+
+#[test]
+fn unit_stays_away_after_a_mistake_in_the_settings_and_may_look_at_processes() {
+    let unit = include_str!("barograph.service");
+    for line in ["Type=notify", "RestartPreventExitStatus=78", "DynamicUser=yes"] {
+        assert!(unit.lines().any(|found| found == line), "{line}");
+    }
+    let hides = |line: &str| line.starts_with("ProcSubset=") || line.starts_with("ProtectProc=");
+    assert!(!unit.lines().any(hides), "who holds the lock is read from /proc");
+}

@@ -1,0 +1,97 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use barograph_config::Overrides;
+use clap::{Args, Parser, Subcommand};
+
+/// A failsafe recorder for MQTT telemetry: what the sensors said is in your SQLite database, exactly once, whatever dies.
+#[derive(Debug, Parser)]
+#[command(name = "barograph", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Record until asked to stop (SIGINT or SIGTERM)
+    Run(RunArgs),
+    /// Check the settings, the broker and the database; write nothing
+    Check(ConfigArgs),
+    /// Show it all: an embedded broker, a simulated weather station, the recorder
+    Demo(DemoArgs),
+    /// Publish a simulated weather station's messages to a broker
+    Simulate(SimulateArgs),
+}
+
+/// Where the settings come from.
+#[derive(Debug, Args, Default)]
+pub struct ConfigArgs {
+    /// The settings file [default: $BAROGRAPH_CONFIG, ./barograph.toml, /etc/barograph/barograph.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The broker, instead of mqtt.url
+    #[arg(long, value_name = "URL")]
+    pub mqtt: Option<String>,
+    /// The database, instead of database.path
+    #[arg(long, value_name = "PATH")]
+    pub db: Option<PathBuf>,
+    /// error, warn, info, debug or trace, instead of log.level
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+}
+
+impl ConfigArgs {
+    /// As the settings' strongest layer.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            config: self.config.clone(),
+            mqtt_url: self.mqtt.clone(),
+            db: self.db.clone(),
+            log_level: self.log_level.clone(),
+        }
+    }
+}
+
+/// `barograph run`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Settings.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Opens a Unix socket that takes faults (panic ACTOR, stop ACTOR, hang ACTOR 5s), for tests
+    #[arg(long, value_name = "SOCKET", hide = true)]
+    pub fault_injection: Option<PathBuf>,
+}
+
+/// `barograph demo`
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Port of the embedded broker on 127.0.0.1 [default: any free one]
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    pub port: u16,
+    /// Keep the database in this folder instead of a temporary one
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+}
+
+/// `barograph simulate`
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// The broker
+    #[arg(long, value_name = "URL", default_value = "mqtt://localhost:1883")]
+    pub mqtt: String,
+    /// Time between two readings of a station
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    pub interval: Duration,
+    /// How many stations
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub stations: u32,
+    /// The same seed gives the same weather
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+}

@@ -1,0 +1,145 @@
+//! `barograph demo`: everything in one process, with nothing to set up. The broker is one for show; station and recorder are the real ones.
+
+pub mod broker;
+mod screen;
+pub mod station;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use barograph_actors::exit_code;
+use barograph_actors::published::Published;
+use barograph_config::{BrokerUrl, Level, Settings};
+use tokio::sync::oneshot;
+
+use crate::cli::DemoArgs;
+use crate::run::{self, Failed, Options};
+use crate::signals::Signals;
+use crate::simulate::{self, Plan};
+use crate::{logging, world};
+use broker::Broker;
+use screen::Screen;
+
+/// Time between two readings of the demo's station: one can watch it.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Shows it all until Ctrl-C, then prints the account.
+///
+/// # Errors
+/// It could not begin.
+pub fn demo(args: &DemoArgs) -> Result<i32, Failed> {
+    let folder = Folder::new(args.keep.as_deref())?;
+    let signals = Signals::install().map_err(|error| failed(&error))?;
+    let world = Backstage::start(args.port)?;
+    let settings = settings(world.address, folder.path());
+    logging::start(&settings.log).map_err(|error| failed(&error))?;
+    println!("An MQTT broker for show listens on {}: it is no broker for real use.", settings.mqtt.url);
+    println!("A simulated weather station publishes to it every {}.", humantime::format_duration(INTERVAL));
+    println!("The recorder records into {}. Ctrl-C ends it.\n", settings.database.path.display());
+    let published = Published::default();
+    let screen = Screen::start(&published, settings.routes.clone());
+    let options = Options { published: published.clone(), ..Options::default() };
+    let code = run::run(settings, &signals, options);
+    screen.stop();
+    world.stop();
+    screen::print_account(&published.snapshot());
+    folder.leave();
+    code
+}
+
+fn failed(error: &dyn std::fmt::Display) -> Failed {
+    Failed { code: exit_code::CANNOT_CREATE, message: error.to_string() }
+}
+
+/// The built-in settings, on the demo's broker and folder; the log only speaks when something is wrong.
+fn settings(broker: SocketAddr, folder: &Path) -> Settings {
+    let mut settings = Settings::default_with("demo");
+    settings.mqtt.url = BrokerUrl { host: broker.ip().to_string(), port: broker.port(), tls: false };
+    settings.database.path = folder.join("weather_data.db");
+    settings.instance.lock_file = folder.join("barograph.lock");
+    settings.log.level = Level::Warn;
+    settings
+}
+
+/// Where the database goes.
+struct Folder {
+    path: PathBuf,
+    temporary: bool,
+}
+
+impl Folder {
+    fn new(keep: Option<&Path>) -> Result<Self, Failed> {
+        let temporary = keep.is_none();
+        let path = keep.map_or_else(
+            || std::env::temp_dir().join(format!("barograph-demo-{:x}", (world::REAL.random)())),
+            Path::to_owned,
+        );
+        let made = if temporary { std::fs::create_dir(&path) } else { std::fs::create_dir_all(&path) };
+        made.map_err(|error| failed(&format!("the folder {} cannot be made: {error}", path.display())))?;
+        Ok(Self { path, temporary })
+    }
+
+    fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What was made for the demo goes with it; what was asked to be kept stays.
+    fn leave(self) {
+        if !self.temporary {
+            println!("The database is {}.", self.path.join("weather_data.db").display());
+        } else if let Err(error) = std::fs::remove_dir_all(&self.path) {
+            println!("The folder {} could not be removed: {error}", self.path.display());
+        }
+    }
+}
+
+/// Broker and station, on a thread of their own.
+struct Backstage {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Backstage {
+    fn start(port: u16) -> Result<Self, Failed> {
+        let (stop, stopped) = oneshot::channel();
+        let (ready, address) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            match runtime {
+                Ok(runtime) => runtime.block_on(play(port, &ready, stopped)),
+                Err(error) => drop(ready.send(Err(error))),
+            }
+        });
+        match address.recv() {
+            Ok(Ok(address)) => Ok(Self { address, stop, thread }),
+            Ok(Err(error)) => Err(failed(&format!("the demo's broker cannot listen on port {port}: {error}"))),
+            Err(_) => Err(failed(&"the demo's broker did not start")),
+        }
+    }
+
+    fn stop(self) {
+        let _already_gone = self.stop.send(());
+        let _panicked = self.thread.join();
+    }
+}
+
+async fn play(port: u16, ready: &mpsc::Sender<std::io::Result<SocketAddr>>, stopped: oneshot::Receiver<()>) {
+    let broker = match Broker::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
+        Ok(broker) => broker,
+        Err(error) => return drop(ready.send(Err(error))),
+    };
+    let address = broker.local_addr();
+    let mut mqtt = Settings::default_with("demo").mqtt;
+    mqtt.url = BrokerUrl { host: address.ip().to_string(), port: address.port(), tls: false };
+    let plan = Plan { interval: INTERVAL, stations: 1, seed: world::now().0.unsigned_abs() };
+    drop(ready.send(Ok(address)));
+    let shutdown = async { drop(stopped.await) };
+    tokio::select! {
+        () = broker.serve(shutdown) => {}
+        () = simulate::publish(&mqtt, &plan, |_| {}) => {}
+    }
+}

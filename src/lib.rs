@@ -1,0 +1,20 @@
+//! Barograph: a failsafe recorder for MQTT telemetry. What the recorder does is in `barograph-actors`, what the operator may say in
+//! `barograph-config`; this crate is what it does it with: MQTT, SQLite, locks, signals, systemd, the command line.
+
+pub mod check;
+pub mod cli;
+pub mod demo;
+pub mod fault_socket;
+pub mod lock;
+pub mod logging;
+pub mod mqtt;
+pub mod process;
+pub mod run;
+pub mod signals;
+pub mod simulate;
+pub mod store;
+pub mod systemd;
+pub mod world;
+
+#[cfg(not(panic = "unwind"))]
+compile_error!("supervision needs panics that unwind: no profile may set panic = \"abort\"");

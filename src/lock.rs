@@ -1,0 +1,112 @@
+//! The two locks: one instance, and one writer for each database. Both are released by the kernel at any death; what is written in the file
+//! is for people, never for us: who holds it is asked of the kernel.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use fslock::LockFile;
+
+use crate::process::{self, Holder};
+
+/// A lock, held for as long as it lives.
+pub struct Lock {
+    /// Released when dropped.
+    _file: LockFile,
+    path: PathBuf,
+}
+
+impl fmt::Debug for Lock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lock").field("path", &self.path).finish_non_exhaustive()
+    }
+}
+
+/// Why there is no lock.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Somebody else holds it.
+    #[error("another instance is already running ({holder}); it holds {}. Stop it first, or give this one its own [instance] lock_file and [database] path", path.display())]
+    Held {
+        /// The lock file.
+        path: PathBuf,
+        /// Who.
+        holder: Holder,
+    },
+    /// The file cannot be made or opened.
+    #[error("the lock {} cannot be written: {cause}; make the folder {} writable for this user, or set {setting}", path.display(), folder.display())]
+    Unwritable {
+        /// The lock file.
+        path: PathBuf,
+        /// Its folder.
+        folder: PathBuf,
+        /// Which setting leads there.
+        setting: &'static str,
+        /// What the system says.
+        cause: io::Error,
+    },
+}
+
+impl Lock {
+    /// Takes the lock at `path`, without waiting, and writes into the file who we are. `setting` names what leads there.
+    ///
+    /// # Errors
+    /// See [`LockError`].
+    pub fn take(path: &Path, setting: &'static str) -> Result<Self, LockError> {
+        let unwritable = |cause: io::Error| LockError::Unwritable {
+            path: path.to_owned(),
+            folder: folder_of(path),
+            setting,
+            cause,
+        };
+        let mut file = LockFile::open(path).map_err(unwritable)?;
+        if !file.try_lock().map_err(unwritable)? {
+            return Err(LockError::Held { path: path.to_owned(), holder: holder(path) });
+        }
+        let lock = Self { _file: file, path: path.to_owned() };
+        let us = Holder::this_process();
+        fs::write(path, us.file_text()).map_err(unwritable)?;
+        Ok(lock)
+    }
+}
+
+/// The lock of a database: beside the file that its path leads to, so that two paths to one file are one lock.
+pub fn database_lock_path(database: &Path) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(".lock");
+    PathBuf::from(path)
+}
+
+/// The one path of a file that may not exist yet: absolute, without symbolic links.
+///
+/// # Errors
+/// Its folder does not exist or cannot be read.
+pub fn real_path(path: &Path) -> io::Result<PathBuf> {
+    if let Ok(real) = fs::canonicalize(path) {
+        return Ok(real);
+    }
+    // A link to a file that does not exist yet leads to where it will be made.
+    if let Ok(target) = fs::read_link(path) {
+        return real_path(&folder_of(path).join(target));
+    }
+    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
+    Ok(fs::canonicalize(folder_of(path))?.join(name))
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// Who holds the lock: by the kernel's list, or by what the file says where that shows nothing (another container).
+fn holder(path: &Path) -> Holder {
+    let by_kernel = fs::metadata(path)
+        .ok()
+        .and_then(|meta| process::flock_holder(meta.dev(), meta.ino()))
+        .and_then(Holder::of_pid);
+    by_kernel.unwrap_or_else(|| Holder::from_file_text(&fs::read_to_string(path).unwrap_or_default()))
+}

@@ -1,0 +1,57 @@
+//! `barograph`: parse, load, log, run, exit code.
+
+use std::process::ExitCode;
+
+use barograph::cli::{Cli, Command, ConfigArgs, RunArgs};
+use barograph::run::{self, Failed, Options};
+use barograph::signals::Signals;
+use barograph::{check, demo, logging, simulate};
+use barograph_actors::exit_code;
+use barograph_config::{Loaded, World, load};
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _closed = error.print();
+            return exit(if error.use_stderr() { exit_code::USAGE } else { exit_code::OK });
+        }
+    };
+    let ended = match cli.command {
+        Command::Run(args) => record(args),
+        Command::Check(args) => settings(&args).map(|loaded| check::check(&loaded)),
+        Command::Demo(args) => demo::demo(&args),
+        Command::Simulate(args) => simulate::simulate(&args),
+    };
+    match ended {
+        Ok(code) => exit(code),
+        Err(Failed { code, message }) => {
+            eprintln!("barograph: {message}");
+            exit(code)
+        }
+    }
+}
+
+fn record(args: RunArgs) -> Result<i32, Failed> {
+    let Loaded { settings, warnings, .. } = settings(&args.config)?;
+    logging::start(&settings.log).map_err(|message| Failed { code: exit_code::CANNOT_CREATE, message })?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let signals = Signals::install().map_err(|error| Failed {
+        code: exit_code::ESCALATED,
+        message: format!("signals cannot be handled: {error}"),
+    })?;
+    let options = Options { fault_socket: args.fault_injection, ..Options::default() };
+    run::run(settings, &signals, options)
+}
+
+fn settings(args: &ConfigArgs) -> Result<Loaded, Failed> {
+    load(&World::of_this_process(), &args.overrides())
+        .map_err(|error| Failed { code: exit_code::CONFIG, message: error.to_string() })
+}
+
+fn exit(code: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX))
+}

@@ -1,0 +1,89 @@
+//! Making a connection: TCP, TLS, CONNECT, CONNACK, SUBSCRIBE, all within one time limit.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use barograph_actors::delivery::{ConnectionId, UnixMillis};
+use barograph_actors::ports::{Broker, Connecting, Down, Greeting, Incoming, Session};
+use barograph_config::{Mqtt, Protocol, Route};
+use tokio::time::timeout;
+
+use super::packet::{Keep, Wire};
+use super::session::MqttSession;
+use super::stream;
+use super::v4::V4;
+use super::v5::V5;
+
+/// From the first DNS question to CONNACK.
+const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
+/// Makes connections to the broker of the settings.
+#[derive(Debug, Clone)]
+pub struct MqttBroker {
+    settings: Arc<Mqtt>,
+    routes: Arc<[Route]>,
+    now: fn() -> UnixMillis,
+}
+
+impl MqttBroker {
+    /// A broker to connect to; nothing happens yet. `now` stamps arrivals.
+    pub fn new(settings: Mqtt, routes: &[Route], now: fn() -> UnixMillis) -> Self {
+        Self { settings: Arc::new(settings), routes: routes.into(), now }
+    }
+
+    fn wire(&self) -> Box<dyn Wire> {
+        match self.settings.protocol {
+            Protocol::V311 => Box::new(V4),
+            Protocol::V5 => Box::new(V5),
+        }
+    }
+
+    /// Whether the broker answers and accepts us and our filters: the refused ones, with the reason. Under a client id of its own (`…-check`) and without a
+    /// session, so that neither a running recorder nor the broker's memory is touched.
+    ///
+    /// # Errors
+    /// It does not answer, or does not accept us.
+    pub async fn probe(&self) -> Result<Vec<(String, String)>, Down> {
+        let mut settings = Mqtt::clone(&self.settings);
+        settings.client_id.push_str("-check");
+        let probing = async {
+            let stream = stream::connect(&settings).await?;
+            let mut session = MqttSession::new(stream, self.wire(), &settings, self.now);
+            session.greet(&settings, Keep::Nothing).await?;
+            session.subscribe(&self.routes);
+            let answers = loop {
+                if let Incoming::Subscribed(answers) = session.next().await? {
+                    break answers;
+                }
+            };
+            session.disconnect().await;
+            let refused = |(route, answer): (&Route, Result<_, String>)| Some((route.topic.clone(), answer.err()?));
+            Ok(self.routes.iter().zip(answers).filter_map(refused).collect())
+        };
+        timeout(CONNECT_WITHIN, probing).await.unwrap_or_else(|_| Err(stream::timed_out(&settings)))
+    }
+
+    async fn open(self) -> Result<(MqttSession, Greeting), Down> {
+        let stream = stream::connect(&self.settings).await?;
+        let mut session = MqttSession::new(stream, self.wire(), &self.settings, self.now);
+        let greeting = session.greet(&self.settings, Keep::Session).await?;
+        session.subscribe(&self.routes);
+        Ok((session, greeting))
+    }
+}
+
+impl Broker for MqttBroker {
+    type Session = MqttSession;
+
+    fn connect(&self, _: ConnectionId) -> Connecting<MqttSession> {
+        let broker = self.clone();
+        Box::pin(async move {
+            let settings = Arc::clone(&broker.settings);
+            timeout(CONNECT_WITHIN, broker.open()).await.unwrap_or_else(|_| Err(stream::timed_out(&settings)))
+        })
+    }
+
+    fn session_name(&self) -> String {
+        format!("{} as {}", self.settings.url, self.settings.client_id)
+    }
+}

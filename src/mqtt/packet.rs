@@ -1,0 +1,128 @@
+//! What a broker says, in one vocabulary for both protocol versions.
+
+use barograph_actors::ports::{Down, DownKind};
+use barograph_config::{Mqtt, Qos, Route};
+use bytes::{Bytes, BytesMut};
+
+/// A packet from the broker.
+#[derive(Debug)]
+pub(super) enum Packet {
+    /// It answers CONNECT; `refused` says why not.
+    ConnAck { session_present: bool, refused: Option<Down> },
+    /// A message.
+    Publish(Publish),
+    /// The release of a QoS 2 message.
+    PubRel(u16),
+    /// It answers SUBSCRIBE, filter by filter.
+    SubAck(Vec<Result<Qos, String>>),
+    /// It answers UNSUBSCRIBE.
+    UnsubAck,
+    /// It answers PINGREQ.
+    PingResp,
+    /// It ends the connection and says why (MQTT 5).
+    Disconnect(Down),
+    /// A packet that a broker does not send to such a client.
+    Unexpected(#[expect(dead_code, reason = "read by Debug, for the message")] String),
+}
+
+/// A message as it came.
+#[derive(Debug)]
+pub(super) struct Publish {
+    pub(super) topic: String,
+    pub(super) payload: Bytes,
+    pub(super) qos: Qos,
+    pub(super) retain: bool,
+    pub(super) dup: bool,
+    pub(super) packet_id: u16,
+}
+
+/// What becomes of the session after the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// The broker keeps it, and for it what we have not acknowledged.
+    Session,
+    /// Nothing: somebody only looks.
+    Nothing,
+}
+
+/// One protocol version: bytes to [`Packet`]s and back. Encoders append to `out`.
+pub(super) trait Wire {
+    /// CONNECT. `out` is empty.
+    fn connect(&self, settings: &Mqtt, keep: Keep, out: &mut BytesMut);
+    /// SUBSCRIBE to every route's filter.
+    fn subscribe(&self, packet_id: u16, routes: &[Route], out: &mut BytesMut);
+    /// UNSUBSCRIBE from one filter.
+    fn unsubscribe(&self, packet_id: u16, filter: &str, out: &mut BytesMut);
+    /// PUBACK.
+    fn puback(&self, packet_id: u16, out: &mut BytesMut);
+    /// PUBREC.
+    fn pubrec(&self, packet_id: u16, out: &mut BytesMut);
+    /// PUBCOMP.
+    fn pubcomp(&self, packet_id: u16, out: &mut BytesMut);
+    /// PINGREQ.
+    fn pingreq(&self, out: &mut BytesMut);
+    /// DISCONNECT.
+    fn disconnect(&self, out: &mut BytesMut);
+    /// Takes one whole packet, which `input` begins with.
+    ///
+    /// # Errors
+    /// It is not what the standard says.
+    fn decode(&self, input: &mut BytesMut) -> Result<Packet, String>;
+    /// PUBLISH has properties between packet id and payload.
+    fn has_properties(&self) -> bool;
+}
+
+/// The frame that `input` begins with: (bytes of the fixed header, bytes after it), or `None` while too little has come.
+///
+/// # Errors
+/// Four bytes of length without an end: not MQTT.
+pub(super) fn frame(input: &[u8]) -> Result<Option<(usize, usize)>, String> {
+    let Some(rest) = input.get(1..) else { return Ok(None) };
+    let mut length = 0_usize;
+    for (index, byte) in rest.iter().take(4).enumerate() {
+        length |= usize::from(byte & 0x7f) << (7 * index);
+        if byte & 0x80 == 0 {
+            return Ok(Some((index + 2, length)));
+        }
+    }
+    if rest.len() >= 4 { Err("a packet length of more than four bytes".to_owned()) } else { Ok(None) }
+}
+
+/// The broker refused us: the words for the kinds that a person can do something about.
+pub(super) fn refused(kind: DownKind, code: &str) -> Down {
+    let advice = match kind {
+        DownKind::Credentials => "look at mqtt.username, mqtt.password and the broker's access rules",
+        DownKind::Protocol => "look at mqtt.protocol: the broker may speak another version",
+        DownKind::Dns
+        | DownKind::Refused
+        | DownKind::Timeout
+        | DownKind::Tls
+        | DownKind::TakenOver
+        | DownKind::Closed
+        | DownKind::Network
+        | DownKind::WindowFull => "look at the broker's log",
+    };
+    Down { kind, message: format!("the broker refused the connection ({code}); {advice}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::frame;
+
+    #[test]
+    fn a_frame_is_known_from_its_first_bytes() {
+        let table: &[(&[u8], Result<Option<(usize, usize)>, ()>)] = &[
+            (&[], Ok(None)),
+            (&[0x30], Ok(None)),
+            (&[0x30, 0x00], Ok(Some((2, 0)))),
+            (&[0x30, 0x7f], Ok(Some((2, 127)))),
+            (&[0x30, 0x80], Ok(None)),
+            (&[0x30, 0x80, 0x01], Ok(Some((3, 128)))),
+            (&[0x30, 0xff, 0xff, 0xff, 0x7f], Ok(Some((5, 268_435_455)))),
+            (&[0x30, 0xff, 0xff, 0xff, 0xff], Err(())),
+        ];
+        for (bytes, expected) in table {
+            assert_eq!(&frame(bytes).map_err(|_| ()), expected, "{bytes:x?}");
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! One session over one connection: reads, acknowledges, pings, and ends with it.
+
+use std::time::Duration;
+
+use barograph_actors::delivery::{Delivery, UnixMillis};
+use barograph_actors::ports::{Down, DownKind, Greeting, Incoming, Session};
+use barograph_config::{Mqtt, Qos, Route};
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
+
+use super::oversized::Oversized;
+use super::packet::{Keep, Packet, Publish, Wire, frame};
+use super::stream::Stream;
+
+/// Room that a read is given, in bytes.
+const READ_ROOM: usize = 32 * 1024;
+/// For sending what is queued and the farewell.
+const FAREWELL_WITHIN: Duration = Duration::from_secs(1);
+/// Pings without any byte from the broker after which the connection counts as dead: with a ping each half keep-alive, 1.5 keep-alives at most.
+const SILENT_PINGS_MAX: u32 = 2;
+/// Nobody subscribes to this: leaving it changes nothing, and the answer proves that the broker has taken all that was sent before.
+const BARRIER_FILTER: &str = "barograph/barrier";
+/// The packet ids we use ourselves; they are of another space than the broker's.
+const SUBSCRIBE_ID: u16 = 1;
+const BARRIER_ID: u16 = 2;
+/// MQTT's overhead beside topic and payload that a packet within `max_packet_size` may have here before it is skipped rather than buffered.
+const HEADROOM: u64 = 1024;
+
+/// One session over one connection.
+pub struct MqttSession {
+    reader: ReadHalf<Box<dyn Stream>>,
+    writer: WriteHalf<Box<dyn Stream>>,
+    wire: Box<dyn Wire>,
+    input: BytesMut,
+    output: BytesMut,
+    /// Written, but perhaps still in TLS's buffer.
+    unflushed: bool,
+    skipping: Option<Oversized>,
+    packet_max: u64,
+    ping: Interval,
+    ping_period: Duration,
+    silent_pings: u32,
+    polled_at: Instant,
+    broker: String,
+    now: fn() -> UnixMillis,
+}
+
+impl std::fmt::Debug for MqttSession {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MqttSession").field("broker", &self.broker).finish_non_exhaustive()
+    }
+}
+
+impl MqttSession {
+    pub(super) fn new(
+        stream: Box<dyn Stream>,
+        wire: Box<dyn Wire>,
+        settings: &Mqtt,
+        now: fn() -> UnixMillis,
+    ) -> Self {
+        let (reader, writer) = split(stream);
+        let ping_period = settings.keep_alive / 2;
+        let mut ping = interval_at(Instant::now() + ping_period, ping_period);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            reader,
+            writer,
+            wire,
+            input: BytesMut::with_capacity(READ_ROOM),
+            output: BytesMut::new(),
+            unflushed: false,
+            skipping: None,
+            packet_max: settings.max_packet_size.saturating_add(HEADROOM),
+            ping,
+            ping_period,
+            silent_pings: 0,
+            polled_at: Instant::now(),
+            broker: settings.url.to_string(),
+            now,
+        }
+    }
+
+    /// CONNECT and its answer.
+    pub(super) async fn greet(&mut self, settings: &Mqtt, keep: Keep) -> Result<Greeting, Down> {
+        self.wire.connect(settings, keep, &mut self.output);
+        loop {
+            if let Some(packet) = self.buffered_packet()? {
+                return match packet {
+                    Packet::ConnAck { refused: Some(down), .. } | Packet::Disconnect(down) => Err(down),
+                    Packet::ConnAck { session_present, refused: None } => Ok(Greeting { session_present }),
+                    other @ (Packet::Publish(_)
+                    | Packet::PubRel(_)
+                    | Packet::SubAck(_)
+                    | Packet::UnsubAck
+                    | Packet::PingResp
+                    | Packet::Unexpected(_)) => {
+                        Err(self.protocol_error(&format!("{other:?} in place of CONNACK")))
+                    }
+                };
+            }
+            self.transfer().await?;
+        }
+    }
+
+    pub(super) fn subscribe(&mut self, routes: &[Route]) {
+        self.wire.subscribe(SUBSCRIBE_ID, routes, &mut self.output);
+    }
+
+    /// Moves bytes: sends what is queued, or reads, or pings when it is time. Cancel-safe: each arm either happened or did not.
+    async fn transfer(&mut self) -> Result<(), Down> {
+        if self.input.capacity() - self.input.len() < READ_ROOM / 4 {
+            self.input.reserve(READ_ROOM);
+        }
+        tokio::select! {
+            biased;
+            sent = send(&mut self.writer, &mut self.output, &mut self.unflushed), if self.unflushed || !self.output.is_empty() => {
+                sent.map_err(|error| self.network_error(&error))
+            }
+            read = self.reader.read_buf(&mut self.input) => match read {
+                Ok(0) => Err(self.closed()),
+                Ok(_) => {
+                    self.silent_pings = 0;
+                    Ok(())
+                }
+                Err(error) => Err(self.network_error(&error)),
+            },
+            _ = self.ping.tick() => self.ping(),
+        }
+    }
+
+    fn ping(&mut self) -> Result<(), Down> {
+        if self.silent_pings >= SILENT_PINGS_MAX {
+            let silence = humantime::format_duration(self.ping_period * self.silent_pings);
+            return Err(Down {
+                kind: DownKind::Timeout,
+                message: format!("{} has not said anything for {silence}, not even to a ping; the connection counts as dead", self.broker),
+            });
+        }
+        self.silent_pings += 1;
+        self.wire.pingreq(&mut self.output);
+        Ok(())
+    }
+
+    /// The next packet of what has been read.
+    fn buffered_packet(&mut self) -> Result<Option<Packet>, Down> {
+        let framed = frame(&self.input).map_err(|detail| self.protocol_error(&detail))?;
+        let Some((header, length)) = framed else { return Ok(None) };
+        if self.input.len() < header + length {
+            return Ok(None);
+        }
+        let decoded = self.wire.decode(&mut self.input);
+        decoded.map(Some).map_err(|detail| self.protocol_error(&detail))
+    }
+
+    /// The next thing of what has been read that the recorder wants to know of; answers what needs only an answer.
+    fn buffered(&mut self) -> Result<Option<Incoming>, Down> {
+        loop {
+            if let Some(skipped) = self.skip()? {
+                return Ok(skipped);
+            }
+            let size = self.input.len();
+            let Some(packet) = self.buffered_packet()? else { return Ok(None) };
+            let packet_size = (size - self.input.len()) as u64;
+            match packet {
+                Packet::Publish(publish) => {
+                    let payload_size = publish.payload.len() as u64;
+                    return Ok(Some(self.delivery(publish, payload_size, packet_size)));
+                }
+                // Whatever it releases was received before, here or on an earlier connection: the answer is always the same.
+                Packet::PubRel(packet_id) => self.wire.pubcomp(packet_id, &mut self.output),
+                Packet::SubAck(answers) => return Ok(Some(Incoming::Subscribed(answers))),
+                Packet::UnsubAck => return Ok(Some(Incoming::BarrierPassed)),
+                Packet::PingResp => {}
+                Packet::Disconnect(down) => return Err(down),
+                unexpected @ (Packet::ConnAck { .. } | Packet::Unexpected(_)) => {
+                    return Err(self.protocol_error(&format!("an unexpected packet: {unexpected:?}")));
+                }
+            }
+        }
+    }
+
+    /// Goes on skipping, or begins to where the next packet is too large; `None` where there is nothing to skip.
+    fn skip(&mut self) -> Result<Option<Option<Incoming>>, Down> {
+        if self.skipping.is_none() {
+            let framed = frame(&self.input).map_err(|detail| self.protocol_error(&detail))?;
+            match framed {
+                Some((header, length)) if (header + length) as u64 > self.packet_max => {
+                    self.skipping = Some(Oversized::begin(&mut self.input, header, length));
+                }
+                Some(_) | None => return Ok(None),
+            }
+        }
+        let complete = self.skipping.as_mut().is_some_and(|oversized| oversized.take(&mut self.input));
+        match self.skipping.take() {
+            Some(oversized) if complete => {
+                let finished = oversized.finish(self.wire.has_properties());
+                let (publish, payload_size, packet_size) =
+                    finished.map_err(|detail| self.protocol_error(&detail))?;
+                Ok(Some(Some(self.delivery(publish, payload_size, packet_size))))
+            }
+            unfinished => {
+                self.skipping = unfinished;
+                Ok(Some(None))
+            }
+        }
+    }
+
+    fn delivery(&self, publish: Publish, whole_size: u64, packet_size: u64) -> Incoming {
+        let Publish { topic, payload, qos, retain, dup, packet_id } = publish;
+        let received_at = (self.now)();
+        Incoming::Delivery(Delivery { topic, payload, whole_size, packet_size, qos, retain, dup, packet_id, received_at })
+    }
+
+    /// A clean close without a word. With MQTT 3.1.1 that is also all that can be seen of a session taken over.
+    fn closed(&self) -> Down {
+        Down {
+            kind: DownKind::Closed,
+            message: format!(
+                "{} closed the connection (a restart of the broker, or another client with our mqtt.client_id: the broker's log says which)",
+                self.broker
+            ),
+        }
+    }
+
+    fn network_error(&self, error: &std::io::Error) -> Down {
+        Down { kind: DownKind::Network, message: format!("the connection to {} broke ({error})", self.broker) }
+    }
+
+    fn protocol_error(&self, detail: &str) -> Down {
+        let message = format!("{} sent what is not MQTT as we know it: {detail}; look at mqtt.url and mqtt.protocol", self.broker);
+        Down { kind: DownKind::Protocol, message }
+    }
+}
+
+/// One step of sending: a write, or the flush after the last one.
+async fn send(
+    writer: &mut WriteHalf<Box<dyn Stream>>,
+    output: &mut BytesMut,
+    unflushed: &mut bool,
+) -> std::io::Result<()> {
+    if output.is_empty() {
+        writer.flush().await?;
+        *unflushed = false;
+    } else {
+        writer.write_buf(output).await?;
+        *unflushed = true;
+    }
+    Ok(())
+}
+
+impl Session for MqttSession {
+    async fn next(&mut self) -> Result<Incoming, Down> {
+        // While nobody read, the broker's silence says nothing.
+        if self.polled_at.elapsed() > self.ping_period {
+            self.silent_pings = 0;
+        }
+        loop {
+            if let Some(incoming) = self.buffered()? {
+                return Ok(incoming);
+            }
+            self.polled_at = Instant::now();
+            self.transfer().await?;
+        }
+    }
+
+    fn acknowledge(&mut self, qos: Qos, packet_id: u16) {
+        match qos {
+            Qos::AtMostOnce => {}
+            Qos::AtLeastOnce => self.wire.puback(packet_id, &mut self.output),
+            Qos::ExactlyOnce => self.wire.pubrec(packet_id, &mut self.output),
+        }
+    }
+
+    fn barrier(&mut self) {
+        self.wire.unsubscribe(BARRIER_ID, BARRIER_FILTER, &mut self.output);
+    }
+
+    async fn disconnect(mut self) {
+        self.wire.disconnect(&mut self.output);
+        let farewell = async {
+            while self.unflushed || !self.output.is_empty() {
+                send(&mut self.writer, &mut self.output, &mut self.unflushed).await?;
+            }
+            self.writer.shutdown().await
+        };
+        if let Ok(Err(error)) = timeout(FAREWELL_WITHIN, farewell).await {
+            tracing::debug!("the farewell was not heard: {error}");
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The bytes: TCP, or TLS over it.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use barograph_actors::ports::{Down, DownKind};
+use barograph_config::Mqtt;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, lookup_host};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+/// Either kind.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+
+/// Connects to the broker's port and, with `mqtts`, makes sure who it is.
+pub(super) async fn connect(settings: &Mqtt) -> Result<Box<dyn Stream>, Down> {
+    let tcp = connect_tcp(settings).await?;
+    if !settings.url.tls {
+        return Ok(Box::new(tcp));
+    }
+    let config = tls_config(settings).map_err(|message| Down { kind: DownKind::Tls, message })?;
+    let host = settings.url.host.clone();
+    let name = ServerName::try_from(host).map_err(|error| tls_down(settings, &error.to_string()))?;
+    let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
+    Ok(Box::new(tls.map_err(|error| tls_down(settings, &error.to_string()))?))
+}
+
+async fn connect_tcp(settings: &Mqtt) -> Result<TcpStream, Down> {
+    let url = &settings.url;
+    let addresses = lookup_host((url.host.as_str(), url.port)).await.map_err(|error| Down {
+        kind: DownKind::Dns,
+        message: format!("the name {} in mqtt.url cannot be resolved ({error}); look at the name and at DNS", url.host),
+    })?;
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    for address in addresses {
+        match TcpStream::connect(address).await {
+            Ok(stream) => {
+                // Acknowledgements are small and must not wait for company.
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!("TCP_NODELAY: {error}");
+                }
+                return Ok(stream);
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(tcp_down(settings, &last))
+}
+
+fn tcp_down(settings: &Mqtt, error: &io::Error) -> Down {
+    let url = &settings.url;
+    if error.kind() == io::ErrorKind::TimedOut {
+        return timed_out(settings);
+    }
+    let (kind, message) = if error.kind() == io::ErrorKind::ConnectionRefused {
+        let advice = "is the broker running, and is the port right?";
+        (DownKind::Refused, format!("nothing listens at {url} ({error}); {advice}"))
+    } else {
+        let advice = "look at the network and the firewall";
+        (DownKind::Network, format!("{url} cannot be reached ({error}); {advice}"))
+    };
+    Down { kind, message }
+}
+
+pub(super) fn timed_out(settings: &Mqtt) -> Down {
+    Down {
+        kind: DownKind::Timeout,
+        message: format!("{} does not answer; look at the address, the network and the firewall", settings.url),
+    }
+}
+
+fn tls_down(settings: &Mqtt, detail: &str) -> Down {
+    Down {
+        kind: DownKind::Tls,
+        message: format!(
+            "no trusted connection to {}: {detail}; look at mqtt.ca_file, mqtt.client_cert and the broker's certificate",
+            settings.url
+        ),
+    }
+}
+
+/// The files are read at each connection: a renewed certificate needs no restart.
+fn tls_config(settings: &Mqtt) -> Result<ClientConfig, String> {
+    let mut roots = RootCertStore::empty();
+    match &settings.ca_file {
+        Some(file) => {
+            for cert in certificates(file, "mqtt.ca_file")? {
+                roots.add(cert).map_err(|error| format!("mqtt.ca_file {}: {error}", file.display()))?;
+            }
+        }
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    if roots.is_empty() {
+        return Err("no certificate authority to trust; set mqtt.ca_file, or install the system's (package ca-certificates)".to_owned());
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?
+        .with_root_certificates(roots);
+    match &settings.client_auth {
+        None => Ok(builder.with_no_client_auth()),
+        Some(auth) => {
+            let chain = certificates(&auth.cert_file, "mqtt.client_cert")?;
+            let key = PrivateKeyDer::from_pem_file(&auth.key_file)
+                .map_err(|error| format!("mqtt.client_key {}: {error}", auth.key_file.display()))?;
+            builder.with_client_auth_cert(chain, key).map_err(|error| {
+                format!("mqtt.client_cert {} and its key: {error}", auth.cert_file.display())
+            })
+        }
+    }
+}
+
+fn certificates(file: &Path, setting: &str) -> Result<Vec<CertificateDer<'static>>, String> {
+    let failed = |error: &dyn std::fmt::Display| format!("{setting} {}: {error}", file.display());
+    let certs: Vec<_> = CertificateDer::pem_file_iter(file)
+        .map_err(|error| failed(&error))?
+        .collect::<Result<_, _>>()
+        .map_err(|error| failed(&error))?;
+    if certs.is_empty() { Err(failed(&"it holds no certificate")) } else { Ok(certs) }
+}

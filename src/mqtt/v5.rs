@@ -1,0 +1,167 @@
+//! MQTT 5 on rumqttc's codec. No topic alias is announced (so none comes), and no maximum packet size: the broker would drop what is larger without a
+//! word.
+
+use barograph_actors::ports::{Down, DownKind};
+use barograph_config::{Mqtt, Qos, Route};
+use bytes::BytesMut;
+use rumqttc::v5::mqttbytes::{QoS, v5};
+
+use super::packet::{Keep, Packet, Publish, Wire, refused};
+
+/// MQTT 5.
+#[derive(Debug)]
+pub(super) struct V5;
+
+/// Writing to memory fails only for a packet beyond MQTT's own limit, and ours are small.
+fn put(packet: &v5::Packet, out: &mut BytesMut) {
+    let written = packet.write(out, None);
+    debug_assert!(written.is_ok(), "{written:?}");
+}
+
+fn qos_in(qos: QoS) -> Qos {
+    match qos {
+        QoS::AtMostOnce => Qos::AtMostOnce,
+        QoS::AtLeastOnce => Qos::AtLeastOnce,
+        QoS::ExactlyOnce => Qos::ExactlyOnce,
+    }
+}
+
+fn qos_out(qos: Qos) -> QoS {
+    match qos {
+        Qos::AtMostOnce => QoS::AtMostOnce,
+        Qos::AtLeastOnce => QoS::AtLeastOnce,
+        Qos::ExactlyOnce => QoS::ExactlyOnce,
+    }
+}
+
+impl Wire for V5 {
+    fn connect(&self, settings: &Mqtt, keep: Keep, out: &mut BytesMut) {
+        let mut properties = v5::ConnectProperties::new();
+        let expiry = u32::try_from(settings.session_expiry.as_secs()).unwrap_or(u32::MAX);
+        properties.session_expiry_interval = Some(if keep == Keep::Nothing { 0 } else { expiry });
+        properties.receive_maximum = Some(settings.receive_maximum);
+        let connect = v5::Connect {
+            keep_alive: u16::try_from(settings.keep_alive.as_secs()).unwrap_or(u16::MAX),
+            client_id: settings.client_id.clone(),
+            clean_start: keep == Keep::Nothing,
+            properties: Some(properties),
+        };
+        let login = settings.username.as_ref().map(|username| {
+            let password = settings.password.as_ref().map_or("", |password| password.expose());
+            v5::Login::new(username.clone(), password)
+        });
+        put(&v5::Packet::Connect(connect, None, login), out);
+    }
+
+    fn subscribe(&self, packet_id: u16, routes: &[Route], out: &mut BytesMut) {
+        let filter = |route: &Route| {
+            let mut filter = v5::Filter::new(route.topic.clone(), qos_out(route.qos));
+            filter.retain_forward_rule = v5::RetainForwardRule::OnNewSubscribe;
+            filter
+        };
+        let mut subscribe = v5::Subscribe::new_many(routes.iter().map(filter), None);
+        subscribe.pkid = packet_id;
+        put(&v5::Packet::Subscribe(subscribe), out);
+    }
+
+    fn unsubscribe(&self, packet_id: u16, filter: &str, out: &mut BytesMut) {
+        let mut unsubscribe = v5::Unsubscribe::new(filter, None);
+        unsubscribe.pkid = packet_id;
+        put(&v5::Packet::Unsubscribe(unsubscribe), out);
+    }
+
+    fn puback(&self, packet_id: u16, out: &mut BytesMut) {
+        put(&v5::Packet::PubAck(v5::PubAck::new(packet_id, None)), out);
+    }
+
+    fn pubrec(&self, packet_id: u16, out: &mut BytesMut) {
+        put(&v5::Packet::PubRec(v5::PubRec::new(packet_id, None)), out);
+    }
+
+    fn pubcomp(&self, packet_id: u16, out: &mut BytesMut) {
+        put(&v5::Packet::PubComp(v5::PubComp::new(packet_id, None)), out);
+    }
+
+    fn pingreq(&self, out: &mut BytesMut) {
+        put(&v5::Packet::PingReq(v5::PingReq), out);
+    }
+
+    fn disconnect(&self, out: &mut BytesMut) {
+        let normal = v5::Disconnect::new(v5::DisconnectReasonCode::NormalDisconnection);
+        put(&v5::Packet::Disconnect(normal), out);
+    }
+
+    fn decode(&self, input: &mut BytesMut) -> Result<Packet, String> {
+        let packet = v5::Packet::read(input, None).map_err(|error| error.to_string())?;
+        Ok(match packet {
+            v5::Packet::Publish(p) => Packet::Publish(Publish {
+                topic: String::from_utf8(p.topic.to_vec()).map_err(|_| "a topic that is not UTF-8")?,
+                payload: p.payload,
+                qos: qos_in(p.qos),
+                retain: p.retain,
+                dup: p.dup,
+                packet_id: p.pkid,
+            }),
+            v5::Packet::PubRel(p) => Packet::PubRel(p.pkid),
+            v5::Packet::UnsubAck(_) => Packet::UnsubAck,
+            v5::Packet::PingResp(_) => Packet::PingResp,
+            v5::Packet::SubAck(p) => Packet::SubAck(p.return_codes.into_iter().map(granted).collect()),
+            v5::Packet::ConnAck(p) => {
+                let reason = p.properties.and_then(|properties| properties.reason_string);
+                Packet::ConnAck { session_present: p.session_present, refused: refusal(p.code, reason) }
+            }
+            v5::Packet::Disconnect(p) => Packet::Disconnect(farewell(p)),
+            other @ (v5::Packet::Auth(_)
+            | v5::Packet::Connect(..)
+            | v5::Packet::PubAck(_)
+            | v5::Packet::PubRec(_)
+            | v5::Packet::PubComp(_)
+            | v5::Packet::Subscribe(_)
+            | v5::Packet::Unsubscribe(_)
+            | v5::Packet::PingReq(_)) => Packet::Unexpected(format!("{other:?}")),
+        })
+    }
+
+    fn has_properties(&self) -> bool {
+        true
+    }
+}
+
+fn granted(code: v5::SubscribeReasonCode) -> Result<Qos, String> {
+    if let v5::SubscribeReasonCode::Success(qos) = code { Ok(qos_in(qos)) } else { Err(format!("{code:?}")) }
+}
+
+fn refusal(code: v5::ConnectReturnCode, reason: Option<String>) -> Option<Down> {
+    use v5::ConnectReturnCode as Code;
+    if code == Code::Success {
+        return None;
+    }
+    let credentials = [Code::BadUserNamePassword, Code::NotAuthorized, Code::Banned, Code::BadAuthenticationMethod, Code::BadClientId, Code::ClientIdentifierNotValid];
+    let protocol = [Code::RefusedProtocolVersion, Code::UnsupportedProtocolVersion, Code::ProtocolError, Code::MalformedPacket];
+    let kind = if credentials.contains(&code) {
+        DownKind::Credentials
+    } else if protocol.contains(&code) {
+        DownKind::Protocol
+    } else {
+        DownKind::Closed
+    };
+    Some(refused(kind, &with_reason(format!("{code:?}"), reason)))
+}
+
+fn farewell(disconnect: v5::Disconnect) -> Down {
+    let code = disconnect.reason_code;
+    let reason = disconnect.properties.and_then(|properties| properties.reason_string);
+    if code == v5::DisconnectReasonCode::SessionTakenOver {
+        let message = "another client connected with our client id and took the session over; give each recorder its own mqtt.client_id. Trying again in a minute".to_owned();
+        return Down { kind: DownKind::TakenOver, message };
+    }
+    let code = with_reason(format!("{code:?}"), reason);
+    Down { kind: DownKind::Closed, message: format!("the broker ended the connection: {code}") }
+}
+
+fn with_reason(code: String, reason: Option<String>) -> String {
+    match reason {
+        Some(reason) => format!("{code}: {reason}"),
+        None => code,
+    }
+}

@@ -1,0 +1,136 @@
+//! Other processes, as `/proc` shows them.
+
+use std::fmt;
+use std::fs;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+/// Clock ticks a second in `/proc/PID/stat`: fixed to 100 in the kernel's interface on Linux.
+const TICKS_PER_SECOND: i64 = 100;
+
+/// A process that holds a lock.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Holder {
+    /// Its process id.
+    pub pid: Option<u32>,
+    /// When it began, in seconds since 1970 UTC.
+    pub since: Option<i64>,
+    /// Its command line.
+    pub command: Option<String>,
+}
+
+impl Holder {
+    /// What `/proc` knows of a process; `None` where there is none.
+    pub fn of_pid(pid: u32) -> Option<Self> {
+        let raw = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let words: Vec<_> = raw
+            .split(|byte| *byte == 0)
+            .filter(|word| !word.is_empty())
+            .map(|word| String::from_utf8_lossy(word).into_owned())
+            .collect();
+        Some(Self { pid: Some(pid), since: began(pid), command: Some(words.join(" ")) })
+    }
+
+    /// Ourselves.
+    pub fn this_process() -> Self {
+        let pid = std::process::id();
+        Self::of_pid(pid).unwrap_or(Self { pid: Some(pid), ..Self::default() })
+    }
+
+    /// For the lock file.
+    pub fn file_text(&self) -> String {
+        let or_unknown = |text: Option<String>| text.unwrap_or_else(|| "unknown".to_owned());
+        format!(
+            "pid {}\nsince {}\ncommand {}\n",
+            or_unknown(self.pid.map(|pid| pid.to_string())),
+            or_unknown(self.since.map(|since| since.to_string())),
+            or_unknown(self.command.clone()),
+        )
+    }
+
+    /// Reads back [`Holder::file_text`].
+    pub fn from_file_text(text: &str) -> Self {
+        let of = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)).map(str::to_owned);
+        Self {
+            pid: of("pid ").and_then(|pid| pid.parse().ok()),
+            since: of("since ").and_then(|since| since.parse().ok()),
+            command: of("command "),
+        }
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pid {
+            Some(pid) => write!(f, "pid {pid}")?,
+            None => f.write_str("pid unknown")?,
+        }
+        if let Some(since) = self.since {
+            write!(f, ", since {}", local(since))?;
+        }
+        match &self.command {
+            Some(command) => write!(f, ", {command}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Local time of day; with the date when it is not today's.
+fn local(seconds: i64) -> String {
+    let zone = TimeZone::system();
+    let Ok(then) = Timestamp::from_second(seconds) else { return "unknown".to_owned() };
+    let (then, today) = (zone.to_datetime(then), zone.to_datetime(Timestamp::now()));
+    let form = if then.date() == today.date() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+    then.strftime(form).to_string()
+}
+
+/// Field 22 of `/proc/PID/stat` is the start in ticks since the boot; the command's name before it may hold spaces and parentheses.
+fn began(pid: u32) -> Option<i64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let after_name = &stat[stat.rfind(')')? + 1..];
+    let ticks: i64 = after_name.split_whitespace().nth(19)?.parse().ok()?;
+    let boot = fs::read_to_string("/proc/stat").ok()?;
+    let boot: i64 = boot.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+    Some(boot + ticks / TICKS_PER_SECOND)
+}
+
+/// The process that holds a flock on a file, by `/proc/locks` (lines like `1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF`).
+pub fn flock_holder(device: u64, inode: u64) -> Option<u32> {
+    holder_in(&fs::read_to_string("/proc/locks").ok()?, device, inode)
+}
+
+fn holder_in(locks: &str, device: u64, inode: u64) -> Option<u32> {
+    // The kernel's encoding of a device number in `st_dev`, as glibc's major() and minor() undo it.
+    let major = ((device >> 8) & 0xfff) | ((device >> 32) & !0xfff);
+    let minor = (device & 0xff) | ((device >> 12) & !0xff);
+    let file = format!("{major:02x}:{minor:02x}:{inode}");
+    locks.lines().find_map(|line| {
+        let mut words = line.split_whitespace().skip_while(|word| *word != "FLOCK");
+        let pid = words.nth(3)?;
+        (words.next()? == file).then(|| pid.parse().ok())?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_is_found_by_device_and_inode() {
+        let locks = "1: POSIX  ADVISORY  WRITE 11 fe:00:77 0 EOF\n2: FLOCK  ADVISORY  WRITE 4711 fe:00:77 0 EOF\n2: -> FLOCK  ADVISORY  WRITE 12 fe:00:78 0 EOF\n";
+        assert_eq!(holder_in(locks, 0xfe00, 77), Some(4711));
+        assert_eq!(holder_in(locks, 0xfe00, 79), None);
+        assert_eq!(holder_in(locks, 0xfe01, 77), None);
+    }
+
+    #[test]
+    fn a_process_knows_itself_and_its_text_comes_back() {
+        let us = Holder::this_process();
+        assert_eq!(us.pid, Some(std::process::id()));
+        assert!(us.since.is_some_and(|since| since > 1_600_000_000));
+        assert_eq!(Holder::from_file_text(&us.file_text()), us);
+        assert!(us.to_string().starts_with(&format!("pid {}, since ", std::process::id())));
+        assert_eq!(Holder::from_file_text("nonsense").to_string(), "pid unknown");
+    }
+}

@@ -1,0 +1,190 @@
+//! `barograph run`: takes the locks, builds the tree, and stays until it ends. It takes its world as arguments, so that the demo runs the real thing.
+
+use std::path::PathBuf;
+
+use actix::{Actor, System};
+use barograph_actors::account::Sums;
+use barograph_actors::ports::OpenJournal;
+use barograph_actors::published::{ChildState, Published};
+use barograph_actors::supervise::child::Housing;
+use barograph_actors::supervise::supervisor::Observer;
+use barograph_actors::supervise::{Exit, Outcome, Policy, Supervisor};
+use barograph_actors::tree::{self, Parts};
+use barograph_actors::{event, exit_code};
+use barograph_config::{Settings, Synchronous};
+use tracing::{error, info, warn};
+
+use crate::lock::{Lock, LockError, database_lock_path, real_path};
+use crate::mqtt::MqttBroker;
+use crate::signals::Signals;
+use crate::store::Opener;
+use crate::{fault_socket, systemd, world};
+
+/// What a run needs besides the settings.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// Where to open the socket for faults, if anywhere.
+    pub fault_socket: Option<PathBuf>,
+    /// What everyone may see.
+    pub published: Published,
+}
+
+/// A start that failed, with the exit code. Nothing was left behind.
+#[derive(Debug)]
+pub struct Failed {
+    /// The exit code.
+    pub code: i32,
+    /// What is wrong, where, and what to do.
+    pub message: String,
+}
+
+/// Records until asked to stop; gives the exit code.
+///
+/// # Errors
+/// It could not begin.
+pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Result<i32, Failed> {
+    let locks = take_locks(&mut settings)?;
+    say_start(&settings);
+    let system = System::new();
+    let published = options.published.clone();
+    let supervisor = system.block_on(async { supervisor(settings, published, locks).start() });
+    signals.supervised_by(supervisor.clone().recipient());
+    if let Some(path) = &options.fault_socket {
+        fault_socket::open(path, supervisor).map_err(|error| Failed {
+            code: exit_code::CANNOT_CREATE,
+            message: format!("the fault socket {} cannot be made: {error}", path.display()),
+        })?;
+    }
+    system.run_with_code().map_err(|error| Failed {
+        code: exit_code::ESCALATED,
+        message: format!("the event loop ended: {error}"),
+    })
+}
+
+/// Both locks, before anything else is touched. The database's path becomes the one without links.
+fn take_locks(settings: &mut Settings) -> Result<(Lock, Lock), Failed> {
+    let path = &settings.database.path;
+    settings.database.path = real_path(path).map_err(|error| Failed {
+        code: exit_code::CANNOT_CREATE,
+        message: format!(
+            "the folder of the database {} cannot be used ({error}); create it, or set database.path",
+            path.display()
+        ),
+    })?;
+    let failed = |error: LockError| Failed {
+        code: match error {
+            LockError::Held { .. } => exit_code::LOCKED,
+            LockError::Unwritable { .. } => exit_code::CANNOT_CREATE,
+        },
+        message: error.to_string(),
+    };
+    let instance = Lock::take(&settings.instance.lock_file, "instance.lock_file").map_err(failed)?;
+    let database = Lock::take(&database_lock_path(&settings.database.path), "database.path").map_err(failed)?;
+    Ok((instance, database))
+}
+
+fn say_start(settings: &Settings) {
+    let routes: Vec<_> = settings.routes.iter().map(|r| format!("{} -> {}", r.topic, r.table)).collect();
+    info!(
+        event = event::STARTING,
+        version = env!("CARGO_PKG_VERSION"),
+        pid = std::process::id(),
+        broker = %settings.mqtt.url,
+        client_id = settings.mqtt.client_id,
+        database = %settings.database.path.display(),
+        routes = routes.join(", "),
+        "barograph {} records {} into {}",
+        env!("CARGO_PKG_VERSION"),
+        settings.mqtt.url,
+        settings.database.path.display(),
+    );
+    if settings.database.synchronous == Synchronous::Normal {
+        warn!("database.synchronous = \"normal\": a power cut may take the last messages, although they were acknowledged; \"full\" keeps them");
+    }
+}
+
+fn supervisor(settings: Settings, published: Published, locks: (Lock, Lock)) -> Supervisor {
+    let policy = Policy::from(&settings.supervisor);
+    let stuck_after = settings.supervisor.stuck_after;
+    let opener =
+        Opener { database: settings.database.clone(), routes: settings.routes.clone(), world: world::REAL };
+    let parts = Parts {
+        broker: MqttBroker::new(settings.mqtt.clone(), &settings.routes, world::now),
+        settings,
+        journal: Box::new(move || Box::new(opener.clone()) as Box<dyn OpenJournal>),
+        status: Box::new(|| Box::new(systemd::status)),
+        world: world::REAL,
+        published: published.clone(),
+        housing: Housing::OwnThreads,
+    };
+    let jitter = world::REAL.jitter;
+    let observer = Box::new(Witness { published });
+    Supervisor::new(tree::children(parts), policy, stuck_after, jitter, observer, Box::new(locks))
+}
+
+/// Tells the world of the tree: the log, published state, systemd.
+struct Witness {
+    published: Published,
+}
+
+impl Observer for Witness {
+    fn ready(&mut self) {
+        info!(event = event::READY, "ready: the database is open and the broker was tried");
+        self.published.note(event::READY, world::now(), "recording began");
+        systemd::ready();
+    }
+
+    fn stopping(&mut self, reason: &str) {
+        info!(event = event::STOPPING, reason, "stopping: {reason}");
+        self.published.note(event::STOPPING, world::now(), reason);
+        systemd::stopping(reason);
+    }
+
+    fn child(&mut self, name: &'static str, state: &str, restarts: u32, last_exit: Option<&Exit>) {
+        if let Some(exit) = last_exit
+            && state == "restarting"
+        {
+            self.published.note(event::ACTOR_RESTARTED, world::now(), format!("{name}: {exit}"));
+        }
+        self.published.update(|published| {
+            let child = published.children.entry(name).or_insert_with(ChildState::default);
+            state.clone_into(&mut child.state);
+            child.restarts = restarts;
+            if let Some(exit) = last_exit {
+                child.last_exit = Some(exit.to_string());
+            }
+        });
+    }
+
+    fn ended(&mut self, outcome: &Outcome) {
+        say_end(&self.published, outcome);
+        System::current().stop_with_code(outcome.code);
+    }
+
+    fn abandoned(&mut self, code: i32) {
+        std::process::exit(code);
+    }
+}
+
+/// The account of this run: what was received and is in no column was not acknowledged and is still at the broker.
+fn say_end(published: &Published, outcome: &Outcome) {
+    let state = published.snapshot();
+    let sums = state.tally.sums();
+    let Sums { stored, duplicate, quarantined, dropped } = sums;
+    let received = sums.total();
+    let left_at_broker = state.received.saturating_sub(received);
+    if let Some(reason) = &outcome.reason {
+        error!("ending with exit code {}: {reason}", outcome.code);
+    }
+    info!(
+        event = event::STOPPED,
+        code = outcome.code,
+        received,
+        stored,
+        duplicate,
+        quarantined,
+        dropped,
+        left_at_broker,
+        "stopped: {received} received = {sums}"
+    );
+}

@@ -1,0 +1,90 @@
+//! `barograph check`: says what is right and what is wrong, with the exit code of it, and writes nothing.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use crate::support::ports::free_port;
+use crate::support::process::{self, Outcome};
+use crate::support::publisher::{self, Load};
+use crate::support::recorder::barograph_with;
+use crate::support::scene::Scene;
+use crate::support::settings::Settings;
+
+#[test]
+fn check_of_a_good_setup_says_so_and_writes_nothing() {
+    let scene = Scene::new();
+    let settings = scene.settings();
+    settings.write();
+    let before = contents(&scene);
+    let outcome = check(&settings);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert_eq!(contents(&scene), before, "a file was written");
+    for word in ["recorder", "data.db", "load/#"] {
+        assert!(outcome.stdout.contains(word), "no {word} in: {}", outcome.stdout);
+    }
+}
+
+#[test]
+fn check_beside_a_running_recorder_disturbs_neither_its_session_nor_its_database() {
+    let scene = Scene::new();
+    let recorder = scene.recorder(&scene.settings());
+    let published = publisher::publish(scene.broker.port(), Load::numbered(1).count(1_234));
+    scene.drain(&recorder, &published);
+    let other = scene.settings().file(scene.folder.path("other.toml"));
+    let outcome = check(&other);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    assert!(outcome.stdout.contains("load"), "what it holds: {}", outcome.stdout);
+    let more = publisher::publish(scene.broker.port(), Load::numbered(1).first(1_234).count(100));
+    assert!(recorder.events("broker_disconnected").is_empty(), "check took its session");
+    scene.settle(recorder, &publisher::Published { first: 0, ..more });
+}
+
+/// The session keeps messages for the recorder; a look at the broker must not fetch them.
+#[test]
+fn check_takes_no_message_that_waits_for_the_recorder() {
+    let scene = Scene::new();
+    scene.recorder(&scene.settings()).stop();
+    let published = publisher::publish(scene.broker.port(), Load::numbered(1).count(100));
+    assert_eq!(check(&scene.settings()).code, Some(0));
+    scene.settle(scene.recorder(&scene.settings()), &published);
+}
+
+#[test]
+fn check_without_a_broker_is_69_and_tells_why() {
+    let scene = Scene::new();
+    let url = format!("mqtt://127.0.0.1:{}", free_port());
+    let outcome = check(&scene.settings().text("mqtt", "url", &url));
+    assert_eq!(outcome.code, Some(69), "{outcome:?}");
+    assert!((outcome.stdout + &outcome.stderr).contains("refused"));
+}
+
+#[test]
+fn check_of_a_file_that_is_no_database_is_65() {
+    let scene = Scene::new();
+    fs::write(scene.database.path(), "no database ".repeat(500)).expect("our own folder");
+    assert_eq!(check(&scene.settings()).code, Some(65));
+}
+
+#[test]
+fn check_hides_secrets() {
+    let scene = Scene::new();
+    let settings = scene.settings().text("mqtt", "username", "station");
+    let Outcome { stdout, stderr, .. } = check(&settings.text("mqtt", "password", "hunter2"));
+    assert!(!(stdout + &stderr).contains("hunter2"));
+}
+
+fn check(settings: &Settings) -> Outcome {
+    process::outcome(barograph_with("check", settings), Duration::from_secs(20))
+}
+
+/// Every file of the folder, but those of the broker: size and time of the last change.
+fn contents(scene: &Scene) -> BTreeMap<PathBuf, (u64, SystemTime)> {
+    let files = fs::read_dir(scene.folder.root()).expect("our own folder").map(|entry| {
+        let entry = entry.expect("our own folder");
+        let about = entry.metadata().expect("a file");
+        (entry.path(), (about.len(), about.modified().expect("a time")))
+    });
+    files.filter(|(path, _)| !path.ends_with("mosquitto")).collect()
+}

@@ -1,0 +1,52 @@
+//! The built program, driven, killed and restarted. The table of contents of the proof.
+//!
+//! Each test has its own broker (a real Mosquitto), ports, folder and processes, so all of them run side by side; those
+//! that can keep a core busy take turns (`support::heavy`). A random test prints its seed.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic: that is how it fails")]
+
+/// Folders, processes, brokers, loads, networks that break.
+mod support;
+
+/// An actor panics, stops or hangs: it is restarted, and nobody else notices.
+mod actors;
+/// A broker that stops, is killed, or forgets loses and doubles nothing, or is found out.
+mod broker_outages;
+/// `check` tells what is wrong, and writes nothing.
+mod check;
+/// The file is found, overruled and judged as documented, every mistake at once.
+mod configuration;
+/// A network that breaks at random moments loses and doubles nothing.
+mod cuts;
+/// The demo and the simulated station do what they show.
+mod demo;
+/// What is acknowledged is on the disk.
+mod durability;
+/// What restarting cannot heal ends the process, and the next one loses nothing.
+mod escalation;
+/// The tables are those of the design, and existing ones are taken as they are.
+mod journal;
+/// A recorder killed at random moments loses and doubles nothing.
+mod kills;
+/// The database of the earlier daemon is taken over in place.
+mod legacy;
+/// There is one instance for one database.
+mod locks;
+/// Memory is bounded, whatever comes.
+mod memory;
+/// What cannot become a row is kept, with the reason.
+mod quarantine;
+/// Passwords stay secret.
+mod secrets;
+/// Subscriptions, retained messages, qualities of service, credentials and rivals.
+mod session;
+/// Readers never wait for us, and we wait for whoever locks.
+mod sharing;
+/// A stop ends in time, whatever broker and disk do.
+mod shutdown;
+/// The rules of the house.
+mod tidy;
+/// TLS with a private authority and client certificates.
+mod tls;
+/// Statistics, events, systemd.
+mod watching;

@@ -1,0 +1,141 @@
+//! SIGINT and SIGTERM end the recorder within ten seconds and with exit code 0, whatever broker and disk do.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use crate::support::heavy;
+use crate::support::ports::free_port;
+use crate::support::publisher::{self, Load, Publisher};
+use crate::support::recorder::{Recorder, STOP_MAX};
+use crate::support::scene::Scene;
+
+#[test]
+fn a_stop_under_full_load_commits_and_acknowledges_what_is_in_hand() {
+    let _turn = heavy::turn();
+    let scene = Scene::new();
+    let mut recorder = scene.recorder(&scene.settings());
+    let publisher = Publisher::start(scene.broker.port(), Load::numbered(1).rate(20_000));
+    publisher.has_sent(10_000);
+    recorder.stop();
+    for event in ["stopping", "stopped"] {
+        assert_eq!(recorder.events(event).len(), 1, "{event}: the log:\n{}", recorder.log());
+    }
+    let account = recorder.event("stopped");
+    for field in ["received", "stored", "duplicate", "quarantined", "dropped"] {
+        assert!(!account[field].is_null(), "no {field} in {account}");
+    }
+    let next = Recorder::start(&scene.settings());
+    next.event("broker_connected");
+    let account = scene.settle(next, &publisher.finish());
+    assert_eq!(account.duplicate, 0, "an orderly stop leaves nothing to deliver again");
+}
+
+#[test]
+fn a_stop_leaves_the_database_in_one_file_and_both_locks_free() {
+    let scene = Scene::new();
+    let mut recorder = scene.recorder(&scene.settings());
+    publisher::publish(scene.broker.port(), Load::numbered(1).count(1_000));
+    scene.fills_to(&recorder, "load", 1_000);
+    recorder.stop();
+    let wal = scene.folder.path("data.db-wal");
+    assert!(wal.metadata().map_or(0, |wal| wal.len()) == 0, "the WAL was not folded in");
+    Recorder::start(&scene.settings()).event("ready");
+}
+
+#[test]
+fn sigint_is_as_good_as_sigterm() {
+    let scene = Scene::new();
+    let mut recorder = scene.recorder(&scene.settings());
+    recorder.process.signal(Signal::SIGINT);
+    assert_eq!(recorder.exit_code(STOP_MAX), Some(0));
+}
+
+#[test]
+fn a_stop_ends_in_time_when_the_broker_was_never_there() {
+    let scene = Scene::new();
+    let url = format!("mqtt://127.0.0.1:{}", free_port());
+    let mut recorder = Recorder::start(&scene.settings().text("mqtt", "url", &url));
+    recorder.event("ready");
+    recorder.event("broker_unreachable");
+    recorder.stop();
+}
+
+#[test]
+fn a_stop_ends_in_time_when_the_broker_has_gone() {
+    let mut scene = Scene::new();
+    let mut recorder = scene.recorder(&scene.settings());
+    scene.broker.stop();
+    recorder.event("broker_disconnected");
+    recorder.stop();
+}
+
+#[test]
+fn a_stop_ends_in_time_when_the_broker_does_not_answer() {
+    let mut scene = Scene::new();
+    let mut recorder = scene.recorder(&scene.settings());
+    let published = publisher::publish(scene.broker.port(), Load::numbered(1).count(5_000));
+    scene.fills_to(&recorder, "load", published.certain());
+    scene.broker.freeze();
+    recorder.stop();
+    scene.broker.thaw();
+}
+
+#[test]
+fn a_stop_ends_in_time_when_the_database_is_locked_and_nothing_is_lost() {
+    let scene = Scene::new();
+    let settings = scene.settings();
+    let mut recorder = scene.recorder(&settings);
+    let lock = hold_the_database(&scene);
+    let published = publisher::publish(scene.broker.port(), Load::numbered(1).count(2_000));
+    recorder.event("write_failed");
+    recorder.stop();
+    drop(lock);
+    scene.settle(Recorder::start(&settings), &published);
+}
+
+#[test]
+fn a_second_signal_ends_a_stop_that_waits_at_once() {
+    let scene = Scene::new();
+    let settings = scene.settings();
+    let mut recorder = scene.recorder(&settings);
+    let lock = hold_the_database(&scene);
+    let published = publisher::publish(scene.broker.port(), Load::numbered(1).count(2_000));
+    recorder.event("write_failed");
+    recorder.terminate();
+    recorder.event("stopping");
+    assert!(recorder.process.is_running(), "a stop with a locked database waits for it");
+    let asked = Instant::now();
+    recorder.terminate();
+    let code = recorder.exit_code(Duration::from_secs(2));
+    assert!(asked.elapsed() < Duration::from_secs(1), "it took {:?}", asked.elapsed());
+    assert!(code.is_some_and(|code| code != 0), "not an orderly end: {code:?}");
+    recorder.event("forced_exit");
+    drop(lock);
+    scene.settle(Recorder::start(&settings), &published);
+}
+
+/// A second signal must not run the finalisation twice, nor hurt what the first has begun.
+#[test]
+fn a_burst_of_signals_loses_nothing() {
+    let scene = Scene::new();
+    let settings = scene.settings();
+    let mut recorder = scene.recorder(&settings);
+    let publisher = Publisher::start(scene.broker.port(), Load::numbered(1).rate(2_000));
+    publisher.has_sent(500);
+    for _ in 0..5 {
+        recorder.terminate();
+        thread::sleep(Duration::from_millis(1)); // signals of one kind that come together are one
+    }
+    recorder.exit_code(STOP_MAX);
+    assert!(recorder.events("stopped").len() <= 1, "finalised twice");
+    scene.settle(Recorder::start(&settings), &publisher.finish());
+}
+
+/// Another process (this one) that holds the database for itself until dropped.
+fn hold_the_database(scene: &Scene) -> rusqlite::Connection {
+    let connection = scene.database.writer();
+    connection.execute_batch("BEGIN EXCLUSIVE").expect("free between two commits");
+    connection
+}

@@ -1,0 +1,107 @@
+//! A real Mosquitto: its own process, port and folder, so that it can be stopped, killed, frozen and started again.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+use std::{fs, net};
+
+use nix::sys::signal::Signal;
+
+use super::folder::Folder;
+use super::ports::free_port;
+use super::process::{Process, Stream};
+use super::wait;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A broker.
+pub(crate) struct Mosquitto {
+    port: u16,
+    folder: PathBuf,
+    process: Option<Process>,
+}
+
+impl Mosquitto {
+    /// A broker that keeps whatever it must (stock autosave: it saves at a clean end only); further lines of
+    /// mosquitto.conf follow its plain listener.
+    pub(crate) fn start(folder: &Folder, lines: &str) -> Self {
+        let home = folder.path("mosquitto");
+        fs::create_dir_all(&home).expect("our own folder");
+        let port = free_port();
+        let configuration = format!(
+            "user root\npersistence true\npersistence_location {home}/\nmax_queued_messages 0\n\
+             set_tcp_nodelay true\nlog_dest stderr\nlog_type error\nlog_type warning\n\
+             log_type notice\nlog_type information\nlog_type subscribe\n\
+             listener {port} 127.0.0.1\n{lines}\n",
+            home = home.display(),
+        );
+        fs::write(home.join("mosquitto.conf"), configuration).expect("our own folder");
+        let mut broker = Self { port, folder: home, process: None };
+        broker.start_again();
+        broker
+    }
+
+    /// Its plain TCP port on 127.0.0.1.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Starts it on the same port and folder, and waits until it accepts.
+    pub(crate) fn start_again(&mut self) {
+        assert!(self.process.is_none(), "it runs already");
+        let program = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/usr/bin/mosquitto"];
+        let program = program.iter().find(|path| fs::exists(path).unwrap_or(false));
+        let mut command = Command::new(program.expect("the tests need mosquitto: apt install it"));
+        command.arg("-c").arg(self.folder.join("mosquitto.conf"));
+        let mut process = Process::spawn(command);
+        wait::until_true("mosquitto accepts connections", PATIENCE, || {
+            assert!(process.is_running(), "mosquitto: {}", process.text(Stream::Stderr));
+            net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+        });
+        self.process = Some(process);
+    }
+
+    /// A clean end (SIGTERM): it saves its state.
+    pub(crate) fn stop(&mut self) {
+        let mut process = self.process.take().expect("it runs");
+        process.signal(Signal::SIGTERM);
+        process.ended(PATIENCE);
+    }
+
+    /// `kill -9`: it comes back with its last snapshot.
+    pub(crate) fn kill(&mut self) {
+        self.process.take().expect("it runs").kill();
+    }
+
+    /// Its sockets stay open, and nothing answers (SIGSTOP).
+    pub(crate) fn freeze(&mut self) {
+        self.process.as_mut().expect("it runs").signal(Signal::SIGSTOP);
+    }
+
+    /// Goes on after `freeze`.
+    pub(crate) fn thaw(&mut self) {
+        self.process.as_mut().expect("it runs").signal(Signal::SIGCONT);
+    }
+
+    /// Takes a snapshot now, as the stock autosave does every half hour.
+    pub(crate) fn save(&mut self) {
+        let file = self.folder.join("mosquitto.db");
+        let _ = fs::remove_file(&file);
+        self.process.as_mut().expect("it runs").signal(Signal::SIGUSR1);
+        wait::until_true("mosquitto saved its state", PATIENCE, || file.exists());
+    }
+
+    /// Loses everything it kept. Only while it is stopped.
+    pub(crate) fn forget_everything(&mut self) {
+        assert!(self.process.is_none(), "it still runs");
+        fs::remove_file(self.folder.join("mosquitto.db")).expect("saved when it stopped");
+    }
+
+    /// Waits until someone has subscribed to this filter since the broker was started.
+    pub(crate) fn has_subscriber(&self, filter: &str) {
+        let process = self.process.as_ref().expect("it runs");
+        wait::until_true(&format!("a subscription to {filter}"), PATIENCE, || {
+            process.with_lines(|lines| lines.iter().any(|(_, line)| line.ends_with(filter)))
+        });
+    }
+}

@@ -1,0 +1,148 @@
+//! A child process: its output line by line, signals, its end. Killed when dropped.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use std::{fs, thread};
+
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
+
+use super::wait;
+
+/// How many lines a complaint shows.
+const TAIL_LINES: usize = 30;
+
+/// Where a line was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// The lines written so far.
+type Lines = Arc<Mutex<Vec<(Stream, String)>>>;
+
+/// A running (or ended) child.
+pub(crate) struct Process {
+    name: String,
+    child: Child,
+    lines: Lines,
+    readers: Vec<thread::JoinHandle<()>>,
+}
+
+impl Process {
+    /// Starts it, without standard input.
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let name = command.get_program().to_string_lossy().into_owned();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
+        let lines = Lines::default();
+        let stdout = child.stdout.take().expect("piped");
+        let stderr = child.stderr.take().expect("piped");
+        let readers = vec![
+            collect(stdout, Stream::Stdout, Arc::clone(&lines)),
+            collect(stderr, Stream::Stderr, Arc::clone(&lines)),
+        ];
+        Self { name, child, lines, readers }
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal; a process that has ended is left alone.
+    pub(crate) fn signal(&mut self, signal: Signal) {
+        if self.child.try_wait().expect("our own child").is_none() {
+            let pid = Pid::from_raw(i32::try_from(self.pid()).expect("a pid is an i32"));
+            signal::kill(pid, signal).expect("our own child");
+        }
+    }
+
+    /// `kill -9`, and gone when this returns.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Waits for its end and for its last words.
+    pub(crate) fn ended(&mut self, within: Duration) -> ExitStatus {
+        let Self { name, child, lines, .. } = self;
+        let complaint = || format!("the end of {name}; it said:\n{}", tail(lines));
+        let status = wait::until_or(within, || child.try_wait().expect("our own child"), complaint);
+        self.readers.drain(..).for_each(|reader| reader.join().expect("a reader does not panic"));
+        status
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("our own child").is_none()
+    }
+
+    /// Looks at all lines so far.
+    pub(crate) fn with_lines<T>(&self, look: impl FnOnce(&[(Stream, String)]) -> T) -> T {
+        look(&self.lines.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Everything written to a stream so far.
+    pub(crate) fn text(&self, stream: Stream) -> String {
+        self.with_lines(|lines| {
+            let ours = lines.iter().filter(|(from, _)| *from == stream);
+            ours.map(|(_, line)| format!("{line}\n")).collect()
+        })
+    }
+
+    /// Its latest words, for a complaint.
+    pub(crate) fn tail(&self) -> String {
+        tail(&self.lines)
+    }
+
+    /// The largest resident set so far, in KiB (`VmHWM`).
+    pub(crate) fn peak_rss_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line");
+        peak.trim().trim_end_matches(" kB").parse().expect("a number of kB")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// What a command that ends by itself said.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// Runs a command to its end.
+pub(crate) fn outcome(command: Command, within: Duration) -> Outcome {
+    let mut process = Process::spawn(command);
+    let code = process.ended(within).code();
+    Outcome { code, stdout: process.text(Stream::Stdout), stderr: process.text(Stream::Stderr) }
+}
+
+fn tail(lines: &Lines) -> String {
+    let lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+    let latest = &lines[lines.len().saturating_sub(TAIL_LINES)..];
+    latest.iter().map(|(_, line)| format!("{line}\n")).collect()
+}
+
+fn collect(
+    from: impl Read + Send + 'static,
+    stream: Stream,
+    lines: Lines,
+) -> thread::JoinHandle<()> {
+    thread::spawn(move || {
+        for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            lines.lock().unwrap_or_else(PoisonError::into_inner).push((stream, line));
+        }
+    })
+}

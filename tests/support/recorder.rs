@@ -1,0 +1,135 @@
+//! The built program under test.
+
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use super::faults::Faults;
+use super::process::{Process, Stream};
+use super::settings::Settings;
+use super::wait;
+
+/// How long anything may take that should be quick, on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// What the program promises for an orderly end.
+pub(crate) const STOP_MAX: Duration = Duration::from_secs(10);
+
+/// `barograph …`, with nothing of the developer's own environment that it would listen to.
+pub(crate) fn barograph(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_barograph"));
+    command.args(arguments);
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("BAROGRAPH_")) {
+        command.env_remove(name);
+    }
+    command.env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC").env_remove("RUST_LOG");
+    command
+}
+
+/// `barograph COMMAND --config FILE`, in the folder of that file.
+pub(crate) fn barograph_with(subcommand: &str, settings: &Settings) -> Command {
+    let file = settings.write();
+    let mut command = barograph(&[subcommand, "--config"]);
+    command.arg(file).current_dir(file.parent().expect("a file is in a folder"));
+    command
+}
+
+/// A running `barograph run`.
+pub(crate) struct Recorder {
+    pub(crate) process: Process,
+}
+
+impl Recorder {
+    /// Starts it.
+    pub(crate) fn start(settings: &Settings) -> Self {
+        Self::spawn(barograph_with("run", settings))
+    }
+
+    /// Starts it with a fault-injection socket.
+    pub(crate) fn start_faulty(settings: &Settings, faults: &Faults) -> Self {
+        let mut command = barograph_with("run", settings);
+        command.arg("--fault-injection").arg(&faults.0);
+        Self::spawn(command)
+    }
+
+    /// Starts it with a command line of its own.
+    pub(crate) fn spawn(command: Command) -> Self {
+        Self { process: Process::spawn(command) }
+    }
+
+    /// The log lines that carry this event, so far.
+    pub(crate) fn events(&self, name: &str) -> Vec<Value> {
+        self.process.with_lines(|lines| {
+            let parsed = lines.iter().filter_map(|(_, line)| event_of(line));
+            parsed.filter(|fields| fields["event"] == name).collect()
+        })
+    }
+
+    /// Waits for the first such event.
+    pub(crate) fn event(&self, name: &str) -> Value {
+        self.event_number(1, name)
+    }
+
+    /// Waits until an event has come this often, and gives the last of them.
+    pub(crate) fn event_number(&self, number: usize, name: &str) -> Value {
+        self.event_within(PATIENCE, number, name)
+    }
+
+    /// Waits no longer than this until an event has come this often.
+    pub(crate) fn event_within(&self, within: Duration, number: usize, name: &str) -> Value {
+        self.wait_for(&format!("event {name}, time {number}"), within, || {
+            self.events(name).into_iter().nth(number - 1)
+        })
+    }
+
+    /// Waits until the log says this, regardless of case.
+    pub(crate) fn says(&self, words: &str) {
+        self.wait_for(&format!("the words {words:?} in the log"), PATIENCE, || {
+            self.log().to_lowercase().contains(&words.to_lowercase()).then_some(())
+        });
+    }
+
+    /// Waits for something of this recorder; in vain, its log is shown.
+    pub(crate) fn wait_for<T>(
+        &self,
+        what: &str,
+        within: Duration,
+        probe: impl FnMut() -> Option<T>,
+    ) -> T {
+        wait::until_or(within, probe, || format!("{what}; the log:\n{}", self.process.tail()))
+    }
+
+    /// Everything it wrote to standard error.
+    pub(crate) fn log(&self) -> String {
+        self.process.text(Stream::Stderr)
+    }
+
+    /// Asks it to stop (SIGTERM).
+    pub(crate) fn terminate(&mut self) {
+        self.process.signal(Signal::SIGTERM);
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Waits for its end, and gives its exit code; none after a signal.
+    pub(crate) fn exit_code(&mut self, within: Duration) -> Option<i32> {
+        self.process.ended(within).code()
+    }
+
+    /// An orderly stop: in time, and with exit code 0.
+    pub(crate) fn stop(&mut self) {
+        self.terminate();
+        assert_eq!(self.exit_code(STOP_MAX), Some(0), "the log:\n{}", self.process.tail());
+    }
+}
+
+/// The fields of a JSON log line that is an event, wherever the formatter has put them.
+fn event_of(line: &str) -> Option<Value> {
+    let parsed: Value = serde_json::from_str(line).ok()?;
+    let fields = if parsed["event"].is_string() { parsed } else { parsed["fields"].clone() };
+    fields["event"].is_string().then_some(fields)
+}

@@ -1,0 +1,100 @@
+//! The recorder's TOML file, as an operator would write it, piece by piece.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::folder::Folder;
+
+/// Numbered messages on `load/…` become the rows of `load`.
+pub(crate) const LOAD: &str = r#"
+[[route]]
+topic = "load/#"
+table = "load"
+qos = 2
+[route.columns]
+n = { field = "n", type = "integer", required = true }
+"#;
+
+/// The field readings of the station, as by default.
+pub(crate) const MAGNETIC: &str = r#"
+[[route]]
+topic = "+/+/weatherstation/magneticfluxsensor/#"
+table = "magnetic_flux_data"
+qos = 2
+[route.columns]
+x = { field = "x", type = "real", required = true }
+y = { field = "y", type = "real", required = true }
+z = { field = "z", type = "real", required = true }
+"#;
+
+/// A file in the making.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    file: PathBuf,
+    sections: BTreeMap<&'static str, BTreeMap<&'static str, String>>,
+    routes: String,
+}
+
+impl Settings {
+    /// A recorder of `load/#` for the broker on this port, with everything in this folder and a JSON log.
+    pub(crate) fn new(folder: &Folder, broker: u16) -> Self {
+        let settings = Self {
+            file: folder.path("barograph.toml"),
+            sections: BTreeMap::new(),
+            routes: LOAD.to_owned(),
+        };
+        settings
+            .text("mqtt", "url", &format!("mqtt://127.0.0.1:{broker}"))
+            .text("mqtt", "client_id", "recorder")
+            .text("mqtt", "reconnect_min", "50ms")
+            .text("mqtt", "reconnect_max", "1s")
+            .path("database", "path", &folder.path("data.db"))
+            .text("supervisor", "backoff_min", "20ms")
+            .text("supervisor", "backoff_max", "1s")
+            .text("log", "format", "json")
+    }
+
+    /// Sets a key to a TOML value (`5`, `true`).
+    pub(crate) fn set(mut self, section: &'static str, key: &'static str, value: &str) -> Self {
+        self.sections.entry(section).or_default().insert(key, value.to_owned());
+        self
+    }
+
+    /// Sets a key to a string.
+    pub(crate) fn text(self, section: &'static str, key: &'static str, value: &str) -> Self {
+        self.set(section, key, &format!("{value:?}"))
+    }
+
+    /// Sets a key to a path.
+    pub(crate) fn path(self, section: &'static str, key: &'static str, value: &Path) -> Self {
+        self.text(section, key, value.to_str().expect("our paths are UTF-8"))
+    }
+
+    /// Replaces the routes; an empty text leaves the built-in ones.
+    pub(crate) fn routes(self, routes: &str) -> Self {
+        Self { routes: routes.to_owned(), ..self }
+    }
+
+    /// The topic filter of the first route; of the first built-in one without any.
+    pub(crate) fn first_filter(&self) -> &str {
+        let line = self.routes.lines().find_map(|line| line.strip_prefix("topic = "));
+        line.map_or("+/+/weatherstation/weathermeters/#", |filter| filter.trim_matches('"'))
+    }
+
+    /// Another file.
+    pub(crate) fn file(self, file: PathBuf) -> Self {
+        Self { file, ..self }
+    }
+
+    /// Writes the file.
+    pub(crate) fn write(&self) -> &Path {
+        let mut text = String::new();
+        for (section, keys) in &self.sections {
+            text += &format!("[{section}]\n");
+            keys.iter().for_each(|(key, value)| text += &format!("{key} = {value}\n"));
+        }
+        fs::write(&self.file, text + &self.routes).expect("our own folder");
+        &self.file
+    }
+}
