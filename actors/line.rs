@@ -16,11 +16,18 @@ const TAKEN_OVER_PAUSE: Duration = Duration::from_secs(60);
 /// A connection that lived this long proves that connecting works: the pauses begin anew.
 const PROVEN_AFTER: Duration = Duration::from_secs(5);
 
+/// A connection that the broker closes this soon after accepting us counts as cut short.
+const CUT_SHORT_WITHIN: Duration = Duration::from_secs(5);
+
+/// So many connections in a row, cut short before a single message came, look like another client with our id: each of the two throws the other out. Not every
+/// broker says so (MQTT 3.1.1 has no word for it, and Mosquitto 2.0.11 says nothing to MQTT 5 either).
+const CUT_SHORT_MAX: u32 = 3;
+
 /// Where the line is. Each state has only what it needs.
 enum State<S> {
     Down { retry_at: Instant },
     Connecting { id: ConnectionId, future: Connecting<S> },
-    Up { id: ConnectionId, session: S, since: Instant },
+    Up { id: ConnectionId, session: S, since: Instant, heard: bool },
 }
 
 /// What happened on the line.
@@ -43,6 +50,7 @@ pub struct Line<B: Broker> {
     pause_min: Duration,
     pause_max: Duration,
     attempt: u32,
+    cut_short: u32,
     state: State<B::Session>,
 }
 
@@ -55,6 +63,7 @@ impl<B: Broker> Line<B> {
             pause_min: settings.reconnect_min,
             pause_max: settings.reconnect_max,
             attempt: 0,
+            cut_short: 0,
             state: State::Down { retry_at: Instant::now() },
         }
     }
@@ -84,7 +93,7 @@ impl<B: Broker> Line<B> {
                 State::Connecting { id, future } => match future.await {
                     Ok((session, greeting)) => {
                         let id = *id;
-                        self.state = State::Up { id, session, since: Instant::now() };
+                        self.state = State::Up { id, session, since: Instant::now(), heard: false };
                         return LineEvent::Connected(id, greeting);
                     }
                     Err(down) => {
@@ -92,9 +101,13 @@ impl<B: Broker> Line<B> {
                         return LineEvent::Unreachable(down, pause);
                     }
                 },
-                State::Up { session, .. } => match session.next().await {
-                    Ok(incoming) => return LineEvent::Incoming(incoming),
+                State::Up { session, heard, .. } => match session.next().await {
+                    Ok(incoming) => {
+                        *heard |= matches!(incoming, Incoming::Delivery(_));
+                        return LineEvent::Incoming(incoming);
+                    }
                     Err(down) => {
+                        let down = self.suspect_another_client(down);
                         let pause = self.fall(down.kind);
                         return LineEvent::Lost(down, pause);
                     }
@@ -116,6 +129,26 @@ impl<B: Broker> Line<B> {
         if let State::Up { session, .. } = state {
             session.disconnect().await;
         }
+    }
+
+    /// A broker that closes connections one after the other right after it accepted them is most likely serving somebody else under our name.
+    fn suspect_another_client(&mut self, down: Down) -> Down {
+        let cut_short = match &self.state {
+            State::Up { since, heard, .. } => {
+                down.kind == DownKind::Closed && !heard && since.elapsed() < CUT_SHORT_WITHIN
+            }
+            State::Down { .. } | State::Connecting { .. } => false,
+        };
+        self.cut_short = if cut_short { self.cut_short + 1 } else { 0 };
+        if self.cut_short < CUT_SHORT_MAX {
+            return down;
+        }
+        self.cut_short = 0;
+        let message = format!(
+            "the broker closed {CUT_SHORT_MAX} connections in a row right after it had accepted them: another client probably uses our client id ({}); give each its own mqtt.client_id. Trying again in a minute",
+            self.broker.session_name()
+        );
+        Down { kind: DownKind::TakenOver, message }
     }
 
     /// The connection is gone: notes when to try again.

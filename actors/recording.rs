@@ -88,7 +88,8 @@ pub struct Recording<B: Broker> {
     full_since: Option<Instant>,
     /// The connection was given up for lack of room and stays so until half of the window is written.
     held: bool,
-    down: Option<DownKind>,
+    /// Why there is no connection: each kind that has been said since the last one.
+    said: Vec<DownKind>,
     /// Dropped last: its report must come after the window was left.
     lifeline: Lifeline,
 }
@@ -109,7 +110,7 @@ impl<B: Broker> Recording<B> {
             last_commit: None,
             full_since: None,
             held: false,
-            down: None,
+            said: Vec::new(),
             lifeline,
         }
     }
@@ -238,7 +239,7 @@ impl<B: Broker> Recording<B> {
         match event {
             LineEvent::Connected(id, greeting) => self.on_connected(id, greeting.session_present),
             LineEvent::Unreachable(down, pause) => {
-                if self.down != Some(down.kind) {
+                if !self.said.contains(&down.kind) {
                     let pause = humantime::format_duration(Duration::from_secs(pause.as_secs() + 1));
                     let message = format!("{}; trying again, at first in {pause}", down.message);
                     warn!(event = event::BROKER_UNREACHABLE, cause = down.kind.word(), "{message}");
@@ -267,7 +268,7 @@ impl<B: Broker> Recording<B> {
         self.setup.published.note(event::BROKER_CONNECTED, at, format!("connected to {session}"));
         self.setup.published.update(|state| state.connection = Connection::Up(at));
         self.setup.health.tell(ConnectionChanged { down: None });
-        self.down = None;
+        self.said.clear();
         self.barriers = Barriers::default();
         self.settling = None;
         self.window().open(id, Opening { session_present, session, at });
@@ -275,11 +276,17 @@ impl<B: Broker> Recording<B> {
     }
 
     fn on_down(&mut self, down: Down) {
-        if self.down != Some(down.kind) {
-            let at = (self.setup.world.now)();
-            let message = down.message.clone();
-            self.setup.published.update(|state| state.connection = Connection::Down(at, message));
-            self.down = Some(down.kind);
+        let at = (self.setup.world.now)();
+        let message = down.message.clone();
+        self.setup.published.update(|state| {
+            let since = match state.connection {
+                Connection::Down(since, _) => since,
+                Connection::Starting | Connection::Up(_) => at,
+            };
+            state.connection = Connection::Down(since, message);
+        });
+        if !self.said.contains(&down.kind) {
+            self.said.push(down.kind);
         }
         self.setup.health.tell(ConnectionChanged { down: Some(down.message) });
     }

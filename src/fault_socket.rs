@@ -1,7 +1,7 @@
 //! Faults from outside, for tests of the built program: `--fault-injection SOCKET` opens a Unix socket that takes `panic ACTOR`, `stop ACTOR`,
 //! `hang ACTOR 5s`, one a line. Without the flag there is none.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::thread;
@@ -9,15 +9,26 @@ use std::thread;
 use actix::Addr;
 use barograph_actors::supervise::{Fault, Inject, Supervisor};
 
-/// Opens the socket.
+/// Makes the socket. One that a killed process left behind is replaced; one that somebody listens on is not.
 ///
 /// # Errors
 /// It cannot be made there.
-pub fn open(path: &Path, supervisor: Addr<Supervisor>) -> std::io::Result<()> {
-    let listener = UnixListener::bind(path)?;
+pub fn bind(path: &Path) -> std::io::Result<UnixListener> {
+    let abandoned = UnixStream::connect(path).is_err_and(|e| e.kind() == ErrorKind::ConnectionRefused);
+    if abandoned {
+        std::fs::remove_file(path)?;
+    }
+    UnixListener::bind(path)
+}
+
+/// Passes faults on, on a thread of its own, for as long as the process lives.
+///
+/// # Errors
+/// No thread can be started.
+pub fn serve(listener: UnixListener, supervisor: Addr<Supervisor>) -> std::io::Result<()> {
     thread::Builder::new().name("faults".to_owned()).spawn(move || {
         for stream in listener.incoming().flatten() {
-            if let Err(error) = serve(stream, &supervisor) {
+            if let Err(error) = answer(stream, &supervisor) {
                 tracing::debug!("fault socket: {error}");
             }
         }
@@ -25,7 +36,7 @@ pub fn open(path: &Path, supervisor: Addr<Supervisor>) -> std::io::Result<()> {
     Ok(())
 }
 
-fn serve(stream: UnixStream, supervisor: &Addr<Supervisor>) -> std::io::Result<()> {
+fn answer(stream: UnixStream, supervisor: &Addr<Supervisor>) -> std::io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let mut answers = stream.try_clone()?;
     for line in BufReader::new(stream).lines() {

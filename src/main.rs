@@ -34,15 +34,12 @@ fn main() -> ExitCode {
 }
 
 fn record(args: RunArgs) -> Result<i32, Failed> {
+    let signals = Signals::install()?;
     let Loaded { settings, warnings, .. } = settings(&args.config)?;
     logging::start(&settings.log).map_err(|message| Failed { code: exit_code::CANNOT_CREATE, message })?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let signals = Signals::install().map_err(|error| Failed {
-        code: exit_code::ESCALATED,
-        message: format!("signals cannot be handled: {error}"),
-    })?;
     let options = Options { fault_socket: args.fault_injection, ..Options::default() };
     run::run(settings, &signals, options)
 }

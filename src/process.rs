@@ -27,7 +27,7 @@ impl Holder {
         let words: Vec<_> = raw
             .split(|byte| *byte == 0)
             .filter(|word| !word.is_empty())
-            .map(|word| String::from_utf8_lossy(word).into_owned())
+            .map(|word| without_credentials(&String::from_utf8_lossy(word)))
             .collect();
         Some(Self { pid: Some(pid), since: began(pid), command: Some(words.join(" ")) })
     }
@@ -73,6 +73,14 @@ impl fmt::Display for Holder {
             Some(command) => write!(f, ", {command}"),
             None => Ok(()),
         }
+    }
+}
+
+/// A word of a command line may be a URL with a password in it (`--mqtt mqtt://user:password@host`).
+fn without_credentials(word: &str) -> String {
+    match (word.find("://"), word.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme < at => format!("{}***{}", &word[..scheme + 3], &word[at..]),
+        _ => word.to_owned(),
     }
 }
 
@@ -122,6 +130,19 @@ mod tests {
         assert_eq!(holder_in(locks, 0xfe00, 77), Some(4711));
         assert_eq!(holder_in(locks, 0xfe00, 79), None);
         assert_eq!(holder_in(locks, 0xfe01, 77), None);
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_left_out() {
+        let table = [
+            ("mqtt://station:hunter2@host:1883", "mqtt://***@host:1883"),
+            ("--mqtt=mqtt://a:b@c", "--mqtt=mqtt://***@c"),
+            ("mqtt://host", "mqtt://host"),
+            ("a@b", "a@b"),
+        ];
+        for (word, shown) in table {
+            assert_eq!(without_credentials(word), shown);
+        }
     }
 
     #[test]

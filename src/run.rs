@@ -1,9 +1,11 @@
 //! `barograph run`: takes the locks, builds the tree, and stays until it ends. It takes its world as arguments, so that the demo runs the real thing.
 
-use std::path::PathBuf;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 
 use actix::{Actor, System};
 use barograph_actors::account::Sums;
+use barograph_actors::health;
 use barograph_actors::ports::OpenJournal;
 use barograph_actors::published::{ChildState, Published};
 use barograph_actors::supervise::child::Housing;
@@ -44,20 +46,27 @@ pub struct Failed {
 /// It could not begin.
 pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Result<i32, Failed> {
     let locks = take_locks(&mut settings)?;
+    let faults = options.fault_socket.as_deref().map(bind_faults).transpose()?;
     say_start(&settings);
     let system = System::new();
     let published = options.published.clone();
     let supervisor = system.block_on(async { supervisor(settings, published, locks).start() });
     signals.supervised_by(supervisor.clone().recipient());
-    if let Some(path) = &options.fault_socket {
-        fault_socket::open(path, supervisor).map_err(|error| Failed {
-            code: exit_code::CANNOT_CREATE,
-            message: format!("the fault socket {} cannot be made: {error}", path.display()),
-        })?;
+    if let Some(listener) = faults
+        && let Err(error) = fault_socket::serve(listener, supervisor)
+    {
+        warn!("no faults can be injected: {error}");
     }
     system.run_with_code().map_err(|error| Failed {
         code: exit_code::ESCALATED,
         message: format!("the event loop ended: {error}"),
+    })
+}
+
+fn bind_faults(path: &Path) -> Result<UnixListener, Failed> {
+    fault_socket::bind(path).map_err(|error| Failed {
+        code: exit_code::CANNOT_CREATE,
+        message: format!("the fault socket {} cannot be made: {error}", path.display()),
     })
 }
 
@@ -131,7 +140,7 @@ impl Observer for Witness {
     fn ready(&mut self) {
         info!(event = event::READY, "ready: the database is open and the broker was tried");
         self.published.note(event::READY, world::now(), "recording began");
-        systemd::ready();
+        systemd::ready(&health::sentence(&self.published.snapshot()));
     }
 
     fn stopping(&mut self, reason: &str) {

@@ -9,6 +9,8 @@ use barograph_actors::supervise::Shutdown;
 use barograph_actors::{event, exit_code};
 use tracing::{info, warn};
 
+use crate::run::Failed;
+
 /// The ordered stop has its deadlines, and this is the one above them: service managers and people wait 10 s.
 const STOP_WITHIN: Duration = Duration::from_millis(9_300);
 
@@ -29,10 +31,10 @@ impl Signals {
     ///
     /// # Errors
     /// The system refuses it.
-    pub fn install() -> Result<Self, ctrlc::Error> {
+    pub fn install() -> Result<Self, Failed> {
         let signals = Self::default();
         let handler = signals.clone();
-        ctrlc::set_handler(move || handler.on_signal())?;
+        on_signal(move || handler.on_signal())?;
         Ok(signals)
     }
 
@@ -59,6 +61,17 @@ impl Signals {
             supervisor.do_send(Shutdown);
         }
     }
+}
+
+/// Calls `handler` at each SIGINT, SIGTERM and SIGHUP, on a thread of its own.
+///
+/// # Errors
+/// The system refuses it.
+pub fn on_signal(handler: impl FnMut() + Send + 'static) -> Result<(), Failed> {
+    ctrlc::set_handler(handler).map_err(|error| Failed {
+        code: exit_code::ESCALATED,
+        message: format!("signals cannot be handled: {error}"),
+    })
 }
 
 /// Whatever the broker or the disk does: it was asked to stop, and it stops. Nothing acknowledged is lost by it.

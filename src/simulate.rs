@@ -1,19 +1,23 @@
 //! `barograph simulate`: the simulated weather station, published to any broker.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use barograph_actors::exit_code;
 use barograph_config::{Mqtt, Overrides, World, load};
 use jiff::Timestamp;
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
+use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::cli::SimulateArgs;
 use crate::demo::station::Station;
 use crate::run::Failed;
+use crate::signals::on_signal;
 
-/// Messages that may wait for the broker; beyond it the station waits.
-const QUEUE_LEN_MAX: usize = 1_000;
+/// Messages that may wait for the broker; beyond it the station waits. Few: after a reconnect the client library sends what waits at one a millisecond.
+const QUEUE_LEN_MAX: usize = 10;
 /// Pause before the broker is tried again: the client library has none.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -27,7 +31,15 @@ pub fn simulate(args: &SimulateArgs) -> Result<i32, Failed> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let plan = Plan { interval: args.interval, stations: args.stations.max(1), seed: args.seed };
     println!("{} station(s) publish to {} every {}; Ctrl-C ends it", plan.stations, mqtt.url, humantime::format_duration(plan.interval));
-    runtime.block_on(publish(&mqtt, &plan, |change| println!("{change}")));
+    let asked = Arc::new(Notify::new());
+    let handler = Arc::clone(&asked);
+    on_signal(move || handler.notify_one())?;
+    runtime.block_on(async {
+        tokio::select! {
+            () = publish(&mqtt, &plan, |change| println!("{change}")) => {}
+            () = asked.notified() => {}
+        }
+    });
     Ok(exit_code::OK)
 }
 
@@ -35,7 +47,7 @@ pub fn simulate(args: &SimulateArgs) -> Result<i32, Failed> {
 fn broker_of(url: &str) -> Result<Mqtt, Failed> {
     let config = |message: String| Failed { code: exit_code::CONFIG, message };
     let overrides = Overrides { mqtt_url: Some(url.to_owned()), ..Overrides::default() };
-    let nothing_else = World { env: std::collections::BTreeMap::new(), etc_file: "/nonexistent".into(), cwd: "/nonexistent".into(), ..World::of_this_process() };
+    let nothing_else = World { env: BTreeMap::new(), etc_file: "/nonexistent".into(), cwd: "/nonexistent".into(), ..World::of_this_process() };
     let loaded = load(&nothing_else, &overrides).map_err(|error| config(error.to_string()))?;
     let mqtt = loaded.settings.mqtt;
     if mqtt.url.tls {

@@ -10,8 +10,8 @@ fn tell(state: &[NotifyState<'_>]) {
 }
 
 /// The database is open and the first connection attempt was made.
-pub fn ready() {
-    tell(&[NotifyState::Ready]);
+pub fn ready(sentence: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(sentence)]);
 }
 
 /// The ordered stop begins.

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::support::database::Database;
 use crate::support::publisher::{Load, Publisher};
 use crate::support::scene::Scene;
 use crate::support::wait::{self, Enough};
@@ -80,16 +81,26 @@ fn a_database_locked_for_15_seconds_by_another_process_loses_and_doubles_nothing
 
 /// A deleted or moved database keeps accepting writes for ever; nothing may be acknowledged into it.
 #[test]
-fn a_database_moved_away_and_back_loses_and_doubles_nothing() {
+fn a_database_moved_away_is_noticed_and_old_and_new_file_together_have_every_message_once() {
     let scene = Scene::new();
-    let recorder = scene.recorder(&scene.settings());
+    let mut recorder = scene.recorder(&scene.settings());
     let publisher = Publisher::start(scene.broker.port(), Load::numbered(1).rate(500));
     scene.fills_to(&recorder, "load", 100);
-    let (here, away) = (scene.database.path(), scene.folder.path("away.db"));
-    std::fs::rename(here, &away).expect("our own folder");
-    recorder.event("write_failed");
-    wait::while_true("no new file", Duration::from_secs(2), || !here.exists());
-    std::fs::rename(&away, here).expect("our own folder");
+    let away = Database::at(scene.folder.path("away.db"));
+    std::fs::rename(scene.database.path(), away.path()).expect("our own folder");
+    let event = recorder.event("write_failed");
+    assert_eq!(event["cause"], "replaced");
     recorder.event("write_recovered");
-    scene.settle(recorder, &publisher.finish());
+    let before = away.count("load");
+    scene.fills_to(&recorder, "load", 100);
+    let published = publisher.finish();
+    wait::until_true("both files have all", Duration::from_secs(20), || {
+        before + scene.database.count("load") >= published.next - published.first
+    });
+    recorder.stop();
+    let numbers = "SELECT n FROM load";
+    let mut stored: Vec<i64> = away.all(numbers);
+    stored.extend(scene.database.all::<i64>(numbers));
+    stored.sort_unstable();
+    assert_eq!(stored, (published.first..published.next).collect::<Vec<_>>());
 }

@@ -1,5 +1,6 @@
 //! What a person, a script or systemd sees of a running recorder.
 
+use std::cell::RefCell;
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
@@ -59,13 +60,14 @@ fn the_log_goes_to_its_file_and_obeys_its_level() {
     let scene = Scene::new();
     let file = scene.folder.path("recorder.log");
     let settings = scene.settings().path("log", "file", &file).text("log", "format", "text");
-    for (level, is_told) in [("info", true), ("error", false)] {
+    let started = || scene.database.one::<i64>("SELECT count(*) FROM barograph_events WHERE event = 'ready'");
+    for (starts, level, is_told) in [(1, "info", true), (2, "error", false)] {
         let mut command = barograph_with("run", &settings);
         command.args(["--log-level", level]);
         let mut recorder = Recorder::spawn(command);
         scene.broker.has_subscriber("load/#");
-        wait::until_true("the database is open", Duration::from_secs(20), || {
-            scene.database.count("barograph_events") > 0
+        wait::until_true("it is ready", Duration::from_secs(20), || {
+            scene.database.path().exists() && started() == starts
         });
         recorder.stop();
         let said = fs::read_to_string(&file).unwrap_or_default();
@@ -102,22 +104,27 @@ fn systemd_is_told_ready_even_when_the_broker_is_away() {
 }
 
 /// A service manager that listens.
-struct Manager(UnixDatagram);
+struct Manager {
+    socket: UnixDatagram,
+    heard: RefCell<Vec<String>>,
+}
 
 impl Manager {
     fn new(scene: &Scene) -> Self {
         let socket = UnixDatagram::bind(scene.folder.path("notify.sock")).expect("a new name");
         socket.set_nonblocking(true).expect("a socket");
-        Self(socket)
+        Self { socket, heard: RefCell::default() }
     }
 
-    /// Waits for a message with a line that begins like this.
+    /// Waits until a line that begins like this has been heard.
     fn hears(&self, wanted: &str) {
         wait::until_true(&format!("{wanted} for systemd"), Duration::from_secs(20), || {
             let mut message = [0; 4096];
-            let heard = self.0.recv(&mut message).map(|length| message[..length].to_vec());
-            let heard = String::from_utf8(heard.unwrap_or_default()).expect("text");
-            heard.lines().any(|line| line.starts_with(wanted))
+            let told = self.socket.recv(&mut message).map(|length| message[..length].to_vec());
+            let told = String::from_utf8(told.unwrap_or_default()).expect("text");
+            let mut heard = self.heard.borrow_mut();
+            heard.extend(told.lines().map(str::to_owned));
+            heard.iter().any(|line| line.starts_with(wanted))
         });
     }
 }

@@ -32,7 +32,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// It could not begin.
 pub fn demo(args: &DemoArgs) -> Result<i32, Failed> {
     let folder = Folder::new(args.keep.as_deref())?;
-    let signals = Signals::install().map_err(|error| failed(&error))?;
+    let signals = Signals::install()?;
     let world = Backstage::start(args.port)?;
     let settings = settings(world.address, folder.path());
     logging::start(&settings.log).map_err(|error| failed(&error))?;

@@ -101,9 +101,18 @@ impl SqliteJournal {
             Ok(_) => "another file is in its place".to_owned(),
             Err(error) => error.to_string(),
         };
+        self.checkpoint_what_is_left();
         let cause = WriteCause::Replaced;
         let message = sentence(cause, &self.path, &detail);
         Err(WriteError { cause, message, outcome: WriteOutcome::Refused, reopen: true })
+    }
+
+    /// The file that was moved away must have what is only in the WAL so far: a new database at the path removes the WAL.
+    fn checkpoint_what_is_left(&self) {
+        let checkpoint = self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        if let Err(error) = checkpoint {
+            tracing::warn!("the last rows of the database that was moved away stay in its -wal file: {error}");
+        }
     }
 
     /// `BEGIN IMMEDIATE`, always: a deferred transaction that upgrades after another's commit fails at once, busy timeout or not.
