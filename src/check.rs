@@ -7,7 +7,8 @@ use crate::mqtt::MqttBroker;
 use crate::store::{Peek, peek};
 use crate::world;
 
-/// Prints the settings in force, the broker's answer and what the database holds; gives the exit code of the first thing that is wrong.
+/// Prints the settings in force, the broker's answer and what the database holds; gives the exit
+/// code of the first thing that is wrong.
 pub fn check(loaded: &Loaded) -> i32 {
     let settings = &loaded.settings;
     match &loaded.source {
@@ -33,8 +34,13 @@ fn check_database(loaded: &Loaded) -> i32 {
             exit_code::OK
         }
         Ok(Peek::Present { tables, clashes }) if clashes.is_empty() => {
-            let rows: Vec<_> = tables.iter().map(|(table, rows)| format!("{table} {rows} rows")).collect();
-            let rows = if rows.is_empty() { "no table of a route yet".to_owned() } else { rows.join(", ") };
+            let rows: Vec<_> =
+                tables.iter().map(|(table, rows)| format!("{table} {rows} rows")).collect();
+            let rows = if rows.is_empty() {
+                "no table of a route yet".to_owned()
+            } else {
+                rows.join(", ")
+            };
             println!("database: {path} can be opened: {rows}");
             exit_code::OK
         }
@@ -65,14 +71,23 @@ fn check_broker(loaded: &Loaded) -> i32 {
     match answer {
         Ok(refused) if refused.is_empty() => {
             println!("broker: {} answers and accepts us and every topic filter", settings.mqtt.url);
-            println!("        what it does for you while the recorder is away is its own setting; for Mosquitto:");
-            println!("        persistence true, autosave_interval 1, autosave_on_changes true, max_queued_messages 0,");
+            println!(
+                "        what it does for you while the recorder is away is its own setting; for \
+                 Mosquitto:"
+            );
+            println!(
+                "        persistence true, autosave_interval 1, autosave_on_changes true, \
+                 max_queued_messages 0,"
+            );
             println!("        set_tcp_nodelay true (a sample is in config/mosquitto.conf)");
             exit_code::OK
         }
         Ok(refused) => {
             for (filter, reason) in refused {
-                println!("broker: WRONG: it refuses the topic filter {filter}: {reason}; look at its access rules");
+                println!(
+                    "broker: WRONG: it refuses the topic filter {filter}: {reason}; look at its \
+                     access rules"
+                );
             }
             exit_code::BROKER_UNAVAILABLE
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use barograph_config::Overrides;
 use clap::{Args, Parser, Subcommand};
 
-/// A failsafe recorder for MQTT telemetry: what the sensors said is in your SQLite database, exactly once, whatever dies.
+/// A failsafe recorder for MQTT telemetry: what the sensors said is in your SQLite database,
+/// exactly once, whatever dies.
 #[derive(Debug, Parser)]
 #[command(name = "barograph", version, about, max_term_width = 100)]
 pub struct Cli {
@@ -31,7 +32,8 @@ pub enum Command {
 /// Where the settings come from.
 #[derive(Debug, Args, Default)]
 pub struct ConfigArgs {
-    /// The settings file [default: $BAROGRAPH_CONFIG, ./barograph.toml, /etc/barograph/barograph.toml]
+    /// The settings file [default: $BAROGRAPH_CONFIG, ./barograph.toml,
+    /// /etc/barograph/barograph.toml]
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// The broker, instead of mqtt.url

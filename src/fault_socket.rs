@@ -1,5 +1,6 @@
-//! Faults from outside, for tests of the built program: `--fault-injection SOCKET` opens a Unix socket that takes `panic ACTOR`, `stop ACTOR`,
-//! `hang ACTOR 5s`, one a line. Without the flag there is none.
+//! Faults from outside, for tests of the built program: `--fault-injection SOCKET` opens a Unix
+//! socket that takes `panic ACTOR`, `stop ACTOR`, `hang ACTOR 5s`, one a line. Without the flag
+//! there is none.
 
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -9,12 +10,14 @@ use std::thread;
 use actix::Addr;
 use barograph_actors::supervise::{Fault, Inject, Supervisor};
 
-/// Makes the socket. One that a killed process left behind is replaced; one that somebody listens on is not.
+/// Makes the socket. One that a killed process left behind is replaced; one that somebody listens
+/// on is not.
 ///
 /// # Errors
 /// It cannot be made there.
 pub fn bind(path: &Path) -> std::io::Result<UnixListener> {
-    let abandoned = UnixStream::connect(path).is_err_and(|e| e.kind() == ErrorKind::ConnectionRefused);
+    let abandoned =
+        UnixStream::connect(path).is_err_and(|e| e.kind() == ErrorKind::ConnectionRefused);
     if abandoned {
         std::fs::remove_file(path)?;
     }

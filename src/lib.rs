@@ -1,5 +1,6 @@
-//! Barograph: a failsafe recorder for MQTT telemetry. What the recorder does is in `barograph-actors`, what the operator may say in
-//! `barograph-config`; this crate is what it does it with: MQTT, SQLite, locks, signals, systemd, the command line.
+//! Barograph: a failsafe recorder for MQTT telemetry. What the recorder does is in
+//! `barograph-actors`, what the operator may say in `barograph-config`; this crate is what it does
+//! it with: MQTT, SQLite, locks, signals, systemd, the command line.
 
 pub mod check;
 pub mod cli;

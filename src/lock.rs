@@ -1,5 +1,6 @@
-//! The two locks: one instance, and one writer for each database. Both are released by the kernel at any death; what is written in the file
-//! is for people, never for us: who holds it is asked of the kernel.
+//! The two locks: one instance, and one writer for each database. Both are released by the kernel
+//! at any death; what is written in the file is for people, never for us: who holds it is asked of
+//! the kernel.
 
 use std::fmt;
 use std::fs;
@@ -50,7 +51,8 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// Takes the lock at `path`, without waiting, and writes into the file who we are. `setting` names what leads there.
+    /// Takes the lock at `path`, without waiting, and writes into the file who we are. `setting`
+    /// names what leads there.
     ///
     /// # Errors
     /// See [`LockError`].
@@ -72,7 +74,8 @@ impl Lock {
     }
 }
 
-/// The lock of a database: beside the file that its path leads to, so that two paths to one file are one lock.
+/// The lock of a database: beside the file that its path leads to, so that two paths to one file
+/// are one lock.
 pub fn database_lock_path(database: &Path) -> PathBuf {
     let mut path = database.as_os_str().to_owned();
     path.push(".lock");
@@ -91,7 +94,9 @@ pub fn real_path(path: &Path) -> io::Result<PathBuf> {
     if let Ok(target) = fs::read_link(path) {
         return real_path(&folder_of(path).join(target));
     }
-    let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
+    let name = path
+        .file_name()
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
     Ok(fs::canonicalize(folder_of(path))?.join(name))
 }
 
@@ -102,11 +107,13 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-/// Who holds the lock: by the kernel's list, or by what the file says where that shows nothing (another container).
+/// Who holds the lock: by the kernel's list, or by what the file says where that shows nothing
+/// (another container).
 fn holder(path: &Path) -> Holder {
     let by_kernel = fs::metadata(path)
         .ok()
         .and_then(|meta| process::flock_holder(meta.dev(), meta.ino()))
         .and_then(Holder::of_pid);
-    by_kernel.unwrap_or_else(|| Holder::from_file_text(&fs::read_to_string(path).unwrap_or_default()))
+    by_kernel
+        .unwrap_or_else(|| Holder::from_file_text(&fs::read_to_string(path).unwrap_or_default()))
 }

@@ -18,9 +18,13 @@ use tracing_subscriber::{Layer, Registry, fmt, registry};
 pub fn start(settings: &Log) -> Result<(), String> {
     let (writer, colours) = match &settings.file {
         Some(path) => {
-            let file = OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
-                format!("the log {} cannot be written ({error}); look at log.file", path.display())
-            })?;
+            let file =
+                OpenOptions::new().create(true).append(true).open(path).map_err(|error| {
+                    format!(
+                        "the log {} cannot be written ({error}); look at log.file",
+                        path.display()
+                    )
+                })?;
             (BoxMakeWriter::new(Mutex::new(file)), false)
         }
         None => (BoxMakeWriter::new(std::io::stderr), std::io::stderr().is_terminal()),

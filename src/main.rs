@@ -36,7 +36,8 @@ fn main() -> ExitCode {
 fn record(args: RunArgs) -> Result<i32, Failed> {
     let signals = Signals::install()?;
     let Loaded { settings, warnings, .. } = settings(&args.config)?;
-    logging::start(&settings.log).map_err(|message| Failed { code: exit_code::CANNOT_CREATE, message })?;
+    logging::start(&settings.log)
+        .map_err(|message| Failed { code: exit_code::CANNOT_CREATE, message })?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }

@@ -51,7 +51,8 @@ impl Holder {
 
     /// Reads back [`Holder::file_text`].
     pub fn from_file_text(text: &str) -> Self {
-        let of = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)).map(str::to_owned);
+        let of =
+            |key: &str| text.lines().find_map(|line| line.strip_prefix(key)).map(str::to_owned);
         Self {
             pid: of("pid ").and_then(|pid| pid.parse().ok()),
             since: of("since ").and_then(|since| since.parse().ok()),
@@ -76,10 +77,13 @@ impl fmt::Display for Holder {
     }
 }
 
-/// A word of a command line may be a URL with a password in it (`--mqtt mqtt://user:password@host`).
+/// A word of a command line may be a URL with a password in it (`--mqtt
+/// mqtt://user:password@host`).
 fn without_credentials(word: &str) -> String {
     match (word.find("://"), word.rfind('@')) {
-        (Some(scheme), Some(at)) if scheme < at => format!("{}***{}", &word[..scheme + 3], &word[at..]),
+        (Some(scheme), Some(at)) if scheme < at => {
+            format!("{}***{}", &word[..scheme + 3], &word[at..])
+        }
         _ => word.to_owned(),
     }
 }
@@ -93,17 +97,20 @@ fn local(seconds: i64) -> String {
     then.strftime(form).to_string()
 }
 
-/// Field 22 of `/proc/PID/stat` is the start in ticks since the boot; the command's name before it may hold spaces and parentheses.
+/// Field 22 of `/proc/PID/stat` is the start in ticks since the boot; the command's name before it
+/// may hold spaces and parentheses.
 fn began(pid: u32) -> Option<i64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let after_name = &stat[stat.rfind(')')? + 1..];
     let ticks: i64 = after_name.split_whitespace().nth(19)?.parse().ok()?;
     let boot = fs::read_to_string("/proc/stat").ok()?;
-    let boot: i64 = boot.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+    let boot: i64 =
+        boot.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
     Some(boot + ticks / TICKS_PER_SECOND)
 }
 
-/// The process that holds a flock on a file, by `/proc/locks` (lines like `1: FLOCK  ADVISORY  WRITE 4711 fe:00:1234 0 EOF`).
+/// The process that holds a flock on a file, by `/proc/locks` (lines like `1: FLOCK  ADVISORY
+/// WRITE 4711 fe:00:1234 0 EOF`).
 pub fn flock_holder(device: u64, inode: u64) -> Option<u32> {
     holder_in(&fs::read_to_string("/proc/locks").ok()?, device, inode)
 }
@@ -126,7 +133,8 @@ mod tests {
 
     #[test]
     fn the_holder_is_found_by_device_and_inode() {
-        let locks = "1: POSIX  ADVISORY  WRITE 11 fe:00:77 0 EOF\n2: FLOCK  ADVISORY  WRITE 4711 fe:00:77 0 EOF\n2: -> FLOCK  ADVISORY  WRITE 12 fe:00:78 0 EOF\n";
+        let locks = "1: POSIX  ADVISORY  WRITE 11 fe:00:77 0 EOF\n2: FLOCK  ADVISORY  WRITE 4711 \
+            fe:00:77 0 EOF\n2: -> FLOCK  ADVISORY  WRITE 12 fe:00:78 0 EOF\n";
         assert_eq!(holder_in(locks, 0xfe00, 77), Some(4711));
         assert_eq!(holder_in(locks, 0xfe00, 79), None);
         assert_eq!(holder_in(locks, 0xfe01, 77), None);

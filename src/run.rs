@@ -1,4 +1,5 @@
-//! `barograph run`: takes the locks, builds the tree, and stays until it ends. It takes its world as arguments, so that the demo runs the real thing.
+//! `barograph run`: takes the locks, builds the tree, and stays until it ends. It takes its world
+//! as arguments, so that the demo runs the real thing.
 
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use barograph_actors::supervise::{Exit, Outcome, Policy, Supervisor};
 use barograph_actors::tree::{self, Parts};
 use barograph_actors::{event, exit_code};
 use barograph_config::{Settings, Synchronous};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use crate::lock::{Lock, LockError, database_lock_path, real_path};
 use crate::mqtt::MqttBroker;
@@ -76,7 +77,8 @@ fn take_locks(settings: &mut Settings) -> Result<(Lock, Lock), Failed> {
     settings.database.path = real_path(path).map_err(|error| Failed {
         code: exit_code::CANNOT_CREATE,
         message: format!(
-            "the folder of the database {} cannot be used ({error}); create it, or set database.path",
+            "the folder of the database {} cannot be used ({error}); create it, or set \
+             database.path",
             path.display()
         ),
     })?;
@@ -87,13 +89,16 @@ fn take_locks(settings: &mut Settings) -> Result<(Lock, Lock), Failed> {
         },
         message: error.to_string(),
     };
-    let instance = Lock::take(&settings.instance.lock_file, "instance.lock_file").map_err(failed)?;
-    let database = Lock::take(&database_lock_path(&settings.database.path), "database.path").map_err(failed)?;
+    let instance =
+        Lock::take(&settings.instance.lock_file, "instance.lock_file").map_err(failed)?;
+    let database = Lock::take(&database_lock_path(&settings.database.path), "database.path")
+        .map_err(failed)?;
     Ok((instance, database))
 }
 
 fn say_start(settings: &Settings) {
-    let routes: Vec<_> = settings.routes.iter().map(|r| format!("{} -> {}", r.topic, r.table)).collect();
+    let routes: Vec<_> =
+        settings.routes.iter().map(|r| format!("{} -> {}", r.topic, r.table)).collect();
     info!(
         event = event::STARTING,
         version = env!("CARGO_PKG_VERSION"),
@@ -108,15 +113,21 @@ fn say_start(settings: &Settings) {
         settings.database.path.display(),
     );
     if settings.database.synchronous == Synchronous::Normal {
-        warn!("database.synchronous = \"normal\": a power cut may take the last messages, although they were acknowledged; \"full\" keeps them");
+        warn!(
+            "database.synchronous = \"normal\": a power cut may take the last messages, although \
+             they were acknowledged; \"full\" keeps them"
+        );
     }
 }
 
 fn supervisor(settings: Settings, published: Published, locks: (Lock, Lock)) -> Supervisor {
     let policy = Policy::from(&settings.supervisor);
     let stuck_after = settings.supervisor.stuck_after;
-    let opener =
-        Opener { database: settings.database.clone(), routes: settings.routes.clone(), world: world::REAL };
+    let opener = Opener {
+        database: settings.database.clone(),
+        routes: settings.routes.clone(),
+        world: world::REAL,
+    };
     let parts = Parts {
         broker: MqttBroker::new(settings.mqtt.clone(), &settings.routes, world::now),
         settings,
@@ -144,7 +155,7 @@ impl Observer for Witness {
     }
 
     fn stopping(&mut self, reason: &str) {
-        info!(event = event::STOPPING, reason, "stopping: {reason}");
+        info!(event = event::STOPPING, reason, "stopping in order");
         self.published.note(event::STOPPING, world::now(), reason);
         systemd::stopping(reason);
     }
@@ -175,16 +186,14 @@ impl Observer for Witness {
     }
 }
 
-/// The account of this run: what was received and is in no column was not acknowledged and is still at the broker.
+/// The account of this run: what was received and is in no column was not acknowledged and is still
+/// at the broker.
 fn say_end(published: &Published, outcome: &Outcome) {
     let state = published.snapshot();
     let sums = state.tally.sums();
     let Sums { stored, duplicate, quarantined, dropped } = sums;
     let received = sums.total();
     let left_at_broker = state.received.saturating_sub(received);
-    if let Some(reason) = &outcome.reason {
-        error!("ending with exit code {}: {reason}", outcome.code);
-    }
     info!(
         event = event::STOPPED,
         code = outcome.code,
@@ -194,6 +203,7 @@ fn say_end(published: &Published, outcome: &Outcome) {
         quarantined,
         dropped,
         left_at_broker,
-        "stopped: {received} received = {sums}"
+        "stopped with exit code {}: {received} received = {sums}",
+        outcome.code,
     );
 }

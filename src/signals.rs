@@ -1,4 +1,5 @@
-//! SIGINT and SIGTERM: the first one asks for the ordered stop, the second one ends at once, and so does the clock.
+//! SIGINT and SIGTERM: the first one asks for the ordered stop, the second one ends at once, and so
+//! does the clock.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -11,7 +12,8 @@ use tracing::{info, warn};
 
 use crate::run::Failed;
 
-/// The ordered stop has its deadlines, and this is the one above them: service managers and people wait 10 s.
+/// The ordered stop has its deadlines, and this is the one above them: service managers and people
+/// wait 10 s.
 const STOP_WITHIN: Duration = Duration::from_millis(9_300);
 
 /// Hands signals to the supervisor, also those that came before it was there.
@@ -51,7 +53,10 @@ impl Signals {
     fn on_signal(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.asked {
-            warn!(event = event::FORCED_EXIT, "a second signal: ending at once; what is not acknowledged stays at the broker");
+            warn!(
+                event = event::FORCED_EXIT,
+                "a second signal: ending at once; what is not acknowledged stays at the broker"
+            );
             std::process::exit(exit_code::INTERRUPTED);
         }
         state.asked = true;
@@ -74,9 +79,14 @@ pub fn on_signal(handler: impl FnMut() + Send + 'static) -> Result<(), Failed> {
     })
 }
 
-/// Whatever the broker or the disk does: it was asked to stop, and it stops. Nothing acknowledged is lost by it.
+/// Whatever the broker or the disk does: it was asked to stop, and it stops. Nothing acknowledged
+/// is lost by it.
 fn end_in_time() {
     thread::sleep(STOP_WITHIN);
-    warn!(event = event::FORCED_EXIT, "the ordered stop took too long: ending without it; what is not acknowledged stays at the broker");
+    warn!(
+        event = event::FORCED_EXIT,
+        "the ordered stop took too long: ending without it; what is not acknowledged stays at the \
+         broker"
+    );
     std::process::exit(exit_code::OK);
 }

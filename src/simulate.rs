@@ -16,7 +16,8 @@ use crate::demo::station::Station;
 use crate::run::Failed;
 use crate::signals::on_signal;
 
-/// Messages that may wait for the broker; beyond it the station waits. Few: after a reconnect the client library sends what waits at one a millisecond.
+/// Messages that may wait for the broker; beyond it the station waits. Few: after a reconnect the
+/// client library sends what waits at one a millisecond.
 const QUEUE_LEN_MAX: usize = 10;
 /// Pause before the broker is tried again: the client library has none.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -27,10 +28,17 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// The URL cannot be used.
 pub fn simulate(args: &SimulateArgs) -> Result<i32, Failed> {
     let mqtt = broker_of(&args.mqtt)?;
-    let failed = |error: std::io::Error| Failed { code: exit_code::ESCALATED, message: error.to_string() };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let failed =
+        |error: std::io::Error| Failed { code: exit_code::ESCALATED, message: error.to_string() };
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
     let plan = Plan { interval: args.interval, stations: args.stations.max(1), seed: args.seed };
-    println!("{} station(s) publish to {} every {}; Ctrl-C ends it", plan.stations, mqtt.url, humantime::format_duration(plan.interval));
+    println!(
+        "{} station(s) publish to {} every {}; Ctrl-C ends it",
+        plan.stations,
+        mqtt.url,
+        humantime::format_duration(plan.interval)
+    );
     let asked = Arc::new(Notify::new());
     let handler = Arc::clone(&asked);
     on_signal(move || handler.notify_one())?;
@@ -47,11 +55,18 @@ pub fn simulate(args: &SimulateArgs) -> Result<i32, Failed> {
 fn broker_of(url: &str) -> Result<Mqtt, Failed> {
     let config = |message: String| Failed { code: exit_code::CONFIG, message };
     let overrides = Overrides { mqtt_url: Some(url.to_owned()), ..Overrides::default() };
-    let nothing_else = World { env: BTreeMap::new(), etc_file: "/nonexistent".into(), cwd: "/nonexistent".into(), ..World::of_this_process() };
+    let nothing_else = World {
+        env: BTreeMap::new(),
+        etc_file: "/nonexistent".into(),
+        cwd: "/nonexistent".into(),
+        ..World::of_this_process()
+    };
     let loaded = load(&nothing_else, &overrides).map_err(|error| config(error.to_string()))?;
     let mqtt = loaded.settings.mqtt;
     if mqtt.url.tls {
-        return Err(config("simulate speaks no TLS: give it an mqtt:// listener of the broker".to_owned()));
+        return Err(config(
+            "simulate speaks no TLS: give it an mqtt:// listener of the broker".to_owned(),
+        ));
     }
     Ok(mqtt)
 }

@@ -2,7 +2,8 @@
 
 use sd_notify::NotifyState;
 
-/// Tells systemd one thing; it is a matter of courtesy, and a failure is no reason to stop recording.
+/// Tells systemd one thing; it is a matter of courtesy, and a failure is no reason to stop
+/// recording.
 fn tell(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
         tracing::debug!("systemd was not told: {error}");

@@ -1,4 +1,5 @@
-//! `barograph demo`: everything in one process, with nothing to set up. The broker is one for show; station and recorder are the real ones.
+//! `barograph demo`: everything in one process, with nothing to set up. The broker is one for show;
+//! station and recorder are the real ones.
 
 pub mod broker;
 mod screen;
@@ -36,8 +37,14 @@ pub fn demo(args: &DemoArgs) -> Result<i32, Failed> {
     let world = Backstage::start(args.port)?;
     let settings = settings(world.address, folder.path());
     logging::start(&settings.log).map_err(|error| failed(&error))?;
-    println!("An MQTT broker for show listens on {}: it is no broker for real use.", settings.mqtt.url);
-    println!("A simulated weather station publishes to it every {}.", humantime::format_duration(INTERVAL));
+    println!(
+        "An MQTT broker for show listens on {}: it is no broker for real use.",
+        settings.mqtt.url
+    );
+    println!(
+        "A simulated weather station publishes to it every {}.",
+        humantime::format_duration(INTERVAL)
+    );
     println!("The recorder records into {}. Ctrl-C ends it.\n", settings.database.path.display());
     let published = Published::default();
     let screen = Screen::start(&published, settings.routes.clone());
@@ -54,10 +61,12 @@ fn failed(error: &dyn std::fmt::Display) -> Failed {
     Failed { code: exit_code::CANNOT_CREATE, message: error.to_string() }
 }
 
-/// The built-in settings, on the demo's broker and folder; the log only speaks when something is wrong.
+/// The built-in settings, on the demo's broker and folder; the log only speaks when something is
+/// wrong.
 fn settings(broker: SocketAddr, folder: &Path) -> Settings {
     let mut settings = Settings::default_with("demo");
-    settings.mqtt.url = BrokerUrl { host: broker.ip().to_string(), port: broker.port(), tls: false };
+    settings.mqtt.url =
+        BrokerUrl { host: broker.ip().to_string(), port: broker.port(), tls: false };
     settings.database.path = folder.join("weather_data.db");
     settings.instance.lock_file = folder.join("barograph.lock");
     settings.log.level = Level::Warn;
@@ -77,8 +86,11 @@ impl Folder {
             || std::env::temp_dir().join(format!("barograph-demo-{:x}", (world::REAL.random)())),
             Path::to_owned,
         );
-        let made = if temporary { std::fs::create_dir(&path) } else { std::fs::create_dir_all(&path) };
-        made.map_err(|error| failed(&format!("the folder {} cannot be made: {error}", path.display())))?;
+        let made =
+            if temporary { std::fs::create_dir(&path) } else { std::fs::create_dir_all(&path) };
+        made.map_err(|error| {
+            failed(&format!("the folder {} cannot be made: {error}", path.display()))
+        })?;
         Ok(Self { path, temporary })
     }
 
@@ -116,7 +128,9 @@ impl Backstage {
         });
         match address.recv() {
             Ok(Ok(address)) => Ok(Self { address, stop, thread }),
-            Ok(Err(error)) => Err(failed(&format!("the demo's broker cannot listen on port {port}: {error}"))),
+            Ok(Err(error)) => {
+                Err(failed(&format!("the demo's broker cannot listen on port {port}: {error}")))
+            }
             Err(_) => Err(failed(&"the demo's broker did not start")),
         }
     }
@@ -127,7 +141,11 @@ impl Backstage {
     }
 }
 
-async fn play(port: u16, ready: &mpsc::Sender<std::io::Result<SocketAddr>>, stopped: oneshot::Receiver<()>) {
+async fn play(
+    port: u16,
+    ready: &mpsc::Sender<std::io::Result<SocketAddr>>,
+    stopped: oneshot::Receiver<()>,
+) {
     let broker = match Broker::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
         Ok(broker) => broker,
         Err(error) => return drop(ready.send(Err(error))),

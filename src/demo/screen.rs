@@ -55,7 +55,11 @@ fn draw_until(ended: &AtomicBool, published: &Published, routes: &[Route]) {
         if history.len() > RATE_OVER {
             history.remove(0);
         }
-        let picture = if terminal { picture(&state, rate(&history), routes) } else { line(&state, rate(&history)) };
+        let picture = if terminal {
+            picture(&state, rate(&history), routes)
+        } else {
+            line(&state, rate(&history))
+        };
         // Up to the first line drawn, and clear from there.
         let up = if terminal && drawn > 0 { format!("\x1b[{drawn}A\x1b[J") } else { String::new() };
         drawn = picture.lines().count();
@@ -79,7 +83,12 @@ fn rate(history: &[(Instant, u64)]) -> f64 {
 }
 
 fn line(state: &State, rate: f64) -> String {
-    format!("{}; {} received = {}; {rate:.1}/s\n", health::sentence(state), state.received, state.tally.sums())
+    format!(
+        "{}; {} received = {}; {rate:.1}/s\n",
+        health::sentence(state),
+        state.received,
+        state.tally.sums()
+    )
 }
 
 /// Health, counts, the newest row of each route, the actors.
@@ -87,11 +96,13 @@ fn picture(state: &State, rate: f64, routes: &[Route]) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = writeln!(text, "  {}", health::sentence(state));
-    let _ = writeln!(text, "  {} received = {}   {rate:.1}/s\n", state.received, state.tally.sums());
+    let _ =
+        writeln!(text, "  {} received = {}   {rate:.1}/s\n", state.received, state.tally.sums());
     for (index, route) in routes.iter().enumerate() {
         let id = RouteId(u16::try_from(index).ok());
         let rows = state.tally.sums_of(id).stored;
-        let age = state.latest.get(&id).map_or_else(String::new, |(at, _)| format!("{} ago", age(*at)));
+        let age =
+            state.latest.get(&id).map_or_else(String::new, |(at, _)| format!("{} ago", age(*at)));
         let _ = writeln!(text, "  {:<22} {rows:>8} rows   {age}", route.table);
         if let Some((_, values)) = state.latest.get(&id) {
             for (column, value) in route.columns.iter().zip(values) {

@@ -38,8 +38,9 @@ impl MqttBroker {
         }
     }
 
-    /// Whether the broker answers and accepts us and our filters: the refused ones, with the reason. Under a client id of its own (`…-check`) and without a
-    /// session, so that neither a running recorder nor the broker's memory is touched.
+    /// Whether the broker answers and accepts us and our filters: the refused ones, with the
+    /// reason. Under a client id of its own (`…-check`) and without a session, so that neither a
+    /// running recorder nor the broker's memory is touched.
     ///
     /// # Errors
     /// It does not answer, or does not accept us.
@@ -57,7 +58,9 @@ impl MqttBroker {
                 }
             };
             session.disconnect().await;
-            let refused = |(route, answer): (&Route, Result<_, String>)| Some((route.topic.clone(), answer.err()?));
+            let refused = |(route, answer): (&Route, Result<_, String>)| {
+                Some((route.topic.clone(), answer.err()?))
+            };
             Ok(self.routes.iter().zip(answers).filter_map(refused).collect())
         };
         timeout(CONNECT_WITHIN, probing).await.unwrap_or_else(|_| Err(stream::timed_out(&settings)))
@@ -79,7 +82,9 @@ impl Broker for MqttBroker {
         let broker = self.clone();
         Box::pin(async move {
             let settings = Arc::clone(&broker.settings);
-            timeout(CONNECT_WITHIN, broker.open()).await.unwrap_or_else(|_| Err(stream::timed_out(&settings)))
+            timeout(CONNECT_WITHIN, broker.open())
+                .await
+                .unwrap_or_else(|_| Err(stream::timed_out(&settings)))
         })
     }
 

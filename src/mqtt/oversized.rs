@@ -1,5 +1,7 @@
-//! A packet larger than is taken in: its head and first bytes are kept, the rest is read and forgotten, so that it neither fills the memory nor stops
-//! the session. (An error would bring it again at each reconnect, for ever; announcing a limit would make the broker drop it without a word.)
+//! A packet larger than is taken in: its head and first bytes are kept, the rest is read and
+//! forgotten, so that it neither fills the memory nor stops the session. (An error would bring it
+//! again at each reconnect, for ever; announcing a limit would make the broker drop it without a
+//! word.)
 
 use barograph_actors::decode::OVERSIZED_KEPT_BYTES;
 use barograph_config::Qos;
@@ -7,7 +9,8 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::packet::Publish;
 
-/// Bytes that a PUBLISH may have before its payload, of which we can make sense: topic (2 + 65,535), packet id, and properties of that order.
+/// Bytes that a PUBLISH may have before its payload, of which we can make sense: topic (2 +
+/// 65,535), packet id, and properties of that order.
 const HEAD_MAX: usize = 256 * 1024;
 
 /// A packet being skipped.
@@ -41,7 +44,8 @@ impl Oversized {
         self.missing == 0
     }
 
-    /// The message with its first bytes, the size of its payload, and the size of the packet; an error where it is no PUBLISH that can be read.
+    /// The message with its first bytes, the size of its payload, and the size of the packet; an
+    /// error where it is no PUBLISH that can be read.
     pub(super) fn finish(self, has_properties: bool) -> Result<(Publish, u64, u64), String> {
         let kind = self.first_byte >> 4;
         if kind != 3 {
@@ -71,11 +75,16 @@ impl Oversized {
         let payload_size = after_header - (whole - rest.len()) as u64;
         let payload = rest.slice(..rest.len().min(OVERSIZED_KEPT_BYTES));
         let (retain, dup) = (self.first_byte & 1 == 1, self.first_byte & 8 == 8);
-        Ok((Publish { topic, payload, qos, retain, dup, packet_id }, payload_size, self.packet_size))
+        Ok((
+            Publish { topic, payload, qos, retain, dup, packet_id },
+            payload_size,
+            self.packet_size,
+        ))
     }
 }
 
-/// An oversized packet always has a length of three or four bytes, or it would not be oversized; derived again rather than carried along.
+/// An oversized packet always has a length of three or four bytes, or it would not be oversized;
+/// derived again rather than carried along.
 fn fixed_header_size(packet_size: u64) -> u64 {
     match packet_size {
         0..=129 => 2,
@@ -106,7 +115,11 @@ mod tests {
     use super::super::packet::frame;
     use super::*;
 
-    fn skip(bytes: &[u8], piece: usize, has_properties: bool) -> Result<(Publish, u64, u64), String> {
+    fn skip(
+        bytes: &[u8],
+        piece: usize,
+        has_properties: bool,
+    ) -> Result<(Publish, u64, u64), String> {
         let (header, length) = frame(bytes).expect("a frame").expect("a whole header");
         let mut input = BytesMut::from(&bytes[..header]);
         let mut oversized = Oversized::begin(&mut input, header, length);
@@ -131,7 +144,8 @@ mod tests {
         let mut bytes = BytesMut::new();
         publish.write(&mut bytes).expect("it can be written");
         for piece in [1000, 65_536, 5_000_000] {
-            let (p, payload_size, packet_size) = skip(&bytes, piece, false).expect("it can be read");
+            let (p, payload_size, packet_size) =
+                skip(&bytes, piece, false).expect("it can be read");
             assert_eq!((p.topic.as_str(), p.packet_id, p.dup, p.retain), ("a/b", 77, true, false));
             assert_eq!((p.payload.len(), payload_size), (OVERSIZED_KEPT_BYTES, 3_000_000));
             assert_eq!(packet_size, bytes.len() as u64);

@@ -72,7 +72,8 @@ pub(super) trait Wire {
     fn has_properties(&self) -> bool;
 }
 
-/// The frame that `input` begins with: (bytes of the fixed header, bytes after it), or `None` while too little has come.
+/// The frame that `input` begins with: (bytes of the fixed header, bytes after it), or `None` while
+/// too little has come.
 ///
 /// # Errors
 /// Four bytes of length without an end: not MQTT.
@@ -85,13 +86,19 @@ pub(super) fn frame(input: &[u8]) -> Result<Option<(usize, usize)>, String> {
             return Ok(Some((index + 2, length)));
         }
     }
-    if rest.len() >= 4 { Err("a packet length of more than four bytes".to_owned()) } else { Ok(None) }
+    if rest.len() >= 4 {
+        Err("a packet length of more than four bytes".to_owned())
+    } else {
+        Ok(None)
+    }
 }
 
 /// The broker refused us: the words for the kinds that a person can do something about.
 pub(super) fn refused(kind: DownKind, code: &str) -> Down {
     let advice = match kind {
-        DownKind::Credentials => "look at mqtt.username, mqtt.password and the broker's access rules",
+        DownKind::Credentials => {
+            "look at mqtt.username, mqtt.password and the broker's access rules"
+        }
         DownKind::Protocol => "look at mqtt.protocol: the broker may speak another version",
         DownKind::Dns
         | DownKind::Refused

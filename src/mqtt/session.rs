@@ -17,14 +17,17 @@ use super::stream::Stream;
 const READ_ROOM: usize = 32 * 1024;
 /// For sending what is queued and the farewell.
 const FAREWELL_WITHIN: Duration = Duration::from_secs(1);
-/// Pings without any byte from the broker after which the connection counts as dead: with a ping each half keep-alive, 1.5 keep-alives at most.
+/// Pings without any byte from the broker after which the connection counts as dead: with a ping
+/// each half keep-alive, 1.5 keep-alives at most.
 const SILENT_PINGS_MAX: u32 = 2;
-/// Nobody subscribes to this: leaving it changes nothing, and the answer proves that the broker has taken all that was sent before.
+/// Nobody subscribes to this: leaving it changes nothing, and the answer proves that the broker has
+/// taken all that was sent before.
 const BARRIER_FILTER: &str = "barograph/barrier";
 /// The packet ids we use ourselves; they are of another space than the broker's.
 const SUBSCRIBE_ID: u16 = 1;
 const BARRIER_ID: u16 = 2;
-/// MQTT's overhead beside topic and payload that a packet within `max_packet_size` may have here before it is skipped rather than buffered.
+/// MQTT's overhead beside topic and payload that a packet within `max_packet_size` may have here
+/// before it is skipped rather than buffered.
 const HEADROOM: u64 = 1024;
 
 /// One session over one connection.
@@ -87,8 +90,12 @@ impl MqttSession {
         loop {
             if let Some(packet) = self.buffered_packet()? {
                 return match packet {
-                    Packet::ConnAck { refused: Some(down), .. } | Packet::Disconnect(down) => Err(down),
-                    Packet::ConnAck { session_present, refused: None } => Ok(Greeting { session_present }),
+                    Packet::ConnAck { refused: Some(down), .. } | Packet::Disconnect(down) => {
+                        Err(down)
+                    }
+                    Packet::ConnAck { session_present, refused: None } => {
+                        Ok(Greeting { session_present })
+                    }
                     other @ (Packet::Publish(_)
                     | Packet::PubRel(_)
                     | Packet::SubAck(_)
@@ -107,7 +114,8 @@ impl MqttSession {
         self.wire.subscribe(SUBSCRIBE_ID, routes, &mut self.output);
     }
 
-    /// Moves bytes: sends what is queued, or reads, or pings when it is time. Cancel-safe: each arm either happened or did not.
+    /// Moves bytes: sends what is queued, or reads, or pings when it is time. Cancel-safe: each arm
+    /// either happened or did not.
     async fn transfer(&mut self) -> Result<(), Down> {
         if self.input.capacity() - self.input.len() < READ_ROOM / 4 {
             self.input.reserve(READ_ROOM);
@@ -134,7 +142,11 @@ impl MqttSession {
             let silence = humantime::format_duration(self.ping_period * self.silent_pings);
             return Err(Down {
                 kind: DownKind::Timeout,
-                message: format!("{} has not said anything for {silence}, not even to a ping; the connection counts as dead", self.broker),
+                message: format!(
+                    "{} has not said anything for {silence}, not even to a ping; the connection \
+                     counts as dead",
+                    self.broker
+                ),
             });
         }
         self.silent_pings += 1;
@@ -153,7 +165,8 @@ impl MqttSession {
         decoded.map(Some).map_err(|detail| self.protocol_error(&detail))
     }
 
-    /// The next thing of what has been read that the recorder wants to know of; answers what needs only an answer.
+    /// The next thing of what has been read that the recorder wants to know of; answers what needs
+    /// only an answer.
     fn buffered(&mut self) -> Result<Option<Incoming>, Down> {
         loop {
             if let Some(skipped) = self.skip()? {
@@ -167,20 +180,24 @@ impl MqttSession {
                     let payload_size = publish.payload.len() as u64;
                     return Ok(Some(self.delivery(publish, payload_size, packet_size)));
                 }
-                // Whatever it releases was received before, here or on an earlier connection: the answer is always the same.
+                // Whatever it releases was received before, here or on an earlier connection: the
+                // answer is always the same.
                 Packet::PubRel(packet_id) => self.wire.pubcomp(packet_id, &mut self.output),
                 Packet::SubAck(answers) => return Ok(Some(Incoming::Subscribed(answers))),
                 Packet::UnsubAck => return Ok(Some(Incoming::BarrierPassed)),
                 Packet::PingResp => {}
                 Packet::Disconnect(down) => return Err(down),
                 unexpected @ (Packet::ConnAck { .. } | Packet::Unexpected(_)) => {
-                    return Err(self.protocol_error(&format!("an unexpected packet: {unexpected:?}")));
+                    return Err(
+                        self.protocol_error(&format!("an unexpected packet: {unexpected:?}"))
+                    );
                 }
             }
         }
     }
 
-    /// Goes on skipping, or begins to where the next packet is too large; `None` where there is nothing to skip.
+    /// Goes on skipping, or begins to where the next packet is too large; `None` where there is
+    /// nothing to skip.
     fn skip(&mut self) -> Result<Option<Option<Incoming>>, Down> {
         if self.skipping.is_none() {
             let framed = frame(&self.input).map_err(|detail| self.protocol_error(&detail))?;
@@ -191,7 +208,8 @@ impl MqttSession {
                 Some(_) | None => return Ok(None),
             }
         }
-        let complete = self.skipping.as_mut().is_some_and(|oversized| oversized.take(&mut self.input));
+        let complete =
+            self.skipping.as_mut().is_some_and(|oversized| oversized.take(&mut self.input));
         match self.skipping.take() {
             Some(oversized) if complete => {
                 let finished = oversized.finish(self.wire.has_properties());
@@ -209,26 +227,44 @@ impl MqttSession {
     fn delivery(&self, publish: Publish, whole_size: u64, packet_size: u64) -> Incoming {
         let Publish { topic, payload, qos, retain, dup, packet_id } = publish;
         let received_at = (self.now)();
-        Incoming::Delivery(Delivery { topic, payload, whole_size, packet_size, qos, retain, dup, packet_id, received_at })
+        Incoming::Delivery(Delivery {
+            topic,
+            payload,
+            whole_size,
+            packet_size,
+            qos,
+            retain,
+            dup,
+            packet_id,
+            received_at,
+        })
     }
 
-    /// A clean close without a word. With MQTT 3.1.1 that is also all that can be seen of a session taken over.
+    /// A clean close without a word. With MQTT 3.1.1 that is also all that can be seen of a session
+    /// taken over.
     fn closed(&self) -> Down {
         Down {
             kind: DownKind::Closed,
             message: format!(
-                "{} closed the connection (a restart of the broker, or another client with our mqtt.client_id: the broker's log says which)",
+                "{} closed the connection (a restart of the broker, or another client with our \
+                 mqtt.client_id: the broker's log says which)",
                 self.broker
             ),
         }
     }
 
     fn network_error(&self, error: &std::io::Error) -> Down {
-        Down { kind: DownKind::Network, message: format!("the connection to {} broke ({error})", self.broker) }
+        Down {
+            kind: DownKind::Network,
+            message: format!("the connection to {} broke ({error})", self.broker),
+        }
     }
 
     fn protocol_error(&self, detail: &str) -> Down {
-        let message = format!("{} sent what is not MQTT as we know it: {detail}; look at mqtt.url and mqtt.protocol", self.broker);
+        let message = format!(
+            "{} sent what is not MQTT as we know it: {detail}; look at mqtt.url and mqtt.protocol",
+            self.broker
+        );
         Down { kind: DownKind::Protocol, message }
     }
 }

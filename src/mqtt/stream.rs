@@ -26,7 +26,8 @@ pub(super) async fn connect(settings: &Mqtt) -> Result<Box<dyn Stream>, Down> {
     }
     let config = tls_config(settings).map_err(|message| Down { kind: DownKind::Tls, message })?;
     let host = settings.url.host.clone();
-    let name = ServerName::try_from(host).map_err(|error| tls_down(settings, &error.to_string()))?;
+    let name =
+        ServerName::try_from(host).map_err(|error| tls_down(settings, &error.to_string()))?;
     let tls = TlsConnector::from(Arc::new(config)).connect(name, tcp).await;
     Ok(Box::new(tls.map_err(|error| tls_down(settings, &error.to_string()))?))
 }
@@ -35,7 +36,10 @@ async fn connect_tcp(settings: &Mqtt) -> Result<TcpStream, Down> {
     let url = &settings.url;
     let addresses = lookup_host((url.host.as_str(), url.port)).await.map_err(|error| Down {
         kind: DownKind::Dns,
-        message: format!("the name {} in mqtt.url cannot be resolved ({error}); look at the name and at DNS", url.host),
+        message: format!(
+            "the name {} in mqtt.url cannot be resolved ({error}); look at the name and at DNS",
+            url.host
+        ),
     })?;
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in addresses {
@@ -71,7 +75,10 @@ fn tcp_down(settings: &Mqtt, error: &io::Error) -> Down {
 pub(super) fn timed_out(settings: &Mqtt) -> Down {
     Down {
         kind: DownKind::Timeout,
-        message: format!("{} does not answer; look at the address, the network and the firewall", settings.url),
+        message: format!(
+            "{} does not answer; look at the address, the network and the firewall",
+            settings.url
+        ),
     }
 }
 
@@ -79,7 +86,8 @@ fn tls_down(settings: &Mqtt, detail: &str) -> Down {
     Down {
         kind: DownKind::Tls,
         message: format!(
-            "no trusted connection to {}: {detail}; look at mqtt.ca_file, mqtt.client_cert and the broker's certificate",
+            "no trusted connection to {}: {detail}; look at mqtt.ca_file, mqtt.client_cert and \
+             the broker's certificate",
             settings.url
         ),
     }
@@ -91,7 +99,9 @@ fn tls_config(settings: &Mqtt) -> Result<ClientConfig, String> {
     match &settings.ca_file {
         Some(file) => {
             for cert in certificates(file, "mqtt.ca_file")? {
-                roots.add(cert).map_err(|error| format!("mqtt.ca_file {}: {error}", file.display()))?;
+                roots
+                    .add(cert)
+                    .map_err(|error| format!("mqtt.ca_file {}: {error}", file.display()))?;
             }
         }
         None => {
@@ -99,7 +109,11 @@ fn tls_config(settings: &Mqtt) -> Result<ClientConfig, String> {
         }
     }
     if roots.is_empty() {
-        return Err("no certificate authority to trust; set mqtt.ca_file, or install the system's (package ca-certificates)".to_owned());
+        return Err(
+            "no certificate authority to trust; set mqtt.ca_file, or install the system's \
+            (package ca-certificates)"
+                .to_owned(),
+        );
     }
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()

@@ -47,7 +47,8 @@ impl Wire for V4 {
     }
 
     fn subscribe(&self, packet_id: u16, routes: &[Route], out: &mut BytesMut) {
-        let filter = |route: &Route| v4::SubscribeFilter::new(route.topic.clone(), qos_out(route.qos));
+        let filter =
+            |route: &Route| v4::SubscribeFilter::new(route.topic.clone(), qos_out(route.qos));
         let mut subscribe = v4::Subscribe::new_many(routes.iter().map(filter));
         subscribe.pkid = packet_id;
         put(&v4::Packet::Subscribe(subscribe), out);
@@ -93,8 +94,12 @@ impl Wire for V4 {
             v4::Packet::PubRel(p) => Packet::PubRel(p.pkid),
             v4::Packet::UnsubAck(_) => Packet::UnsubAck,
             v4::Packet::PingResp => Packet::PingResp,
-            v4::Packet::SubAck(p) => Packet::SubAck(p.return_codes.into_iter().map(granted).collect()),
-            v4::Packet::ConnAck(p) => Packet::ConnAck { session_present: p.session_present, refused: refusal(p.code) },
+            v4::Packet::SubAck(p) => {
+                Packet::SubAck(p.return_codes.into_iter().map(granted).collect())
+            }
+            v4::Packet::ConnAck(p) => {
+                Packet::ConnAck { session_present: p.session_present, refused: refusal(p.code) }
+            }
             other @ (v4::Packet::Connect(_)
             | v4::Packet::PubAck(_)
             | v4::Packet::PubRec(_)
@@ -114,7 +119,9 @@ impl Wire for V4 {
 fn granted(code: v4::SubscribeReasonCode) -> Result<Qos, String> {
     match code {
         v4::SubscribeReasonCode::Success(qos) => Ok(qos_in(qos)),
-        v4::SubscribeReasonCode::Failure => Err("it gives no reason (MQTT 3.1.1, code 128)".to_owned()),
+        v4::SubscribeReasonCode::Failure => {
+            Err("it gives no reason (MQTT 3.1.1, code 128)".to_owned())
+        }
     }
 }
 
@@ -122,7 +129,9 @@ fn refusal(code: v4::ConnectReturnCode) -> Option<barograph_actors::ports::Down>
     use v4::ConnectReturnCode as Code;
     let kind = match code {
         Code::Success => return None,
-        Code::BadUserNamePassword | Code::NotAuthorized | Code::BadClientId => DownKind::Credentials,
+        Code::BadUserNamePassword | Code::NotAuthorized | Code::BadClientId => {
+            DownKind::Credentials
+        }
         Code::RefusedProtocolVersion => DownKind::Protocol,
         Code::ServiceUnavailable => DownKind::Closed,
     };

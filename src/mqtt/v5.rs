@@ -1,5 +1,5 @@
-//! MQTT 5 on rumqttc's codec. No topic alias is announced (so none comes), and no maximum packet size: the broker would drop what is larger without a
-//! word.
+//! MQTT 5 on rumqttc's codec. No topic alias is announced (so none comes), and no maximum packet
+//! size: the broker would drop what is larger without a word.
 
 use barograph_actors::ports::{Down, DownKind};
 use barograph_config::{Mqtt, Qos, Route};
@@ -95,7 +95,8 @@ impl Wire for V5 {
         let packet = v5::Packet::read(input, None).map_err(|error| error.to_string())?;
         Ok(match packet {
             v5::Packet::Publish(p) => Packet::Publish(Publish {
-                topic: String::from_utf8(p.topic.to_vec()).map_err(|_| "a topic that is not UTF-8")?,
+                topic: String::from_utf8(p.topic.to_vec())
+                    .map_err(|_| "a topic that is not UTF-8")?,
                 payload: p.payload,
                 qos: qos_in(p.qos),
                 retain: p.retain,
@@ -105,10 +106,15 @@ impl Wire for V5 {
             v5::Packet::PubRel(p) => Packet::PubRel(p.pkid),
             v5::Packet::UnsubAck(_) => Packet::UnsubAck,
             v5::Packet::PingResp(_) => Packet::PingResp,
-            v5::Packet::SubAck(p) => Packet::SubAck(p.return_codes.into_iter().map(granted).collect()),
+            v5::Packet::SubAck(p) => {
+                Packet::SubAck(p.return_codes.into_iter().map(granted).collect())
+            }
             v5::Packet::ConnAck(p) => {
                 let reason = p.properties.and_then(|properties| properties.reason_string);
-                Packet::ConnAck { session_present: p.session_present, refused: refusal(p.code, reason) }
+                Packet::ConnAck {
+                    session_present: p.session_present,
+                    refused: refusal(p.code, reason),
+                }
             }
             v5::Packet::Disconnect(p) => Packet::Disconnect(farewell(p)),
             other @ (v5::Packet::Auth(_)
@@ -128,7 +134,11 @@ impl Wire for V5 {
 }
 
 fn granted(code: v5::SubscribeReasonCode) -> Result<Qos, String> {
-    if let v5::SubscribeReasonCode::Success(qos) = code { Ok(qos_in(qos)) } else { Err(format!("{code:?}")) }
+    if let v5::SubscribeReasonCode::Success(qos) = code {
+        Ok(qos_in(qos))
+    } else {
+        Err(format!("{code:?}"))
+    }
 }
 
 fn refusal(code: v5::ConnectReturnCode, reason: Option<String>) -> Option<Down> {
@@ -136,8 +146,20 @@ fn refusal(code: v5::ConnectReturnCode, reason: Option<String>) -> Option<Down> 
     if code == Code::Success {
         return None;
     }
-    let credentials = [Code::BadUserNamePassword, Code::NotAuthorized, Code::Banned, Code::BadAuthenticationMethod, Code::BadClientId, Code::ClientIdentifierNotValid];
-    let protocol = [Code::RefusedProtocolVersion, Code::UnsupportedProtocolVersion, Code::ProtocolError, Code::MalformedPacket];
+    let credentials = [
+        Code::BadUserNamePassword,
+        Code::NotAuthorized,
+        Code::Banned,
+        Code::BadAuthenticationMethod,
+        Code::BadClientId,
+        Code::ClientIdentifierNotValid,
+    ];
+    let protocol = [
+        Code::RefusedProtocolVersion,
+        Code::UnsupportedProtocolVersion,
+        Code::ProtocolError,
+        Code::MalformedPacket,
+    ];
     let kind = if credentials.contains(&code) {
         DownKind::Credentials
     } else if protocol.contains(&code) {
@@ -152,7 +174,9 @@ fn farewell(disconnect: v5::Disconnect) -> Down {
     let code = disconnect.reason_code;
     let reason = disconnect.properties.and_then(|properties| properties.reason_string);
     if code == v5::DisconnectReasonCode::SessionTakenOver {
-        let message = "another client connected with our client id and took the session over; give each recorder its own mqtt.client_id. Trying again in a minute".to_owned();
+        let message = "another client connected with our client id and took the session over; \
+            give each recorder its own mqtt.client_id. Trying again in a minute"
+            .to_owned();
         return Down { kind: DownKind::TakenOver, message };
     }
     let code = with_reason(format!("{code:?}"), reason);

@@ -1,4 +1,5 @@
-//! Writing: one transaction holds a batch's rows, its ledger entry, its counts and the events that waited.
+//! Writing: one transaction holds a batch's rows, its ledger entry, its counts and the events that
+//! waited.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,7 +10,7 @@ use barograph_actors::batch::{Batch, BatchId, Body, Opening, Receipt, Record, Re
 use barograph_actors::delivery::UnixMillis;
 use barograph_actors::event;
 use barograph_actors::ledger::{HISTORY_ENTRIES_MAX, Ledger, Row};
-use barograph_actors::ports::{Journal, WriteCause, WriteError, WriteOutcome, World};
+use barograph_actors::ports::{Journal, World, WriteCause, WriteError, WriteOutcome};
 use barograph_actors::published::Event;
 use barograph_config::Route;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
@@ -58,11 +59,18 @@ impl Journal for SqliteJournal {
         if let Some((id, ledger_number)) = self.last
             && id == batch.id
         {
-            return Ok(Receipt { ledger_number, repeated: true, tally: Tally::default(), events: Vec::new() });
+            return Ok(Receipt {
+                ledger_number,
+                repeated: true,
+                tally: Tally::default(),
+                events: Vec::new(),
+            });
         }
         self.check_file()?;
-        // An opening changes the ledger before the deliveries after it are judged; a transaction that fails must leave no trace of it.
-        let before = batch.opening.as_ref().map(|_| (self.ledger.clone(), self.known_filters.clone()));
+        // An opening changes the ledger before the deliveries after it are judged; a transaction
+        // that fails must leave no trace of it.
+        let before =
+            batch.opening.as_ref().map(|_| (self.ledger.clone(), self.known_filters.clone()));
         match self.in_transaction(|journal| journal.write(batch, events)) {
             Ok(written) => Ok(self.adopt(written)),
             Err(error) => {
@@ -94,7 +102,8 @@ impl Journal for SqliteJournal {
 }
 
 impl SqliteJournal {
-    /// A deleted or replaced database keeps accepting writes for ever: the path must still lead to the file we hold.
+    /// A deleted or replaced database keeps accepting writes for ever: the path must still lead to
+    /// the file we hold.
     fn check_file(&self) -> Result<(), WriteError> {
         let detail = match FileId::of(&self.path) {
             Ok(found) if found == self.file => return Ok(()),
@@ -107,15 +116,19 @@ impl SqliteJournal {
         Err(WriteError { cause, message, outcome: WriteOutcome::Refused, reopen: true })
     }
 
-    /// The file that was moved away must have what is only in the WAL so far: a new database at the path removes the WAL.
+    /// The file that was moved away must have what is only in the WAL so far: a new database at the
+    /// path removes the WAL.
     fn checkpoint_what_is_left(&self) {
         let checkpoint = self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         if let Err(error) = checkpoint {
-            tracing::warn!("the last rows of the database that was moved away stay in its -wal file: {error}");
+            tracing::warn!(
+                "the last rows of the database that was moved away stay in its -wal file: {error}"
+            );
         }
     }
 
-    /// `BEGIN IMMEDIATE`, always: a deferred transaction that upgrades after another's commit fails at once, busy timeout or not.
+    /// `BEGIN IMMEDIATE`, always: a deferred transaction that upgrades after another's commit fails
+    /// at once, busy timeout or not.
     fn in_transaction<T>(
         &mut self,
         work: impl FnOnce(&mut Self) -> rusqlite::Result<T>,
@@ -138,7 +151,8 @@ impl SqliteJournal {
 
     fn roll_back(&self, error: &rusqlite::Error, committing: bool) -> WriteError {
         let mut told = write_error(error, &self.path, committing);
-        // SQLite may have rolled back by itself. A handle that stays within a transaction is of no more use.
+        // SQLite may have rolled back by itself. A handle that stays within a transaction is of no
+        // more use.
         let rolled_back = self.conn.is_autocommit() || self.run("ROLLBACK").is_ok();
         told.reopen |= !rolled_back;
         told
@@ -174,8 +188,13 @@ impl SqliteJournal {
         Receipt { ledger_number, repeated: false, tally, events }
     }
 
-    /// A connection began. A session that the broker no longer knows makes the ledger's packet ids meaningless, and so does another session.
-    fn open_connection(&mut self, batch: &Batch, opening: &Opening) -> rusqlite::Result<Option<Event>> {
+    /// A connection began. A session that the broker no longer knows makes the ledger's packet ids
+    /// meaningless, and so does another session.
+    fn open_connection(
+        &mut self,
+        batch: &Batch,
+        opening: &Opening,
+    ) -> rusqlite::Result<Option<Event>> {
         let known = rows::meta(&self.conn, rows::SESSION)?;
         let same = known.as_deref() == Some(opening.session.as_str());
         let resumed = opening.session_present && same;
@@ -195,7 +214,9 @@ impl SqliteJournal {
         if same && !opening.session_present {
             let from = last_heard.unwrap_or(opening.at);
             let detail = format!(
-                "the broker no longer knows the session of {}: what it should have kept for us since {from} UTC may be lost; look whether it keeps sessions over a restart (persistence true) and for how long",
+                "the broker no longer knows the session of {}: what it should have kept for us \
+                 since {from} UTC may be lost; look whether it keeps sessions over a restart \
+                 (persistence true) and for how long",
                 opening.session
             );
             return self.gap(event::BROKER_FORGOT_SESSION, from, opening.at, detail).map(Some);
@@ -240,7 +261,10 @@ impl SqliteJournal {
         }
         if let Some(from) = rolled_back {
             let detail = format!(
-                "the broker repeats, in order, what it had delivered at {from} UTC: it was killed and came back with an old copy of its state. What it had accepted since then may be lost, and what it repeats may be stored twice (unless the route has a unique key); let it save often: autosave_interval 1, autosave_on_changes true"
+                "the broker repeats, in order, what it had delivered at {from} UTC: it was killed \
+                 and came back with an old copy of its state. What it had accepted since then may \
+                 be lost, and what it repeats may be stored twice (unless the route has a unique \
+                 key); let it save often: autosave_interval 1, autosave_on_changes true"
             );
             noticed.push(self.gap(event::BROKER_ROLLED_BACK, from, now, detail)?);
         }
@@ -326,13 +350,17 @@ impl SqliteJournal {
 
 /// When the last batch was written, by the ledger.
 fn history_end(conn: &Connection) -> rusqlite::Result<Option<UnixMillis>> {
-    let at: Option<i64> = conn.query_row("SELECT max(at) FROM barograph_ledger", [], |row| row.get(0))?;
+    let at: Option<i64> =
+        conn.query_row("SELECT max(at) FROM barograph_ledger", [], |row| row.get(0))?;
     Ok(at.map(UnixMillis))
 }
 
-/// A retained message that comes because we subscribed again: it was recorded when the subscription was new.
+/// A retained message that comes because we subscribed again: it was recorded when the subscription
+/// was new.
 fn is_known_retained(record: &Record, routes: &[Route], known_filters: &[String]) -> bool {
-    record.retain && !record.dup && route_of(record.route, routes).is_some_and(|route| known_filters.contains(&route.topic))
+    record.retain
+        && !record.dup
+        && route_of(record.route, routes).is_some_and(|route| known_filters.contains(&route.topic))
 }
 
 fn route_of(id: RouteId, routes: &[Route]) -> Option<&Route> {

@@ -1,7 +1,7 @@
 //! The journal in SQLite: one file, WAL, one transaction for each batch.
 //!
-//! `open` checks the place and the pragmas, `schema` makes the tables fit the routes, `journal` writes, `cause` turns SQLite's error codes into
-//! sentences. Knows nothing of MQTT.
+//! `open` checks the place and the pragmas, `schema` makes the tables fit the routes, `journal`
+//! writes, `cause` turns SQLite's error codes into sentences. Knows nothing of MQTT.
 
 mod cause;
 mod journal;

@@ -1,12 +1,12 @@
-//! Opening the database: the place, the pragmas, the tables. Never VACUUM, never clearing, never a full integrity check: a start must not depend on
-//! the size of the file.
+//! Opening the database: the place, the pragmas, the tables. Never VACUUM, never clearing, never a
+//! full integrity check: a start must not depend on the size of the file.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use barograph_actors::event;
 use barograph_actors::ledger::Ledger;
-use barograph_actors::ports::{Journal, OpenError, OpenJournal, WriteCause, World};
+use barograph_actors::ports::{Journal, OpenError, OpenJournal, World, WriteCause};
 use barograph_config::{Database, Route, Synchronous};
 use rusqlite::{Connection, OpenFlags};
 use tracing::info;
@@ -61,8 +61,11 @@ impl Opener {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut conn = Connection::open_with_flags(path, flags).map_err(failed)?;
         conn.set_prepared_statement_cache_capacity(CACHED_MAX);
+        conn.busy_timeout(self.database.busy_timeout).map_err(failed)?;
+        // Before anything is changed: a database that does not fit is left as it was.
+        schema::refuse_clashes(&conn, &self.routes, path)?;
         self.set_pragmas(&conn)?;
-        let extended = schema::prepare(&mut conn, &self.routes, path)?;
+        let extended = schema::extend_all(&mut conn, &self.routes, path)?;
         for what in &extended {
             info!(event = event::SCHEMA_EXTENDED, "{what}");
         }
@@ -90,11 +93,11 @@ impl Opener {
         })
     }
 
-    /// Each answer is read back: an I/O error while switching to WAL leaves the file silently in another mode.
+    /// Each answer is read back: an I/O error while switching to WAL leaves the file silently in
+    /// another mode.
     fn set_pragmas(&self, conn: &Connection) -> Result<(), OpenError> {
         let path = &self.database.path;
         let failed = |error: rusqlite::Error| open_error(&error, path);
-        conn.busy_timeout(self.database.busy_timeout).map_err(failed)?;
         let mode: String =
             conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0)).map_err(failed)?;
         if mode != "wal" {
@@ -104,9 +107,12 @@ impl Opener {
             Synchronous::Full => ("FULL", 2_i64),
             Synchronous::Normal => ("NORMAL", 1),
         };
-        conn.execute_batch(&format!("PRAGMA synchronous = {word}; PRAGMA foreign_keys = ON;")).map_err(failed)?;
+        conn.execute_batch(&format!("PRAGMA synchronous = {word}; PRAGMA foreign_keys = ON;"))
+            .map_err(failed)?;
         for (pragma, wanted) in [("synchronous", number), ("foreign_keys", 1)] {
-            let answer: i64 = conn.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0)).map_err(failed)?;
+            let answer: i64 = conn
+                .query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))
+                .map_err(failed)?;
             if answer != wanted {
                 return Err(unheard(path, pragma, &wanted.to_string(), &answer.to_string()));
             }
@@ -115,16 +121,25 @@ impl Opener {
     }
 }
 
-/// SQLite kept another setting than the one asked for; mostly because someone else uses the file just now.
+/// SQLite kept another setting than the one asked for; mostly because someone else uses the file
+/// just now.
 fn unheard(path: &Path, pragma: &str, wanted: &str, answer: &str) -> OpenError {
     let detail = format!("PRAGMA {pragma} = {wanted} was answered with {answer}");
-    OpenError { cause: WriteCause::Io, message: sentence(WriteCause::Io, path, &detail), permanent: None }
+    OpenError {
+        cause: WriteCause::Io,
+        message: sentence(WriteCause::Io, path, &detail),
+        permanent: None,
+    }
 }
 
 /// SQLite answers "unable to open" for many things: the plain ones are told apart before.
 fn check_place(path: &Path) -> Result<(), OpenError> {
     let refuse = |cause, detail: &str| {
-        Err(OpenError { cause, message: sentence(cause, path, detail), permanent: permanence(cause) })
+        Err(OpenError {
+            cause,
+            message: sentence(cause, path, detail),
+            permanent: permanence(cause),
+        })
     };
     match std::fs::metadata(folder_of(path)) {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
@@ -154,15 +169,16 @@ pub enum Peek {
     },
 }
 
-/// Reading a database in WAL mode makes its -wal and -shm files where there are none: then nobody has it open, and it can be read as
-/// a file that does not change.
+/// Reading a database in WAL mode makes its -wal and -shm files where there are none: then nobody
+/// has it open, and it can be read as a file that does not change.
 fn open_to_look(path: &Path) -> rusqlite::Result<Connection> {
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
     if Path::new(&wal).exists() {
         return Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
     }
-    let escaped = path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    let escaped =
+        path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
     Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)
 }

@@ -12,9 +12,11 @@ pub(super) const SUBSCRIBED: &str = "subscribed";
 /// Key of `barograph_meta`: broker and client id that the ledger belongs to.
 pub(super) const SESSION: &str = "session";
 
-/// The ledger's rows in order. A row whose bytes are no entries is taken as one without: a redelivery is then stored twice rather than the start refused.
+/// The ledger's rows in order. A row whose bytes are no entries is taken as one without: a
+/// redelivery is then stored twice rather than the start refused.
 pub(super) fn ledger(conn: &Connection) -> rusqlite::Result<Vec<Row>> {
-    let sql = "SELECT number, run, batch, connection, at, confirmed, fresh_seen, entries FROM barograph_ledger ORDER BY number";
+    let sql = "SELECT number, run, batch, connection, at, confirmed, fresh_seen, entries FROM \
+        barograph_ledger ORDER BY number";
     let mut statement = conn.prepare(sql)?;
     let rows = statement.query_map([], |row| {
         let entries: Vec<u8> = row.get(7)?;
@@ -39,13 +41,19 @@ pub(super) fn history(conn: &Connection) -> rusqlite::Result<Vec<(Entry, UnixMil
 
 /// A value of `barograph_meta`.
 pub(super) fn meta(conn: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
-    conn.query_row("SELECT value FROM barograph_meta WHERE key = ?1", params![key], |row| row.get(0)).optional()
+    conn.query_row("SELECT value FROM barograph_meta WHERE key = ?1", params![key], |row| {
+        row.get(0)
+    })
+    .optional()
 }
 
 /// Filters whose retained messages were recorded.
 pub(super) fn known_filters(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     let text = meta(conn, SUBSCRIBED)?;
-    Ok(text.and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok()).map(strings).unwrap_or_default())
+    Ok(text
+        .and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok())
+        .map(strings)
+        .unwrap_or_default())
 }
 
 fn strings(list: serde_json::Value) -> Vec<String> {
@@ -55,11 +63,13 @@ fn strings(list: serde_json::Value) -> Vec<String> {
 
 /// The account of all time. Routes that the settings no longer have are left out.
 pub(super) fn account(conn: &Connection, routes: &[Route]) -> rusqlite::Result<Tally> {
-    let mut statement = conn.prepare("SELECT route, outcome, reason, count FROM barograph_accounting")?;
+    let mut statement =
+        conn.prepare("SELECT route, outcome, reason, count FROM barograph_accounting")?;
     let mut rows = statement.query([])?;
     let mut tally = Tally::default();
     while let Some(row) = rows.next()? {
-        let (name, outcome, reason): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (name, outcome, reason): (String, String, String) =
+            (row.get(0)?, row.get(1)?, row.get(2)?);
         let index = routes.iter().position(|route| route.table == name);
         let id = RouteId(index.and_then(|index| u16::try_from(index).ok()));
         if let Some(outcome) = Outcome::from_words(&outcome, &reason)

@@ -1,5 +1,6 @@
-//! The tables. Our own are made as they should be; the operator's are opened as they are: what a route names and the table lacks is added,
-//! what contradicts is an error that names both, and nothing is ever rewritten.
+//! The tables. Our own are made as they should be; the operator's are opened as they are: what a
+//! route names and the table lacks is added, what contradicts is an error that names both, and
+//! nothing is ever rewritten.
 
 use std::path::Path;
 
@@ -36,22 +37,33 @@ CREATE TABLE IF NOT EXISTS barograph_accounting (
 INSERT OR IGNORE INTO barograph_meta (key, value) VALUES ('schema', '1');
 ";
 
-/// Makes the database fit the routes, in one transaction, and says what was added.
-pub(super) fn prepare(
-    conn: &mut Connection,
+/// Refuses a database that contradicts the routes, with every contradiction at once. Changes
+/// nothing.
+pub(super) fn refuse_clashes(
+    conn: &Connection,
     routes: &[Route],
     path: &Path,
-) -> Result<Vec<String>, OpenError> {
+) -> Result<(), OpenError> {
     let failed = |error: rusqlite::Error| open_error(&error, path);
     let mut clashing = Vec::new();
     for route in routes {
         clashing.extend(clashes(conn, route).map_err(failed)?);
     }
-    if !clashing.is_empty() {
-        let cause = WriteCause::SchemaClash;
-        let message = sentence(cause, path, &clashing.join("; "));
-        return Err(OpenError { cause, message, permanent: permanence(cause) });
-    }
+    if clashing.is_empty() { Ok(()) } else { Err(clash(path, &clashing.join("; "))) }
+}
+
+fn clash(path: &Path, detail: &str) -> OpenError {
+    let cause = WriteCause::SchemaClash;
+    OpenError { cause, message: sentence(cause, path, detail), permanent: permanence(cause) }
+}
+
+/// Makes the database fit the routes, in one transaction, and says what was added.
+pub(super) fn extend_all(
+    conn: &mut Connection,
+    routes: &[Route],
+    path: &Path,
+) -> Result<Vec<String>, OpenError> {
+    let failed = |error: rusqlite::Error| open_error(&error, path);
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     tx.execute_batch(OWN_TABLES).map_err(failed)?;
     let mut added = Vec::new();
@@ -69,15 +81,16 @@ fn unique_or(error: rusqlite::Error, route: &Route, path: &Path) -> OpenError {
     }
     let key = route.unique.join(", ");
     let detail = format!(
-        "table {} already has rows with the same {key}, so unique = [{key}] of its route cannot hold; remove the repeated rows, or the key from the route",
+        "table {} already has rows with the same {key}, so unique = [{key}] of its route cannot \
+         hold; remove the repeated rows, or the key from the route",
         route.table
     );
-    let cause = WriteCause::SchemaClash;
-    OpenError { cause, message: sentence(cause, path, &detail), permanent: permanence(cause) }
+    clash(path, &detail)
 }
 
 pub(super) fn exists(conn: &Connection, table: &str) -> rusqlite::Result<bool> {
-    let sql = "SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?1 COLLATE NOCASE";
+    let sql = "SELECT count(*) FROM sqlite_schema WHERE type IN ('table', 'view') AND name = ?1 \
+        COLLATE NOCASE";
     Ok(conn.query_row(sql, params![table], |row| row.get::<_, i64>(0))? > 0)
 }
 
@@ -89,7 +102,8 @@ struct Present {
 }
 
 fn columns_of(conn: &Connection, table: &str) -> rusqlite::Result<Vec<Present>> {
-    let mut statement = conn.prepare("SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_info(?1)")?;
+    let mut statement =
+        conn.prepare("SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_info(?1)")?;
     let rows = statement.query_map(params![table], |row| {
         let not_null: bool = row.get(2)?;
         let default: Option<String> = row.get(3)?;
@@ -109,10 +123,13 @@ pub(super) fn clashes(conn: &Connection, route: &Route) -> rusqlite::Result<Vec<
     let present = columns_of(conn, table)?;
     let mut clashes = Vec::new();
     for column in &route.columns {
-        let Some(found) = present.iter().find(|p| p.name.eq_ignore_ascii_case(&column.name)) else { continue };
+        let Some(found) = present.iter().find(|p| p.name.eq_ignore_ascii_case(&column.name)) else {
+            continue;
+        };
         if !fits(column.kind, affinity(&found.declared)) {
             clashes.push(format!(
-                "column {table}.{} is declared {} in the database, and the route says type = \"{}\"; change the route's type, or give the route another column name",
+                "column {table}.{} is declared {} in the database, and the route says type = \
+                 \"{}\"; change the route's type, or give the route another column name",
                 found.name,
                 found.declared,
                 word(column.kind)
@@ -121,7 +138,8 @@ pub(super) fn clashes(conn: &Connection, route: &Route) -> rusqlite::Result<Vec<
     }
     for missing in present.iter().filter(|p| p.must_be_given && !is_written(route, &p.name)) {
         clashes.push(format!(
-            "column {table}.{} must not be NULL and has no default, and the route does not fill it; add it to [route.columns]",
+            "column {table}.{} must not be NULL and has no default, and the route does not fill \
+             it; add it to [route.columns]",
             missing.name
         ));
     }
@@ -225,7 +243,8 @@ fn create(route: &Route) -> String {
         .map(|column| declared(column) + if column.required { " NOT NULL" } else { "" })
         .collect();
     format!(
-        "CREATE TABLE \"{}\" (id INTEGER PRIMARY KEY AUTOINCREMENT, {}, created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP)",
+        "CREATE TABLE \"{}\" (id INTEGER PRIMARY KEY AUTOINCREMENT, {}, created_at TIMESTAMP \
+         DEFAULT CURRENT_TIMESTAMP)",
         route.table,
         columns.join(", ")
     )

@@ -2,14 +2,21 @@
 
 use barograph_config::Route;
 
-pub(super) const LEDGER_INSERT: &str = "INSERT INTO barograph_ledger (number, run, batch, connection, at, confirmed, fresh_seen, entries) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+pub(super) const LEDGER_INSERT: &str = "INSERT INTO barograph_ledger (number, run, batch, \
+    connection, at, confirmed, fresh_seen, entries) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 pub(super) const LEDGER_TRIM: &str = "DELETE FROM barograph_ledger WHERE number < ?1";
 pub(super) const LEDGER_CLEAR: &str = "DELETE FROM barograph_ledger";
-pub(super) const QUARANTINE_INSERT: &str = "INSERT INTO barograph_quarantine (received_at, route, topic, payload, size, qos, reason, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-pub(super) const EVENT_INSERT: &str = "INSERT INTO barograph_events (at, event, detail) VALUES (?1, ?2, ?3)";
-pub(super) const GAP_INSERT: &str = "INSERT INTO barograph_gaps (from_at, to_at, cause, route, detail) VALUES (?1, ?2, ?3, NULL, ?4)";
-pub(super) const ACCOUNT_ADD: &str = "INSERT INTO barograph_accounting (route, outcome, reason, count) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (route, outcome, reason) DO UPDATE SET count = count + excluded.count";
-pub(super) const META_SET: &str = "INSERT INTO barograph_meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value";
+pub(super) const QUARANTINE_INSERT: &str = "INSERT INTO barograph_quarantine (received_at, route, \
+    topic, payload, size, qos, reason, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+pub(super) const EVENT_INSERT: &str =
+    "INSERT INTO barograph_events (at, event, detail) VALUES (?1, ?2, ?3)";
+pub(super) const GAP_INSERT: &str = "INSERT INTO barograph_gaps (from_at, to_at, cause, route, \
+    detail) VALUES (?1, ?2, ?3, NULL, ?4)";
+pub(super) const ACCOUNT_ADD: &str = "INSERT INTO barograph_accounting (route, outcome, reason, \
+    count) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (route, outcome, reason) DO UPDATE SET count = \
+    count + excluded.count";
+pub(super) const META_SET: &str = "INSERT INTO barograph_meta (key, value) VALUES (?1, ?2) ON \
+    CONFLICT (key) DO UPDATE SET value = excluded.value";
 
 /// How many of the statements above and of the routes' inserts stay prepared.
 pub(super) const CACHED_MAX: usize = 64;
@@ -30,9 +37,11 @@ impl Statements {
     }
 }
 
-/// The route's columns in order, then `created_at`. With a natural key, a row that repeats it is left out.
+/// The route's columns in order, then `created_at`. With a natural key, a row that repeats it is
+/// left out.
 fn insert(route: &Route) -> String {
-    let names: Vec<String> = route.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
+    let names: Vec<String> =
+        route.columns.iter().map(|column| format!("\"{}\"", column.name)).collect();
     let places = vec!["?"; names.len() + 1].join(", ");
     let key: Vec<String> = route.unique.iter().map(|column| format!("\"{column}\"")).collect();
     let conflict = if key.is_empty() {
