@@ -318,7 +318,12 @@ impl Session for MqttSession {
             while self.unflushed || !self.output.is_empty() {
                 send(&mut self.writer, &mut self.output, &mut self.unflushed).await?;
             }
-            self.writer.shutdown().await
+            // The broker closes when it has taken everything. To close first, with unread
+            // messages on our side, would reset the connection and take the acknowledgements along.
+            while self.reader.read_buf(&mut self.input).await? > 0 {
+                self.input.clear();
+            }
+            Ok::<(), std::io::Error>(())
         };
         if let Ok(Err(error)) = timeout(FAREWELL_WITHIN, farewell).await {
             tracing::debug!("the farewell was not heard: {error}");
