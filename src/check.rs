@@ -3,6 +3,7 @@
 use barograph_actors::exit_code;
 use barograph_config::Loaded;
 
+use crate::lock::held_by;
 use crate::mqtt::MqttBroker;
 use crate::store::{Peek, peek};
 use crate::world;
@@ -16,6 +17,9 @@ pub fn check(loaded: &Loaded) -> i32 {
         None => println!("# Settings in force: the built-in default, no file was found:\n"),
     }
     println!("{}", settings.to_toml());
+    if let Some(holder) = held_by(&settings.instance.lock_file) {
+        println!("instance: a recorder is running ({holder})");
+    }
     let database = check_database(loaded);
     let broker = check_broker(loaded);
     let code = if database == exit_code::OK { broker } else { database };

@@ -107,13 +107,15 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
+/// Who holds a lock, by the kernel's list; takes and changes nothing.
+pub fn held_by(path: &Path) -> Option<Holder> {
+    let meta = fs::metadata(path).ok()?;
+    process::flock_holder(meta.dev(), meta.ino()).and_then(Holder::of_pid)
+}
+
 /// Who holds the lock: by the kernel's list, or by what the file says where that shows nothing
 /// (another container).
 fn holder(path: &Path) -> Holder {
-    let by_kernel = fs::metadata(path)
-        .ok()
-        .and_then(|meta| process::flock_holder(meta.dev(), meta.ino()))
-        .and_then(Holder::of_pid);
-    by_kernel
+    held_by(path)
         .unwrap_or_else(|| Holder::from_file_text(&fs::read_to_string(path).unwrap_or_default()))
 }

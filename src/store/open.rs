@@ -8,6 +8,7 @@ use barograph_actors::event;
 use barograph_actors::ledger::Ledger;
 use barograph_actors::ports::{Journal, OpenError, OpenJournal, World, WriteCause};
 use barograph_config::{Database, Route, Synchronous};
+use nix::unistd::{AccessFlags, access};
 use rusqlite::{Connection, OpenFlags};
 use tracing::info;
 
@@ -169,6 +170,16 @@ pub enum Peek {
     },
 }
 
+/// Asks the system whether we may write there, without writing.
+fn check_writable(place: &Path, database: &Path) -> Result<(), OpenError> {
+    access(place, AccessFlags::W_OK).map_err(|errno| {
+        let read_only = errno == nix::errno::Errno::EROFS;
+        let cause = if read_only { WriteCause::ReadOnly } else { WriteCause::Permission };
+        let message = sentence(cause, database, &errno.to_string());
+        OpenError { cause, message, permanent: permanence(cause) }
+    })
+}
+
 /// Reading a database in WAL mode makes its -wal and -shm files where there are none: then nobody
 /// has it open, and it can be read as a file that does not change.
 fn open_to_look(path: &Path) -> rusqlite::Result<Connection> {
@@ -190,9 +201,11 @@ fn open_to_look(path: &Path) -> rusqlite::Result<Connection> {
 pub fn peek(database: &Database, routes: &[Route]) -> Result<Peek, OpenError> {
     let path: &PathBuf = &database.path;
     check_place(path)?;
+    check_writable(&folder_of(path), path)?;
     if !path.exists() {
         return Ok(Peek::Absent);
     }
+    check_writable(path, path)?;
     let failed = |error: rusqlite::Error| open_error(&error, path);
     let conn = open_to_look(path).map_err(failed)?;
     conn.busy_timeout(database.busy_timeout).map_err(failed)?;
