@@ -1,4 +1,5 @@
-//! The account: what became of every delivery. `received = stored + duplicate + quarantined + dropped`, always.
+//! The account: what became of every delivery. `received = stored + duplicate + quarantined +
+//! dropped`, always.
 
 use std::fmt;
 
@@ -22,7 +23,8 @@ pub enum Outcome {
 /// Why a delivery is a duplicate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Repeat {
-    /// The broker delivered it again because our acknowledgement had not reached it: the ledger knows it.
+    /// The broker delivered it again because our acknowledgement had not reached it: the ledger
+    /// knows it.
     Redelivery,
     /// A retained message, repeated because we subscribed again.
     Retained,
@@ -210,7 +212,11 @@ impl Sums {
 impl fmt::Display for Sums {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { stored, duplicate, quarantined, dropped } = self;
-        write!(f, "{stored} stored + {duplicate} duplicate + {quarantined} quarantined + {dropped} dropped")
+        write!(
+            f,
+            "{stored} stored + {duplicate} duplicate + {quarantined} quarantined + \
+            {dropped} dropped"
+        )
     }
 }
 

@@ -20,7 +20,8 @@ pub enum Value {
     Text(String),
 }
 
-/// A decoded delivery. Every delivery becomes something durable, so every acknowledgement has a commit behind it.
+/// A decoded delivery. Every delivery becomes something durable, so every acknowledgement has a
+/// commit behind it.
 #[derive(Debug, Clone)]
 pub struct Record {
     /// Which route.
@@ -39,7 +40,8 @@ pub struct Record {
     pub received_at: UnixMillis,
     /// Topic name.
     pub topic: String,
-    /// The payload, or its first bytes: kept until the row is stored, because the table may refuse it.
+    /// The payload, or its first bytes: kept until the row is stored, because the table may refuse
+    /// it.
     pub payload: Bytes,
     /// Size of the whole payload in bytes.
     pub whole_size: u64,
@@ -98,7 +100,8 @@ pub struct Batch {
     pub opening: Option<Opening>,
     /// The deliveries.
     pub records: Vec<Record>,
-    /// The broker has shown that it took the acknowledgements of this connection's batches up to this ledger number.
+    /// The broker has shown that it took the acknowledgements of this connection's batches up to
+    /// this ledger number.
     pub confirmed: Option<i64>,
     /// Filters whose retained messages have all arrived.
     pub settled_filters: Vec<String>,
@@ -117,8 +120,9 @@ pub struct Receipt {
     pub events: Vec<Event>,
 }
 
-/// Digest of topic and payload: half of what tells a redelivery from a repetition (the other half is the packet id). Not a defence
-/// against an enemy: a publisher that could forge it could as well send no data. XXH3, 64 bits: stable across versions and machines.
+/// Digest of topic and payload: half of what tells a redelivery from a repetition (the other half
+/// is the packet id). Not a defence against an enemy: a publisher that could forge it could as well
+/// send no data. XXH3, 64 bits: stable across versions and machines.
 pub fn digest(topic: &str, payload: &[u8], whole_size: u64) -> u64 {
     let seed = xxhash_rust::xxh3::xxh3_64_with_seed(topic.as_bytes(), whole_size);
     xxhash_rust::xxh3::xxh3_64_with_seed(payload, seed)

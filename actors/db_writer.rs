@@ -1,20 +1,23 @@
-//! `DbWriterActor`: the only writer to the database. It lives on a thread of its own, because the journal's calls block.
+//! `DbWriterActor`: the only writer to the database. It lives on a thread of its own, because the
+//! journal's calls block.
 //!
-//! A batch that cannot be written is tried again, with exponential back-off, for as long as it takes; nothing is acknowledged meanwhile and the broker
-//! holds the rest. Between tries the actor is free to be asked to stop.
+//! A batch that cannot be written is tried again, with exponential back-off, for as long as it
+//! takes; nothing is acknowledged meanwhile and the broker holds the rest. Between tries the actor
+//! is free to be asked to stop.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, ResponseFuture};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tracing::{error, info, warn};
 
 use crate::account::Sums;
 use crate::batch::{Batch, BatchId, Body, Receipt};
 use crate::event;
 use crate::health::HealthActor;
-use crate::ports::{Journal, OpenError, OpenJournal, WriteCause, WriteError, WriteOutcome, World};
+use crate::ports::{Journal, OpenError, OpenJournal, World, WriteCause, WriteError, WriteOutcome};
 use crate::published::Published;
 use crate::stats::StatsActor;
 use crate::supervise::restart::backoff;
@@ -26,10 +29,12 @@ const RETRY_MIN: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 /// Period of the sign of life, and of writing events that no batch has taken along.
 const TICK: Duration = Duration::from_millis(500);
-/// Quarantined messages are told of at most this often: a flood of bad payloads must not become a flood of lines.
+/// Quarantined messages are told of at most this often: a flood of bad payloads must not become a
+/// flood of lines.
 const QUARANTINE_SAID_EVERY: Duration = Duration::from_secs(10);
 
-/// Asks for a batch to be made durable. The answer comes when it is; `Err` only when the writer stops before.
+/// Asks for a batch to be made durable. The answer comes when it is; `Err` only when the writer
+/// stops before.
 #[derive(Debug, Clone)]
 pub struct Append(pub Arc<Batch>);
 
@@ -115,7 +120,9 @@ pub struct DbWriterActor {
 
 impl std::fmt::Debug for DbWriterActor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("DbWriterActor").field("open", &self.journal.is_some()).finish_non_exhaustive()
+        f.debug_struct("DbWriterActor")
+            .field("open", &self.journal.is_some())
+            .finish_non_exhaustive()
     }
 }
 
@@ -134,7 +141,8 @@ impl DbWriterActor {
         }
     }
 
-    /// Opens the journal at the start. What waiting may mend is waited for; what only a person can mend ends the process.
+    /// Opens the journal at the start. What waiting may mend is waited for; what only a person can
+    /// mend ends the process.
     fn open_at_start(&mut self, attempt: u32, ctx: &mut Context<Self>) {
         self.lifeline.pulse().beat();
         match self.open() {
@@ -180,7 +188,8 @@ impl DbWriterActor {
         match self.append(&pending.batch) {
             Ok(receipt) => {
                 self.succeeded(&pending.batch, &receipt, began.elapsed());
-                // Whoever asked may be gone: the batch is durable all the same, and known again by its name.
+                // Whoever asked may be gone: the batch is durable all the same, and known again by
+                // its name.
                 let _unheard = pending.answer.send(receipt);
             }
             Err(error) => {
@@ -194,15 +203,15 @@ impl DbWriterActor {
 
     fn append(&mut self, batch: &Batch) -> Result<Receipt, WriteError> {
         let events = self.setup.published.take_events();
-        let written = self.with_journal(|journal| journal.append(batch, &events));
+        let written = self.with_journal(|journal| journal.append(batch, events.as_slice()));
         if written.as_ref().is_ok_and(|receipt| !receipt.repeated) {
-            return written;
+            events.are_durable();
         }
-        self.setup.published.put_back_events(events);
         written
     }
 
-    /// Uses the open journal, or opens it first. A handle of unknown state is dropped: the next use opens anew, and the ledger says what was stored.
+    /// Uses the open journal, or opens it first. A handle of unknown state is dropped: the next use
+    /// opens anew, and the ledger says what was stored.
     fn with_journal<T>(
         &mut self,
         work: impl FnOnce(&mut dyn Journal) -> Result<T, WriteError>,
@@ -269,15 +278,23 @@ impl DbWriterActor {
         }
         let since = self.trouble.as_ref().map_or_else(Instant::now, |trouble| trouble.since);
         self.trouble = Some(Trouble { cause, since });
-        let told = format!("{message}. Nothing is acknowledged meanwhile: the broker keeps the messages; trying again");
+        let told = format!(
+            "{message}. Nothing is acknowledged meanwhile: the broker keeps the \
+            messages; trying again"
+        );
         error!(event = event::WRITE_FAILED, cause = cause.word(), "{told}");
         self.setup.published.note(event::WRITE_FAILED, (self.setup.world.now)(), told);
     }
 
     fn say_recovered(&mut self) {
         if let Some(trouble) = self.trouble.take() {
-            let lasted = Duration::from_millis(u64::try_from(trouble.since.elapsed().as_millis()).unwrap_or(u64::MAX));
-            let told = format!("the database can be written again, after {}", humantime::format_duration(lasted));
+            let lasted = Duration::from_millis(
+                u64::try_from(trouble.since.elapsed().as_millis()).unwrap_or(u64::MAX),
+            );
+            let told = format!(
+                "the database can be written again, after {}",
+                humantime::format_duration(lasted)
+            );
             info!(event = event::WRITE_RECOVERED, cause = trouble.cause.word(), "{told}");
             self.setup.published.note(event::WRITE_RECOVERED, (self.setup.world.now)(), told);
         }
@@ -285,7 +302,8 @@ impl DbWriterActor {
 
     fn say_quarantined(&mut self, more: u64) {
         self.quarantined_unsaid += more;
-        let silent = self.quarantine_said.is_some_and(|said| said.elapsed() < QUARANTINE_SAID_EVERY);
+        let silent =
+            self.quarantine_said.is_some_and(|said| said.elapsed() < QUARANTINE_SAID_EVERY);
         if self.quarantined_unsaid == 0 || silent {
             return;
         }
@@ -294,7 +312,8 @@ impl DbWriterActor {
         warn!(
             event = event::QUARANTINED,
             count = n,
-            "{n} messages could not become rows and are kept in barograph_quarantine, each with its bytes and the reason"
+            "{n} messages could not become rows and are kept in barograph_quarantine, each with \
+             its bytes and the reason"
         );
     }
 
@@ -309,12 +328,12 @@ impl DbWriterActor {
 
     fn write_events(&mut self) {
         let events = self.setup.published.take_events();
-        if events.is_empty() {
+        if events.as_slice().is_empty() {
             return;
         }
-        if let Err(error) = self.with_journal(|journal| journal.record_events(&events)) {
-            self.say_failed(error.cause, &error.message);
-            self.setup.published.put_back_events(events);
+        match self.with_journal(|journal| journal.record_events(events.as_slice())) {
+            Ok(()) => events.are_durable(),
+            Err(error) => self.say_failed(error.cause, &error.message),
         }
     }
 }
@@ -331,7 +350,8 @@ impl Actor for DbWriterActor {
 impl Handler<Append> for DbWriterActor {
     type Result = ResponseFuture<Result<Receipt, Stopping>>;
 
-    /// A batch still in hand is one whose asker died; its next life asks for the same batch again, and this question takes its place.
+    /// A batch still in hand is one whose asker died; its next life asks for the same batch again,
+    /// and this question takes its place.
     fn handle(&mut self, Append(batch): Append, ctx: &mut Context<Self>) -> Self::Result {
         let (answer, receipt) = oneshot::channel();
         let waits = self.pending.replace(Pending { batch, answer, attempt: 0 }).is_some();

@@ -1,5 +1,5 @@
-//! From a delivery to a record: a pure function of the delivery, the routes and one limit. It never fails: what cannot become a row becomes
-//! a quarantined record, with the bytes and the reason.
+//! From a delivery to a record: a pure function of the delivery, the routes and one limit. It never
+//! fails: what cannot become a row becomes a quarantined record, with the bytes and the reason.
 
 use barograph_config::{Column, Kind, OnBad, Route};
 use bytes::Bytes;
@@ -13,8 +13,9 @@ use crate::route::Router;
 /// Bytes of an oversized payload that quarantine keeps.
 pub const OVERSIZED_KEPT_BYTES: usize = 4096;
 
-/// Memory that a record takes besides its payload, in bytes: measured roughly, for the bound of the window.
-const RECORD_COST: usize = 320;
+/// Memory that a record takes besides topic and payload, in bytes: its own size twice (queue and
+/// batch grow by doubling) and its values; by massif some 600 for a row of nine columns.
+const RECORD_COST: usize = 600;
 
 impl Refusal {
     fn new(reason: Reason, detail: impl Into<String>) -> Self {
@@ -29,7 +30,11 @@ pub fn decode(delivery: Delivery, router: &Router, packet_max: u64) -> Record {
     let (route, row) = match router.find(&delivery.topic) {
         Some((id, route)) => (id, row(&delivery, route, packet_max)),
         None => {
-            let refusal = Refusal::new(Reason::NoRoute, "no route's topic filter matches this topic");
+            let refusal = Refusal::new(
+                Reason::NoRoute,
+                "no route's topic filter matches this \
+                topic",
+            );
             (RouteId(None), Err(refusal))
         }
     };
@@ -61,7 +66,8 @@ fn first_bytes(payload: &Bytes) -> Bytes {
 fn row(delivery: &Delivery, route: &Route, packet_max: u64) -> Result<Vec<Value>, Refusal> {
     if delivery.packet_size > packet_max {
         let detail = format!(
-            "the packet has {} bytes, more than mqtt.max_packet_size = {packet_max}; the payload's first bytes are kept",
+            "the packet has {} bytes, more than mqtt.max_packet_size = {packet_max}; the \
+             payload's first bytes are kept",
             delivery.packet_size
         );
         return Err(Refusal::new(Reason::TooLarge, detail));
@@ -81,7 +87,8 @@ fn row(delivery: &Delivery, route: &Route, packet_max: u64) -> Result<Vec<Value>
 fn cell(column: &Column, json: &Json) -> Result<Value, Refusal> {
     match lookup(json, &column.pointer) {
         None | Some(Json::Null) if column.required => {
-            let detail = format!("column {} is required, and {} is missing", column.name, place(column));
+            let detail =
+                format!("column {} is required, and {} is missing", column.name, place(column));
             Err(Refusal::new(Reason::MissingField, detail))
         }
         None | Some(Json::Null) => Ok(Value::Null),
@@ -113,14 +120,24 @@ fn place(column: &Column) -> String {
 
 fn typed(column: &Column, json: &Json) -> Result<Value, Refusal> {
     let wrong = || {
-        let detail = format!("{} is {}, and column {} is {}", place(column), shown(json), column.name, word(column.kind));
+        let detail = format!(
+            "{} is {}, and column {} is {}",
+            place(column),
+            shown(json),
+            column.name,
+            word(column.kind)
+        );
         Refusal::new(Reason::WrongType, detail)
     };
     match column.kind {
         Kind::Integer => match integer(json) {
             Some(Ok(number)) => Ok(Value::Integer(number)),
             Some(Err(())) => {
-                let detail = format!("{} is {}: too large for an integer of 64 bits", place(column), shown(json));
+                let detail = format!(
+                    "{} is {}: too large for an integer of 64 bits",
+                    place(column),
+                    shown(json)
+                );
                 Err(Refusal::new(Reason::OutOfRange, detail))
             }
             None => Err(wrong()),
@@ -132,7 +149,8 @@ fn typed(column: &Column, json: &Json) -> Result<Value, Refusal> {
     }
 }
 
-/// A whole number, also one that was written as `5.0`; `Err` where 64 bits do not hold it, `None` where it is no whole number.
+/// A whole number, also one that was written as `5.0`; `Err` where 64 bits do not hold it, `None`
+/// where it is no whole number.
 fn integer(json: &Json) -> Option<Result<i64, ()>> {
     if let Some(number) = json.as_i64() {
         return Some(Ok(number));
@@ -142,8 +160,13 @@ fn integer(json: &Json) -> Option<Result<i64, ()>> {
         return None;
     }
     // -2^63 and 2^63 are exact as f64; below the latter the cast is exact too.
-    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&float) && !json.is_u64() {
-        #[expect(clippy::cast_possible_truncation, reason = "whole and within i64, checked above")]
+    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&float)
+        && !json.is_u64()
+    {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "whole and within i64, checked above"
+        )]
         return Some(Ok(float as i64));
     }
     Some(Err(()))
@@ -151,7 +174,11 @@ fn integer(json: &Json) -> Option<Result<i64, ()>> {
 
 fn bounded(column: &Column, value: Value) -> Result<Value, Refusal> {
     let number = match &value {
-        #[expect(clippy::cast_precision_loss, reason = "bounds are f64; 2^53 is beyond any sensor's bound")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "bounds are f64; 2^53 is beyond any \
+            sensor's bound"
+        )]
         Value::Integer(number) => *number as f64,
         Value::Real(number) => *number,
         Value::Null | Value::Text(_) => return Ok(value),
@@ -162,7 +189,11 @@ fn bounded(column: &Column, value: Value) -> Result<Value, Refusal> {
         None => Ok(value),
         Some((side, bound)) => {
             let unit = column.unit.as_deref().map(|unit| format!(" {unit}")).unwrap_or_default();
-            let detail = format!("{} is {number}{unit}, {side} = {bound} of column {}", place(column), column.name);
+            let detail = format!(
+                "{} is {number}{unit}, {side} = {bound} of column {}",
+                place(column),
+                column.name
+            );
             Err(Refusal::new(Reason::OutOfRange, detail))
         }
     }
@@ -217,7 +248,14 @@ mod tests {
         lenient.on_bad = OnBad::Null;
         let mut required = column("n", Kind::Integer);
         required.required = true;
-        let columns = vec![required, bounded, lenient, column("on", Kind::Boolean), column("s", Kind::Text), column("j", Kind::Json)];
+        let columns = vec![
+            required,
+            bounded,
+            lenient,
+            column("on", Kind::Boolean),
+            column("s", Kind::Text),
+            column("j", Kind::Json),
+        ];
         Router::new(vec![route("a/#", "a", columns)])
     }
 
@@ -237,9 +275,19 @@ mod tests {
             (br#"{"n":1}"#, Ok(vec![Integer(1), Null, Null, Null, Null, Null])),
             (
                 br#"{"n":5.0,"t":-3,"soft":"x","on":true,"s":"hi","j":{"b":[1]}}"#,
-                Ok(vec![Integer(5), Real(-3.0), Null, Integer(1), Text("hi".into()), Text(r#"{"b":[1]}"#.into())]),
+                Ok(vec![
+                    Integer(5),
+                    Real(-3.0),
+                    Null,
+                    Integer(1),
+                    Text("hi".into()),
+                    Text(r#"{"b":[1]}"#.into()),
+                ]),
             ),
-            (br#"{"n":9223372036854775807}"#, Ok(vec![Integer(i64::MAX), Null, Null, Null, Null, Null])),
+            (
+                br#"{"n":9223372036854775807}"#,
+                Ok(vec![Integer(i64::MAX), Null, Null, Null, Null, Null]),
+            ),
             (br#"{"n":9223372036854775808}"#, Err(Reason::OutOfRange)),
             (br#"{"n":1e300}"#, Err(Reason::OutOfRange)),
             (br#"{"n":1.5}"#, Err(Reason::WrongType)),

@@ -10,7 +10,8 @@ use bytes::Bytes;
 pub struct UnixMillis(pub i64);
 
 impl fmt::Display for UnixMillis {
-    /// `YYYY-MM-DD HH:MM:SS.sss` in UTC: the form of `created_at`, which sorts and compares as text.
+    /// `YYYY-MM-DD HH:MM:SS.sss` in UTC: the form of `created_at`, which sorts and compares as
+    /// text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = jiff::Timestamp::from_millisecond(self.0).unwrap_or_default();
         let t = jiff::tz::TimeZone::UTC.to_datetime(time);
@@ -28,8 +29,8 @@ impl fmt::Display for UnixMillis {
     }
 }
 
-/// Names one connection to a broker, for ever: a packet id means something only together with it. Drawn at random, so that
-/// it needs no counter that a lost database could reset.
+/// Names one connection to a broker, for ever: a packet id means something only together with it.
+/// Drawn at random, so that it needs no counter that a lost database could reset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ConnectionId(pub i64);
 

@@ -1,12 +1,15 @@
-//! Exit codes of the program: those of `sysexits.h`, so that scripts and service managers can tell what to do.
+//! Exit codes of the program: those of `sysexits.h`, so that scripts and service managers can tell
+//! what to do.
 
 /// It was asked to stop, and did.
 pub const OK: i32 = 0;
 /// `EX_USAGE`: the command line cannot be understood.
 pub const USAGE: i32 = 64;
-/// `EX_DATAERR`: the database is not one, or its tables clash with the routes. A person must choose.
+/// `EX_DATAERR`: the database is not one, or its tables clash with the routes. A person must
+/// choose.
 pub const DATABASE_UNUSABLE: i32 = 65;
-/// `EX_UNAVAILABLE`: the broker does not answer or does not accept us (only `check` gives up on that).
+/// `EX_UNAVAILABLE`: the broker does not answer or does not accept us (only `check` gives up on
+/// that).
 pub const BROKER_UNAVAILABLE: i32 = 69;
 /// `EX_SOFTWARE`: too many restarts, or an actor is stuck. A fresh process may help.
 pub const ESCALATED: i32 = 70;

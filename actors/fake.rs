@@ -1,5 +1,10 @@
 //! Fake ports and small builders for the tests of this crate.
 
+pub(crate) mod broker;
+pub(crate) mod house;
+pub(crate) mod journal;
+pub(crate) mod session;
+
 use barograph_config::{Column, Kind, OnBad, Qos, Route};
 use bytes::Bytes;
 

@@ -1,5 +1,5 @@
-//! `HealthActor`: judges. It hears of every success and failure of a write and of every change of the connection, and says in one sentence how
-//! the recorder is.
+//! `HealthActor`: judges. It hears of every success and failure of a write and of every change of
+//! the connection, and says in one sentence how the recorder is.
 
 use std::time::Duration;
 
@@ -60,7 +60,8 @@ impl HealthActor {
 pub fn sentence(state: &State) -> String {
     match (&state.last_failure, &state.connection) {
         (Some(failure), _) => format!(
-            "not recording: {failure} ({} tries failed); nothing is acknowledged, the broker keeps the messages",
+            "not recording: {failure} ({} tries failed); nothing is acknowledged, the broker \
+             keeps the messages",
             state.consecutive_failures
         ),
         (None, Connection::Down(since, why)) => format!("not connected since {since} UTC: {why}"),

@@ -1,15 +1,18 @@
 //! The ledger: what tells a redelivery from a repetition.
 //!
-//! Between COMMIT and the broker's reading of our acknowledgement anything may die, and then the broker delivers again what is already
-//! stored, with DUP set and the same packet id. So the transaction that stores a batch also stores its deliveries'
-//! (QoS, packet id, digest), and an entry stays until there is evidence that the broker has taken the acknowledgement:
+//! Between COMMIT and the broker's reading of our acknowledgement anything may die, and then the
+//! broker delivers again what is already stored, with DUP set and the same packet id. So the
+//! transaction that stores a batch also stores its deliveries' (QoS, packet id, digest), and an
+//! entry stays until there is evidence that the broker has taken the acknowledgement:
 //!
-//! - within a connection, a barrier: the UNSUBACK of an UNSUBSCRIBE that was sent after the acknowledgements;
-//! - after a reconnect, the first fresh delivery (DUP clear, QoS > 0): redeliveries come first and in order, so what had not been
-//!   delivered again by then is acknowledged.
+//! - within a connection, a barrier: the UNSUBACK of an UNSUBSCRIBE that was sent after the
+//!   acknowledgements;
+//! - after a reconnect, the first fresh delivery (DUP clear, QoS > 0): redeliveries come first and
+//!   in order, so what had not been delivered again by then is acknowledged.
 //!
-//! A packet id alone is not an identity: it is used again. A digest alone is not: a sensor may repeat itself. And an entry of the
-//! *same* connection never makes a duplicate: a broker delivers again only after a reconnect.
+//! A packet id alone is not an identity: it is used again. A digest alone is not: a sensor may
+//! repeat itself. And an entry of the *same* connection never makes a duplicate: a broker delivers
+//! again only after a reconnect.
 //!
 //! Pure: the journal stores and loads the rows, this module judges.
 
@@ -20,10 +23,15 @@ use barograph_config::Qos;
 use crate::batch::{Batch, BatchId, Opening, Record};
 use crate::delivery::{ConnectionId, UnixMillis};
 
-/// Entries that the history of confirmed batches may keep. Well below 65,535, so that within it no packet id has come round again.
+/// Entries that the history of confirmed batches may keep. Well below 65,535, so that within it no
+/// packet id has come round again.
 pub const HISTORY_ENTRIES_MAX: usize = 20_000;
 
-/// Repeated deliveries in order, with this many different digests among them, prove that the broker rolled back.
+/// Packet ids that a session has in one direction.
+const PACKET_IDS_MAX: usize = 65_535;
+
+/// Repeated deliveries in order, with this many different digests among them, prove that the broker
+/// rolled back.
 const ROLLBACK_DISTINCT_MIN: usize = 3;
 
 /// Bytes of one entry in a row's blob.
@@ -51,9 +59,11 @@ pub struct Row {
     pub connection: ConnectionId,
     /// When it was written.
     pub at: UnixMillis,
-    /// Rows of the same connection up to this number were confirmed when this row was written (0: none).
+    /// Rows of the same connection up to this number were confirmed when this row was written (0:
+    /// none).
     pub confirmed: i64,
-    /// A fresh delivery was seen on this connection, in this batch or before: rows of earlier connections are confirmed.
+    /// A fresh delivery was seen on this connection, in this batch or before: rows of earlier
+    /// connections are confirmed.
     pub fresh_seen: bool,
     /// Its deliveries of QoS 1 and 2.
     pub entries: Vec<Entry>,
@@ -112,20 +122,34 @@ impl Row {
     }
 }
 
-/// A first delivery, as far as the broker's flags tell. A retained message proves nothing: it is sent out of the session's order.
+/// A first delivery, as far as the broker's flags tell. A retained message proves nothing: it is
+/// sent out of the session's order.
 fn is_fresh(record: &Record) -> bool {
     record.qos != Qos::AtMostOnce && !record.dup && !record.retain
+}
+
+/// A row of which only the journal still has the entries: they are needed again when the connection
+/// has changed, and until then they would only fill the memory (a broker with a long backlog
+/// answers a barrier behind all of it).
+#[derive(Debug, Clone, Copy)]
+struct Unconfirmed {
+    number: i64,
+    connection: ConnectionId,
+    entries: usize,
 }
 
 /// What the ledger knows while the process runs.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger {
-    /// Rows that no evidence has confirmed yet, in order.
-    unconfirmed: VecDeque<Row>,
-    /// The unconfirmed deliveries of connections before the current one, by what identifies them at the broker.
+    /// Rows that no evidence has confirmed yet, in order: those of the current connection last.
+    unconfirmed: VecDeque<Unconfirmed>,
+    /// The unconfirmed deliveries of connections before the current one, by what identifies them at
+    /// the broker.
     earlier: HashMap<(u8, u16), u64>,
     /// The connection in force.
     current: Option<ConnectionId>,
+    /// Entries of its unconfirmed rows.
+    current_entries: usize,
     /// A fresh delivery was seen on it.
     fresh_seen: bool,
     /// Looks whether a resumed session repeats the past.
@@ -134,23 +158,29 @@ pub struct Ledger {
 
 impl Ledger {
     /// The ledger as it follows from its stored rows, in order of number.
-    pub fn load(rows: Vec<Row>) -> Self {
+    pub fn load(stored: &[Row]) -> Self {
         let mut ledger = Self::default();
-        for row in rows {
+        for row in stored {
             ledger.push(row);
         }
+        ledger.index_earlier(stored);
         ledger
     }
 
-    /// A new connection is in force. `history` are the entries of all stored rows, oldest first, with the time of their row.
-    pub fn open(&mut self, connection: ConnectionId, opening: &Opening, history: Vec<(Entry, UnixMillis)>) {
+    /// A new connection is in force. `stored` are all stored rows, in order of number.
+    pub fn open(&mut self, connection: ConnectionId, opening: &Opening, stored: &[Row]) {
         if !opening.session_present {
             self.unconfirmed.clear();
         }
+        self.enter(connection);
+        self.rollback = Rollback::watch(opening.session_present, stored);
+        self.index_earlier(stored);
+    }
+
+    fn enter(&mut self, connection: ConnectionId) {
         self.current = Some(connection);
+        self.current_entries = 0;
         self.fresh_seen = false;
-        self.rollback = Rollback::watch(opening.session_present, history);
-        self.index_earlier();
     }
 
     /// The delivery is one that an earlier connection brought, and that is stored.
@@ -160,7 +190,8 @@ impl Ledger {
             && self.earlier.get(&(record.qos as u8, record.packet_id)) == Some(&record.digest)
     }
 
-    /// Looks at a delivery for signs that the broker rolled back; answers once, with the time of the first message repeated.
+    /// Looks at a delivery for signs that the broker rolled back; answers once, with the time of
+    /// the first message repeated.
     pub fn rolled_back(&mut self, record: &Record) -> Option<UnixMillis> {
         if !is_fresh(record) {
             return None;
@@ -174,21 +205,32 @@ impl Ledger {
     }
 
     /// The row is durable.
-    pub fn push(&mut self, row: Row) {
+    pub fn push(&mut self, row: &Row) {
         if self.current != Some(row.connection) {
-            self.current = Some(row.connection);
-            self.fresh_seen = false;
-            self.index_earlier();
+            self.enter(row.connection);
         }
-        let (connection, confirmed) = (row.connection, row.confirmed);
-        let newly_fresh = row.fresh_seen && !self.fresh_seen;
-        self.unconfirmed.push_back(row);
-        if newly_fresh {
+        let (number, connection, entries) = (row.number, row.connection, row.entries.len());
+        self.unconfirmed.push_back(Unconfirmed { number, connection, entries });
+        self.current_entries += entries;
+        if row.fresh_seen && !self.fresh_seen {
             self.fresh_seen = true;
             self.unconfirmed.retain(|row| row.connection == connection);
             self.earlier.clear();
         }
-        self.unconfirmed.retain(|row| row.connection != connection || row.number > confirmed);
+        self.confirm(row.confirmed);
+    }
+
+    /// Forgets rows of the current connection: those up to `confirmed`, and those behind which so
+    /// many deliveries came that the broker must have had their packet ids back. (It has 65,535 of
+    /// them, and takes our acknowledgements in the order of its deliveries.)
+    fn confirm(&mut self, confirmed: i64) {
+        let first = self.unconfirmed.partition_point(|row| Some(row.connection) != self.current);
+        while let Some(row) = self.unconfirmed.get(first)
+            && (row.number <= confirmed || self.current_entries - row.entries >= PACKET_IDS_MAX)
+        {
+            self.current_entries -= row.entries;
+            self.unconfirmed.remove(first);
+        }
     }
 
     /// The oldest row that is not confirmed: it and all later ones must stay.
@@ -201,9 +243,11 @@ impl Ledger {
         self.unconfirmed.len()
     }
 
-    fn index_earlier(&mut self) {
+    fn index_earlier(&mut self, stored: &[Row]) {
+        let earlier = self.unconfirmed.iter().filter(|row| Some(row.connection) != self.current);
+        let numbers: HashSet<i64> = earlier.map(|row| row.number).collect();
         self.earlier.clear();
-        for row in self.unconfirmed.iter().filter(|row| Some(row.connection) != self.current) {
+        for row in stored.iter().filter(|row| numbers.contains(&row.number)) {
             for entry in &row.entries {
                 self.earlier.insert((entry.qos, entry.packet_id), entry.digest);
             }
@@ -211,8 +255,9 @@ impl Ledger {
     }
 }
 
-/// A broker that was killed may come back with an old snapshot and deliver again, without DUP, what we had acknowledged. No MQTT identity survives
-/// that, but the sequence of (packet id, digest) does.
+/// A broker that was killed may come back with an old snapshot and deliver again, without DUP, what
+/// we had acknowledged. No MQTT identity survives that, but the sequence of (packet id, digest)
+/// does.
 #[derive(Debug, Clone, Default)]
 enum Rollback {
     /// Nothing to look for (any more).
@@ -229,12 +274,14 @@ enum Rollback {
 }
 
 impl Rollback {
-    fn watch(session_present: bool, history: Vec<(Entry, UnixMillis)>) -> Self {
-        if !session_present || history.is_empty() {
+    fn watch(session_present: bool, stored: &[Row]) -> Self {
+        if !session_present || stored.is_empty() {
             return Self::Off;
         }
         let mut seen = HashSet::new();
-        let history = history.into_iter().filter(|(entry, _)| seen.insert(*entry)).collect();
+        let entries =
+            stored.iter().flat_map(|row| row.entries.iter().map(|entry| (*entry, row.at)));
+        let history = entries.filter(|(entry, _)| seen.insert(*entry)).collect();
         Self::Watching { history, next: None, began: UnixMillis(0), digests: HashSet::new() }
     }
 

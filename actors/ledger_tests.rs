@@ -17,19 +17,39 @@ fn batch(connection: ConnectionId, confirmed: Option<i64>, records: Vec<Record>)
     Batch { id, connection, opening: None, records, confirmed, settled_filters: Vec::new() }
 }
 
-fn write(ledger: &mut Ledger, number: i64, batch: &Batch) -> Row {
-    let row = Row::of(batch, number, UnixMillis(number), ledger.fresh_before(batch));
-    ledger.push(row.clone());
-    row
+/// A ledger and the rows that its journal has stored.
+#[derive(Default)]
+struct Book {
+    ledger: Ledger,
+    stored: Vec<Row>,
+}
+
+impl Book {
+    fn open(&mut self, connection: ConnectionId, session_present: bool) {
+        if !session_present {
+            self.stored.clear();
+        }
+        self.ledger.open(connection, &opening(session_present), &self.stored);
+    }
+
+    fn write(&mut self, number: i64, batch: &Batch) {
+        let row = Row::of(batch, number, UnixMillis(number), self.ledger.fresh_before(batch));
+        self.ledger.push(&row);
+        self.stored.push(row);
+    }
+
+    fn is_redelivery(&self, record: &Record) -> bool {
+        self.ledger.is_redelivery(record)
+    }
 }
 
 #[test]
 fn a_redelivery_after_a_reconnect_is_known_and_a_repetition_is_not() {
-    let mut ledger = Ledger::default();
-    ledger.open(FIRST, &opening(false), Vec::new());
-    write(&mut ledger, 1, &batch(FIRST, None, vec![record(1), record(2)]));
+    let mut ledger = Book::default();
+    ledger.open(FIRST, false);
+    ledger.write(1, &batch(FIRST, None, vec![record(1), record(2)]));
     assert!(!ledger.is_redelivery(&dup(1)), "never on the same connection");
-    ledger.open(SECOND, &opening(true), Vec::new());
+    ledger.open(SECOND, true);
     assert!(ledger.is_redelivery(&dup(1)));
     assert!(!ledger.is_redelivery(&record(1)), "DUP is clear: the id is used again");
     assert!(!ledger.is_redelivery(&Record { digest: 99, ..dup(1) }), "another message");
@@ -39,80 +59,108 @@ fn a_redelivery_after_a_reconnect_is_known_and_a_repetition_is_not() {
 
 #[test]
 fn a_barrier_confirms_its_own_connection_only() {
-    let mut ledger = Ledger::default();
-    ledger.open(FIRST, &opening(false), Vec::new());
-    write(&mut ledger, 1, &batch(FIRST, None, vec![record(1)]));
-    ledger.open(SECOND, &opening(true), Vec::new());
-    write(&mut ledger, 2, &batch(SECOND, None, vec![dup(9)]));
-    write(&mut ledger, 3, &batch(SECOND, Some(2), Vec::new()));
+    let mut ledger = Book::default();
+    ledger.open(FIRST, false);
+    ledger.write(1, &batch(FIRST, None, vec![record(1)]));
+    ledger.open(SECOND, true);
+    ledger.write(2, &batch(SECOND, None, vec![dup(9)]));
+    ledger.write(3, &batch(SECOND, Some(2), Vec::new()));
     assert!(ledger.is_redelivery(&dup(1)), "the barrier of the second says nothing of the first");
+    ledger.open(ConnectionId(3), true);
+    assert!(ledger.is_redelivery(&dup(1)), "nor on the connection after");
+    assert!(!ledger.is_redelivery(&dup(9)), "the broker took this acknowledgement");
 }
 
 #[test]
 fn the_first_fresh_delivery_confirms_all_earlier_connections() {
-    let mut ledger = Ledger::default();
-    ledger.open(FIRST, &opening(false), Vec::new());
-    write(&mut ledger, 1, &batch(FIRST, None, vec![record(1), record(2)]));
-    ledger.open(SECOND, &opening(true), Vec::new());
+    let mut ledger = Book::default();
+    ledger.open(FIRST, false);
+    ledger.write(1, &batch(FIRST, None, vec![record(1), record(2)]));
+    ledger.open(SECOND, true);
     let both = batch(SECOND, None, vec![dup(1), record(3)]);
     assert!(ledger.is_redelivery(&both.records[0]));
-    write(&mut ledger, 2, &both);
+    ledger.write(2, &both);
     assert!(!ledger.is_redelivery(&dup(2)), "it was not delivered again, so it is acknowledged");
-    ledger.open(ConnectionId(3), &opening(true), Vec::new());
-    assert!(ledger.is_redelivery(&dup(1)), "acknowledged again, but nobody knows whether that arrived");
+    ledger.open(ConnectionId(3), true);
+    assert!(
+        ledger.is_redelivery(&dup(1)),
+        "acknowledged again, but nobody knows whether that \
+        arrived"
+    );
 }
 
 #[test]
 fn a_retained_message_proves_nothing() {
-    let mut ledger = Ledger::default();
-    ledger.open(FIRST, &opening(false), Vec::new());
-    write(&mut ledger, 1, &batch(FIRST, None, vec![record(1)]));
-    ledger.open(SECOND, &opening(true), Vec::new());
+    let mut ledger = Book::default();
+    ledger.open(FIRST, false);
+    ledger.write(1, &batch(FIRST, None, vec![record(1)]));
+    ledger.open(SECOND, true);
     let retained = Record { retain: true, ..record(7) };
-    write(&mut ledger, 2, &batch(SECOND, None, vec![retained]));
+    ledger.write(2, &batch(SECOND, None, vec![retained]));
     assert!(ledger.is_redelivery(&dup(1)));
 }
 
 #[test]
 fn a_forgotten_session_clears_the_ledger() {
-    let mut ledger = Ledger::default();
-    ledger.open(FIRST, &opening(false), Vec::new());
-    write(&mut ledger, 1, &batch(FIRST, None, vec![record(1)]));
-    ledger.open(SECOND, &opening(false), Vec::new());
+    let mut ledger = Book::default();
+    ledger.open(FIRST, false);
+    ledger.write(1, &batch(FIRST, None, vec![record(1)]));
+    ledger.open(SECOND, false);
     assert!(!ledger.is_redelivery(&dup(1)));
-    assert_eq!(ledger.unconfirmed_len(), 0);
+    assert_eq!(ledger.ledger.unconfirmed_len(), 0);
 }
 
 #[test]
 fn a_ledger_loaded_from_its_rows_judges_as_the_one_that_wrote_them() {
-    let mut ledger = Ledger::default();
-    ledger.open(FIRST, &opening(false), Vec::new());
-    let mut rows = vec![
-        write(&mut ledger, 1, &batch(FIRST, None, vec![record(1)])),
-        write(&mut ledger, 2, &batch(FIRST, Some(1), vec![record(2)])),
-    ];
-    ledger.open(SECOND, &opening(true), Vec::new());
-    rows.push(write(&mut ledger, 3, &batch(SECOND, None, vec![dup(2)])));
-    let third = ConnectionId(3);
-    let mut loaded = Ledger::load(rows);
+    let mut ledger = Book::default();
+    ledger.open(FIRST, false);
+    ledger.write(1, &batch(FIRST, None, vec![record(1)]));
+    ledger.write(2, &batch(FIRST, Some(1), vec![record(2)]));
+    ledger.open(SECOND, true);
+    ledger.write(3, &batch(SECOND, None, vec![dup(2)]));
+    let loaded = Ledger::load(&ledger.stored);
+    assert!(loaded.is_redelivery(&dup(2)), "the writer died, the connection lives on");
+    let mut loaded = Book { ledger: loaded, stored: ledger.stored.clone() };
     for ledger in [&mut ledger, &mut loaded] {
-        ledger.open(third, &opening(true), Vec::new());
+        ledger.open(ConnectionId(3), true);
         assert!(!ledger.is_redelivery(&dup(1)), "confirmed by the barrier");
         assert!(ledger.is_redelivery(&dup(2)));
     }
 }
 
+/// A broker with a long backlog answers a barrier behind all of it; but it has only so many packet
+/// ids, and takes acknowledgements in the order of its deliveries.
+#[test]
+fn without_a_barrier_no_more_rows_stay_than_the_broker_has_packet_ids() {
+    let mut ledger = Book::default();
+    ledger.open(FIRST, false);
+    let five_thousand = |from: u16| (from..from + 5_000).map(record).collect();
+    for number in 1..=40 {
+        let from = u16::try_from(number % 12).unwrap() * 5_000 + 1;
+        ledger.write(number, &batch(FIRST, None, five_thousand(from)));
+        assert!(ledger.ledger.unconfirmed_len() <= 14, "65,535 ids are 13 rows and a part");
+    }
+    assert_eq!(ledger.ledger.unconfirmed_len(), 14);
+    assert_eq!(ledger.ledger.oldest_unconfirmed(), Some(27));
+}
+
 #[test]
 fn entries_survive_their_bytes_and_other_bytes_are_refused() {
-    let row = Row::of(&batch(FIRST, None, vec![record(1), record(65_535)]), 1, UnixMillis(0), false);
+    let row =
+        Row::of(&batch(FIRST, None, vec![record(1), record(65_535)]), 1, UnixMillis(0), false);
     assert_eq!(Row::entries_from(&row.blob()), Some(row.entries.clone()));
     assert_eq!(Row::entries_from(&row.blob()[1..]), None);
     let at_most_once = Record { qos: Qos::AtMostOnce, ..record(0) };
-    assert!(Row::of(&batch(FIRST, None, vec![at_most_once]), 1, UnixMillis(0), false).entries.is_empty());
+    assert!(
+        Row::of(&batch(FIRST, None, vec![at_most_once]), 1, UnixMillis(0), false)
+            .entries
+            .is_empty()
+    );
 }
 
-fn history(ids: std::ops::RangeInclusive<u16>) -> Vec<(Entry, UnixMillis)> {
-    ids.map(|id| (Entry { qos: 1, packet_id: id, digest: u64::from(id) }, UnixMillis(i64::from(id)))).collect()
+/// What the journal has stored of an earlier connection.
+fn history(records: Vec<Record>) -> Vec<Row> {
+    vec![Row::of(&batch(FIRST, None, records), 1, UnixMillis(5), false)]
 }
 
 /// (the history, what the resumed session delivers fresh, when it is told and what it says)
@@ -128,10 +176,9 @@ fn a_broker_that_repeats_the_recorded_sequence_is_told_of_once() {
     ];
     for (fresh, told_at) in table {
         let mut ledger = Ledger::default();
-        ledger.open(SECOND, &opening(true), history(1..=8));
-        let told: Vec<usize> = (0..fresh.len())
-            .filter(|i| ledger.rolled_back(&record(fresh[*i])).is_some())
-            .collect();
+        ledger.open(SECOND, &opening(true), &history((1..=8).map(record).collect()));
+        let told: Vec<usize> =
+            (0..fresh.len()).filter(|i| ledger.rolled_back(&record(fresh[*i])).is_some()).collect();
         assert_eq!(told, told_at.iter().copied().collect::<Vec<_>>(), "{fresh:?}");
     }
 }
@@ -139,8 +186,7 @@ fn a_broker_that_repeats_the_recorded_sequence_is_told_of_once() {
 #[test]
 fn identical_payloads_alone_never_look_like_a_rollback() {
     let same = |id: u16| Record { digest: 7, ..record(id) };
-    let past = (1..=8).map(|id| (Entry { qos: 1, packet_id: id, digest: 7 }, UnixMillis(0))).collect();
     let mut ledger = Ledger::default();
-    ledger.open(SECOND, &opening(true), past);
+    ledger.open(SECOND, &opening(true), &history((1..=8).map(same).collect()));
     assert!((1..=8).all(|id| ledger.rolled_back(&same(id)).is_none()));
 }

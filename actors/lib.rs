@@ -1,10 +1,12 @@
 //! What the recorder does: the supervision tree, the path of one message, and the ports it needs.
 //!
-//! This crate does no I/O. Broker, database, service manager, clock and chance come in as ports ([`ports`]) and arguments, so
-//! that its tests run with fakes and paused time. The manifest holds that: no I/O crate in it.
+//! This crate does no I/O. Broker, database, service manager, clock and chance come in as ports
+//! ([`ports`]) and arguments, so that its tests run with fakes and paused time. The manifest holds
+//! that: no I/O crate in it.
 //!
-//! The path of one message: [`ports::Session`] → [`decode`] → [`window::Window`] → [`batch::Batch`] →
-//! [`db_writer::DbWriterActor`] → [`ports::Journal`] → [`batch::Receipt`] → acknowledgement at the broker.
+//! The path of one message: [`ports::Session`] → [`decode`] → [`window::Window`] → [`batch::Batch`]
+//! → [`db_writer::DbWriterActor`] → [`ports::Journal`] → [`batch::Receipt`] → acknowledgement at
+//! the broker.
 
 pub mod account;
 pub mod batch;
@@ -12,14 +14,16 @@ pub mod db_writer;
 pub mod decode;
 pub mod delivery;
 pub mod event;
+pub mod exit_code;
 #[cfg(test)]
 pub(crate) mod fake;
-pub mod exit_code;
 pub mod health;
 pub mod ledger;
 pub mod line;
 pub mod mqtt;
 pub mod ports;
+#[cfg(test)]
+mod promises;
 pub mod published;
 pub mod recording;
 pub mod route;

@@ -1,5 +1,5 @@
-//! The line to the broker: down, being made, or up. It connects again for as long as it takes, with jittered exponential back-off, and says
-//! each change of state once.
+//! The line to the broker: down, being made, or up. It connects again for as long as it takes, with
+//! jittered exponential back-off, and says each change of state once.
 
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use crate::delivery::ConnectionId;
 use crate::ports::{Broker, Connecting, Down, DownKind, Greeting, Incoming, Session, World};
 use crate::supervise::restart::backoff;
 
-/// Pause after another client took our session: trying sooner would only throw that one out, and so on for ever.
+/// Pause after another client took our session: trying sooner would only throw that one out, and so
+/// on for ever.
 const TAKEN_OVER_PAUSE: Duration = Duration::from_secs(60);
 
 /// A connection that lived this long proves that connecting works: the pauses begin anew.
@@ -19,8 +20,9 @@ const PROVEN_AFTER: Duration = Duration::from_secs(5);
 /// A connection that the broker closes this soon after accepting us counts as cut short.
 const CUT_SHORT_WITHIN: Duration = Duration::from_secs(5);
 
-/// So many connections in a row, cut short before a single message came, look like another client with our id: each of the two throws the other out. Not every
-/// broker says so (MQTT 3.1.1 has no word for it, and Mosquitto 2.0.11 says nothing to MQTT 5 either).
+/// So many connections in a row, cut short before a single message came, look like another client
+/// with our id: each of the two throws the other out. Not every broker says so (MQTT 3.1.1 has no
+/// word for it, and Mosquitto 2.0.11 says nothing to MQTT 5 either).
 const CUT_SHORT_MAX: u32 = 3;
 
 /// Where the line is. Each state has only what it needs.
@@ -116,7 +118,8 @@ impl<B: Broker> Line<B> {
         }
     }
 
-    /// Ends the connection at once; the broker keeps what we have not acknowledged. Says whether there was one.
+    /// Ends the connection at once; the broker keeps what we have not acknowledged. Says whether
+    /// there was one.
     pub fn let_go(&mut self) -> bool {
         let was_up = matches!(self.state, State::Up { .. });
         self.state = State::Down { retry_at: Instant::now() };
@@ -131,7 +134,8 @@ impl<B: Broker> Line<B> {
         }
     }
 
-    /// A broker that closes connections one after the other right after it accepted them is most likely serving somebody else under our name.
+    /// A broker that closes connections one after the other right after it accepted them is most
+    /// likely serving somebody else under our name.
     fn suspect_another_client(&mut self, down: Down) -> Down {
         let cut_short = match &self.state {
             State::Up { since, heard, .. } => {
@@ -145,7 +149,9 @@ impl<B: Broker> Line<B> {
         }
         self.cut_short = 0;
         let message = format!(
-            "the broker closed {CUT_SHORT_MAX} connections in a row right after it had accepted them: another client probably uses our client id ({}); give each its own mqtt.client_id. Trying again in a minute",
+            "the broker closed {CUT_SHORT_MAX} connections in a row right after it had accepted \
+             them: another client probably uses our client id ({}); give each its own \
+             mqtt.client_id. Trying again in a minute",
             self.broker.session_name()
         );
         Down { kind: DownKind::TakenOver, message }

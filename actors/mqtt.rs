@@ -1,4 +1,5 @@
-//! `MqttActor`: the broker session. A thin actor over a plain loop ([`Recording`]), which knows no mailbox.
+//! `MqttActor`: the broker session. A thin actor over a plain loop ([`Recording`]), which knows no
+//! mailbox.
 
 use std::sync::Arc;
 
@@ -14,15 +15,15 @@ use crate::supervise::{Fault, Lifeline, Stop};
 pub struct MqttActor<B: Broker> {
     /// Until it is started.
     recording: Option<Recording<B>>,
+    /// Told once when it is time to stop.
     stop: Arc<Notify>,
 }
 
 impl<B: Broker> MqttActor<B> {
     /// A new life.
-    pub fn new(broker: B, mut setup: Setup, lifeline: Lifeline) -> Self {
-        let stop = Arc::new(Notify::new());
-        setup.stop = Arc::clone(&stop);
-        Self { recording: Some(Recording::new(broker, setup, lifeline)), stop }
+    pub fn new(broker: B, setup: Setup, lifeline: Lifeline) -> Self {
+        let recording = Recording::new(broker, setup, lifeline);
+        Self { recording: Some(recording), stop: Arc::new(Notify::new()) }
     }
 }
 
@@ -31,7 +32,8 @@ impl<B: Broker> Actor for MqttActor<B> {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         if let Some(recording) = self.recording.take() {
-            ctx.spawn(recording.run().into_actor(self).map(|(), _, ctx| ctx.stop()));
+            let stop = Arc::clone(&self.stop);
+            ctx.spawn(recording.run(stop).into_actor(self).map(|(), _, ctx| ctx.stop()));
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The ports: what the recorder needs of the world. `src` has the real ones, the tests have fakes that inject faults.
+//! The ports: what the recorder needs of the world. `src` has the real ones, the tests have fakes
+//! that inject faults.
 
 use std::fmt;
 use std::future::Future;
@@ -24,11 +25,13 @@ pub struct World {
 
 /// A durable store of batches. Its calls block: it lives on a thread of its own.
 pub trait Journal {
-    /// Makes a batch durable, in one transaction: rows, ledger, counters, and the `events` that waited. Idempotent by the batch's id: a batch that is already durable
-    /// gives a receipt with `repeated` set.
+    /// Makes a batch durable, in one transaction: rows, ledger, counters, and the `events` that
+    /// waited. Idempotent by the batch's id: a batch that is already durable gives a receipt with
+    /// `repeated` set.
     ///
     /// # Errors
-    /// Nothing of the batch was stored (`Outcome::Refused`), or nobody knows (`Outcome::Unknown`: open anew and append again).
+    /// Nothing of the batch was stored (`Outcome::Refused`), or nobody knows (`Outcome::Unknown`:
+    /// open anew and append again).
     fn append(&mut self, batch: &Batch, events: &[Event]) -> Result<Receipt, WriteError>;
 
     /// Stores events alone.
@@ -115,8 +118,8 @@ impl WriteCause {
 pub enum WriteOutcome {
     /// Nothing of it is stored.
     Refused,
-    /// It may be stored or not: open the file anew and append again, the ledger knows. (Measured: after EIO at fsync the refused row
-    /// was there in 16 of 21 cases.)
+    /// It may be stored or not: open the file anew and append again, the ledger knows. (Measured:
+    /// after EIO at fsync the refused row was there in 16 of 21 cases.)
     Unknown,
 }
 
@@ -146,7 +149,8 @@ pub trait Broker: Clone + Send + Unpin + 'static {
     /// One connection. Nothing of it can speak on another one.
     type Session: Session;
 
-    /// Connects, with the kept session, and asks for the subscriptions; gives up after a bounded time.
+    /// Connects, with the kept session, and asks for the subscriptions; gives up after a bounded
+    /// time.
     fn connect(&self, id: ConnectionId) -> Connecting<Self::Session>;
 
     /// Names the session: broker and client id.
@@ -165,7 +169,8 @@ pub struct Greeting {
 
 /// One connection to the broker, after it has accepted us.
 pub trait Session: Unpin + 'static {
-    /// The next thing from the broker; also sends what waits to be sent. Cancel-safe: dropping the future loses nothing.
+    /// The next thing from the broker; also sends what waits to be sent. Cancel-safe: dropping the
+    /// future loses nothing.
     ///
     /// # Errors
     /// The connection is over.
@@ -174,7 +179,8 @@ pub trait Session: Unpin + 'static {
     /// Queues the acknowledgement of a delivery of this connection (PUBACK, or PUBREC at QoS 2).
     fn acknowledge(&mut self, qos: Qos, packet_id: u16);
 
-    /// Queues a barrier: [`Incoming::BarrierPassed`] comes when the broker has taken everything queued before it.
+    /// Queues a barrier: [`Incoming::BarrierPassed`] comes when the broker has taken everything
+    /// queued before it.
     fn barrier(&mut self);
 
     /// Sends what is queued and says goodbye; bounded in time.
@@ -186,7 +192,8 @@ pub trait Session: Unpin + 'static {
 pub enum Incoming {
     /// A message.
     Delivery(Delivery),
-    /// The answer to our subscriptions, in the order of the routes: the reason, where one was refused.
+    /// The answer to our subscriptions, in the order of the routes: the reason, where one was
+    /// refused.
     Subscribed(Vec<Result<Qos, String>>),
     /// The barrier came back.
     BarrierPassed,

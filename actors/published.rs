@@ -1,5 +1,6 @@
-//! Published state: what the recorder is doing, for whoever looks (the five-minute line, the demo's terminal, later the page). Written by the
-//! actors, read by anyone, never waited for: each lock is held for the copy of a few fields.
+//! Published state: what the recorder is doing, for whoever looks (the five-minute line, the demo's
+//! terminal, later the page). Written by the actors, read by anyone, never waited for: each lock is
+//! held for the copy of a few fields.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -98,7 +99,8 @@ impl Published {
         self.received.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Notes an event for `barograph_events`: the writer takes it with its next transaction. (The log has it at once.)
+    /// Notes an event for `barograph_events`: the writer takes it with its next transaction. (The
+    /// log has it at once.)
     pub fn note(&self, name: &'static str, at: UnixMillis, detail: impl Into<String>) {
         let mut events = lock(&self.events);
         if events.len() == EVENTS_WAITING_MAX {
@@ -108,16 +110,45 @@ impl Published {
     }
 
     /// Takes the events that wait for the database.
-    pub fn take_events(&self) -> Vec<Event> {
-        lock(&self.events).drain(..).collect()
+    pub fn take_events(&self) -> TakenEvents {
+        TakenEvents { events: lock(&self.events).drain(..).collect(), published: self.clone() }
     }
 
-    /// Puts back, in front, events that could not be written.
-    pub fn put_back_events(&self, unwritten: Vec<Event>) {
+    fn put_back_events(&self, unwritten: Vec<Event>) {
         let mut events = lock(&self.events);
-        for event in unwritten.into_iter().rev().take(EVENTS_WAITING_MAX - events.len().min(EVENTS_WAITING_MAX)) {
+        for event in unwritten
+            .into_iter()
+            .rev()
+            .take(EVENTS_WAITING_MAX - events.len().min(EVENTS_WAITING_MAX))
+        {
             events.push_front(event);
         }
+    }
+}
+
+/// Events taken for a transaction. Unless they became durable they go back to the front of those
+/// that wait, also when the writer dies over them.
+#[derive(Debug)]
+pub struct TakenEvents {
+    events: Vec<Event>,
+    published: Published,
+}
+
+impl TakenEvents {
+    /// The events, oldest first.
+    pub fn as_slice(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// They are in the database.
+    pub fn are_durable(mut self) {
+        self.events.clear();
+    }
+}
+
+impl Drop for TakenEvents {
+    fn drop(&mut self) {
+        self.published.put_back_events(std::mem::take(&mut self.events));
     }
 }
 

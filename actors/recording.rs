@@ -1,8 +1,10 @@
-//! The data path between broker and writer: a plain loop over two ports, with one outstanding write.
+//! The data path between broker and writer: a plain loop over two ports, with one outstanding
+//! write.
 //!
-//! While a batch is being written, everything that arrives becomes the next batch (natural batching): under little load a message is
-//! written at once, under much load the commits grow. Acknowledgements leave only after the commit, in the order of arrival, and only
-//! on the connection that the delivery came by.
+//! While a batch is being written, everything that arrives becomes the next batch (natural
+//! batching): under little load a message is written at once, under much load the commits grow.
+//! Acknowledgements leave only after the commit, in the order of arrival, and only on the
+//! connection that the delivery came by.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -61,8 +63,6 @@ pub struct Setup {
     pub published: Published,
     /// Where the window waits between two lives.
     pub estate: Estate,
-    /// Told once when it is time to stop.
-    pub stop: Arc<Notify>,
 }
 
 /// Barriers on the connection in force: at most one is under way.
@@ -72,6 +72,9 @@ struct Barriers {
     under_way: Option<i64>,
     /// Acknowledged since it was sent.
     owed: Option<i64>,
+    /// When it was sent everything that had arrived was answered, and nothing has arrived since:
+    /// the broker has nothing more to send.
+    quiet: bool,
 }
 
 /// One life of the data path.
@@ -86,7 +89,8 @@ pub struct Recording<B: Broker> {
     settling: Option<Vec<String>>,
     last_commit: Option<Instant>,
     full_since: Option<Instant>,
-    /// The connection was given up for lack of room and stays so until half of the window is written.
+    /// The connection was given up for lack of room and stays so until half of the window is
+    /// written.
     held: bool,
     /// Why there is no connection: each kind that has been said since the last one.
     said: Vec<DownKind>,
@@ -115,9 +119,9 @@ impl<B: Broker> Recording<B> {
         }
     }
 
-    /// Records until told to stop; then commits what is in hand, acknowledges it and says goodbye.
-    pub async fn run(mut self) {
-        let stop = Arc::clone(&self.setup.stop);
+    /// Records until told to `stop`; then commits what is in hand, acknowledges it and says
+    /// goodbye.
+    pub async fn run(mut self, stop: Arc<Notify>) {
         loop {
             self.lifeline.pulse().beat();
             self.write_if_free();
@@ -176,8 +180,9 @@ impl<B: Broker> Recording<B> {
         }
     }
 
-    /// A full window first only stops reading (the network holds the rest); when that lasts, the connection is given up and the broker
-    /// holds the rest: it would count us as dead before long, and a dead connection would not be noticed.
+    /// A full window first only stops reading (the network holds the rest); when that lasts, the
+    /// connection is given up and the broker holds the rest: it would count us as dead before long,
+    /// and a dead connection would not be noticed.
     fn watch_room(&mut self) {
         if self.window().has_room() {
             self.full_since = None;
@@ -191,10 +196,16 @@ impl<B: Broker> Recording<B> {
         if self.line.let_go() {
             let bytes = self.window().bytes();
             let message = format!(
-                "{bytes} bytes have arrived and wait for the database, the limit of mqtt.max_unacked: the connection is given up until half of it is written; QoS 1 and 2 wait at the broker"
+                "{bytes} bytes have arrived and wait for the database, the limit of \
+                 mqtt.max_unacked: the connection is given up until half of it is written; QoS 1 \
+                 and 2 wait at the broker"
             );
             warn!(event = event::WINDOW_FULL, bytes, "{message}");
-            self.setup.published.note(event::WINDOW_FULL, (self.setup.world.now)(), message.clone());
+            self.setup.published.note(
+                event::WINDOW_FULL,
+                (self.setup.world.now)(),
+                message.clone(),
+            );
             self.on_down(Down { kind: DownKind::WindowFull, message });
         }
     }
@@ -221,17 +232,23 @@ impl<B: Broker> Recording<B> {
         }
         if acknowledged {
             self.barriers.owed = Some(ledger_number);
-            self.send_barrier();
         }
+        self.send_barrier();
     }
 
+    /// A barrier proves that the broker took our acknowledgements; and, when nothing comes before
+    /// it, that no retained message is left.
     fn send_barrier(&mut self) {
-        if self.barriers.under_way.is_none()
-            && let Some(number) = self.barriers.owed.take()
-            && let Some((_, session)) = self.line.session()
+        let quiet = self.window().is_empty();
+        if self.barriers.under_way.is_some()
+            || !(self.barriers.owed.is_some() || (self.settling.is_some() && quiet))
         {
+            return;
+        }
+        if let Some((_, session)) = self.line.session() {
             session.barrier();
-            self.barriers.under_way = Some(number);
+            self.barriers.under_way = Some(self.barriers.owed.take().unwrap_or(0));
+            self.barriers.quiet = quiet;
         }
     }
 
@@ -240,17 +257,23 @@ impl<B: Broker> Recording<B> {
             LineEvent::Connected(id, greeting) => self.on_connected(id, greeting.session_present),
             LineEvent::Unreachable(down, pause) => {
                 if !self.said.contains(&down.kind) {
-                    let pause = humantime::format_duration(Duration::from_secs(pause.as_secs() + 1));
+                    let pause =
+                        humantime::format_duration(Duration::from_secs(pause.as_secs() + 1));
                     let message = format!("{}; trying again, at first in {pause}", down.message);
                     warn!(event = event::BROKER_UNREACHABLE, cause = down.kind.word(), "{message}");
-                    self.setup.published.note(event::BROKER_UNREACHABLE, (self.setup.world.now)(), message);
+                    self.setup.published.note(
+                        event::BROKER_UNREACHABLE,
+                        (self.setup.world.now)(),
+                        message,
+                    );
                 }
                 self.on_down(down);
                 self.lifeline.ready();
             }
             LineEvent::Lost(down, _) => {
                 let taken_over = down.kind == DownKind::TakenOver;
-                let name = if taken_over { event::SESSION_TAKEN_OVER } else { event::BROKER_DISCONNECTED };
+                let name =
+                    if taken_over { event::SESSION_TAKEN_OVER } else { event::BROKER_DISCONNECTED };
                 warn!(event = name, cause = down.kind.word(), "{}", down.message);
                 self.setup.published.note(name, (self.setup.world.now)(), down.message.clone());
                 self.on_down(down);
@@ -293,6 +316,7 @@ impl<B: Broker> Recording<B> {
 
     fn on_delivery(&mut self, delivery: Delivery) {
         self.setup.published.count_received();
+        self.barriers.quiet = false;
         if !delivery.retain && !delivery.dup && delivery.qos != Qos::AtMostOnce {
             self.settle_filters();
         }
@@ -308,24 +332,26 @@ impl<B: Broker> Recording<B> {
                 Ok(_) => granted.push(route.topic.clone()),
                 Err(reason) => {
                     let message = format!(
-                        "the broker refused the subscription to {}: {reason}. Nothing of route {} is recorded; look at the broker's access rules for this user",
+                        "the broker refused the subscription to {}: {reason}. Nothing of route {} \
+                         is recorded; look at the broker's access rules for this user",
                         route.topic, route.table
                     );
                     warn!(event = event::SUBSCRIPTION_REFUSED, route = route.table, "{message}");
-                    self.setup.published.note(event::SUBSCRIPTION_REFUSED, (self.setup.world.now)(), message);
+                    self.setup.published.note(
+                        event::SUBSCRIPTION_REFUSED,
+                        (self.setup.world.now)(),
+                        message,
+                    );
                 }
             }
         }
         self.settling = Some(granted);
-        if let Some((_, session)) = self.line.session()
-            && self.barriers.under_way.is_none()
-        {
-            session.barrier();
-            self.barriers.under_way = Some(0);
-        }
+        self.send_barrier();
     }
 
-    /// The retained messages of new subscriptions have all arrived: a message from after them has, or everything was answered.
+    /// The retained messages of new subscriptions have all arrived: a message from after them has,
+    /// or everything was answered and a barrier came back with nothing before it. (A broker sends
+    /// only so many at a time: a barrier alone overtakes the rest.)
     fn settle_filters(&mut self) {
         if let Some(filters) = self.settling.take() {
             self.window().settle_filters(filters);
@@ -339,14 +365,15 @@ impl<B: Broker> Recording<B> {
             if number > 0 {
                 self.window().confirm(id, number);
             }
-            if self.window().is_empty() {
+            if self.barriers.quiet {
                 self.settle_filters();
             }
         }
         self.send_barrier();
     }
 
-    /// Stops receiving, commits what is in hand, acknowledges it, says goodbye: as far as the time allows.
+    /// Stops receiving, commits what is in hand, acknowledges it, says goodbye: as far as the time
+    /// allows.
     async fn finish(mut self) {
         let deadline = Instant::now() + FINISH_WITHIN;
         self.setup.commit_interval = Duration::ZERO;
@@ -359,7 +386,10 @@ impl<B: Broker> Recording<B> {
         }
         let lost = self.window().unrepeatable();
         if lost > 0 {
-            let message = format!("{lost} messages of QoS 0 were in memory and could not be written before the stop");
+            let message = format!(
+                "{lost} messages of QoS 0 were in memory and could not be \
+                written before the stop"
+            );
             tracing::error!(event = event::STOP_TIMED_OUT, lost, "{message}");
             self.setup.published.update(|state| {
                 use crate::account::{Drop, Outcome, RouteId};
@@ -393,7 +423,8 @@ async fn answer_of(writing: &mut Option<Pin<Box<dyn Future<Output = Answer>>>>) 
     }
 }
 
-/// The one question of the data path. A writer that is dead or dies over it answers nothing; the batch keeps its name and is asked for again.
+/// The one question of the data path. A writer that is dead or dies over it answers nothing; the
+/// batch keeps its name and is asked for again.
 async fn ask(writer: Link<DbWriterActor>, batch: Arc<Batch>) -> Answer {
     if let Some(address) = writer.get()
         && let Ok(Ok(receipt)) = address.send(Append(batch)).await

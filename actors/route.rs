@@ -4,7 +4,8 @@ use barograph_config::{Route, filter_matches};
 
 use crate::account::RouteId;
 
-/// The settings' routes, asked by topic. Filters never overlap (the settings see to that), so at most one matches.
+/// The settings' routes, asked by topic. Filters never overlap (the settings see to that), so at
+/// most one matches.
 #[derive(Debug, Clone)]
 pub struct Router {
     routes: Vec<Route>,

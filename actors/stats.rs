@@ -51,7 +51,13 @@ struct Period {
 
 impl Period {
     fn begin(received_before: u64) -> Self {
-        Self { began: Instant::now(), received_before, commits: 0, failures: 0, slowest: Duration::ZERO }
+        Self {
+            began: Instant::now(),
+            received_before,
+            commits: 0,
+            failures: 0,
+            slowest: Duration::ZERO,
+        }
     }
 }
 
@@ -65,12 +71,14 @@ impl StatsActor {
     fn say(&mut self) {
         let state = self.setup.published.snapshot();
         let Sums { stored, duplicate, quarantined, dropped } = state.tally.sums();
-        let uptime = humantime::format_duration(Duration::from_secs(self.setup.began.elapsed().as_secs()));
+        let uptime =
+            humantime::format_duration(Duration::from_secs(self.setup.began.elapsed().as_secs()));
         let seconds = self.period.began.elapsed().as_secs_f64().max(0.001);
         #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
         let rate = (state.received.saturating_sub(self.period.received_before)) as f64 / seconds;
         let restarts: u32 = state.children.values().map(|child| child.restarts).sum();
-        let last_commit = state.last_commit.map_or_else(|| "never".to_owned(), |at| format!("{at} UTC"));
+        let last_commit =
+            state.last_commit.map_or_else(|| "never".to_owned(), |at| format!("{at} UTC"));
         let routes = self.routes(&state.tally);
         info!(
             event = event::STATS,

@@ -1,11 +1,10 @@
-//! The recorder's tree: the one list of its children. The order is the order of starts; stops go in reverse, so that the broker session ends
-//! first and the writer last.
+//! The recorder's tree: the one list of its children. The order is the order of starts; stops go in
+//! reverse, so that the broker session ends first and the writer last.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use barograph_config::Settings;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::db_writer::{self, DbWriterActor};
@@ -81,7 +80,6 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         health: health.clone(),
         published: published.clone(),
         estate: Estate::default(),
-        stop: Arc::new(Notify::new()),
     };
     vec![
         ChildSpec::of(DB_WRITER, WRITER_STOPS_WITHIN, housing, writer, move |lifeline| {

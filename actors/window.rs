@@ -1,6 +1,7 @@
-//! Deliveries that are owed a commit and an acknowledgement, in the order of their arrival. Bounded in bytes. Nothing in it is ever thrown
-//! away while the process lives: not when the connection ends (it is stored, and the ledger knows the redelivery), not
-//! when the actor that holds it dies (the next life takes it over).
+//! Deliveries that are owed a commit and an acknowledgement, in the order of their arrival. Bounded
+//! in bytes. Nothing in it is ever thrown away while the process lives: not when the connection
+//! ends (it is stored, and the ledger knows the redelivery), not when the actor that holds it dies
+//! (the next life takes it over).
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +19,8 @@ enum Item {
     Opening(ConnectionId, Opening),
     /// A delivery of the connection that began last.
     Record(Record),
+    /// The retained messages of these filters are all before this place.
+    Settled(Vec<String>),
 }
 
 /// What waits for the database, and what is being written.
@@ -33,11 +36,11 @@ pub struct Window {
     run: i64,
     next_number: i64,
     confirmed: Option<(ConnectionId, i64)>,
-    settled_filters: Vec<String>,
 }
 
 impl Window {
-    /// An empty window. `run` names this process's batches; it is drawn at random. `bytes_max` bounds it.
+    /// An empty window. `run` names this process's batches; it is drawn at random. `bytes_max`
+    /// bounds it.
     pub fn new(run: i64, bytes_max: u64) -> Self {
         Self {
             waiting: VecDeque::new(),
@@ -49,7 +52,6 @@ impl Window {
             run,
             next_number: 1,
             confirmed: None,
-            settled_filters: Vec::new(),
         }
     }
 
@@ -65,14 +67,17 @@ impl Window {
         self.waiting.push_back(Item::Record(record));
     }
 
-    /// Notes that the broker took the acknowledgements of `connection` up to this ledger number: the next batch carries it.
+    /// Notes that the broker took the acknowledgements of `connection` up to this ledger number:
+    /// the next batch carries it.
     pub fn confirm(&mut self, connection: ConnectionId, ledger_number: i64) {
         self.confirmed = Some((connection, ledger_number));
     }
 
-    /// Notes filters whose retained messages have all arrived: the next batch carries them.
+    /// Notes filters whose retained messages have all been taken in: the batch with the last of
+    /// them carries the note, and no earlier one, because from then on retained messages are
+    /// repetitions.
     pub fn settle_filters(&mut self, filters: Vec<String>) {
-        self.settled_filters = filters;
+        self.waiting.push_back(Item::Settled(filters));
     }
 
     /// Whether more may be taken in.
@@ -80,14 +85,15 @@ impl Window {
         self.bytes < self.bytes_max
     }
 
-    /// Whether so much has been written that a connection given up for lack of room may be opened again.
+    /// Whether so much has been written that a connection given up for lack of room may be opened
+    /// again.
     pub fn is_half_empty(&self) -> bool {
         self.bytes <= self.bytes_max / 2
     }
 
     /// Whether anything waits for a batch.
     pub fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty() || !self.settled_filters.is_empty()
+        !self.waiting.is_empty()
     }
 
     /// Whether a batch of full size waits.
@@ -105,8 +111,9 @@ impl Window {
         self.bytes
     }
 
-    /// The batch to write now: the one that was being written, if there is one (a dead writer's, to be sent again under its old name), or
-    /// everything of one connection that waits, up to the size of a batch.
+    /// The batch to write now: the one that was being written, if there is one (a dead writer's, to
+    /// be sent again under its old name), or everything of one connection that waits, up to the
+    /// size of a batch.
     pub fn next_batch(&mut self) -> Option<Arc<Batch>> {
         if let Some(batch) = &self.in_flight {
             return Some(Arc::clone(batch));
@@ -119,13 +126,13 @@ impl Window {
                 self.connection = connection;
                 Some(opening)
             }
-            Some(record @ Item::Record(_)) => {
-                self.waiting.push_front(record);
+            Some(other @ (Item::Record(_) | Item::Settled(_))) => {
+                self.waiting.push_front(other);
                 None
             }
             None => None,
         };
-        let records = self.pop_records();
+        let (records, settled_filters) = self.pop_records();
         let connection = self.connection;
         let batch = Arc::new(Batch {
             id: BatchId { run: self.run, number: self.next_number },
@@ -133,15 +140,17 @@ impl Window {
             opening,
             records,
             confirmed: self.confirmed.filter(|(of, _)| *of == connection).map(|(_, number)| number),
-            settled_filters: std::mem::take(&mut self.settled_filters),
+            settled_filters,
         });
         self.next_number += 1;
         self.in_flight = Some(Arc::clone(&batch));
         Some(batch)
     }
 
-    fn pop_records(&mut self) -> Vec<Record> {
+    /// Records of one connection, and the filters that are settled behind them.
+    fn pop_records(&mut self) -> (Vec<Record>, Vec<String>) {
         let mut records = Vec::with_capacity(self.waiting_records.min(BATCH_RECORDS_MAX));
+        let mut settled_filters = Vec::new();
         while records.len() < BATCH_RECORDS_MAX {
             match self.waiting.pop_front() {
                 Some(Item::Record(record)) => records.push(record),
@@ -149,11 +158,15 @@ impl Window {
                     self.waiting.push_front(opening);
                     break;
                 }
+                Some(Item::Settled(filters)) => {
+                    settled_filters = filters;
+                    break;
+                }
                 None => break,
             }
         }
         self.waiting_records -= records.len();
-        records
+        (records, settled_filters)
     }
 
     /// The batch in flight is durable: gives it back, for its acknowledgements.
@@ -164,11 +177,12 @@ impl Window {
         Some(batch)
     }
 
-    /// How many deliveries of QoS 0 would be lost if the process ended now: nobody will send them again.
+    /// How many deliveries of QoS 0 would be lost if the process ended now: nobody will send them
+    /// again.
     pub fn unrepeatable(&self) -> u64 {
         let waiting = self.waiting.iter().filter_map(|item| match item {
             Item::Record(record) => Some(record),
-            Item::Opening(..) => None,
+            Item::Opening(..) | Item::Settled(_) => None,
         });
         let in_flight = self.in_flight.iter().flat_map(|batch| &batch.records);
         let count = waiting.chain(in_flight).filter(|r| r.packet_id == 0).count();

@@ -55,7 +55,7 @@ fn mqtt(hostname: &str) -> Mqtt {
         session_expiry: 7 * DAY,
         receive_maximum: 1000,
         max_packet_size: MIB,
-        max_unacked: 8 * MIB,
+        max_unacked: 4 * MIB,
         reconnect_min: Duration::from_secs(1),
         reconnect_max: MINUTE,
         ca_file: None,

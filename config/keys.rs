@@ -139,7 +139,7 @@ pub(crate) const MQTT: Table = Table {
         key("session_expiry", seconds(1, 100 * YEAR), r#""7days""#),
         key("receive_maximum", Wants::Whole { min: 1, max: 65_535 }, "1000"),
         key("max_packet_size", Wants::Size { min: 128, max: 256 << 20 }, r#""1 MiB""#),
-        key("max_unacked", Wants::Size { min: 1, max: 1 << 40 }, r#""8 MiB""#),
+        key("max_unacked", Wants::Size { min: 1, max: 1 << 40 }, r#""4 MiB""#),
         key("reconnect_min", millis(10, DAY * 1000), r#""1s""#),
         key("reconnect_max", millis(10, DAY * 1000), r#""60s""#),
         key("ca_file", Wants::Path, r#""/etc/barograph/ca.pem""#),

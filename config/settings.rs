@@ -50,7 +50,7 @@ pub struct Mqtt {
     pub receive_maximum: u16,
     /// Largest MQTT packet whose payload is decoded, in bytes; larger ones are quarantined with their first bytes. Default 1 MiB.
     pub max_packet_size: u64,
-    /// Most bytes of deliveries held in memory without a commit behind them, in bytes; default 8 MiB.
+    /// Most bytes of deliveries held in memory without a commit behind them, in bytes; default 4 MiB.
     pub max_unacked: u64,
     /// First pause before connecting again; doubles, with jitter, up to `reconnect_max`. Default 1 s.
     pub reconnect_min: Duration,

@@ -8,6 +8,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use barograph_actors::supervise::supervisor::InstanceLock;
 use fslock::LockFile;
 
 use crate::process::{self, Holder};
@@ -17,6 +18,7 @@ pub struct Lock {
     /// Released when dropped.
     _file: LockFile,
     path: PathBuf,
+    inode: u64,
 }
 
 impl fmt::Debug for Lock {
@@ -67,10 +69,37 @@ impl Lock {
         if !file.try_lock().map_err(unwritable)? {
             return Err(LockError::Held { path: path.to_owned(), holder: holder(path) });
         }
-        let lock = Self { _file: file, path: path.to_owned() };
-        let us = Holder::this_process();
-        fs::write(path, us.file_text()).map_err(unwritable)?;
-        Ok(lock)
+        fs::write(path, Holder::this_process().file_text()).map_err(unwritable)?;
+        let inode = fs::metadata(path).map_err(unwritable)?.ino();
+        Ok(Self { _file: file, path: path.to_owned(), inode })
+    }
+
+    /// Whoever opens the path now would lock another file.
+    fn lost(&self) -> Option<String> {
+        let same = fs::metadata(&self.path).is_ok_and(|meta| meta.ino() == self.inode);
+        (!same).then(|| {
+            format!(
+                "the lock file {} was removed or replaced while it was held: a second instance \
+                 would not be kept out any more; \
+                 restart this one, and let nothing clean up there",
+                self.path.display()
+            )
+        })
+    }
+}
+
+/// Both locks of a recorder.
+#[derive(Debug)]
+pub struct Locks {
+    /// One instance.
+    pub instance: Lock,
+    /// One writer for each database.
+    pub database: Lock,
+}
+
+impl InstanceLock for Locks {
+    fn lost(&self) -> Option<String> {
+        self.instance.lost().or_else(|| self.database.lost())
     }
 }
 

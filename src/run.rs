@@ -17,7 +17,7 @@ use barograph_actors::{event, exit_code};
 use barograph_config::{Settings, Synchronous};
 use tracing::{info, warn};
 
-use crate::lock::{Lock, LockError, database_lock_path, real_path};
+use crate::lock::{Lock, LockError, Locks, database_lock_path, real_path};
 use crate::mqtt::MqttBroker;
 use crate::signals::Signals;
 use crate::store::Opener;
@@ -72,7 +72,7 @@ fn bind_faults(path: &Path) -> Result<UnixListener, Failed> {
 }
 
 /// Both locks, before anything else is touched. The database's path becomes the one without links.
-fn take_locks(settings: &mut Settings) -> Result<(Lock, Lock), Failed> {
+fn take_locks(settings: &mut Settings) -> Result<Locks, Failed> {
     let path = &settings.database.path;
     settings.database.path = real_path(path).map_err(|error| Failed {
         code: exit_code::CANNOT_CREATE,
@@ -93,7 +93,7 @@ fn take_locks(settings: &mut Settings) -> Result<(Lock, Lock), Failed> {
         Lock::take(&settings.instance.lock_file, "instance.lock_file").map_err(failed)?;
     let database = Lock::take(&database_lock_path(&settings.database.path), "database.path")
         .map_err(failed)?;
-    Ok((instance, database))
+    Ok(Locks { instance, database })
 }
 
 fn say_start(settings: &Settings) {
@@ -120,7 +120,7 @@ fn say_start(settings: &Settings) {
     }
 }
 
-fn supervisor(settings: Settings, published: Published, locks: (Lock, Lock)) -> Supervisor {
+fn supervisor(settings: Settings, published: Published, locks: Locks) -> Supervisor {
     let policy = Policy::from(&settings.supervisor);
     let stuck_after = settings.supervisor.stuck_after;
     let opener = Opener {

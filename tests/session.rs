@@ -102,7 +102,8 @@ fn a_session_taken_over_is_said_and_not_fought_for() {
     // Mosquitto says nothing of it, in either protocol: what shows it is that we are thrown out again and again.
     let mut rival = None;
     wait::until_true("the rival wins", Duration::from_secs(30), || {
-        if recorder.events("broker_connected").len() > recorder.events("broker_disconnected").len() {
+        if recorder.events("broker_connected").len() > recorder.events("broker_disconnected").len()
+        {
             rival = Wire::connect(scene.broker.port(), "recorder").ok();
         }
         !recorder.events("session_taken_over").is_empty()

@@ -60,7 +60,8 @@ fn the_log_goes_to_its_file_and_obeys_its_level() {
     let scene = Scene::new();
     let file = scene.folder.path("recorder.log");
     let settings = scene.settings().path("log", "file", &file).text("log", "format", "text");
-    let started = || scene.database.one::<i64>("SELECT count(*) FROM barograph_events WHERE event = 'ready'");
+    let started =
+        || scene.database.one::<i64>("SELECT count(*) FROM barograph_events WHERE event = 'ready'");
     for (starts, level, is_told) in [(1, "info", true), (2, "error", false)] {
         let mut command = barograph_with("run", &settings);
         command.args(["--log-level", level]);

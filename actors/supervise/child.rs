@@ -32,7 +32,8 @@ impl Message for Fault {
 }
 
 impl Fault {
-    /// Commits the fault in the handler of the actor that received it; `stop` is the actor's `ctx.stop()`.
+    /// Commits the fault in the handler of the actor that received it; `stop` is the actor's
+    /// `ctx.stop()`.
     pub fn commit(self, stop: impl FnOnce()) {
         match self {
             Self::Panic => panic!("injected by --fault-injection"),
@@ -42,7 +43,8 @@ impl Fault {
     }
 }
 
-/// One entry of the list of children. The order of the list is the order of starts; stops go in reverse.
+/// One entry of the list of children. The order of the list is the order of starts; stops go in
+/// reverse.
 pub struct ChildSpec {
     /// The name: in the log, on the page, in tests.
     pub name: &'static str,
@@ -80,15 +82,16 @@ impl Running {
 /// Where the children live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Housing {
-    /// Each on a thread of its own, so that a blocking handler stalls no neighbour. The thread survives its child's panics
-    /// and houses the replacement.
+    /// Each on a thread of its own, so that a blocking handler stalls no neighbour. The thread
+    /// survives its child's panics and houses the replacement.
     OwnThreads,
     /// All on the caller's thread: for tests with paused time.
     Shared,
 }
 
 impl ChildSpec {
-    /// An entry for an actor: `make` builds a new life of it; `link` is renewed each time. `make` runs on the thread the actor lives on.
+    /// An entry for an actor: `make` builds a new life of it; `link` is renewed each time. `make`
+    /// runs on the thread the actor lives on.
     pub fn of<A, F>(
         name: &'static str,
         stop_within: Duration,

@@ -7,7 +7,8 @@ use std::fmt;
 pub struct Cause {
     /// One sentence: what went wrong, where, and what to do.
     pub message: String,
-    /// Set when starting again cannot help: the process ends with this exit code and a person must act.
+    /// Set when starting again cannot help: the process ends with this exit code and a person must
+    /// act.
     pub permanent: Option<i32>,
 }
 
@@ -26,14 +27,15 @@ impl Cause {
 /// How a child ended, told by its [`Lifeline`](super::Lifeline).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Exit {
-    /// It stopped by itself, without a reason: like `exit(0)`. Unless it was asked to, that is unexpected too.
+    /// It stopped by itself, without a reason: like `exit(0)`. Unless it was asked to, that is
+    /// unexpected too.
     Done,
     /// It gave up and said why: like `exit(1)` with a line on standard error.
     Failed(Cause),
     /// A handler panicked: like a death by signal. The text is the panic's message.
     Panicked(String),
-    /// Its pulse stood still: like a process in uninterruptible sleep. A thread cannot be killed, so this one is
-    /// only ever told by the supervisor.
+    /// Its pulse stood still: like a process in uninterruptible sleep. A thread cannot be killed,
+    /// so this one is only ever told by the supervisor.
     Stuck,
 }
 

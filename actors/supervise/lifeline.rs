@@ -8,7 +8,8 @@ use actix::{Message, Recipient};
 use super::exit::{Cause, Exit};
 use super::pulse::Pulse;
 
-/// What a lifeline tells the supervisor. `birth` tells a child's lives apart: the report of an earlier life is stale.
+/// What a lifeline tells the supervisor. `birth` tells a child's lives apart: the report of an
+/// earlier life is stale.
 #[derive(Debug)]
 pub(super) enum Report {
     /// The child can do its work: the next one may start.
@@ -21,8 +22,9 @@ impl Message for Report {
     type Result = ();
 }
 
-/// Held by a child as a field. Its drop reports the end, whatever the end was: `Drop` also runs while a panic
-/// unwinds, and then `std::thread::panicking()` is true. (`Actor::stopped` would not do: a second panic there aborts the process.)
+/// Held by a child as a field. Its drop reports the end, whatever the end was: `Drop` also runs
+/// while a panic unwinds, and then `std::thread::panicking()` is true. (`Actor::stopped` would not
+/// do: a second panic there aborts the process.)
 #[derive(Debug)]
 pub struct Lifeline {
     name: &'static str,
@@ -66,7 +68,8 @@ impl Lifeline {
         self.cause = Some(cause);
     }
 
-    /// Past the mailbox's bound if need be: the end of a child must be heard, and there are few children.
+    /// Past the mailbox's bound if need be: the end of a child must be heard, and there are few
+    /// children.
     fn send(&self, report: Report) {
         self.reports.do_send(report);
     }
@@ -87,7 +90,8 @@ thread_local! {
     static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Installs, once per process, a panic hook that keeps the message for the lifeline and then does what was done before.
+/// Installs, once per process, a panic hook that keeps the message for the lifeline and then does
+/// what was done before.
 fn remember_panics() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

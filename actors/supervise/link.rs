@@ -8,8 +8,8 @@ use actix::{Actor, Addr, Handler, Message};
 
 /// An address that is renewed at each restart of the actor behind it. Clones share it.
 ///
-/// A link to a dead actor fails fast: an observer may miss a message and re-reads published state, the data path
-/// keeps what it could not hand over.
+/// A link to a dead actor fails fast: an observer may miss a message and re-reads published state,
+/// the data path keeps what it could not hand over.
 pub struct Link<A: Actor> {
     address: Arc<RwLock<Option<Addr<A>>>>,
 }
@@ -32,7 +32,8 @@ impl<A: Actor> Link<A> {
         slot.as_ref().filter(|address| address.connected()).cloned()
     }
 
-    /// Tells an observer. It never waits: what does not fit the observer's mailbox, or finds it dead, is missed.
+    /// Tells an observer. It never waits: what does not fit the observer's mailbox, or finds it
+    /// dead, is missed.
     pub fn tell<M>(&self, message: M)
     where
         M: Message + Send + 'static,

@@ -1,12 +1,15 @@
-//! The supervision tree's mechanism. It knows nothing of MQTT, SQLite or weather: it starts children in order, tells how
-//! each of them ended, starts them again within limits, and stops them in reverse.
+//! The supervision tree's mechanism. It knows nothing of MQTT, SQLite or weather: it starts
+//! children in order, tells how each of them ended, starts them again within limits, and stops them
+//! in reverse.
 //!
-//! `actix::Supervisor` is not used: it does not restart after a panic, and on `ctx.stop()` it "restarts" the same struct
-//! with its old state. `SyncArbiter` is not used: its queue is unbounded and it loses a worker for good at a panic.
+//! `actix::Supervisor` is not used: it does not restart after a panic, and on `ctx.stop()` it
+//! "restarts" the same struct with its old state. `SyncArbiter` is not used: its queue is unbounded
+//! and it loses a worker for good at a panic.
 //!
-//! The way of a death: every child holds a [`Lifeline`]. However the child ends, the lifeline is dropped with it, also
-//! while a panic unwinds, and that drop is the report: an [`Exit`]. The [`Supervisor`] asks [`Restarts`] (a pure function of
-//! the past) what to do and either starts the child again or stops the whole tree.
+//! The way of a death: every child holds a [`Lifeline`]. However the child ends, the lifeline is
+//! dropped with it, also while a panic unwinds, and that drop is the report: an [`Exit`]. The
+//! [`Supervisor`] asks [`Restarts`] (a pure function of the past) what to do and either starts the
+//! child again or stops the whole tree.
 
 pub mod child;
 pub mod exit;

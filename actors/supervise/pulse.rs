@@ -1,4 +1,5 @@
-//! A child's sign of life: a time, stored by the child, read by the supervisor, without a lock and without a message.
+//! A child's sign of life: a time, stored by the child, read by the supervisor, without a lock and
+//! without a message.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,8 +9,9 @@ use tokio::time::Instant;
 
 /// The time of the last beat. Clones share it.
 ///
-/// Waiting for someone else is not being stuck: whoever waits in steps beats at each step (the writer at each attempt to
-/// get a lock), so that only a child that makes no step at all stands still.
+/// Waiting for someone else is not being stuck: whoever waits in steps beats at each step (the
+/// writer at each attempt to get a lock), so that only a child that makes no step at all stands
+/// still.
 #[derive(Debug, Clone)]
 pub struct Pulse {
     born: Instant,
@@ -30,7 +32,9 @@ impl Pulse {
 
     /// How long ago the last beat was.
     pub fn since_last_beat(&self) -> Duration {
-        self.born.elapsed().saturating_sub(Duration::from_millis(self.beat_ms.load(Ordering::Relaxed)))
+        self.born
+            .elapsed()
+            .saturating_sub(Duration::from_millis(self.beat_ms.load(Ordering::Relaxed)))
     }
 }
 

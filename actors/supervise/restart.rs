@@ -36,7 +36,8 @@ impl From<&Supervision> for Policy {
 /// What to do about a death.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
-    /// Start the child again after a pause; `attempt` counts its deaths since it was last stable, from 1.
+    /// Start the child again after a pause; `attempt` counts its deaths since it was last stable,
+    /// from 1.
     Restart {
         /// Deaths since the child was last stable, this one included.
         attempt: u32,
@@ -64,8 +65,9 @@ impl Restarts {
         Self { policy, recent: VecDeque::new(), streaks: vec![0; children] }
     }
 
-    /// Judges the death of `child`, which had lived for `lived`. `jitter` is in 0..=1 and spreads the pause over its upper half,
-    /// so that children that died together do not come back together.
+    /// Judges the death of `child`, which had lived for `lived`. `jitter` is in 0..=1 and spreads
+    /// the pause over its upper half, so that children that died together do not come back
+    /// together.
     pub fn judge(&mut self, child: usize, lived: Duration, now: Instant, jitter: f64) -> Verdict {
         self.recent.push_back(now);
         let period = self.policy.intensity_period;
@@ -84,14 +86,15 @@ impl Restarts {
 }
 
 impl Policy {
-    /// `backoff_min` doubled for each further attempt, at most `backoff_max`, of which the upper half is left to `jitter`.
+    /// `backoff_min` doubled for each further attempt, at most `backoff_max`, of which the upper
+    /// half is left to `jitter`.
     fn backoff(&self, attempt: u32, jitter: f64) -> Duration {
         backoff(self.backoff_min, self.backoff_max, attempt, jitter)
     }
 }
 
-/// Exponential back-off: `min * 2^(attempt - 1)`, at most `max`, of which the upper half is left to `jitter` in 0..=1.
-/// Restarts, reconnects and repeated writes all wait by this one rule.
+/// Exponential back-off: `min * 2^(attempt - 1)`, at most `max`, of which the upper half is left to
+/// `jitter` in 0..=1. Restarts, reconnects and repeated writes all wait by this one rule.
 pub fn backoff(min: Duration, max: Duration, attempt: u32, jitter: f64) -> Duration {
     let doubled = min.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1).min(31)));
     let whole = doubled.min(max);
@@ -116,7 +119,8 @@ mod tests {
     #[test]
     fn the_fourth_death_within_the_window_escalates_and_old_deaths_are_forgotten() {
         let start = Instant::now();
-        let restart = |attempt, ms| Verdict::Restart { attempt, backoff: Duration::from_millis(ms) };
+        let restart =
+            |attempt, ms| Verdict::Restart { attempt, backoff: Duration::from_millis(ms) };
         let table = [
             (0, 1, restart(1, 100)),
             (1, 1, restart(2, 200)),
@@ -129,7 +133,11 @@ mod tests {
         let mut restarts = Restarts::new(policy(), 1);
         for (at, lived, expected) in table {
             let now = start + Duration::from_secs(at);
-            assert_eq!(restarts.judge(0, Duration::from_secs(lived), now, 1.0), expected, "at {at} s");
+            assert_eq!(
+                restarts.judge(0, Duration::from_secs(lived), now, 1.0),
+                expected,
+                "at {at} s"
+            );
         }
     }
 

@@ -1,7 +1,7 @@
-//! The root of the tree. It asks no one and blocks on nothing: it is told of ends, judges them, and acts. If it panics the
-//! process exits, because nobody is left who could judge; the service manager starts a fresh one.
+//! The root of the tree. It asks no one and blocks on nothing: it is told of ends, judges them, and
+//! acts. If it panics the process exits, because nobody is left who could judge; the service
+//! manager starts a fresh one.
 
-use std::any::Any;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnHandle};
@@ -27,7 +27,8 @@ impl Message for Shutdown {
     type Result = ();
 }
 
-/// Injects a fault into the child of that name (or into `supervisor`); the answer says whether there is such a child.
+/// Injects a fault into the child of that name (or into `supervisor`); the answer says whether
+/// there is such a child.
 #[derive(Debug, Clone)]
 pub struct Inject {
     /// The child's name.
@@ -47,6 +48,12 @@ pub struct Outcome {
     pub code: i32,
     /// Why, unless it was asked to stop.
     pub reason: Option<String>,
+}
+
+/// The lock that makes this the only instance, as the supervisor sees it: held as long as it lives.
+pub trait InstanceLock {
+    /// Why the lock no longer keeps others out, if so: its file was removed or replaced.
+    fn lost(&self) -> Option<String>;
 }
 
 /// What the supervisor tells the world of: the port to the service manager and to published state.
@@ -110,8 +117,8 @@ pub struct Supervisor {
     observer: Box<dyn Observer>,
     phase: Phase,
     ended: bool,
-    /// Never read: held, and released with the supervisor.
-    _locks: Box<dyn Any>,
+    lock: Box<dyn InstanceLock>,
+    lock_lost: bool,
 }
 
 impl std::fmt::Debug for Supervisor {
@@ -122,39 +129,58 @@ impl std::fmt::Debug for Supervisor {
 }
 
 impl Supervisor {
-    /// A supervisor over `specs`, in their order. `jitter` gives numbers in 0..=1. `locks` are held while it lives.
+    /// A supervisor over `specs`, in their order. `jitter` gives numbers in 0..=1. `lock` is held
+    /// while it lives.
     pub fn new(
         specs: Vec<ChildSpec>,
         policy: Policy,
         stuck_after: Duration,
         jitter: fn() -> f64,
         observer: Box<dyn Observer>,
-        locks: Box<dyn Any>,
+        lock: Box<dyn InstanceLock>,
     ) -> Self {
         let restarts = Restarts::new(policy, specs.len());
         let children = specs
             .into_iter()
-            .map(|spec| Child { spec, state: State::Waiting, birth: 0, restarts: 0, was_ready: false })
+            .map(|spec| Child {
+                spec,
+                state: State::Waiting,
+                birth: 0,
+                restarts: 0,
+                was_ready: false,
+            })
             .collect();
         let phase = Phase::Up { announced: false };
-        Self { children, restarts, stuck_after, jitter, observer, phase, ended: false, _locks: locks }
+        Self {
+            children,
+            restarts,
+            stuck_after,
+            jitter,
+            observer,
+            phase,
+            ended: false,
+            lock,
+            lock_lost: false,
+        }
     }
 
     /// Starts the first child that has not had its turn, if all before it are or were ready.
     fn start_next(&mut self, ctx: &mut Context<Self>) {
         match &mut self.phase {
             Phase::Down(_) => {}
-            Phase::Up { announced } => match self.children.iter().position(|child| !child.was_ready) {
-                Some(index) if matches!(self.children[index].state, State::Waiting) => {
-                    self.start(index, ctx);
-                }
-                Some(_) => {}
-                None => {
-                    if !std::mem::replace(announced, true) {
-                        self.observer.ready();
+            Phase::Up { announced } => {
+                match self.children.iter().position(|child| !child.was_ready) {
+                    Some(index) if matches!(self.children[index].state, State::Waiting) => {
+                        self.start(index, ctx);
+                    }
+                    Some(_) => {}
+                    None => {
+                        if !std::mem::replace(announced, true) {
+                            self.observer.ready();
+                        }
                     }
                 }
-            },
+            }
         }
     }
 
@@ -175,21 +201,22 @@ impl Supervisor {
         self.observer.child(child.spec.name, state, child.restarts, exit);
     }
 
+    /// Only the first time in each life: a child may say it again, also while it is being stopped.
     fn on_ready(&mut self, index: usize, ctx: &mut Context<Self>) {
         let child = &mut self.children[index];
-        let state = std::mem::replace(&mut child.state, State::Waiting);
-        child.state = match state {
-            State::Starting(life) => {
-                child.was_ready = true;
-                info!(event = event::ACTOR_STARTED, actor = child.spec.name, "actor started");
-                State::Running(life)
-            }
+        child.state = match std::mem::replace(&mut child.state, State::Waiting) {
+            State::Starting(life) => State::Running(life),
             other @ (State::Waiting
             | State::Running(_)
             | State::BackingOff
             | State::Stopping(_)
-            | State::Stopped) => other,
+            | State::Stopped) => {
+                child.state = other;
+                return;
+            }
         };
+        child.was_ready = true;
+        info!(event = event::ACTOR_STARTED, actor = child.spec.name, "actor started");
         self.show(index, "running", None);
         self.start_next(ctx);
     }
@@ -208,7 +235,10 @@ impl Supervisor {
                 self.show(index, "dead", Some(&exit));
                 self.judge(index, &life, &exit, ctx);
             }
-            (Phase::Up { .. }, State::Waiting | State::BackingOff | State::Stopping(_) | State::Stopped) => {}
+            (
+                Phase::Up { .. },
+                State::Waiting | State::BackingOff | State::Stopping(_) | State::Stopped,
+            ) => {}
         }
     }
 
@@ -218,7 +248,10 @@ impl Supervisor {
         if let Exit::Failed(cause) = exit
             && let Some(code) = cause.permanent
         {
-            error!(event = event::ESCALATED, actor = name, exit = exit.word(), cause = %exit, "{exit}");
+            error!(
+                event = event::ESCALATED, actor = name, exit = exit.word(), cause = %exit,
+                "actor {name} cannot work, and starting it again would not help"
+            );
             return self.shut_down(Outcome { code, reason: Some(exit.to_string()) }, ctx);
         }
         let lived = life.since.elapsed();
@@ -229,7 +262,8 @@ impl Supervisor {
                 let pause = humantime::format_duration(whole_ms(backoff)).to_string();
                 warn!(
                     event = event::ACTOR_RESTARTED, actor = name, exit = exit.word(), cause = %exit,
-                    attempt, backoff = pause, "actor {name} ended ({exit}); it starts again in {pause}"
+                    attempt, backoff = pause, "actor {name} ended ({exit}); it starts again in \
+                        {pause}"
                 );
                 self.show(index, "restarting", Some(exit));
                 ctx.run_later(backoff, move |supervisor, ctx| {
@@ -240,7 +274,8 @@ impl Supervisor {
             }
             Verdict::Escalate { restarts } => {
                 let reason = format!(
-                    "actor {name} ended ({exit}), the {restarts}th restart in a short time: giving up, so that a fresh process can start"
+                    "actor {name} ended ({exit}), the {restarts}th restart in a short time: \
+                     giving up, so that a fresh process can start"
                 );
                 error!(event = event::ESCALATED, actor = name, exit = exit.word(), cause = %exit, restarts, "{reason}");
                 self.shut_down(Outcome { code: exit_code::ESCALATED, reason: Some(reason) }, ctx);
@@ -248,21 +283,36 @@ impl Supervisor {
         }
     }
 
-    /// A thread cannot be killed, so a stuck child ends the process; the exit is ordered for everyone else.
+    /// Whoever finds no lock file makes a new one and believes to be alone. Said once.
+    fn check_lock(&mut self) {
+        if self.lock_lost {
+            return;
+        }
+        if let Some(trouble) = self.lock.lost() {
+            self.lock_lost = true;
+            error!(event = event::LOCK_LOST, "{trouble}");
+        }
+    }
+
+    /// A thread cannot be killed, so a stuck child ends the process; the exit is ordered for
+    /// everyone else.
     fn check_pulses(&mut self, ctx: &mut Context<Self>) {
         if matches!(self.phase, Phase::Down(_)) {
             return;
         }
         let stuck_after = self.stuck_after;
         let stuck = self.children.iter().position(|child| match &child.state {
-            State::Starting(life) | State::Running(life) => life.pulse.since_last_beat() > stuck_after,
+            State::Starting(life) | State::Running(life) => {
+                life.pulse.since_last_beat() > stuck_after
+            }
             State::Waiting | State::BackingOff | State::Stopping(_) | State::Stopped => false,
         });
         if let Some(index) = stuck {
             let name = self.children[index].spec.name;
             let limit = humantime::format_duration(stuck_after).to_string();
             let reason = format!(
-                "actor {name} is stuck: no sign of life for {limit}; a thread cannot be killed, so the process ends and a fresh one can start"
+                "actor {name} is stuck: no sign of life for {limit}; a thread cannot be killed, \
+                 so the process ends and a fresh one can start"
             );
             let exit = Exit::Stuck;
             error!(event = event::ESCALATED, actor = name, exit = exit.word(), cause = %exit, "{reason}");
@@ -283,7 +333,9 @@ impl Supervisor {
 
     /// Stops the last living child, and ends when there is none.
     fn stop_next(&mut self, ctx: &mut Context<Self>) {
-        while let Some(index) = self.children.iter().rposition(|c| !matches!(c.state, State::Stopped)) {
+        while let Some(index) =
+            self.children.iter().rposition(|c| !matches!(c.state, State::Stopped))
+        {
             let child = &mut self.children[index];
             match std::mem::replace(&mut child.state, State::Stopped) {
                 State::Starting(life) | State::Running(life) => {
@@ -311,7 +363,8 @@ impl Supervisor {
             event = event::STOP_TIMED_OUT,
             actor = child.spec.name,
             limit,
-            "actor {} did not stop within {limit}; going on without it: what it had not committed was not acknowledged and stays at the broker",
+            "actor {} did not stop within {limit}; going on without it: what it had not committed \
+             was not acknowledged and stays at the broker",
             child.spec.name
         );
         child.state = State::Stopped;
@@ -336,17 +389,27 @@ impl Actor for Supervisor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        ctx.run_interval(PULSE_CHECK_PERIOD, |supervisor, ctx| supervisor.check_pulses(ctx));
+        ctx.run_interval(PULSE_CHECK_PERIOD, |supervisor, ctx| {
+            supervisor.check_lock();
+            supervisor.check_pulses(ctx);
+        });
         self.start_next(ctx);
     }
 }
 
-/// Nobody judges the judge: when it ends before the tree has, by a panic or otherwise, the process does.
+/// Nobody judges the judge: when it ends before the tree has, by a panic or otherwise, the process
+/// does.
 impl Drop for Supervisor {
     fn drop(&mut self) {
         if !self.ended {
             let exit = if std::thread::panicking() { "panicked" } else { "done" };
-            error!(event = event::ESCALATED, actor = "supervisor", exit, "the supervisor ended: the process ends, so that a fresh one can start");
+            error!(
+                event = event::ESCALATED,
+                actor = "supervisor",
+                exit,
+                "the supervisor ended: \
+                the process ends, so that a fresh one can start"
+            );
             self.observer.abandoned(exit_code::ESCALATED);
         }
     }
@@ -395,3 +458,7 @@ impl Handler<Inject> for Supervisor {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "supervisor_tests.rs"]
+mod tests;

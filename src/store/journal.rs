@@ -9,7 +9,7 @@ use barograph_actors::account::{Outcome, Reason, Repeat, RouteId, Tally};
 use barograph_actors::batch::{Batch, BatchId, Body, Opening, Receipt, Record, Refusal, Value};
 use barograph_actors::delivery::UnixMillis;
 use barograph_actors::event;
-use barograph_actors::ledger::{HISTORY_ENTRIES_MAX, Ledger, Row};
+use barograph_actors::ledger::{Ledger, Row};
 use barograph_actors::ports::{Journal, World, WriteCause, WriteError, WriteOutcome};
 use barograph_actors::published::Event;
 use barograph_config::Route;
@@ -17,6 +17,7 @@ use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, params};
 
 use super::cause::{sentence, write_error};
+use super::history::History;
 use super::open::FileId;
 use super::rows;
 use super::statements as sql;
@@ -32,8 +33,8 @@ pub struct SqliteJournal {
     pub(super) statements: Statements,
     pub(super) world: World,
     pub(super) ledger: Ledger,
-    /// Entries in all rows of the ledger's table; an empty row counts as one.
-    pub(super) ledger_entries: usize,
+    /// The rows of the ledger's table.
+    pub(super) history: History,
     /// The last batch that is durable, and its number in the ledger.
     pub(super) last: Option<(BatchId, i64)>,
     pub(super) known_filters: Vec<String>,
@@ -51,7 +52,8 @@ struct Written {
     tally: Tally,
     events: Vec<Event>,
     known_filters: Option<Vec<String>>,
-    ledger_entries: usize,
+    /// Ledger rows below this number are gone.
+    forgotten_below: Option<i64>,
 }
 
 impl Journal for SqliteJournal {
@@ -161,27 +163,33 @@ impl SqliteJournal {
     fn write(&mut self, batch: &Batch, events: &[Event]) -> rusqlite::Result<Written> {
         let now = (self.world.now)();
         let mut noticed = Vec::new();
+        let mut cleared = false;
         if let Some(opening) = &batch.opening {
-            noticed.extend(self.open_connection(batch, opening)?);
+            let resumed = self.open_connection(batch, opening, &mut noticed)?;
+            cleared = !resumed;
         }
         let tally = self.write_records(batch, now, &mut noticed)?;
         self.write_account(&tally)?;
         let known_filters = self.settle_filters(&batch.settled_filters)?;
         let number = self.last.map_or(1, |(_, number)| number + 1);
         let row = Row::of(batch, number, now, self.ledger.fresh_before(batch));
-        let ledger_entries = self.write_ledger(&row)?;
+        let trimmed_below = self.write_ledger(&row)?;
         self.write_events(events)?;
         self.write_events(&noticed)?;
-        Ok(Written { row, tally, events: noticed, known_filters, ledger_entries })
+        let forgotten_below = if cleared { Some(number) } else { trimmed_below };
+        Ok(Written { row, tally, events: noticed, known_filters, forgotten_below })
     }
 
     /// The transaction is durable: what it did becomes what we know.
     fn adopt(&mut self, written: Written) -> Receipt {
-        let Written { row, tally, events, known_filters, ledger_entries } = written;
+        let Written { row, tally, events, known_filters, forgotten_below } = written;
         let ledger_number = row.number;
         self.last = Some((row.batch, row.number));
-        self.ledger.push(row);
-        self.ledger_entries = ledger_entries;
+        self.ledger.push(&row);
+        if let Some(point) = forgotten_below {
+            self.history.forget_below(point);
+        }
+        self.history.push(&row);
         if let Some(filters) = known_filters {
             self.known_filters = filters;
         }
@@ -194,15 +202,15 @@ impl SqliteJournal {
         &mut self,
         batch: &Batch,
         opening: &Opening,
-    ) -> rusqlite::Result<Option<Event>> {
+        noticed: &mut Vec<Event>,
+    ) -> rusqlite::Result<bool> {
         let known = rows::meta(&self.conn, rows::SESSION)?;
         let same = known.as_deref() == Some(opening.session.as_str());
         let resumed = opening.session_present && same;
-        let history = if resumed { rows::history(&self.conn)? } else { Vec::new() };
+        let stored = if resumed { rows::ledger(&self.conn)? } else { Vec::new() };
         let last_heard = history_end(&self.conn)?;
         if !resumed {
             self.conn.execute(sql::LEDGER_CLEAR, [])?;
-            self.ledger_entries = 0;
             self.set_meta(rows::SUBSCRIBED, "[]")?;
             self.known_filters.clear();
         }
@@ -210,7 +218,7 @@ impl SqliteJournal {
             self.set_meta(rows::SESSION, &opening.session)?;
         }
         let opening = Opening { session_present: resumed, ..opening.clone() };
-        self.ledger.open(batch.connection, &opening, history);
+        self.ledger.open(batch.connection, &opening, &stored);
         if same && !opening.session_present {
             let from = last_heard.unwrap_or(opening.at);
             let detail = format!(
@@ -219,9 +227,9 @@ impl SqliteJournal {
                  (persistence true) and for how long",
                 opening.session
             );
-            return self.gap(event::BROKER_FORGOT_SESSION, from, opening.at, detail).map(Some);
+            noticed.push(self.gap(event::BROKER_FORGOT_SESSION, from, opening.at, detail)?);
         }
-        Ok(None)
+        Ok(resumed)
     }
 
     /// Writes a gap, and gives the event that tells of it.
@@ -288,14 +296,13 @@ impl SqliteJournal {
         Ok(())
     }
 
-    /// The row, and from time to time less of the history: never a row that is not confirmed.
-    fn write_ledger(&self, row: &Row) -> rusqlite::Result<usize> {
-        let mut entries = self.ledger_entries + row.entries.len().max(1);
-        if entries > HISTORY_ENTRIES_MAX {
-            let keep_from = self.ledger.oldest_unconfirmed().unwrap_or(row.number);
-            let trim_to = self.history_half(keep_from)?;
-            self.conn.prepare_cached(sql::LEDGER_TRIM)?.execute(params![trim_to])?;
-            entries = self.count_entries()? + row.entries.len().max(1);
+    /// The row, and from time to time less of the history: never a row that is not confirmed. Gives
+    /// the number below which rows are gone.
+    fn write_ledger(&self, row: &Row) -> rusqlite::Result<Option<i64>> {
+        let keep_from = self.ledger.oldest_unconfirmed().unwrap_or(row.number);
+        let trimmed_below = self.history.trim_point(keep_from);
+        if let Some(point) = trimmed_below {
+            self.conn.prepare_cached(sql::LEDGER_TRIM)?.execute(params![point])?;
         }
         self.conn.prepare_cached(sql::LEDGER_INSERT)?.execute(params![
             row.number,
@@ -307,20 +314,7 @@ impl SqliteJournal {
             row.fresh_seen,
             row.blob(),
         ])?;
-        Ok(entries)
-    }
-
-    /// The number below which half of the history lies, or `keep_from` where that is less.
-    fn history_half(&self, keep_from: i64) -> rusqlite::Result<i64> {
-        let sql = "SELECT (min(number) + max(number)) / 2 FROM barograph_ledger";
-        let middle: Option<i64> = self.conn.query_row(sql, [], |row| row.get(0))?;
-        Ok(middle.unwrap_or(0).min(keep_from))
-    }
-
-    fn count_entries(&self) -> rusqlite::Result<usize> {
-        let sql = "SELECT coalesce(sum(max(1, length(entries) / 11)), 0) FROM barograph_ledger";
-        let count: i64 = self.conn.query_row(sql, [], |row| row.get(0))?;
-        Ok(usize::try_from(count).unwrap_or(0))
+        Ok(trimmed_below)
     }
 
     fn write_events(&self, events: &[Event]) -> rusqlite::Result<()> {

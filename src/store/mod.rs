@@ -4,6 +4,7 @@
 //! writes, `cause` turns SQLite's error codes into sentences. Knows nothing of MQTT.
 
 mod cause;
+mod history;
 mod journal;
 mod open;
 mod rows;

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 use tracing::info;
 
 use super::cause::{folder_of, open_error, permanence, sentence};
+use super::history::History;
 use super::journal::SqliteJournal;
 use super::statements::{CACHED_MAX, Statements};
 use super::{rows, schema};
@@ -77,7 +78,6 @@ impl Opener {
         })?;
         let ledger_rows = rows::ledger(&conn).map_err(failed)?;
         let last = ledger_rows.last().map(|row| (row.batch, row.number));
-        let entries = ledger_rows.iter().map(|row| row.entries.len().max(1)).sum();
         let known_filters = rows::known_filters(&conn).map_err(failed)?;
         info!(event = event::DATABASE_OPENED, database = %path.display(), "database {} opened", path.display());
         Ok(SqliteJournal {
@@ -87,8 +87,8 @@ impl Opener {
             file,
             routes: self.routes.clone(),
             world: self.world,
-            ledger: Ledger::load(ledger_rows),
-            ledger_entries: entries,
+            ledger: Ledger::load(&ledger_rows),
+            history: History::of(&ledger_rows),
             last,
             known_filters,
         })

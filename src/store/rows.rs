@@ -3,7 +3,7 @@
 use barograph_actors::account::{Outcome, RouteId, Tally};
 use barograph_actors::batch::BatchId;
 use barograph_actors::delivery::{ConnectionId, UnixMillis};
-use barograph_actors::ledger::{Entry, Row};
+use barograph_actors::ledger::Row;
 use barograph_config::Route;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -31,12 +31,6 @@ pub(super) fn ledger(conn: &Connection) -> rusqlite::Result<Vec<Row>> {
         })
     })?;
     rows.collect()
-}
-
-/// All entries of the ledger, oldest first, with the time of their row.
-pub(super) fn history(conn: &Connection) -> rusqlite::Result<Vec<(Entry, UnixMillis)>> {
-    let dated = |row: Row| row.entries.into_iter().map(move |entry| (entry, row.at));
-    Ok(ledger(conn)?.into_iter().flat_map(dated).collect())
 }
 
 /// A value of `barograph_meta`.

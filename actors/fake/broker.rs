@@ -1,0 +1,195 @@
+//! A broker in memory, which a test commands: it keeps what is owed, as MQTT says, and notes every
+//! acknowledgement that breaks a promise.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use barograph_config::Qos;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::journal::Disk;
+use super::session::Connection;
+use crate::ports::{Down, DownKind};
+
+/// Deliveries of QoS 1 and 2 that may be on their way to one client (mosquitto's
+/// `max_inflight_messages`).
+pub(super) const INFLIGHT_MAX: usize = 20;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Message {
+    pub(super) serial: u64,
+    /// Its payload is `{"n":…}`: two neighbours say the same, as sensors do; below 0 at QoS 0.
+    pub(super) n: i64,
+    pub(super) qos: Qos,
+    pub(super) retain: bool,
+}
+
+/// What the next try to connect meets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Meets {
+    Refusal(DownKind),
+    Silence(Duration),
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    /// Waits for a connection, or for room on it.
+    pub(super) queue: VecDeque<Message>,
+    /// Sent, and not known to be acknowledged: delivered again after a reconnect.
+    pub(super) owed: VecDeque<(u16, Message)>,
+    pub(super) retained: Vec<Message>,
+    pub(super) next_id: u16,
+    /// The session is known here.
+    pub(super) kept: bool,
+    pub(crate) connection: Option<Connection>,
+    /// What the client sends no longer arrives: the line is half dead.
+    pub(crate) deaf: bool,
+    /// How long the answer to a barrier takes, and what comes behind it.
+    pub(crate) lag: Duration,
+    pub(crate) meets: VecDeque<Meets>,
+    pub(crate) connects: Vec<Instant>,
+    pub(super) serials: u64,
+    /// How often each number must be in the database when all is done.
+    pub(super) due: BTreeMap<i64, usize>,
+    /// Reached the living client, or was acknowledged: serial and number.
+    pub(super) handed: BTreeMap<u64, i64>,
+    /// Reached a client that died before it acknowledged.
+    doubtful: BTreeSet<u64>,
+    /// Lost by the broker and by a dead client both: how many of each number may be missing.
+    excused: BTreeMap<i64, usize>,
+    pub(super) handed_at_most_once: BTreeSet<i64>,
+    pub(crate) acknowledged: BTreeMap<u64, i64>,
+    /// Broken promises.
+    pub(crate) wrong: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FakeBroker {
+    state: Arc<Mutex<State>>,
+    pub(super) changed: Arc<Notify>,
+    pub(crate) disk: Disk,
+}
+
+impl FakeBroker {
+    /// A broker that can look into the database, to see what was acknowledged too early.
+    pub(crate) fn new(disk: Disk) -> Self {
+        Self { disk, ..Self::default() }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// So many new messages.
+    pub(crate) fn publish(&self, count: usize, qos: Qos) {
+        let mut state = self.state();
+        for _ in 0..count {
+            state.serials += 1;
+            let serial = state.serials;
+            let half = i64::try_from(serial / 2).unwrap_or(i64::MAX);
+            let n = if qos == Qos::AtMostOnce {
+                -i64::try_from(serial).unwrap_or(i64::MAX)
+            } else {
+                half
+            };
+            let message = Message { serial, n, qos, retain: false };
+            if qos != Qos::AtMostOnce {
+                *state.due.entry(n).or_default() += 1;
+                state.queue.push_back(message);
+            } else if state.connection.is_some() {
+                state.queue.push_back(message);
+            }
+        }
+        self.changed.notify_waiters();
+    }
+
+    /// So many topics keep their last message for whoever subscribes.
+    pub(crate) fn retain(&self, count: i64, qos: Qos) {
+        let mut state = self.state();
+        let first = 1_000_000_000;
+        let message = |n| Message { serial: 0, n, qos, retain: true };
+        state.retained = (first..first + count).map(message).collect();
+        state.due.extend((first..first + count).map(|n| (n, 1)));
+    }
+
+    /// Ends the connection, if there is one: what was under way on it is gone.
+    pub(crate) fn cut(&self, kind: DownKind) {
+        let mut state = self.state();
+        state.deaf = false;
+        if let Some(connection) = &mut state.connection {
+            connection.ended = Some(Down { kind, message: format!("cut: {}", kind.word()) });
+        }
+        state.queue.retain(|message| message.qos != Qos::AtMostOnce);
+        self.changed.notify_waiters();
+    }
+
+    /// It was killed and had saved nothing: what had not reached the client is lost, and that is
+    /// not the client's fault.
+    pub(crate) fn forget(&self) {
+        self.cut(DownKind::Closed);
+        let mut state = self.state();
+        state.kept = false;
+        state.next_id = 0;
+        let owed: Vec<Message> = state.owed.drain(..).map(|(_, message)| message).collect();
+        let queue: Vec<Message> = state.queue.drain(..).collect();
+        for message in owed.into_iter().chain(queue) {
+            if state.doubtful.contains(&message.serial)
+                && !state.handed.contains_key(&message.serial)
+            {
+                *state.excused.entry(message.n).or_default() += 1;
+            } else if !state.handed.contains_key(&message.serial) {
+                *state.due.entry(message.n).or_default() -= 1;
+            }
+        }
+    }
+
+    /// The client is dead. What it held in memory only is known to the broker alone, unless that
+    /// has forgotten it too.
+    pub(crate) fn client_died(&self) {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        let (known, in_memory): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            state.handed.iter().partition(|(serial, _)| state.acknowledged.contains_key(serial));
+        for (serial, n) in in_memory {
+            if state.owed.iter().any(|(_, message)| message.serial == serial) {
+                state.doubtful.insert(serial);
+            } else {
+                *state.excused.entry(n).or_default() += 1;
+            }
+        }
+        state.handed = known;
+    }
+
+    /// Nothing waits here and nothing is owed.
+    pub(crate) fn is_settled(&self) -> bool {
+        let state = self.state();
+        state.queue.is_empty() && state.owed.is_empty()
+    }
+
+    /// Every message is in the database exactly once, and none was acknowledged too early or out of
+    /// order. Gives the number of messages of QoS 0 that reached the client and are not stored.
+    pub(crate) fn assert_nothing_lost_and_nothing_twice(&self) -> usize {
+        let state = self.state();
+        assert_eq!(state.wrong, Vec::<String>::new());
+        let mut stored = self.disk.counts();
+        let at_most_once: BTreeMap<i64, usize> = stored.extract_if(..0, |_, _| true).collect();
+        let of = |counts: &BTreeMap<i64, usize>, n| counts.get(&n).copied().unwrap_or(0);
+        for n in stored.keys().chain(state.due.keys()) {
+            let (is, due) = (of(&stored, *n), of(&state.due, *n));
+            let least = due.saturating_sub(of(&state.excused, *n));
+            assert!(
+                (least..=due).contains(&is),
+                "{n} is stored {is} times, and {due} times is due"
+            );
+        }
+        for (n, count) in &at_most_once {
+            assert!(
+                *count == 1 && state.handed_at_most_once.contains(n),
+                "{n} is stored {count} times"
+            );
+        }
+        state.handed_at_most_once.len() - at_most_once.len()
+    }
+}

@@ -1,0 +1,200 @@
+//! The real tree over fake ports, in an actix system whose time is paused: it passes only while
+//! everyone waits.
+
+use std::cell::{Ref, RefCell};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use actix::{Actor, Addr, System};
+use barograph_config::Settings;
+use tokio::time::{Instant, sleep};
+
+use super::broker::FakeBroker;
+use super::journal::Disk;
+use crate::delivery::UnixMillis;
+use crate::ports::{OpenJournal, World};
+use crate::published::Published;
+use crate::supervise::child::Housing;
+use crate::supervise::supervisor::{InstanceLock, Observer};
+use crate::supervise::{Exit, Fault, Inject, Outcome, Policy, Shutdown, Supervisor};
+use crate::tree::{self, Parts};
+
+/// Pauses are whole, chance counts upwards, and the wall clock stands still.
+pub(crate) const WORLD: World = World { now: || UnixMillis(0), jitter: || 1.0, random };
+
+fn random() -> i64 {
+    static NEXT: AtomicI64 = AtomicI64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Runs a test with paused time. What still lives at its end dies without a goodbye, as if by `kill
+/// -9`.
+pub(crate) fn with_paused_time<T>(test: impl Future<Output = T>) -> T {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_time().start_paused(true).build().expect("a runtime");
+    System::with_tokio_rt(|| runtime).block_on(test)
+}
+
+/// Waits until something is so, for at most so many seconds.
+pub(crate) async fn eventually(seconds: u64, what: &str, mut so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(seconds);
+    while !so() {
+        assert!(Instant::now() < deadline, "not within {seconds} s: {what}");
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// The settings by default, with one route: `a/#`, one required number.
+pub(crate) fn settings() -> Settings {
+    let text = "[[route]]\ntopic = 'a/#'\ntable = 'a'\n[route.columns]\nn = { type = 'integer', \
+        required = true }\n";
+    let world = barograph_config::World {
+        env: BTreeMap::new(),
+        cwd: PathBuf::from("/nowhere"),
+        hostname: "attic".to_owned(),
+        etc_file: PathBuf::from("/nowhere/barograph.toml"),
+    };
+    match barograph_config::load_text(text, &world) {
+        Ok(loaded) => loaded.settings,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+/// What an observer has seen: `name state`, in order, and when.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Seen(Rc<RefCell<Sights>>);
+
+#[derive(Debug, Default)]
+pub(crate) struct Sights {
+    pub(crate) said: Vec<(Instant, String)>,
+    pub(crate) exits: Vec<(&'static str, Exit)>,
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) abandoned: Option<i32>,
+}
+
+impl Seen {
+    pub(crate) fn look(&self) -> Ref<'_, Sights> {
+        self.0.borrow()
+    }
+
+    fn say(&self, what: String) {
+        self.0.borrow_mut().said.push((Instant::now(), what));
+    }
+
+    /// Everything of these states, in order.
+    pub(crate) fn in_order(&self, states: &[&str]) -> Vec<String> {
+        let is_one = |said: &&String| states.iter().any(|state| said.ends_with(state));
+        self.look().said.iter().map(|(_, said)| said).filter(is_one).cloned().collect()
+    }
+
+    /// When it was said, each time.
+    pub(crate) fn times(&self, what: &str) -> Vec<Instant> {
+        self.look().said.iter().filter(|(_, said)| said == what).map(|(at, _)| *at).collect()
+    }
+
+    pub(crate) fn has(&self, what: &str) -> bool {
+        !self.times(what).is_empty()
+    }
+
+    pub(crate) async fn outcome(&self, seconds: u64) -> Outcome {
+        eventually(seconds, "the tree ends", || self.look().outcome.is_some()).await;
+        self.look().outcome.clone().expect("just seen")
+    }
+}
+
+impl Observer for Seen {
+    fn ready(&mut self) {
+        self.say("ready".to_owned());
+    }
+
+    fn stopping(&mut self, reason: &str) {
+        self.say(format!("because {reason}"));
+    }
+
+    fn child(&mut self, name: &'static str, state: &str, _: u32, last_exit: Option<&Exit>) {
+        self.say(format!("{name} {state}"));
+        if let Some(exit) = last_exit {
+            self.0.borrow_mut().exits.push((name, exit.clone()));
+        }
+    }
+
+    fn ended(&mut self, outcome: &Outcome) {
+        self.0.borrow_mut().outcome = Some(outcome.clone());
+    }
+
+    fn abandoned(&mut self, code: i32) {
+        self.0.borrow_mut().abandoned = Some(code);
+    }
+}
+
+/// The recorder, started.
+pub(crate) struct House {
+    pub(crate) broker: FakeBroker,
+    pub(crate) disk: Disk,
+    pub(crate) published: Published,
+    pub(crate) seen: Seen,
+    pub(crate) supervisor: Addr<Supervisor>,
+}
+
+impl House {
+    /// One process of the recorder over a broker and a disk that may have known another.
+    pub(crate) fn start(broker: &FakeBroker, settings: Settings) -> Self {
+        let (disk, published, seen) = (broker.disk.clone(), Published::default(), Seen::default());
+        let opener = disk.clone();
+        let policy = Policy::from(&settings.supervisor);
+        let stuck_after = settings.supervisor.stuck_after;
+        let children = tree::children(Parts {
+            settings,
+            broker: broker.clone(),
+            journal: Box::new(move || Box::new(opener.clone()) as Box<dyn OpenJournal>),
+            status: Box::new(|| Box::new(|_| {})),
+            world: WORLD,
+            published: published.clone(),
+            housing: Housing::Shared,
+        });
+        let observer = Box::new(seen.clone());
+        let supervisor = Supervisor::new(
+            children,
+            policy,
+            stuck_after,
+            WORLD.jitter,
+            observer,
+            Box::new(NoLock),
+        );
+        Self { broker: broker.clone(), disk, published, seen, supervisor: supervisor.start() }
+    }
+
+    /// A recorder with nothing before it, ready.
+    pub(crate) async fn new(settings: Settings) -> Self {
+        let house = Self::start(&FakeBroker::new(Disk::default()), settings);
+        eventually(60, "ready", || house.seen.has("ready")).await;
+        house
+    }
+
+    pub(crate) async fn inject(&self, child: &str, fault: Fault) -> bool {
+        let inject = Inject { child: child.to_owned(), fault };
+        self.supervisor.send(inject).await.unwrap_or(false)
+    }
+
+    /// Until the broker has been told of everything.
+    pub(crate) async fn settle(&self) {
+        eventually(600, "the broker is owed nothing", || self.broker.is_settled()).await;
+    }
+
+    pub(crate) async fn shut_down(&self) -> Outcome {
+        self.supervisor.do_send(Shutdown);
+        self.seen.outcome(60).await
+    }
+}
+
+/// A house needs no lock.
+struct NoLock;
+
+impl InstanceLock for NoLock {
+    fn lost(&self) -> Option<String> {
+        None
+    }
+}

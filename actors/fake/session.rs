@@ -1,0 +1,249 @@
+//! One connection to the fake broker.
+
+use std::collections::VecDeque;
+
+use barograph_config::Qos;
+use bytes::Bytes;
+use tokio::time::{Instant, sleep_until};
+
+use super::broker::{FakeBroker, INFLIGHT_MAX, Meets, Message, State};
+use crate::delivery::{ConnectionId, Delivery, UnixMillis};
+use crate::ports::{Broker, Connecting, Down, DownKind, Greeting, Incoming, Session};
+
+/// A connection as the broker sees it.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    id: ConnectionId,
+    /// Under way to the client: packet id, DUP.
+    inbox: VecDeque<Coming>,
+    /// Reached the client on this connection and is not acknowledged, in order.
+    unacknowledged: VecDeque<(u16, Message)>,
+    pub(super) ended: Option<Down>,
+}
+
+#[derive(Debug)]
+enum Coming {
+    Message(u16, bool, Message),
+    Subscribed,
+    BarrierPassed(Instant),
+}
+
+/// What the client has said and nobody has sent yet.
+#[derive(Debug)]
+enum Going {
+    Acknowledgement(u16),
+    Barrier,
+}
+
+#[derive(Debug)]
+pub(crate) struct FakeSession {
+    broker: FakeBroker,
+    id: ConnectionId,
+    outbox: Vec<Going>,
+}
+
+impl Broker for FakeBroker {
+    type Session = FakeSession;
+
+    fn connect(&self, id: ConnectionId) -> Connecting<FakeSession> {
+        let broker = self.clone();
+        Box::pin(async move {
+            broker.state().connects.push(Instant::now());
+            let meets = broker.state().meets.pop_front();
+            let kind = match meets {
+                Some(Meets::Refusal(kind)) => kind,
+                Some(Meets::Silence(time)) => {
+                    tokio::time::sleep(time).await;
+                    DownKind::Timeout
+                }
+                None => return Ok(broker.accept(id)),
+            };
+            Err(Down { kind, message: format!("cannot connect: {}", kind.word()) })
+        })
+    }
+
+    fn session_name(&self) -> String {
+        "fake/client".to_owned()
+    }
+}
+
+impl FakeBroker {
+    fn accept(&self, id: ConnectionId) -> (FakeSession, Greeting) {
+        let mut state = self.state();
+        let session_present = std::mem::replace(&mut state.kept, true);
+        let again =
+            state.owed.iter().map(|(id, message)| Coming::Message(*id, true, message.clone()));
+        let mut inbox: VecDeque<Coming> = again.collect();
+        inbox.push_back(Coming::Subscribed);
+        let retained = state.retained.clone();
+        state.queue.extend(retained);
+        let unacknowledged = VecDeque::new();
+        state.connection = Some(Connection { id, inbox, unacknowledged, ended: None });
+        (FakeSession { broker: self.clone(), id, outbox: Vec::new() }, Greeting { session_present })
+    }
+}
+
+impl Connection {
+    /// When the answer that comes next arrives.
+    fn answer_at(&self) -> Option<Instant> {
+        match self.inbox.front() {
+            Some(Coming::BarrierPassed(at)) => Some(*at),
+            Some(Coming::Message(..) | Coming::Subscribed) | None => None,
+        }
+    }
+}
+
+impl State {
+    /// Sends what there is room for.
+    fn pump(&mut self) {
+        let Some(connection) = &mut self.connection else { return };
+        while let Some(message) = self.queue.front()
+            && (message.qos == Qos::AtMostOnce || self.owed.len() < INFLIGHT_MAX)
+        {
+            let message = self.queue.pop_front().expect("looked at");
+            let id = if message.qos == Qos::AtMostOnce {
+                0
+            } else {
+                self.next_id = self.next_id % u16::MAX + 1;
+                self.owed.push_back((self.next_id, message.clone()));
+                self.next_id
+            };
+            connection.inbox.push_back(Coming::Message(id, false, message));
+        }
+    }
+
+    fn hand_over(&mut self) -> Option<Incoming> {
+        let connection = self.connection.as_mut()?;
+        if connection.answer_at().is_some_and(|at| at > Instant::now()) {
+            return None;
+        }
+        let (packet_id, dup, message) = match connection.inbox.pop_front()? {
+            Coming::Subscribed => return Some(Incoming::Subscribed(vec![Ok(Qos::AtLeastOnce)])),
+            Coming::BarrierPassed(_) => return Some(Incoming::BarrierPassed),
+            Coming::Message(packet_id, dup, message) => (packet_id, dup, message),
+        };
+        if message.qos != Qos::AtMostOnce {
+            self.handed.insert(message.serial, message.n);
+            connection.unacknowledged.push_back((packet_id, message.clone()));
+        } else if !message.retain {
+            self.handed_at_most_once.insert(message.n);
+        }
+        let payload = Bytes::from(format!("{{\"n\":{}}}", message.n));
+        Some(Incoming::Delivery(Delivery {
+            topic: "a/b".to_owned(),
+            whole_size: payload.len() as u64,
+            packet_size: payload.len() as u64,
+            payload,
+            qos: message.qos,
+            retain: message.retain,
+            dup,
+            packet_id,
+            received_at: UnixMillis(0),
+        }))
+    }
+
+    /// The promises that an acknowledgement can break.
+    fn judge(&mut self, id: ConnectionId, packet_id: u16, stored: impl Fn(i64) -> usize) {
+        let connection = self.connection.as_mut().filter(|connection| connection.id == id);
+        let front = connection.and_then(|connection| connection.unacknowledged.pop_front());
+        let Some((expected, message)) = front else {
+            return self
+                .wrong
+                .push(format!("{packet_id} acknowledged, and nothing is owed on this connection"));
+        };
+        if expected != packet_id {
+            self.wrong.push(format!("{packet_id} acknowledged, and it was the turn of {expected}"));
+        }
+        self.acknowledged.insert(message.serial, message.n);
+        let promised = self.acknowledged.values().filter(|n| **n == message.n).count();
+        if stored(message.n) < promised {
+            self.wrong.push(format!("{} acknowledged and not stored", message.n));
+        }
+    }
+}
+
+impl FakeSession {
+    fn send(&mut self) {
+        let mut state = self.broker.state();
+        for going in self.outbox.drain(..) {
+            if state.deaf {
+                continue;
+            }
+            match going {
+                Going::Acknowledgement(packet_id) => {
+                    state.owed.retain(|(id, _)| *id != packet_id);
+                    state.pump();
+                }
+                Going::Barrier => {
+                    let at = Instant::now() + state.lag;
+                    if let Some(connection) = &mut state.connection {
+                        connection.inbox.push_back(Coming::BarrierPassed(at));
+                    }
+                }
+            }
+        }
+    }
+
+    fn step(&mut self) -> Option<Result<Incoming, Down>> {
+        let ended = match &self.broker.state().connection {
+            Some(connection) if connection.id == self.id => connection.ended.clone(),
+            Some(_) | None => Some(Down { kind: DownKind::Closed, message: "gone".to_owned() }),
+        };
+        if let Some(down) = ended {
+            return Some(Err(down));
+        }
+        self.send();
+        let mut state = self.broker.state();
+        state.pump();
+        state.hand_over().map(Ok)
+    }
+}
+
+impl Session for FakeSession {
+    async fn next(&mut self) -> Result<Incoming, Down> {
+        let changed = std::sync::Arc::clone(&self.broker.changed);
+        loop {
+            let changed = changed.notified();
+            if let Some(result) = self.step() {
+                return result;
+            }
+            let answer_at = self.broker.state().connection.as_ref().and_then(Connection::answer_at);
+            tokio::select! {
+                () = changed => {}
+                () = sleep_until(answer_at.unwrap_or_else(Instant::now)), if answer_at.is_some() => {}
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, _: Qos, packet_id: u16) {
+        let disk = self.broker.disk.clone();
+        self.broker.state().judge(self.id, packet_id, |n| disk.count(n));
+        self.outbox.push(Going::Acknowledgement(packet_id));
+    }
+
+    fn barrier(&mut self) {
+        self.outbox.push(Going::Barrier);
+    }
+
+    async fn disconnect(mut self) {
+        if self
+            .broker
+            .state()
+            .connection
+            .as_ref()
+            .is_some_and(|connection| connection.ended.is_none())
+        {
+            self.send();
+        }
+    }
+}
+
+impl Drop for FakeSession {
+    fn drop(&mut self) {
+        let mut state = self.broker.state();
+        if state.connection.as_ref().is_some_and(|connection| connection.id == self.id) {
+            state.connection = None;
+            state.deaf = false;
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! What the recorder promises, tested on the real tree with fake ports and paused time.
+
+/// How the line to the broker is made again, and how little is said about it.
+mod line;
+/// One actor dies, the others live on; too many deaths end the process.
+mod restarts;
+/// Whatever dies and fails, in whatever order: nothing is lost and nothing is stored twice.
+mod schedules;
+/// Starts in order, stops in reverse, each within its time.
+mod stopping;
+/// What is in memory is bounded, and retained messages are recorded once.
+mod window;
+/// A database that cannot be written is waited for, and nothing is acknowledged meanwhile.
+mod writing;
