@@ -103,17 +103,37 @@ impl<B: Broker> Line<B> {
                         return LineEvent::Unreachable(down, pause);
                     }
                 },
-                State::Up { session, heard, .. } => match session.next().await {
-                    Ok(incoming) => {
-                        *heard |= matches!(incoming, Incoming::Delivery(_));
-                        return LineEvent::Incoming(incoming);
-                    }
-                    Err(down) => {
-                        let down = self.suspect_another_client(down);
-                        let pause = self.fall(down.kind);
-                        return LineEvent::Lost(down, pause);
-                    }
-                },
+                State::Up { session, .. } => {
+                    let said = session.next().await;
+                    return self.on_said(said);
+                }
+            }
+        }
+    }
+
+    /// The next event that needs no waiting for, if there is one.
+    pub fn next_now(&mut self) -> Option<LineEvent> {
+        match &mut self.state {
+            State::Up { session, .. } => {
+                let said = session.next_now()?;
+                Some(self.on_said(said))
+            }
+            State::Down { .. } | State::Connecting { .. } => None,
+        }
+    }
+
+    fn on_said(&mut self, said: Result<Incoming, Down>) -> LineEvent {
+        match said {
+            Ok(incoming) => {
+                if let State::Up { heard, .. } = &mut self.state {
+                    *heard |= matches!(incoming, Incoming::Delivery(_));
+                }
+                LineEvent::Incoming(incoming)
+            }
+            Err(down) => {
+                let down = self.suspect_another_client(down);
+                let pause = self.fall(down.kind);
+                LineEvent::Lost(down, pause)
             }
         }
     }

@@ -176,6 +176,11 @@ pub trait Session: Unpin + 'static {
     /// The connection is over.
     fn next(&mut self) -> impl Future<Output = Result<Incoming, Down>>;
 
+    /// What has come already and needs no waiting for; `None`: nothing, or too little to tell.
+    fn next_now(&mut self) -> Option<Result<Incoming, Down>> {
+        None
+    }
+
     /// Queues the acknowledgement of a delivery of this connection (PUBACK, or PUBREC at QoS 2).
     fn acknowledge(&mut self, qos: Qos, packet_id: u16);
 

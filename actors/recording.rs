@@ -132,11 +132,22 @@ impl<B: Broker> Recording<B> {
                 biased;
                 () = stop.notified() => break,
                 answer = answer_of(&mut self.writing) => self.on_answer(answer),
-                event = self.line.next(), if may_read => self.on_line(event),
+                event = self.line.next(), if may_read => self.on_line_and_what_came_with_it(event),
                 () = sleep_until(wake_at) => {}
             }
         }
         self.finish().await;
+    }
+
+    /// One read often brings hundreds of messages: they are taken in one go, not each by a turn of the
+    /// loop, and go into one batch.
+    fn on_line_and_what_came_with_it(&mut self, event: LineEvent) {
+        self.on_line(event);
+        while self.window().has_room()
+            && let Some(event) = self.line.next_now()
+        {
+            self.on_line(event);
+        }
     }
 
     fn window(&mut self) -> &mut Window {

@@ -112,7 +112,9 @@ fn more_retained_messages_than_a_batch_holds_are_all_stored() {
         let broker = FakeBroker::new(disk.clone());
         broker.retain(12_000, Qos::AtMostOnce);
         disk.platter().locked = true;
-        let house = House::start(&broker, settings());
+        let mut settings = settings();
+        settings.mqtt.max_unacked = 64 << 20; // all of it may wait
+        let house = House::start(&broker, settings);
         eventually(60, "all have arrived", || house.published.snapshot().received == 12_000).await;
         broker.publish(1, Qos::AtLeastOnce);
         eventually(5, "a live one, too", || house.published.snapshot().received == 12_001).await;

@@ -300,6 +300,10 @@ impl Session for MqttSession {
         }
     }
 
+    fn next_now(&mut self) -> Option<Result<Incoming, Down>> {
+        self.buffered().transpose()
+    }
+
     fn acknowledge(&mut self, qos: Qos, packet_id: u16) {
         match qos {
             Qos::AtMostOnce => {}
