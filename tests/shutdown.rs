@@ -92,7 +92,7 @@ fn a_stop_ends_in_time_when_the_database_is_locked_and_nothing_is_lost() {
     recorder.event("write_failed");
     recorder.stop();
     drop(lock);
-    scene.settle(Recorder::start(&settings), &published);
+    scene.settle(scene.recorder(&settings), &published);
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn a_second_signal_ends_a_stop_that_waits_at_once() {
     assert!(code.is_some_and(|code| code != 0), "not an orderly end: {code:?}");
     recorder.event("forced_exit");
     drop(lock);
-    scene.settle(Recorder::start(&settings), &published);
+    scene.settle(scene.recorder(&settings), &published);
 }
 
 /// A second signal must not run the finalisation twice, nor hurt what the first has begun.
@@ -130,7 +130,7 @@ fn a_burst_of_signals_loses_nothing() {
     }
     recorder.exit_code(STOP_MAX);
     assert!(recorder.events("stopped").len() <= 1, "finalised twice");
-    scene.settle(Recorder::start(&settings), &publisher.finish());
+    scene.settle(scene.recorder(&settings), &publisher.finish());
 }
 
 /// Another process (this one) that holds the database for itself until dropped.

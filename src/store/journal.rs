@@ -19,6 +19,7 @@ use rusqlite::{CachedStatement, Connection, ErrorCode, params};
 use super::cause::{sentence, write_error};
 use super::history::History;
 use super::open::FileId;
+use super::retained::Retained;
 use super::rows;
 use super::statements as sql;
 use super::statements::Statements;
@@ -37,7 +38,7 @@ pub struct SqliteJournal {
     pub(super) history: History,
     /// The last batch that is durable, and its number in the ledger.
     pub(super) last: Option<(BatchId, i64)>,
-    pub(super) known_filters: Vec<String>,
+    pub(super) retained: Retained,
 }
 
 impl fmt::Debug for SqliteJournal {
@@ -51,7 +52,9 @@ struct Written {
     row: Row,
     tally: Tally,
     events: Vec<Event>,
-    known_filters: Option<Vec<String>>,
+    /// Digests of retained messages recorded while their filter is new.
+    new_retained: Vec<u64>,
+    settled_filters: Option<Vec<String>>,
     /// Ledger rows below this number are gone.
     forgotten_below: Option<i64>,
 }
@@ -71,13 +74,12 @@ impl Journal for SqliteJournal {
         self.check_file()?;
         // An opening changes the ledger before the deliveries after it are judged; a transaction
         // that fails must leave no trace of it.
-        let before =
-            batch.opening.as_ref().map(|_| (self.ledger.clone(), self.known_filters.clone()));
+        let before = batch.opening.as_ref().map(|_| (self.ledger.clone(), self.retained.clone()));
         match self.in_transaction(|journal| journal.write(batch, events)) {
             Ok(written) => Ok(self.adopt(written)),
             Err(error) => {
-                if let Some((ledger, known_filters)) = before {
-                    (self.ledger, self.known_filters) = (ledger, known_filters);
+                if let Some((ledger, retained)) = before {
+                    (self.ledger, self.retained) = (ledger, retained);
                 }
                 Err(error)
             }
@@ -168,21 +170,23 @@ impl SqliteJournal {
             let resumed = self.open_connection(batch, opening, &mut noticed)?;
             cleared = !resumed;
         }
-        let tally = self.write_records(batch, now, &mut noticed)?;
+        let mut new_retained = Vec::new();
+        let tally = self.write_records(batch, now, &mut noticed, &mut new_retained)?;
         self.write_account(&tally)?;
-        let known_filters = self.settle_filters(&batch.settled_filters)?;
+        let settled_filters = self.settle_filters(&batch.settled_filters)?;
         let number = self.last.map_or(1, |(_, number)| number + 1);
         let row = Row::of(batch, number, now, self.ledger.fresh_before(batch));
         let trimmed_below = self.write_ledger(&row)?;
         self.write_events(events)?;
         self.write_events(&noticed)?;
         let forgotten_below = if cleared { Some(number) } else { trimmed_below };
-        Ok(Written { row, tally, events: noticed, known_filters, forgotten_below })
+        Ok(Written { row, tally, events: noticed, new_retained, settled_filters, forgotten_below })
     }
 
     /// The transaction is durable: what it did becomes what we know.
     fn adopt(&mut self, written: Written) -> Receipt {
-        let Written { row, tally, events, known_filters, forgotten_below } = written;
+        let Written { row, tally, events, new_retained, settled_filters, forgotten_below } =
+            written;
         let ledger_number = row.number;
         self.last = Some((row.batch, row.number));
         self.ledger.push(&row);
@@ -190,8 +194,9 @@ impl SqliteJournal {
             self.history.forget_below(point);
         }
         self.history.push(&row);
-        if let Some(filters) = known_filters {
-            self.known_filters = filters;
+        self.retained.record(&new_retained);
+        if let Some(filters) = settled_filters {
+            self.retained.settle(filters);
         }
         Receipt { ledger_number, repeated: false, tally, events }
     }
@@ -212,7 +217,8 @@ impl SqliteJournal {
         if !resumed {
             self.conn.execute(sql::LEDGER_CLEAR, [])?;
             self.set_meta(rows::SUBSCRIBED, "[]")?;
-            self.known_filters.clear();
+            self.conn.execute(sql::RETAINED_CLEAR, [])?;
+            self.retained = Retained::default();
         }
         if !same {
             self.set_meta(rows::SESSION, &opening.session)?;
@@ -250,6 +256,7 @@ impl SqliteJournal {
         batch: &Batch,
         now: UnixMillis,
         noticed: &mut Vec<Event>,
+        new_retained: &mut Vec<u64>,
     ) -> rusqlite::Result<Tally> {
         let mut rolled_back = None;
         let mut tally = Tally::default();
@@ -259,13 +266,20 @@ impl SqliteJournal {
                 rolled_back = rolled_back.or_else(|| self.ledger.rolled_back(record));
                 let outcome = if self.ledger.is_redelivery(record) {
                     Outcome::Duplicate(Repeat::Redelivery)
-                } else if is_known_retained(record, &self.routes, &self.known_filters) {
+                } else if self.retained.is_repeat(record, route_of(record.route, &self.routes)) {
                     Outcome::Duplicate(Repeat::Retained)
                 } else {
                     writer.write(record)?
                 };
+                if record.retain && outcome == Outcome::Stored {
+                    new_retained.push(record.digest);
+                }
                 tally.add(record.route, outcome, 1);
             }
+        }
+        for digest in new_retained.iter() {
+            let mut statement = self.conn.prepare_cached(sql::RETAINED_INSERT)?;
+            statement.execute(params![digest.cast_signed()])?;
         }
         if let Some(from) = rolled_back {
             let detail = format!(
@@ -329,9 +343,10 @@ impl SqliteJournal {
     }
 
     fn settle_filters(&self, filters: &[String]) -> rusqlite::Result<Option<Vec<String>>> {
-        if filters.is_empty() || filters == self.known_filters {
+        if filters.is_empty() || self.retained.has_settled(filters) {
             return Ok(None);
         }
+        self.conn.execute(sql::RETAINED_CLEAR, [])?;
         let text = serde_json::Value::from(filters.to_vec()).to_string();
         self.set_meta(rows::SUBSCRIBED, &text)?;
         Ok(Some(filters.to_vec()))
@@ -347,14 +362,6 @@ fn history_end(conn: &Connection) -> rusqlite::Result<Option<UnixMillis>> {
     let at: Option<i64> =
         conn.query_row("SELECT max(at) FROM barograph_ledger", [], |row| row.get(0))?;
     Ok(at.map(UnixMillis))
-}
-
-/// A retained message that comes because we subscribed again: it was recorded when the subscription
-/// was new.
-fn is_known_retained(record: &Record, routes: &[Route], known_filters: &[String]) -> bool {
-    record.retain
-        && !record.dup
-        && route_of(record.route, routes).is_some_and(|route| known_filters.contains(&route.topic))
 }
 
 fn route_of(id: RouteId, routes: &[Route]) -> Option<&Route> {

@@ -7,6 +7,7 @@ mod cause;
 mod history;
 mod journal;
 mod open;
+mod retained;
 mod rows;
 mod schema;
 mod statements;

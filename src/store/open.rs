@@ -15,6 +15,7 @@ use tracing::info;
 use super::cause::{folder_of, open_error, permanence, sentence};
 use super::history::History;
 use super::journal::SqliteJournal;
+use super::retained::Retained;
 use super::statements::{CACHED_MAX, Statements};
 use super::{rows, schema};
 
@@ -78,7 +79,7 @@ impl Opener {
         })?;
         let ledger_rows = rows::ledger(&conn).map_err(failed)?;
         let last = ledger_rows.last().map(|row| (row.batch, row.number));
-        let known_filters = rows::known_filters(&conn).map_err(failed)?;
+        let retained = Retained::load(&conn).map_err(failed)?;
         info!(event = event::DATABASE_OPENED, database = %path.display(), "database {} opened", path.display());
         Ok(SqliteJournal {
             statements: Statements::new(&self.routes),
@@ -90,7 +91,7 @@ impl Opener {
             ledger: Ledger::load(&ledger_rows),
             history: History::of(&ledger_rows),
             last,
-            known_filters,
+            retained,
         })
     }
 

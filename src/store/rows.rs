@@ -1,5 +1,7 @@
 //! Reading back what the journal wrote.
 
+use std::collections::HashSet;
+
 use barograph_actors::account::{Outcome, RouteId, Tally};
 use barograph_actors::batch::BatchId;
 use barograph_actors::delivery::{ConnectionId, UnixMillis};
@@ -48,6 +50,14 @@ pub(super) fn known_filters(conn: &Connection) -> rusqlite::Result<Vec<String>> 
         .and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok())
         .map(strings)
         .unwrap_or_default())
+}
+
+/// Digests of the retained messages that were recorded while their filter was new. (SQLite's integers
+/// are signed: the bits are the same.)
+pub(super) fn retained(conn: &Connection) -> rusqlite::Result<HashSet<u64>> {
+    let mut statement = conn.prepare("SELECT digest FROM barograph_retained")?;
+    let digests = statement.query_map([], |row| row.get::<_, i64>(0))?;
+    digests.map(|digest| digest.map(i64::cast_unsigned)).collect()
 }
 
 fn strings(list: serde_json::Value) -> Vec<String> {

@@ -6,6 +6,9 @@ pub(super) const LEDGER_INSERT: &str = "INSERT INTO barograph_ledger (number, ru
     connection, at, confirmed, fresh_seen, entries) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 pub(super) const LEDGER_TRIM: &str = "DELETE FROM barograph_ledger WHERE number < ?1";
 pub(super) const LEDGER_CLEAR: &str = "DELETE FROM barograph_ledger";
+pub(super) const RETAINED_INSERT: &str =
+    "INSERT OR IGNORE INTO barograph_retained (digest) VALUES (?1)";
+pub(super) const RETAINED_CLEAR: &str = "DELETE FROM barograph_retained";
 pub(super) const QUARANTINE_INSERT: &str = "INSERT INTO barograph_quarantine (received_at, route, \
     topic, payload, size, qos, reason, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 pub(super) const EVENT_INSERT: &str =
