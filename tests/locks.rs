@@ -69,6 +69,7 @@ fn a_removed_lock_file_lets_no_second_instance_in() {
     let settings = scene.settings().path("instance", "lock_file", &scene.folder.path("my.lock"));
     let recorder = scene.recorder(&settings);
     fs::remove_file(scene.folder.path("my.lock")).expect("it is there");
+    assert!(recorder.event("lock_lost").to_string().contains("my.lock"), "which file");
     let (outcome, _) = second_start(&settings);
     assert_eq!(outcome.code, Some(75), "{outcome:?}");
     assert_undisturbed(recorder);

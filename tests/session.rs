@@ -1,6 +1,7 @@
 //! The session at the broker: subscriptions, retained messages, qualities of service, credentials, rivals.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::process::Command;
 use std::time::Duration;
 
@@ -116,6 +117,26 @@ fn a_session_taken_over_is_said_and_not_fought_for() {
         recorder.events("broker_connected").len() == again
     });
     drop(rival);
+}
+
+/// A broker that gives the reason of MQTT 5 (Mosquitto 2.0.11 does not).
+#[test]
+fn a_session_taken_over_by_the_brokers_own_word_is_left_alone_for_a_minute() {
+    let broker = std::net::TcpListener::bind("127.0.0.1:0").expect("any port");
+    let port = broker.local_addr().expect("bound").port();
+    let scene = Scene::new();
+    let url = format!("mqtt://127.0.0.1:{port}");
+    let settings = scene.settings().text("mqtt", "url", &url).text("mqtt", "protocol", "5");
+    let recorder = Recorder::start(&settings);
+    let (mut line, _) = broker.accept().expect("the recorder connects");
+    let mut from_it = [0; 4096];
+    for answer in [&[0x20, 3, 0, 0, 0][..], &[0x90, 4, 0, 1, 0, 1, 0xe0, 2, 0x8e, 0]] {
+        assert!(line.read(&mut from_it).expect("it speaks") > 0);
+        line.write_all(answer).expect("it listens");
+    }
+    assert_eq!(recorder.event("session_taken_over")["cause"], "taken_over");
+    broker.set_nonblocking(true).expect("a listener");
+    wait::while_true("it stays away", Duration::from_secs(3), || broker.accept().is_err());
 }
 
 #[test]
