@@ -9,6 +9,7 @@ pub mod fault_socket;
 pub mod lock;
 pub mod logging;
 pub mod mqtt;
+pub mod paths;
 pub mod process;
 pub mod run;
 pub mod signals;

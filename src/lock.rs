@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use barograph_actors::supervise::supervisor::InstanceLock;
 use fslock::LockFile;
 
+use crate::paths::folder_of;
 use crate::process::{self, Holder};
 
 /// A lock, held for as long as it lives.
@@ -109,31 +110,6 @@ pub fn database_lock_path(database: &Path) -> PathBuf {
     let mut path = database.as_os_str().to_owned();
     path.push(".lock");
     PathBuf::from(path)
-}
-
-/// The one path of a file that may not exist yet: absolute, without symbolic links.
-///
-/// # Errors
-/// Its folder does not exist or cannot be read.
-pub fn real_path(path: &Path) -> io::Result<PathBuf> {
-    if let Ok(real) = fs::canonicalize(path) {
-        return Ok(real);
-    }
-    // A link to a file that does not exist yet leads to where it will be made.
-    if let Ok(target) = fs::read_link(path) {
-        return real_path(&folder_of(path).join(target));
-    }
-    let name = path
-        .file_name()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "it names no file"))?;
-    Ok(fs::canonicalize(folder_of(path))?.join(name))
-}
-
-fn folder_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
-    }
 }
 
 /// Who holds a lock, by the kernel's list; takes and changes nothing.

@@ -17,8 +17,9 @@ use barograph_actors::{event, exit_code};
 use barograph_config::{Settings, Synchronous};
 use tracing::{info, warn};
 
-use crate::lock::{Lock, LockError, Locks, database_lock_path, real_path};
+use crate::lock::{Lock, LockError, Locks, database_lock_path};
 use crate::mqtt::MqttBroker;
+use crate::paths::real_path;
 use crate::signals::Signals;
 use crate::store::Opener;
 use crate::{fault_socket, systemd, world};

@@ -1,10 +1,12 @@
 //! From an error code to what is wrong, where, and what to do.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use barograph_actors::exit_code;
 use barograph_actors::ports::{OpenError, WriteCause, WriteError, WriteOutcome};
 use rusqlite::ErrorCode;
+
+use crate::paths::folder_of;
 
 /// A failure that has been understood.
 #[derive(Debug)]
@@ -50,14 +52,6 @@ fn cannot_open(path: &Path) -> WriteCause {
             Ok(meta) if meta.permissions().readonly() => WriteCause::ReadOnly,
             Ok(_) => WriteCause::Permission,
         },
-    }
-}
-
-/// The folder that a path is in; `.` for a bare name.
-pub(super) fn folder_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
-        _ => PathBuf::from("."),
     }
 }
 

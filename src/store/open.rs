@@ -12,7 +12,9 @@ use nix::unistd::{AccessFlags, access};
 use rusqlite::{Connection, OpenFlags};
 use tracing::info;
 
-use super::cause::{folder_of, open_error, permanence, sentence};
+use crate::paths::folder_of;
+
+use super::cause::{open_error, permanence, sentence};
 use super::history::History;
 use super::journal::SqliteJournal;
 use super::retained::Retained;

@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use barograph_config::filter_matches;
 use bytes::Bytes;
 use rumqttc::mqttbytes::v4::{
     Connect, ConnectReturnCode, LastWill, Packet, Publish, SubAck, Subscribe, SubscribeFilter,
@@ -360,7 +361,7 @@ impl Hub {
                 continue;
             }
             return_codes.push(SubscribeReasonCode::Success(qos));
-            for kept in self.retained.values().filter(|kept| topic::matches(&path, &kept.topic)) {
+            for kept in self.retained.values().filter(|kept| filter_matches(&path, &kept.topic)) {
                 let qos = lower(kept.qos, qos);
                 let message = Publish { retain: true, qos, ..kept.clone() };
                 session.enqueue(message, &mut self.stats);

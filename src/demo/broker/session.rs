@@ -14,7 +14,7 @@ use rumqttc::mqttbytes::v4::{
 
 use super::Limits;
 use super::hub::{ConnectionId, Stats};
-use super::topic;
+use barograph_config::filter_matches;
 
 /// Filters of one session; one more is refused in the SUBACK.
 const SUBSCRIPTIONS_LEN_MAX: usize = 1000;
@@ -148,7 +148,7 @@ impl Session {
     /// deliver a message once.
     pub(super) fn granted(&self, topic: &str) -> Option<QoS> {
         let matching =
-            self.subscriptions.iter().filter(|(filter, _)| topic::matches(filter, topic));
+            self.subscriptions.iter().filter(|(filter, _)| filter_matches(filter, topic));
         matching.map(|(_, qos)| *qos).reduce(|a, b| if a < b { b } else { a })
     }
 
