@@ -1,5 +1,6 @@
 //! What cannot become a row is kept with its bytes and the reason: never a panic, never a disconnect, never silence.
 
+use crate::support::heavy;
 use crate::support::publisher::publish_one;
 use crate::support::recorder::Recorder;
 use crate::support::scene::Scene;
@@ -87,6 +88,23 @@ fn the_largest_packet_is_the_operators_to_choose() {
     let kept = quarantined(&scene);
     assert_eq!(kept.len(), 1, "{kept:?}");
     assert_eq!((kept[0].reason.as_str(), kept[0].size), ("too_large", 1025));
+    assert_unmoved(&recorder);
+    end(scene, recorder);
+}
+
+/// Read and forgotten, not buffered: whatever a broker sends, the memory is bounded.
+#[test]
+fn a_packet_of_100_mib_is_skipped_without_being_held_in_memory() {
+    let _turn = heavy::turn();
+    let scene = Scene::new();
+    let recorder = scene.recorder(&scene.settings());
+    publish_one(scene.broker.port(), "load/n", &vec![b' '; 100 << 20], false);
+    publish_one(scene.broker.port(), "load/n", br#"{"n":2}"#, false);
+    scene.fills_to(&recorder, "load", 1);
+    let kept = quarantined(&scene);
+    assert_eq!((kept[0].reason.as_str(), kept[0].size), ("too_large", 100 << 20));
+    let peak = recorder.process.peak_rss_kib();
+    assert!(peak < 32 * 1024, "peak RSS {peak} KiB");
     assert_unmoved(&recorder);
     end(scene, recorder);
 }
