@@ -16,6 +16,9 @@ use crate::run::Failed;
 /// wait 10 s.
 const STOP_WITHIN: Duration = Duration::from_millis(9_300);
 
+/// For the line that says so.
+const LAST_WORD_WITHIN: Duration = Duration::from_millis(100);
+
 /// Hands signals to the supervisor, also those that came before it was there.
 #[derive(Debug, Clone, Default)]
 pub struct Signals {
@@ -53,15 +56,16 @@ impl Signals {
     fn on_signal(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if state.asked {
-            warn!(
-                event = event::FORCED_EXIT,
-                "a second signal: ending at once; what is not acknowledged stays at the broker"
-            );
-            std::process::exit(exit_code::INTERRUPTED);
+            say_and_exit(exit_code::INTERRUPTED, || {
+                warn!(
+                    event = event::FORCED_EXIT,
+                    "a second signal: ending at once; what is not acknowledged stays at the broker"
+                );
+            });
         }
         state.asked = true;
-        info!("asked to stop; a second signal ends at once");
         thread::spawn(end_in_time);
+        thread::spawn(|| info!("asked to stop; a second signal ends at once"));
         if let Some(supervisor) = &state.supervisor {
             supervisor.do_send(Shutdown);
         }
@@ -79,14 +83,23 @@ pub fn on_signal(handler: impl FnMut() + Send + 'static) -> Result<(), Failed> {
     })
 }
 
-/// Whatever the broker or the disk does: it was asked to stop, and it stops. Nothing acknowledged
-/// is lost by it.
+/// Whatever the broker or the disk does: it was asked to stop, and it stops. Nothing acknowledged is
+/// lost by it.
 fn end_in_time() {
     thread::sleep(STOP_WITHIN);
-    warn!(
-        event = event::FORCED_EXIT,
-        "the ordered stop took too long: ending without it; what is not acknowledged stays at the \
-         broker"
-    );
-    std::process::exit(exit_code::OK);
+    say_and_exit(exit_code::OK, || {
+        warn!(
+            event = event::FORCED_EXIT,
+            "the ordered stop took too long: ending without it; what is not acknowledged stays at \
+             the broker"
+        );
+    });
+}
+
+/// Ends the process. A log that cannot be written (a full pipe, a hanging disk) does not hold it up:
+/// the line is said on a thread of its own.
+fn say_and_exit(code: i32, say: fn()) -> ! {
+    thread::spawn(say);
+    thread::sleep(LAST_WORD_WITHIN);
+    std::process::exit(code)
 }

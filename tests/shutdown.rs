@@ -1,15 +1,18 @@
 //! SIGINT and SIGTERM end the recorder within ten seconds and with exit code 0, whatever broker and disk do.
 
-use std::thread;
+use std::io::Write;
 use std::time::{Duration, Instant};
+use std::{fs, thread};
 
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::support::heavy;
 use crate::support::ports::free_port;
 use crate::support::publisher::{self, Load, Publisher};
-use crate::support::recorder::{Recorder, STOP_MAX};
+use crate::support::recorder::{Recorder, STOP_MAX, barograph_with};
 use crate::support::scene::Scene;
+use crate::support::wait;
 
 #[test]
 fn a_stop_under_full_load_commits_and_acknowledges_what_is_in_hand() {
@@ -114,6 +117,30 @@ fn a_second_signal_ends_a_stop_that_waits_at_once() {
     recorder.event("forced_exit");
     drop(lock);
     scene.settle(scene.recorder(&settings), &published);
+}
+
+/// Whoever should read the log has hung up without closing it: each line would wait for ever.
+#[test]
+fn a_log_that_nobody_reads_does_not_hold_up_the_stop() {
+    const PIPE_BYTES: usize = 65_536;
+    let scene = Scene::new();
+    let (_unread, mut full) = std::io::pipe().expect("a pipe");
+    full.write_all(&[b' '; PIPE_BYTES]).expect("room for just that");
+    let mut command = barograph_with("run", &scene.settings());
+    let mut child = command.stderr(full).spawn().expect("the program");
+    let caught = format!("/proc/{}/status", child.id());
+    wait::until_true("it handles signals", Duration::from_secs(10), || {
+        let status = fs::read_to_string(&caught).expect("it runs");
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).expect("a mask");
+        let mask = u64::from_str_radix(mask.trim(), 16).expect("hexadecimal");
+        mask & (1 << (Signal::SIGTERM as u64 - 1)) != 0
+    });
+    let pid = Pid::from_raw(i32::try_from(child.id()).expect("a process id"));
+    kill(pid, Signal::SIGTERM).expect("our own child");
+    let began = Instant::now();
+    let status = child.wait().expect("our own child");
+    assert!(began.elapsed() < STOP_MAX, "it took {:?}", began.elapsed());
+    assert_eq!(status.code(), Some(0));
 }
 
 /// A second signal must not run the finalisation twice, nor hurt what the first has begun.
