@@ -239,7 +239,8 @@ impl Ledger {
     }
 
     /// Rows that are not confirmed.
-    pub fn unconfirmed_len(&self) -> usize {
+    #[cfg(test)]
+    fn unconfirmed_len(&self) -> usize {
         self.unconfirmed.len()
     }
 

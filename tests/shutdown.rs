@@ -143,6 +143,7 @@ fn a_log_that_nobody_reads_does_not_hold_up_the_stop() {
         thread::sleep(Duration::from_millis(20));
     }
     let _ = child.kill();
+    child.wait().expect("our own child");
     assert_eq!(ended.and_then(|status| status.code()), Some(0), "within {STOP_MAX:?}");
 }
 

@@ -3,6 +3,8 @@
 use rusqlite::Connection;
 
 use crate::support::publisher::Load;
+/// The recorder's route; QoS 2 is the most it asks for, so a message keeps the QoS it was published with.
+pub(crate) use crate::support::settings::MAGNETIC as ROUTE;
 use crate::support::wire::Wire;
 
 pub(crate) const TOPIC: &str = "backacres/house/weatherstation/magneticfluxsensor/";
@@ -10,18 +12,6 @@ pub(crate) const FILTER: &str = "+/+/weatherstation/magneticfluxsensor/#";
 /// The session at the broker, whoever holds it.
 pub(crate) const CLIENT_ID: &str = "recorder";
 pub(crate) const TABLE: &str = "magnetic_flux_data";
-
-/// The recorder's route; QoS 2 is the most it asks for, so a message keeps the QoS it was published with.
-pub(crate) const ROUTE: &str = r#"
-[[route]]
-topic = "+/+/weatherstation/magneticfluxsensor/#"
-table = "magnetic_flux_data"
-qos = 2
-[route.columns]
-x = { field = "x", type = "real", required = true }
-y = { field = "y", type = "real", required = true }
-z = { field = "z", type = "real", required = true }
-"#;
 
 /// What the recorder makes of that route.
 const SCHEMA: &str = "
