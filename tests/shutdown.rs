@@ -140,7 +140,7 @@ fn a_log_that_nobody_reads_does_not_hold_up_the_stop() {
     let (began, mut ended) = (Instant::now(), None);
     while ended.is_none() && began.elapsed() < STOP_MAX {
         ended = child.try_wait().expect("our own child");
-        thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20)); // between two looks
     }
     let _ = child.kill();
     child.wait().expect("our own child");
