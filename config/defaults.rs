@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::settings::{
-    BrokerUrl, Column, Database, Format, Index, Instance, Kind, Level, Log, Mqtt, OnBad, Protocol,
-    Qos, Route, Settings, Supervision, Synchronous,
+    BrokerUrl, Column, Database, Format, Health, Index, Instance, Kind, Level, Log, Mqtt, OnBad,
+    Protocol, Qos, Quarantine, Route, Settings, Spool, Supervision, Synchronous,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -24,7 +24,19 @@ impl Settings {
         Self {
             instance: Instance { lock_file: lock_beside(&database.path) },
             mqtt: mqtt(hostname),
+            spool: Spool {
+                dir: spool_beside(&database.path),
+                max_size: 256 * MIB,
+                min_free: 64 * MIB,
+            },
             database,
+            health: Health {
+                max_write_failures: 10,
+                no_write_issue_after: MINUTE,
+                probe_min: Duration::from_secs(1),
+                probe_max: MINUTE,
+            },
+            quarantine: Quarantine { max_rows: 100_000, max_age: 365 * DAY },
             supervisor: Supervision {
                 backoff_min: Duration::from_millis(100),
                 backoff_max: Duration::from_secs(30),
@@ -60,6 +72,7 @@ fn mqtt(hostname: &str) -> Mqtt {
         reconnect_max: MINUTE,
         ca_file: None,
         client_auth: None,
+        watch_drops: true,
     }
 }
 
@@ -71,6 +84,11 @@ pub(crate) fn client_id(hostname: &str) -> String {
 /// The lock file's default place: in the database's directory.
 pub(crate) fn lock_beside(database: &Path) -> PathBuf {
     database.with_file_name("barograph.lock")
+}
+
+/// The spool's default place: a folder in the database's directory.
+pub(crate) fn spool_beside(database: &Path) -> PathBuf {
+    database.with_file_name("spool")
 }
 
 /// The index of a route that names none.
@@ -125,6 +143,7 @@ fn weathermeters() -> Route {
             index("idx_weather_timestamp", "timestamp"),
             index("idx_weather_created", "created_at"),
         ],
+        silent_after: Some(5 * MINUTE),
     }
 }
 
@@ -137,5 +156,6 @@ fn magneticfluxsensor() -> Route {
         unique: Vec::new(),
         columns: vec![required("x"), required("y"), required("z")],
         indexes: vec![index("idx_flux_created", "created_at")],
+        silent_after: Some(5 * MINUTE),
     }
 }

@@ -113,6 +113,9 @@ pub(crate) const ROOT: Table = Table {
         key("instance", Wants::Table, "[instance]"),
         key("mqtt", Wants::Table, "[mqtt]"),
         key("database", Wants::Table, "[database]"),
+        key("spool", Wants::Table, "[spool]"),
+        key("health", Wants::Table, "[health]"),
+        key("quarantine", Wants::Table, "[quarantine]"),
         key("supervisor", Wants::Table, "[supervisor]"),
         key("log", Wants::Table, "[log]"),
         key("route", Wants::Routes, "[[route]]"),
@@ -145,6 +148,7 @@ pub(crate) const MQTT: Table = Table {
         key("ca_file", Wants::Path, r#""/etc/barograph/ca.pem""#),
         key("client_cert", Wants::Path, r#""/etc/barograph/client.pem""#),
         key("client_key", Wants::Path, r#""/etc/barograph/client.key""#),
+        key("watch_drops", Wants::Flag, "true"),
     ],
 };
 
@@ -156,6 +160,36 @@ pub(crate) const DATABASE: Table = Table {
         key("busy_timeout", millis(0, 10 * MINUTE * 1000), r#""1s""#),
         key("commit_interval", millis(0, HOUR * 1000), r#""0s""#),
         key("synchronous", Wants::Word, r#""full""#),
+    ],
+};
+
+/// `[spool]`
+pub(crate) const SPOOL: Table = Table {
+    name: "spool",
+    keys: &[
+        key("dir", Wants::Path, r#""/var/lib/barograph/spool""#),
+        key("max_size", Wants::Size { min: 64 << 10, max: 1 << 44 }, r#""256 MiB""#),
+        key("min_free", Wants::Size { min: 0, max: 1 << 44 }, r#""64 MiB""#),
+    ],
+};
+
+/// `[health]`
+pub(crate) const HEALTH: Table = Table {
+    name: "health",
+    keys: &[
+        key("max_write_failures", Wants::Whole { min: 1, max: 1_000_000 }, "10"),
+        key("no_write_issue_after", millis(100, DAY * 1000), r#""60s""#),
+        key("probe_min", millis(10, DAY * 1000), r#""1s""#),
+        key("probe_max", millis(10, DAY * 1000), r#""60s""#),
+    ],
+};
+
+/// `[quarantine]`
+pub(crate) const QUARANTINE: Table = Table {
+    name: "quarantine",
+    keys: &[
+        key("max_rows", Wants::Whole { min: 1, max: 1 << 40 }, "100000"),
+        key("max_age", millis(1000, 100 * YEAR * 1000), r#""365days""#),
     ],
 };
 
@@ -193,6 +227,7 @@ pub(crate) const ROUTE: Table = Table {
         key("unique", Wants::Names, r#"["timestamp"]"#),
         key("columns", Wants::Table, "{ temperature = \"temperature\" }"),
         key("indexes", Wants::Table, "{ idx_weather_created = [\"created_at\"] }"),
+        key("silent_after", millis(100, YEAR * 1000), r#""5min""#),
     ],
 };
 
@@ -211,7 +246,8 @@ pub(crate) const COLUMN: Table = Table {
 };
 
 /// The tables whose keys an environment variable can set, too.
-pub(crate) const SECTIONS: [&Table; 5] = [&INSTANCE, &MQTT, &DATABASE, &SUPERVISOR, &LOG];
+pub(crate) const SECTIONS: [&Table; 8] =
+    [&INSTANCE, &MQTT, &DATABASE, &SPOOL, &HEALTH, &QUARANTINE, &SUPERVISOR, &LOG];
 
 /// A key that the settings file knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

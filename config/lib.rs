@@ -58,8 +58,9 @@ pub use keys::{KnownKey, known_keys};
 pub use load::{LoadError, Loaded, NamedBy, load, load_text};
 pub use problems::{Place, Problem, Problems};
 pub use settings::{
-    BrokerUrl, ClientAuth, Column, Database, Format, Index, Instance, Kind, Level, Log, Mqtt,
-    OnBad, Protocol, Qos, Route, Secret, Settings, Supervision, Synchronous,
+    BrokerUrl, ClientAuth, Column, Database, Format, Health, Index, Instance, Kind, Level, Log,
+    Mqtt, OnBad, Protocol, Qos, Quarantine, Route, Secret, Settings, Spool, Supervision,
+    Synchronous,
 };
 pub use topic::{filter_matches, filters_overlap};
 pub use world::{Overrides, World};

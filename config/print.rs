@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use crate::names::print_pointer;
 use crate::redact::HIDDEN;
-use crate::settings::{Column, Database, Log, Mqtt, OnBad, Route, Settings, Supervision};
+use crate::settings::{
+    Column, Database, Health, Log, Mqtt, OnBad, Quarantine, Route, Settings, Spool, Supervision,
+};
 use crate::values::{print_duration, print_size};
 
 impl Settings {
@@ -17,6 +19,9 @@ impl Settings {
         page.path("lock_file", Some(&self.instance.lock_file));
         mqtt(&mut page, &self.mqtt);
         database(&mut page, &self.database);
+        spool(&mut page, &self.spool);
+        health(&mut page, &self.health);
+        quarantine(&mut page, &self.quarantine);
         supervisor(&mut page, &self.supervisor);
         log(&mut page, &self.log);
         for route in &self.routes {
@@ -90,6 +95,7 @@ fn mqtt(page: &mut Page, mqtt: &Mqtt) {
     let auth = mqtt.client_auth.as_ref();
     page.path("client_cert", auth.map(|auth| auth.cert_file.as_path()));
     page.path("client_key", auth.map(|auth| auth.key_file.as_path()));
+    page.raw("watch_drops", &mqtt.watch_drops.to_string());
 }
 
 fn database(page: &mut Page, database: &Database) {
@@ -98,6 +104,27 @@ fn database(page: &mut Page, database: &Database) {
     page.duration("busy_timeout", database.busy_timeout);
     page.duration("commit_interval", database.commit_interval);
     page.text("synchronous", Some(database.synchronous.as_str()));
+}
+
+fn spool(page: &mut Page, spool: &Spool) {
+    page.header("[spool]");
+    page.path("dir", Some(&spool.dir));
+    page.size("max_size", spool.max_size);
+    page.size("min_free", spool.min_free);
+}
+
+fn health(page: &mut Page, health: &Health) {
+    page.header("[health]");
+    page.raw("max_write_failures", &health.max_write_failures.to_string());
+    page.duration("no_write_issue_after", health.no_write_issue_after);
+    page.duration("probe_min", health.probe_min);
+    page.duration("probe_max", health.probe_max);
+}
+
+fn quarantine(page: &mut Page, quarantine: &Quarantine) {
+    page.header("[quarantine]");
+    page.raw("max_rows", &quarantine.max_rows.to_string());
+    page.duration("max_age", quarantine.max_age);
 }
 
 fn supervisor(page: &mut Page, supervisor: &Supervision) {
@@ -124,6 +151,9 @@ fn print_route(page: &mut Page, route: &Route) {
     page.text("table", Some(&route.table));
     page.raw("qos", &route.qos.number().to_string());
     page.names("unique", &route.unique);
+    if let Some(after) = route.silent_after {
+        page.duration("silent_after", after);
+    }
     page.header("[route.columns]");
     for column in &route.columns {
         page.raw(&column.name, &attributes(column));

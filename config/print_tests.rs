@@ -78,6 +78,7 @@ fn routes() -> impl Strategy<Value = Vec<Route>> {
                 qos: Qos::from_number(qos).unwrap(),
                 unique: if unique { vec!["a".into(), "z".into()] } else { Vec::new() },
                 columns: vec![columns.0, columns.1],
+                silent_after: indexed.then_some(Duration::from_millis(100 + u64::from(unique))),
                 indexes: indexed
                     .then(|| Index {
                         name: format!("i{index}"),
@@ -122,6 +123,12 @@ fn any_settings() -> impl Strategy<Value = Settings> {
         settings.database.commit_interval = times.4;
         settings.database.synchronous = if newer { Synchronous::Full } else { Synchronous::Normal };
         settings.instance.lock_file = texts.3.join("lock");
+        settings.spool.dir = settings.instance.lock_file.join("spool");
+        (settings.spool.max_size, settings.spool.min_free) = (numbers.2.max(64 << 10), numbers.2);
+        settings.health.max_write_failures = numbers.3;
+        (settings.health.probe_min, settings.health.probe_max) = (times.2, times.2);
+        settings.quarantine.max_rows = numbers.2;
+        settings.mqtt.watch_drops = json;
         settings.supervisor.backoff_min = times.3;
         settings.supervisor.backoff_max = times.3;
         settings.supervisor.intensity = numbers.3;

@@ -1,5 +1,7 @@
 //! `[[route]]`: each is read by itself here; `route_set.rs` compares them.
 
+use std::time::Duration;
+
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -30,6 +32,7 @@ pub(crate) struct Draft {
     pub(crate) unique: Option<(Vec<String>, Option<Spot>)>,
     pub(crate) columns: Vec<ColumnDraft>,
     pub(crate) indexes: Vec<(Index, Spot)>,
+    silent_after: Option<Duration>,
     pub(crate) header: Spot,
 }
 
@@ -43,6 +46,7 @@ impl Draft {
             unique: self.unique?.0,
             columns: self.columns.into_iter().map(|draft| draft.column).collect(),
             indexes: self.indexes.into_iter().map(|(index, _)| index).collect(),
+            silent_after: self.silent_after,
         })
     }
 }
@@ -90,7 +94,9 @@ fn read_route<'a>(
     let unique = read_unique(&mut section, &columns);
     let table_name = table.as_ref().map_or("", |(name, _)| name);
     let indexes = read_indexes(&mut section, &columns, table_name, &header);
-    Some(Draft { topic, table, qos, unique, columns, indexes, header })
+    let mut silent_after = None;
+    section.take("silent_after", values::duration).map(Some).store(&mut silent_after);
+    Some(Draft { topic, table, qos, unique, columns, indexes, silent_after, header })
 }
 
 fn read_topic(section: &mut Section<'_, '_>, header: &Spot) -> Option<(String, Spot)> {

@@ -178,6 +178,11 @@ impl<'r, 'a> Section<'r, 'a> {
         .store(target)
     }
 
+    /// `true` or `false`, stored where it belongs.
+    pub(crate) fn flag(&mut self, name: &str, target: &mut bool) -> Seen {
+        self.take(name, values::flag).store(target)
+    }
+
     /// One of the words of an enum, stored where it belongs.
     pub(crate) fn word<W: Word>(&mut self, name: &str, target: &mut W) -> Seen {
         self.take(name, values::word).store(target)

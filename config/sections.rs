@@ -1,4 +1,4 @@
-//! The five sections before the routes, each read over its default.
+//! The sections before the routes, each read over its default.
 
 use crate::broker_url::{Address, address};
 use crate::credentials::{self, UrlCredentials};
@@ -10,11 +10,14 @@ use crate::section::{Answer, Section, Seen};
 use crate::settings::{ClientAuth, Mqtt, Protocol, Settings, Synchronous};
 use crate::world::World;
 
-/// Reads the five sections over the defaults in `settings`.
+/// Reads the sections over the defaults in `settings`.
 pub(crate) fn read(reader: &mut Reader<'_>, world: &World, settings: &mut Settings) {
     mqtt(reader, world, &mut settings.mqtt);
     supervisor(reader, settings);
     let busy_timeout = database(reader, settings);
+    spool(reader, settings);
+    health(reader, settings);
+    quarantine(reader, settings);
     let log_file = log(reader, settings);
     let lock_file = instance(reader, settings);
     keep_apart(reader, settings, &log_file, &lock_file);
@@ -52,6 +55,7 @@ fn mqtt(reader: &mut Reader<'_>, world: &World, mqtt: &mut Mqtt) {
     );
     credentials::read(&mut section, from_url, &world.cwd, mqtt);
     certificates(&mut section, url_known, mqtt);
+    section.flag("watch_drops", &mut mqtt.watch_drops);
     warn_of_unused(&mut section, &defaults, mqtt);
     if matches!(client_id, Seen::Unset) && world.hostname == "localhost" {
         let text = "mqtt.client_id: this host is named `localhost`, as others may be; \
@@ -128,7 +132,35 @@ fn database(reader: &mut Reader<'_>, settings: &mut Settings) -> Seen {
     }
     let busy_timeout = section.duration("busy_timeout", &mut database.busy_timeout);
     settings.instance.lock_file = defaults::lock_beside(&database.path);
+    settings.spool.dir = defaults::spool_beside(&database.path);
     busy_timeout
+}
+
+/// After [`database`]: its path decides where the spool is by default.
+fn spool(reader: &mut Reader<'_>, settings: &mut Settings) {
+    let spool = &mut settings.spool;
+    let mut section = reader.section(&keys::SPOOL);
+    section.path("dir").store(&mut spool.dir);
+    section.size("max_size", &mut spool.max_size);
+    section.size("min_free", &mut spool.min_free);
+}
+
+fn health(reader: &mut Reader<'_>, settings: &mut Settings) {
+    let health = &mut settings.health;
+    let mut section = reader.section(&keys::HEALTH);
+    section.whole("max_write_failures", &mut health.max_write_failures);
+    section.duration("no_write_issue_after", &mut health.no_write_issue_after);
+    let low = section.duration("probe_min", &mut health.probe_min);
+    let high = section.duration("probe_max", &mut health.probe_max);
+    section
+        .keep_order(("probe_min", &low, health.probe_min), ("probe_max", &high, health.probe_max));
+}
+
+fn quarantine(reader: &mut Reader<'_>, settings: &mut Settings) {
+    let quarantine = &mut settings.quarantine;
+    let mut section = reader.section(&keys::QUARANTINE);
+    section.whole("max_rows", &mut quarantine.max_rows);
+    section.duration("max_age", &mut quarantine.max_age);
 }
 
 fn supervisor(reader: &mut Reader<'_>, settings: &mut Settings) {

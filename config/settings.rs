@@ -14,6 +14,12 @@ pub struct Settings {
     pub mqtt: Mqtt,
     /// The database file and how it is written.
     pub database: Database,
+    /// Where batches go while the database cannot take them.
+    pub spool: Spool,
+    /// When the recorder gives the database up for a while.
+    pub health: Health,
+    /// What is kept of messages that cannot become rows.
+    pub quarantine: Quarantine,
     /// How dead actors are restarted.
     pub supervisor: Supervision,
     /// The log.
@@ -60,6 +66,8 @@ pub struct Mqtt {
     pub ca_file: Option<PathBuf>,
     /// PEM files with our certificate chain and its key, always both.
     pub client_auth: Option<ClientAuth>,
+    /// Subscribe to the broker's own count of messages it dropped (`$SYS`); default true.
+    pub watch_drops: bool,
 }
 
 /// Our own certificate for the broker.
@@ -146,6 +154,39 @@ pub enum Synchronous {
     Normal,
 }
 
+/// `[spool]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spool {
+    /// The folder of the spool file; default `spool` beside the database. May be on another disk.
+    pub dir: PathBuf,
+    /// Most bytes that the spool may take on the disk; default 256 MiB.
+    pub max_size: u64,
+    /// Bytes of that disk that the spool leaves free; default 64 MiB.
+    pub min_free: u64,
+}
+
+/// `[health]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Health {
+    /// Writes that may fail in a row, for causes that often pass by themselves, before batches go to the spool; default 10.
+    pub max_write_failures: u32,
+    /// Messages arrive and nothing becomes durable for this long: batches go to the spool, and it is said. Default 60 s.
+    pub no_write_issue_after: Duration,
+    /// First pause before a database that was given up is tried again; doubles, with jitter, up to `probe_max`. Default 1 s.
+    pub probe_min: Duration,
+    /// Longest pause before a database that was given up is tried again; default 60 s.
+    pub probe_max: Duration,
+}
+
+/// `[quarantine]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quarantine {
+    /// Most rows kept in quarantine; beyond it the oldest are dropped, and counted. Default 100,000.
+    pub max_rows: u64,
+    /// Rows older than this are dropped from quarantine, and counted; default 365 days.
+    pub max_age: Duration,
+}
+
 /// `[supervisor]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Supervision {
@@ -215,6 +256,8 @@ pub struct Route {
     pub columns: Vec<Column>,
     /// Indexes made with the table.
     pub indexes: Vec<Index>,
+    /// No message for this long, while the broker is connected, is a gap; `None`: silence is nothing odd.
+    pub silent_after: Option<Duration>,
 }
 
 /// MQTT quality of service.

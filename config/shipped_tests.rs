@@ -56,6 +56,7 @@ fn resting_settings_of_the_shipped_file_are_good_ones() {
         "file",
         "unique",
         "lock_file",
+        "dir",
     ] {
         let resting = format!("\n# {name} = ");
         assert_eq!(woken.matches(&resting).count(), 1, "{name}");
