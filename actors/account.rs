@@ -1,5 +1,6 @@
 //! The account: what became of every delivery. `received = stored + duplicate + quarantined +
-//! dropped`, always.
+//! dropped`, always, in the database; what waits for it is `spooled` (safe on disk) or `held` (in
+//! memory, unacknowledged).
 
 use std::fmt;
 
@@ -12,6 +13,8 @@ pub struct RouteId(pub Option<u16>);
 pub enum Outcome {
     /// A row in its route's table.
     Stored,
+    /// A row in its route's table, copied out of a damaged database.
+    Salvaged,
     /// Already there; not stored again.
     Duplicate(Repeat),
     /// Kept with its bytes and the reason.
@@ -60,6 +63,14 @@ pub enum Reason {
 pub enum Drop {
     /// QoS 0, in memory, and the process had to stop before the database would take it.
     Shutdown,
+    /// QoS 0, and neither database nor spool could be written, and memory was full.
+    Holding,
+    /// It was in quarantine, which holds only so many rows.
+    QuarantineFull,
+    /// It was in quarantine for longer than the settings keep it.
+    QuarantineAge,
+    /// It was in quarantine, and a person dropped it.
+    QuarantineDropped,
 }
 
 impl Outcome {
@@ -67,9 +78,10 @@ impl Outcome {
     pub fn words(self) -> (&'static str, &'static str) {
         match self {
             Self::Stored => ("stored", ""),
+            Self::Salvaged => ("stored", "salvaged"),
             Self::Duplicate(repeat) => ("duplicate", repeat.word()),
             Self::Quarantined(reason) => ("quarantined", reason.word()),
-            Self::Dropped(Drop::Shutdown) => ("dropped", "shutdown"),
+            Self::Dropped(drop) => ("dropped", drop.word()),
         }
     }
 }
@@ -77,6 +89,7 @@ impl Outcome {
 /// Every outcome there is, so that stored words can be read back.
 const OUTCOMES: &[Outcome] = &[
     Outcome::Stored,
+    Outcome::Salvaged,
     Outcome::Duplicate(Repeat::Redelivery),
     Outcome::Duplicate(Repeat::Retained),
     Outcome::Duplicate(Repeat::Unique),
@@ -90,12 +103,29 @@ const OUTCOMES: &[Outcome] = &[
     Outcome::Quarantined(Reason::NoRoute),
     Outcome::Quarantined(Reason::RefusedByTable),
     Outcome::Dropped(Drop::Shutdown),
+    Outcome::Dropped(Drop::Holding),
+    Outcome::Dropped(Drop::QuarantineFull),
+    Outcome::Dropped(Drop::QuarantineAge),
+    Outcome::Dropped(Drop::QuarantineDropped),
 ];
 
 impl Outcome {
     /// The outcome that [`Outcome::words`] wrote.
     pub fn from_words(outcome: &str, reason: &str) -> Option<Self> {
         OUTCOMES.iter().copied().find(|known| known.words() == (outcome, reason))
+    }
+}
+
+impl Drop {
+    /// The word of the column `reason` of `barograph_accounting`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Shutdown => "shutdown",
+            Self::Holding => "holding",
+            Self::QuarantineFull => "quarantine_full",
+            Self::QuarantineAge => "quarantine_age",
+            Self::QuarantineDropped => "quarantine_dropped",
+        }
     }
 }
 
@@ -123,6 +153,16 @@ impl Reason {
             Self::NoRoute => "no_route",
             Self::RefusedByTable => "refused_by_table",
         }
+    }
+
+    /// The reason that [`Reason::word`] wrote.
+    pub fn from_word(word: &str) -> Option<Self> {
+        OUTCOMES.iter().find_map(|outcome| match outcome {
+            Outcome::Quarantined(reason) => (reason.word() == word).then_some(*reason),
+            Outcome::Stored | Outcome::Salvaged | Outcome::Duplicate(_) | Outcome::Dropped(_) => {
+                None
+            }
+        })
     }
 }
 
@@ -165,6 +205,11 @@ impl Tally {
         self.counts.iter().copied()
     }
 
+    /// Whether nothing was counted.
+    pub fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
     /// The sums over all routes and reasons.
     pub fn sums(&self) -> Sums {
         self.sums_where(|_| true)
@@ -179,7 +224,7 @@ impl Tally {
         let mut sums = Sums::default();
         for (_, outcome, n) in self.iter().filter(|(route, _, _)| wanted(*route)) {
             match outcome {
-                Outcome::Stored => sums.stored += n,
+                Outcome::Stored | Outcome::Salvaged => sums.stored += n,
                 Outcome::Duplicate(_) => sums.duplicate += n,
                 Outcome::Quarantined(_) => sums.quarantined += n,
                 Outcome::Dropped(_) => sums.dropped += n,

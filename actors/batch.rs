@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::account::{Reason, RouteId, Tally};
 use crate::delivery::{ConnectionId, UnixMillis};
-use crate::published::Event;
+use crate::note::Event;
 
 /// A value ready for its column.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,6 +45,8 @@ pub struct Record {
     pub payload: Bytes,
     /// Size of the whole payload in bytes.
     pub whole_size: u64,
+    /// Size of the whole MQTT packet in bytes.
+    pub packet_size: u64,
     /// What it becomes.
     pub body: Body,
     /// What it costs in memory, in bytes, roughly.
@@ -101,17 +103,17 @@ pub struct Batch {
     /// The deliveries.
     pub records: Vec<Record>,
     /// The broker has shown that it took the acknowledgements of this connection's batches up to
-    /// this ledger number.
+    /// the one of this number.
     pub confirmed: Option<i64>,
     /// Filters whose retained messages have all arrived.
     pub settled_filters: Vec<String>,
+    /// Deliveries that could not be kept since the batch before, by reason.
+    pub dropped: Tally,
 }
 
 /// A batch is durable.
 #[derive(Debug, Clone)]
 pub struct Receipt {
-    /// Its number in the ledger; later batches have larger ones.
-    pub ledger_number: i64,
     /// It was already durable when it was sent again: nothing was written now.
     pub repeated: bool,
     /// What became of its records.

@@ -53,6 +53,7 @@ pub fn decode(delivery: Delivery, router: &Router, packet_max: u64) -> Record {
         topic: delivery.topic,
         payload,
         whole_size: delivery.whole_size,
+        packet_size: delivery.packet_size,
         body: row.map_or_else(Body::Quarantined, Body::Row),
         cost: u32::try_from(cost).unwrap_or(u32::MAX),
     }

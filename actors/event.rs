@@ -34,6 +34,35 @@ pub const WINDOW_FULL: &str = "window_full";
 pub const WRITE_FAILED: &str = "write_failed";
 /// The first batch after a failure was written.
 pub const WRITE_RECOVERED: &str = "write_recovered";
+/// The recorder's standing with its durable places changed: normal, retrying, degraded, recovering,
+/// holding.
+pub const MODE_CHANGED: &str = "mode_changed";
+/// The database took the last of the spool.
+pub const SPOOL_DRAINED: &str = "spool_drained";
+/// The spool was damaged; it is kept under another name, and what can be read of it is used.
+pub const SPOOL_SET_ASIDE: &str = "spool_set_aside";
+/// The spool cannot take anything.
+pub const SPOOL_FAILED: &str = "spool_failed";
+/// The database was damaged; it is kept under another name, and a new one goes on.
+pub const DATABASE_SET_ASIDE: &str = "database_set_aside";
+/// The database's file was deleted, moved or replaced while it was open.
+pub const DATABASE_REPLACED: &str = "database_replaced";
+/// What could be read of a damaged or deleted database has been copied over.
+pub const DATABASE_SALVAGED: &str = "database_salvaged";
+/// Messages arrive, and nothing has become durable for `health.no_write_issue_after`.
+pub const NO_WRITES: &str = "no_writes";
+/// A route's sensor said nothing for its `silent_after`.
+pub const ROUTE_SILENT: &str = "route_silent";
+/// A silent route's sensor speaks again.
+pub const ROUTE_HEARD: &str = "route_heard";
+/// The wall clock was set, or the machine slept.
+pub const CLOCK_JUMP: &str = "clock_jump";
+/// The broker says that it dropped messages.
+pub const BROKER_DROPPED: &str = "broker_dropped";
+/// Quarantined messages were dropped, because there were too many or they were too old.
+pub const QUARANTINE_TRIMMED: &str = "quarantine_trimmed";
+/// A person replayed or dropped quarantined messages.
+pub const QUARANTINE_CHANGED: &str = "quarantine_changed";
 /// The database file was opened.
 pub const DATABASE_OPENED: &str = "database_opened";
 /// A table, a column or an index was added for a route.
@@ -69,6 +98,20 @@ pub const ALL: &[&str] = &[
     WINDOW_FULL,
     WRITE_FAILED,
     WRITE_RECOVERED,
+    MODE_CHANGED,
+    SPOOL_DRAINED,
+    SPOOL_SET_ASIDE,
+    SPOOL_FAILED,
+    DATABASE_SET_ASIDE,
+    DATABASE_REPLACED,
+    DATABASE_SALVAGED,
+    NO_WRITES,
+    ROUTE_SILENT,
+    ROUTE_HEARD,
+    CLOCK_JUMP,
+    BROKER_DROPPED,
+    QUARANTINE_TRIMMED,
+    QUARANTINE_CHANGED,
     DATABASE_OPENED,
     SCHEMA_EXTENDED,
     QUARANTINED,
@@ -78,3 +121,8 @@ pub const ALL: &[&str] = &[
     FORCED_EXIT,
     LOCK_LOST,
 ];
+
+/// The constant that has this name: the spool gives names back as text.
+pub fn known(name: &str) -> Option<&'static str> {
+    ALL.iter().copied().find(|known| *known == name)
+}

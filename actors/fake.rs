@@ -4,6 +4,7 @@ pub(crate) mod broker;
 pub(crate) mod house;
 pub(crate) mod journal;
 pub(crate) mod session;
+pub(crate) mod spool;
 
 use barograph_config::{Column, Kind, OnBad, Qos, Route};
 use bytes::Bytes;
@@ -35,6 +36,7 @@ pub(crate) fn route(topic: &str, table: &str, columns: Vec<Column>) -> Route {
         unique: Vec::new(),
         columns,
         indexes: Vec::new(),
+        silent_after: None,
     }
 }
 
@@ -51,6 +53,7 @@ pub(crate) fn record(packet_id: u16) -> Record {
         topic: "a/b".to_owned(),
         payload: Bytes::new(),
         whole_size: 0,
+        packet_size: 0,
         body: Body::Row(vec![Value::Integer(i64::from(packet_id))]),
         cost: 100,
     }

@@ -80,15 +80,15 @@ impl Entry {
 }
 
 impl Row {
-    /// The row that stands for `batch`.
-    pub fn of(batch: &Batch, number: i64, at: UnixMillis, fresh_before: bool) -> Self {
+    /// The row that stands for `batch`, at the end of `ledger`.
+    pub fn of(batch: &Batch, number: i64, at: UnixMillis, ledger: &Ledger) -> Self {
         Self {
             number,
             batch: batch.id,
             connection: batch.connection,
             at,
-            confirmed: batch.confirmed.unwrap_or(0),
-            fresh_seen: fresh_before || batch.records.iter().any(is_fresh),
+            confirmed: batch.confirmed.map_or(0, |number| ledger.number_of(batch, number)),
+            fresh_seen: ledger.fresh_before(batch) || batch.records.iter().any(is_fresh),
             entries: batch.records.iter().filter_map(Entry::of).collect(),
         }
     }
@@ -134,6 +134,7 @@ fn is_fresh(record: &Record) -> bool {
 #[derive(Debug, Clone, Copy)]
 struct Unconfirmed {
     number: i64,
+    batch: BatchId,
     connection: ConnectionId,
     entries: usize,
 }
@@ -200,8 +201,19 @@ impl Ledger {
     }
 
     /// Whether a fresh delivery was seen on the batch's connection before the batch.
-    pub fn fresh_before(&self, batch: &Batch) -> bool {
+    fn fresh_before(&self, batch: &Batch) -> bool {
         self.current == Some(batch.connection) && self.fresh_seen
+    }
+
+    /// The row of the batch of this number, or of the last one before it, among those of `batch`'s
+    /// connection that are not confirmed; 0 for none.
+    fn number_of(&self, batch: &Batch, number: i64) -> i64 {
+        let is_meant = |row: &&Unconfirmed| {
+            row.connection == batch.connection
+                && row.batch.run == batch.id.run
+                && row.batch.number <= number
+        };
+        self.unconfirmed.iter().rev().find(is_meant).map_or(0, |row| row.number)
     }
 
     /// The row is durable.
@@ -209,8 +221,9 @@ impl Ledger {
         if self.current != Some(row.connection) {
             self.enter(row.connection);
         }
-        let (number, connection, entries) = (row.number, row.connection, row.entries.len());
-        self.unconfirmed.push_back(Unconfirmed { number, connection, entries });
+        let (number, batch) = (row.number, row.batch);
+        let (connection, entries) = (row.connection, row.entries.len());
+        self.unconfirmed.push_back(Unconfirmed { number, batch, connection, entries });
         self.current_entries += entries;
         if row.fresh_seen && !self.fresh_seen {
             self.fresh_seen = true;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::account::Tally;
 use crate::fake::record;
 
 const FIRST: ConnectionId = ConnectionId(1);
@@ -14,7 +15,15 @@ fn dup(packet_id: u16) -> Record {
 
 fn batch(connection: ConnectionId, confirmed: Option<i64>, records: Vec<Record>) -> Batch {
     let id = BatchId { run: 1, number: 1 };
-    Batch { id, connection, opening: None, records, confirmed, settled_filters: Vec::new() }
+    Batch {
+        id,
+        connection,
+        opening: None,
+        records,
+        confirmed,
+        settled_filters: Vec::new(),
+        dropped: Tally::default(),
+    }
 }
 
 /// A ledger and the rows that its journal has stored.
@@ -33,7 +42,9 @@ impl Book {
     }
 
     fn write(&mut self, number: i64, batch: &Batch) {
-        let row = Row::of(batch, number, UnixMillis(number), self.ledger.fresh_before(batch));
+        let id = BatchId { number, ..batch.id };
+        let batch = &Batch { id, ..batch.clone() };
+        let row = Row::of(batch, number, UnixMillis(number), &self.ledger);
         self.ledger.push(&row);
         self.stored.push(row);
     }
@@ -146,13 +157,17 @@ fn without_a_barrier_no_more_rows_stay_than_the_broker_has_packet_ids() {
 
 #[test]
 fn entries_survive_their_bytes_and_other_bytes_are_refused() {
-    let row =
-        Row::of(&batch(FIRST, None, vec![record(1), record(65_535)]), 1, UnixMillis(0), false);
+    let row = Row::of(
+        &batch(FIRST, None, vec![record(1), record(65_535)]),
+        1,
+        UnixMillis(0),
+        &Ledger::default(),
+    );
     assert_eq!(Row::entries_from(&row.blob()), Some(row.entries.clone()));
     assert_eq!(Row::entries_from(&row.blob()[1..]), None);
     let at_most_once = Record { qos: Qos::AtMostOnce, ..record(0) };
     assert!(
-        Row::of(&batch(FIRST, None, vec![at_most_once]), 1, UnixMillis(0), false)
+        Row::of(&batch(FIRST, None, vec![at_most_once]), 1, UnixMillis(0), &Ledger::default())
             .entries
             .is_empty()
     );
@@ -160,7 +175,7 @@ fn entries_survive_their_bytes_and_other_bytes_are_refused() {
 
 /// What the journal has stored of an earlier connection.
 fn history(records: Vec<Record>) -> Vec<Row> {
-    vec![Row::of(&batch(FIRST, None, records), 1, UnixMillis(5), false)]
+    vec![Row::of(&batch(FIRST, None, records), 1, UnixMillis(5), &Ledger::default())]
 }
 
 /// (the history, what the resumed session delivers fresh, when it is told and what it says)

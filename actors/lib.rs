@@ -10,6 +10,7 @@
 
 pub mod account;
 pub mod batch;
+pub mod broker_drops;
 pub mod db_writer;
 pub mod decode;
 pub mod delivery;
@@ -20,7 +21,9 @@ pub(crate) mod fake;
 pub mod health;
 pub mod ledger;
 pub mod line;
+pub mod mode;
 pub mod mqtt;
+pub mod note;
 pub mod ports;
 #[cfg(test)]
 mod promises;
@@ -29,5 +32,8 @@ pub mod recording;
 pub mod route;
 pub mod stats;
 pub mod supervise;
+mod teller;
 pub mod tree;
+pub mod watch;
 pub mod window;
+pub mod writing;

@@ -8,9 +8,9 @@ use std::pin::Pin;
 use barograph_config::Qos;
 
 use crate::account::Tally;
-use crate::batch::{Batch, Receipt};
+use crate::batch::{Batch, BatchId, Receipt};
 use crate::delivery::{ConnectionId, Delivery, UnixMillis};
-use crate::published::Event;
+use crate::note::Note;
 
 /// Time and chance.
 #[derive(Debug, Clone, Copy)]
@@ -25,26 +25,152 @@ pub struct World {
 
 /// A durable store of batches. Its calls block: it lives on a thread of its own.
 pub trait Journal {
-    /// Makes a batch durable, in one transaction: rows, ledger, counters, and the `events` that
+    /// Makes a batch durable, in one transaction: rows, ledger, counters, and the `notes` that
     /// waited. Idempotent by the batch's id: a batch that is already durable gives a receipt with
     /// `repeated` set.
     ///
     /// # Errors
     /// Nothing of the batch was stored (`Outcome::Refused`), or nobody knows (`Outcome::Unknown`:
     /// open anew and append again).
-    fn append(&mut self, batch: &Batch, events: &[Event]) -> Result<Receipt, WriteError>;
+    fn append(&mut self, batch: &Batch, notes: &[Note]) -> Result<Receipt, WriteError>;
 
-    /// Stores events alone.
+    /// Takes over what a spool holds, oldest first, in one transaction together with the position
+    /// reached. Idempotent: what was taken over before is passed by. Gives a receipt for each that
+    /// was written now.
     ///
     /// # Errors
     /// As [`Journal::append`].
-    fn record_events(&mut self, events: &[Event]) -> Result<(), WriteError>;
+    fn take_over(&mut self, spool: i64, front: &[Spooled]) -> Result<Vec<Receipt>, WriteError>;
+
+    /// Stores notes alone.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    fn record(&mut self, notes: &[Note]) -> Result<(), WriteError>;
+
+    /// A process begins to record: gaps that the process before left open end where it was last seen
+    /// alive, and the stretch from there to now is one of its own (`process_down`).
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    fn begin_run(&mut self, run: RunBegins) -> Result<(), WriteError>;
+
+    /// Leaves a sign of life, without pressing it onto the disk: a power cut may take the last of them.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    fn heartbeat(&mut self) -> Result<(), WriteError>;
+
+    /// One bounded step of what can wait: bounds, compaction, what is left of a damaged database.
+    ///
+    /// # Errors
+    /// As [`Journal::append`].
+    fn tidy_up(&mut self) -> Result<TidiedUp, WriteError>;
+
+    /// How far the database has taken over the spool of this id; 0: nothing of it.
+    fn taken_over(&self, spool: i64) -> i64;
 
     /// What became of all deliveries since the database began, by its own account.
     fn account(&self) -> Tally;
 
-    /// Checkpoints and closes.
+    /// Checkpoints and closes. `orderly`: the process stops now, and says so in its sign of life.
+    fn close(self: Box<Self>, orderly: bool);
+}
+
+/// A process begins to record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunBegins {
+    /// When it started.
+    pub started: UnixMillis,
+    /// The last sign of life in the spool that was left, if there is one.
+    pub spool_seen: Option<UnixMillis>,
+}
+
+/// What a step of upkeep came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TidiedUp {
+    /// There is nothing to do for a while.
+    Done,
+    /// There is more to do.
+    More,
+    /// Rows were copied out of a damaged database: what the account has more by them.
+    Salvaged(Tally),
+}
+
+/// A second durable store, for batches that the journal cannot take: a queue, first in first out.
+/// Its calls block.
+pub trait Spool {
+    /// Drawn at random when it was made: positions mean something only together with it.
+    fn id(&self) -> i64;
+
+    /// Makes a batch durable, and the `notes` that waited, at the end of the queue.
+    ///
+    /// # Errors
+    /// It is not known to be stored.
+    fn append(&mut self, batch: &Batch, notes: &[Note]) -> Result<(), WriteError>;
+
+    /// Stores notes alone, at the end of the queue.
+    ///
+    /// # Errors
+    /// As [`Spool::append`].
+    fn record(&mut self, notes: &[Note]) -> Result<(), WriteError>;
+
+    /// The batch at the end of the queue.
+    fn last(&self) -> Option<BatchId>;
+
+    /// When something was last written.
+    fn last_seen(&self) -> Option<UnixMillis>;
+
+    /// The oldest batches, in order: at least one if there is one, then more until they have this
+    /// many records together.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    fn front(&mut self, records_max: usize) -> Result<Vec<Spooled>, WriteError>;
+
+    /// Forgets what the journal has taken over: everything up to this position.
+    ///
+    /// # Errors
+    /// It cannot be written; then it is forgotten another time.
+    fn forget_through(&mut self, position: i64) -> Result<(), WriteError>;
+
+    /// Deliveries in it.
+    fn len(&self) -> u64;
+
+    /// Whether nothing is in it.
+    fn is_empty(&self) -> bool;
+
+    /// As [`Journal::heartbeat`].
+    ///
+    /// # Errors
+    /// As [`Spool::append`].
+    fn heartbeat(&mut self) -> Result<(), WriteError>;
+
+    /// Closes it; an empty one leaves no file behind.
     fn close(self: Box<Self>);
+}
+
+/// A batch in the spool, with what was noted at its time.
+#[derive(Debug, Clone)]
+pub struct Spooled {
+    /// Its place in the queue; later ones have larger ones.
+    pub position: i64,
+    /// The batch; `None` for notes alone.
+    pub batch: Option<Batch>,
+    /// Notes that came along.
+    pub notes: Vec<Note>,
+}
+
+/// Opens the spool.
+pub trait OpenSpool: Send {
+    /// Whether one is there, from a failure that has not been recovered from yet.
+    fn is_there(&self) -> bool;
+
+    /// Opens it, and makes it where there is none; blocks. The events say what was found.
+    ///
+    /// # Errors
+    /// It cannot be used.
+    fn open(&mut self) -> Result<(Box<dyn Spool>, Vec<Note>), WriteError>;
 }
 
 /// Opens the journal: at the start, and again after each error that leaves the handle in doubt.
@@ -72,6 +198,8 @@ pub struct OpenError {
 pub enum WriteCause {
     /// Another process holds the database's write lock (or a lock that excludes us).
     Locked,
+    /// Another process was in the way for a moment.
+    Busy,
     /// No room on the disk.
     Full,
     /// The device failed.
@@ -95,10 +223,48 @@ pub enum WriteCause {
 }
 
 impl WriteCause {
+    /// Every cause.
+    pub const ALL: [Self; 12] = [
+        Self::Locked,
+        Self::Busy,
+        Self::Full,
+        Self::Io,
+        Self::ReadOnly,
+        Self::Permission,
+        Self::Missing,
+        Self::Replaced,
+        Self::Corrupt,
+        Self::NotADatabase,
+        Self::SchemaClash,
+        Self::Other,
+    ];
+
+    /// Whether trying again at once is of no use: something or somebody else must change first. The
+    /// other causes often pass by themselves within a few tries.
+    pub fn is_lasting(self) -> bool {
+        match self {
+            Self::Locked
+            | Self::Full
+            | Self::ReadOnly
+            | Self::Permission
+            | Self::Missing
+            | Self::Corrupt
+            | Self::NotADatabase
+            | Self::SchemaClash => true,
+            Self::Busy | Self::Io | Self::Replaced | Self::Other => false,
+        }
+    }
+
+    /// Whether the settings and the database contradict each other: a person must choose.
+    pub fn is_the_operators(self) -> bool {
+        matches!(self, Self::SchemaClash)
+    }
+
     /// The word that the log uses.
     pub fn word(self) -> &'static str {
         match self {
             Self::Locked => "locked",
+            Self::Busy => "busy",
             Self::Full => "full",
             Self::Io => "io_error",
             Self::ReadOnly => "read_only",

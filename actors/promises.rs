@@ -2,6 +2,8 @@
 
 /// How the line to the broker is made again, and how little is said about it.
 mod line;
+/// Database and spool fail, alone and together; the mode says so, and recovery comes by itself.
+mod modes;
 /// One actor dies, the others live on; too many deaths end the process.
 mod restarts;
 /// Whatever dies and fails, in whatever order: nothing is lost and nothing is stored twice.

@@ -3,26 +3,18 @@
 //! held for the copy of a few fields.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::account::{RouteId, Tally};
 use crate::batch::Value;
 use crate::delivery::UnixMillis;
+use crate::mode::Mode;
+use crate::note::{Event, Note};
+use crate::watch::Sights;
 
-/// Events that may wait for the database; beyond it the oldest are only in the log.
-const EVENTS_WAITING_MAX: usize = 1_000;
-
-/// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Event {
-    /// One of [`crate::event`].
-    pub name: &'static str,
-    /// When.
-    pub at: UnixMillis,
-    /// A sentence.
-    pub detail: String,
-}
+/// Notes that may wait for a durable place; beyond it the oldest events are only in the log.
+const NOTES_WAITING_MAX: usize = 1_000;
 
 /// Our standing with the broker.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -56,6 +48,24 @@ pub struct State {
     pub base: Option<Tally>,
     /// Deliveries taken from the broker since the process began.
     pub received: u64,
+    /// Deliveries in memory, without a place on disk yet.
+    pub held: u64,
+    /// Deliveries in the spool.
+    pub spooled: u64,
+    /// Deliveries that the spool held when the process began.
+    pub spooled_before: u64,
+    /// How it stands with the durable places.
+    pub mode: Mode,
+    /// Messages that the broker says it dropped, since the process began.
+    pub broker_dropped: u64,
+    /// When the process began.
+    pub started: Option<UnixMillis>,
+    /// The database knows of this process.
+    pub run_begun: bool,
+    /// No spool has been looked into since the process began.
+    pub spool_unseen: bool,
+    /// Copied out of a damaged database since the process began: not received by this process.
+    pub salvaged: u64,
     /// The last commit.
     pub last_commit: Option<UnixMillis>,
     /// Writes that failed since the last success.
@@ -76,12 +86,46 @@ pub struct State {
 #[derive(Debug, Clone, Default)]
 pub struct Published {
     state: Arc<Mutex<State>>,
-    events: Arc<Mutex<VecDeque<Event>>>,
+    notes: Arc<Mutex<VecDeque<Note>>>,
     /// Apart from the state: it changes with every delivery.
     received: Arc<AtomicU64>,
+    held: Arc<AtomicU64>,
+    /// Neither database nor spool takes a batch.
+    holding: Arc<AtomicBool>,
+    /// When something last became durable, and when each route last said something.
+    sights: Sights,
 }
 
 impl Published {
+    /// How we stand with the broker.
+    pub fn connection(&self) -> Connection {
+        lock(&self.state).connection.clone()
+    }
+
+    /// A write succeeded after all.
+    pub fn all_is_well(&self) {
+        let mut state = lock(&self.state);
+        state.consecutive_failures = 0;
+        state.last_failure = None;
+    }
+
+    /// A write, or a probe of the database, failed.
+    pub fn failed(&self, message: String) {
+        let mut state = lock(&self.state);
+        state.consecutive_failures = state.consecutive_failures.saturating_add(1);
+        state.last_failure = Some(message);
+    }
+
+    /// Says how many deliveries are in memory without a place on disk.
+    pub fn set_held(&self, held: u64) {
+        self.held.store(held, Ordering::Relaxed);
+    }
+
+    /// How many deliveries are in memory without a place on disk.
+    pub fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
+    }
+
     /// Changes the state.
     pub fn update(&self, change: impl FnOnce(&mut State)) {
         change(&mut lock(&self.state));
@@ -91,6 +135,7 @@ impl Published {
     pub fn snapshot(&self) -> State {
         let mut state = lock(&self.state).clone();
         state.received = self.received.load(Ordering::Relaxed);
+        state.held = self.held();
         state
     }
 
@@ -102,53 +147,76 @@ impl Published {
     /// Notes an event for `barograph_events`: the writer takes it with its next transaction. (The
     /// log has it at once.)
     pub fn note(&self, name: &'static str, at: UnixMillis, detail: impl Into<String>) {
-        let mut events = lock(&self.events);
-        if events.len() == EVENTS_WAITING_MAX {
-            events.pop_front();
-        }
-        events.push_back(Event { name, at, detail: detail.into() });
+        self.remember(Note::Event(Event { name, at, detail: detail.into() }));
     }
 
-    /// Takes the events that wait for the database.
-    pub fn take_events(&self) -> TakenEvents {
-        TakenEvents { events: lock(&self.events).drain(..).collect(), published: self.clone() }
+    /// Leaves a note for the writer's next transaction.
+    pub fn remember(&self, note: Note) {
+        let mut notes = lock(&self.notes);
+        notes.push_back(note);
+        bound(&mut notes);
     }
 
-    fn put_back_events(&self, unwritten: Vec<Event>) {
-        let mut events = lock(&self.events);
-        for event in unwritten
-            .into_iter()
-            .rev()
-            .take(EVENTS_WAITING_MAX - events.len().min(EVENTS_WAITING_MAX))
-        {
-            events.push_front(event);
+    /// Takes the notes that wait for a durable place.
+    pub fn take_notes(&self) -> TakenNotes {
+        TakenNotes { notes: lock(&self.notes).drain(..).collect(), published: self.clone() }
+    }
+
+    fn put_back_notes(&self, unwritten: Vec<Note>) {
+        let mut notes = lock(&self.notes);
+        for note in unwritten.into_iter().rev() {
+            notes.push_front(note);
         }
+        bound(&mut notes);
+    }
+
+    /// Says whether neither database nor spool takes a batch.
+    pub fn set_holding(&self, holding: bool) {
+        self.holding.store(holding, Ordering::Relaxed);
+    }
+
+    /// Whether neither database nor spool takes a batch.
+    pub fn is_holding(&self) -> bool {
+        self.holding.load(Ordering::Relaxed)
+    }
+
+    /// When what was last seen.
+    pub fn sights(&self) -> &Sights {
+        &self.sights
     }
 }
 
-/// Events taken for a transaction. Unless they became durable they go back to the front of those
+/// Events give way before changes to the list of gaps; of those, the oldest gap that has ended.
+fn bound(notes: &mut VecDeque<Note>) {
+    while notes.len() > NOTES_WAITING_MAX {
+        let oldest = notes.iter().position(|note| matches!(note, Note::Event(_)));
+        notes.remove(oldest.unwrap_or(0));
+    }
+}
+
+/// Notes taken for a transaction. Unless they became durable they go back to the front of those
 /// that wait, also when the writer dies over them.
 #[derive(Debug)]
-pub struct TakenEvents {
-    events: Vec<Event>,
+pub struct TakenNotes {
+    notes: Vec<Note>,
     published: Published,
 }
 
-impl TakenEvents {
-    /// The events, oldest first.
-    pub fn as_slice(&self) -> &[Event] {
-        &self.events
+impl TakenNotes {
+    /// The notes, oldest first.
+    pub fn as_slice(&self) -> &[Note] {
+        &self.notes
     }
 
-    /// They are in the database.
+    /// They are on the disk.
     pub fn are_durable(mut self) {
-        self.events.clear();
+        self.notes.clear();
     }
 }
 
-impl Drop for TakenEvents {
+impl Drop for TakenNotes {
     fn drop(&mut self) {
-        self.published.put_back_events(std::mem::take(&mut self.events));
+        self.published.put_back_notes(std::mem::take(&mut self.notes));
     }
 }
 

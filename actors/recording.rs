@@ -15,17 +15,21 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{info, warn};
 
-use crate::batch::{Batch, Opening, Receipt};
-use crate::db_writer::{Append, DbWriterActor};
+use crate::account::{Drop as Dropped, Outcome, RouteId};
+use crate::batch::{Batch, Opening};
+use crate::broker_drops::BrokerDrops;
+use crate::db_writer::{Append, DbWriterActor, Durable};
 use crate::decode::decode;
-use crate::delivery::{ConnectionId, Delivery};
+use crate::delivery::{ConnectionId, Delivery, UnixMillis};
 use crate::event;
 use crate::health::{ConnectionChanged, HealthActor};
 use crate::line::{Line, LineEvent};
+use crate::note::{GapCause, Note};
 use crate::ports::{Broker, Down, DownKind, Incoming, Session, World};
 use crate::published::{Connection, Published};
 use crate::route::Router;
 use crate::supervise::{Lifeline, Link};
+use crate::watch::Moment;
 use crate::window::{Estate, Window};
 
 /// The loop wakes at least this often, to show that it lives.
@@ -38,7 +42,7 @@ const WRITER_PAUSE: Duration = Duration::from_millis(20);
 const FINISH_WITHIN: Duration = Duration::from_secs(4);
 
 /// How a question to the writer came back.
-type Answer = Result<Receipt, Unanswered>;
+type Answer = Result<Durable, Unanswered>;
 
 /// The writer died, was not there, or is stopping: the batch stays in flight and is sent again.
 #[derive(Debug)]
@@ -68,9 +72,9 @@ pub struct Setup {
 /// Barriers on the connection in force: at most one is under way.
 #[derive(Debug, Default)]
 struct Barriers {
-    /// Proves this ledger number when it comes back.
+    /// Proves the batches up to this number when it comes back (0: none).
     under_way: Option<i64>,
-    /// Acknowledged since it was sent.
+    /// The last batch acknowledged since it was sent.
     owed: Option<i64>,
     /// When it was sent everything that had arrived was answered, and nothing has arrived since:
     /// the broker has nothing more to send.
@@ -94,6 +98,9 @@ pub struct Recording<B: Broker> {
     held: bool,
     /// Why there is no connection: each kind that has been said since the last one.
     said: Vec<DownKind>,
+    /// Routes that were heard and not yet told of.
+    heard: Vec<RouteId>,
+    drops: BrokerDrops,
     /// Dropped last: its report must come after the window was left.
     lifeline: Lifeline,
 }
@@ -115,6 +122,8 @@ impl<B: Broker> Recording<B> {
             full_since: None,
             held: false,
             said: Vec::new(),
+            heard: Vec::new(),
+            drops: BrokerDrops::default(),
             lifeline,
         }
     }
@@ -125,6 +134,7 @@ impl<B: Broker> Recording<B> {
         loop {
             self.lifeline.pulse().beat();
             self.write_if_free();
+            self.tell_what_is_here();
             self.watch_room();
             let may_read = self.may_read();
             let wake_at = self.wake_at();
@@ -143,10 +153,20 @@ impl<B: Broker> Recording<B> {
     /// loop, and go into one batch.
     fn on_line_and_what_came_with_it(&mut self, event: LineEvent) {
         self.on_line(event);
-        while self.window().has_room()
+        while self.may_read()
             && let Some(event) = self.line.next_now()
         {
             self.on_line(event);
+        }
+    }
+
+    fn tell_what_is_here(&mut self) {
+        let held = self.window().records();
+        self.setup.published.set_held(held);
+        if !self.heard.is_empty() {
+            let at = Moment { wall: (self.setup.world.now)(), steady: Instant::now() };
+            self.setup.published.sights().heard(&self.heard, at);
+            self.heard.clear();
         }
     }
 
@@ -223,15 +243,15 @@ impl<B: Broker> Recording<B> {
 
     fn on_answer(&mut self, answer: Answer) {
         self.writing = None;
-        let Ok(receipt) = answer else { return };
+        let Ok(Durable) = answer else { return };
         self.last_commit = Some(Instant::now());
         if let Some(batch) = self.window().take_written() {
-            self.acknowledge(&batch, receipt.ledger_number);
+            self.acknowledge(&batch);
         }
     }
 
     /// In the order of arrival, and only on the connection that brought them.
-    fn acknowledge(&mut self, batch: &Batch, ledger_number: i64) {
+    fn acknowledge(&mut self, batch: &Batch) {
         let Some((id, session)) = self.line.session() else { return };
         if id != batch.connection {
             return;
@@ -242,7 +262,7 @@ impl<B: Broker> Recording<B> {
             acknowledged = true;
         }
         if acknowledged {
-            self.barriers.owed = Some(ledger_number);
+            self.barriers.owed = Some(batch.id.number);
         }
         self.send_barrier();
     }
@@ -302,6 +322,7 @@ impl<B: Broker> Recording<B> {
         self.setup.published.note(event::BROKER_CONNECTED, at, format!("connected to {session}"));
         self.setup.published.update(|state| state.connection = Connection::Up(at));
         self.setup.health.tell(ConnectionChanged { down: None });
+        self.setup.published.remember(Note::gap_closed(GapCause::BrokerUnreachable, None, at));
         self.said.clear();
         self.barriers = Barriers::default();
         self.settling = None;
@@ -312,6 +333,7 @@ impl<B: Broker> Recording<B> {
     fn on_down(&mut self, down: Down) {
         let at = (self.setup.world.now)();
         let message = down.message.clone();
+        self.note_unreachable(at, &down);
         self.setup.published.update(|state| {
             let since = match state.connection {
                 Connection::Down(since, _) => since,
@@ -325,14 +347,58 @@ impl<B: Broker> Recording<B> {
         self.setup.health.tell(ConnectionChanged { down: Some(down.message) });
     }
 
+    /// Opened once for each stretch; before the first connection it began when the process did.
+    fn note_unreachable(&self, at: UnixMillis, down: &Down) {
+        let state = self.setup.published.snapshot();
+        let from = match state.connection {
+            Connection::Up(_) => at,
+            Connection::Starting => state.started.unwrap_or(at),
+            Connection::Down(..) => return,
+        };
+        let detail = format!(
+            "{}. What was published at QoS 0 meanwhile is missing; at QoS 1 and 2 the broker keeps \
+             it for us, as far as its own settings go",
+            down.message
+        );
+        let note = Note::gap_opened(GapCause::BrokerUnreachable, None, from, detail);
+        self.setup.published.remember(note);
+    }
+
     fn on_delivery(&mut self, delivery: Delivery) {
+        if let Some(dropped) = self.drops.look(&delivery)
+            && self.setup.router.find(&delivery.topic).is_none()
+        {
+            return self.on_broker_drops(dropped);
+        }
         self.setup.published.count_received();
         self.barriers.quiet = false;
         if !delivery.retain && !delivery.dup && delivery.qos != Qos::AtMostOnce {
             self.settle_filters();
         }
         let record = decode(delivery, &self.setup.router, self.setup.mqtt.max_packet_size);
-        self.window().admit(record);
+        if !self.heard.contains(&record.route) {
+            self.heard.push(record.route);
+        }
+        if self.setup.published.is_holding() {
+            self.window().admit_while_holding(record);
+        } else {
+            self.window().admit(record);
+        }
+    }
+
+    /// The broker's own count of what it had to drop has risen by so many.
+    fn on_broker_drops(&self, more: u64) {
+        if more == 0 {
+            return;
+        }
+        let told = format!(
+            "the broker says that it dropped {more} messages (to us or to other clients) since it \
+             last said so: they never reached us; let it queue more (max_queued_messages), and \
+             publish at QoS 1"
+        );
+        warn!(event = event::BROKER_DROPPED, count = more, "{told}");
+        self.setup.published.update(|state| state.broker_dropped += more);
+        self.setup.published.note(event::BROKER_DROPPED, (self.setup.world.now)(), told);
     }
 
     fn on_subscribed(&mut self, answers: Vec<Result<Qos, String>>) {
@@ -395,7 +461,10 @@ impl<B: Broker> Recording<B> {
                 Err(_) => break,
             }
         }
-        let lost = self.window().unrepeatable();
+        let unrepeatable = self.window().unrepeatable();
+        let lost: u64 = unrepeatable.iter().map(|(_, n)| n).sum();
+        let left = self.window().records() - lost;
+        self.setup.published.set_held(left);
         if lost > 0 {
             let message = format!(
                 "{lost} messages of QoS 0 were in memory and could not be \
@@ -403,8 +472,9 @@ impl<B: Broker> Recording<B> {
             );
             tracing::error!(event = event::STOP_TIMED_OUT, lost, "{message}");
             self.setup.published.update(|state| {
-                use crate::account::{Drop, Outcome, RouteId};
-                state.tally.add(RouteId(None), Outcome::Dropped(Drop::Shutdown), lost);
+                for (route, n) in unrepeatable {
+                    state.tally.add(route, Outcome::Dropped(Dropped::Shutdown), n);
+                }
             });
         }
         self.line.disconnect().await;
@@ -438,9 +508,9 @@ async fn answer_of(writing: &mut Option<Pin<Box<dyn Future<Output = Answer>>>>) 
 /// batch keeps its name and is asked for again.
 async fn ask(writer: Link<DbWriterActor>, batch: Arc<Batch>) -> Answer {
     if let Some(address) = writer.get()
-        && let Ok(Ok(receipt)) = address.send(Append(batch)).await
+        && let Ok(Ok(durable)) = address.send(Append(batch)).await
     {
-        return Ok(receipt);
+        return Ok(durable);
     }
     tokio::time::sleep(WRITER_PAUSE).await;
     Err(Unanswered)

@@ -8,9 +8,10 @@ use barograph_config::Settings;
 use tokio::time::Instant;
 
 use crate::db_writer::{self, DbWriterActor};
-use crate::health::{HealthActor, TellStatus};
+use crate::health::{self, HealthActor, TellStatus};
+use crate::mode::Limits;
 use crate::mqtt::MqttActor;
-use crate::ports::{Broker, OpenJournal, World};
+use crate::ports::{Broker, OpenJournal, OpenSpool, World};
 use crate::published::Published;
 use crate::recording;
 use crate::route::Router;
@@ -43,6 +44,8 @@ pub struct Parts<B: Broker> {
     pub broker: B,
     /// Makes openers of the journal, one for each life of the writer.
     pub journal: Box<dyn FnMut() -> Box<dyn OpenJournal>>,
+    /// Makes openers of the spool, likewise.
+    pub spool: Box<dyn FnMut() -> Box<dyn OpenSpool>>,
     /// Makes ways to the service manager, one for each life of the judge.
     pub status: Box<dyn FnMut() -> TellStatus>,
     /// Time and chance.
@@ -55,7 +58,12 @@ pub struct Parts<B: Broker> {
 
 /// The children of the tree.
 pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
-    let Parts { settings, broker, mut journal, mut status, world, published, housing } = parts;
+    let Parts { settings, broker, mut journal, mut spool, mut status, world, published, housing } =
+        parts;
+    published.update(|state| {
+        state.started = Some((world.now)());
+        state.spool_unseen = true;
+    });
     let router = Arc::new(Router::new(settings.routes));
     let (writer, health, stats) = (Link::new(), Link::new(), Link::new());
 
@@ -64,6 +72,14 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         stats: stats.clone(),
         published: published.clone(),
         world,
+        limits: settings.health.clone(),
+    };
+    let health_setup = health::Setup {
+        writer: writer.clone(),
+        router: Arc::clone(&router),
+        published: published.clone(),
+        world,
+        limits: Limits::from(&settings.health),
     };
     let stats_setup = stats::Setup {
         router: Arc::clone(&router),
@@ -83,12 +99,12 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
     };
     vec![
         ChildSpec::of(DB_WRITER, WRITER_STOPS_WITHIN, housing, writer, move |lifeline| {
-            let (opener, setup) = (journal(), writer_setup.clone());
-            Box::new(move || DbWriterActor::new(opener, setup, lifeline))
+            let (journal, spool, setup) = (journal(), spool(), writer_setup.clone());
+            Box::new(move || DbWriterActor::new(journal, spool, setup, lifeline))
         }),
         ChildSpec::of(HEALTH, OBSERVER_STOPS_WITHIN, housing, health, move |lifeline| {
-            let (published, tell) = (published.clone(), status());
-            Box::new(move || HealthActor::new(published, tell, lifeline))
+            let (setup, tell) = (health_setup.clone(), status());
+            Box::new(move || HealthActor::new(setup, tell, lifeline))
         }),
         ChildSpec::of(STATS, OBSERVER_STOPS_WITHIN, housing, stats, move |lifeline| {
             let setup = stats_setup.clone();

@@ -6,6 +6,9 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use barograph_config::Qos;
+
+use crate::account::{Drop as Dropped, Outcome, RouteId, Tally};
 use crate::batch::{Batch, BatchId, Opening, Record};
 use crate::delivery::ConnectionId;
 
@@ -36,6 +39,8 @@ pub struct Window {
     run: i64,
     next_number: i64,
     confirmed: Option<(ConnectionId, i64)>,
+    /// What could not be kept, for the account: it goes with the next batch.
+    dropped: Tally,
 }
 
 impl Window {
@@ -52,6 +57,7 @@ impl Window {
             run,
             next_number: 1,
             confirmed: None,
+            dropped: Tally::default(),
         }
     }
 
@@ -67,10 +73,21 @@ impl Window {
         self.waiting.push_back(Item::Record(record));
     }
 
-    /// Notes that the broker took the acknowledgements of `connection` up to this ledger number:
-    /// the next batch carries it.
-    pub fn confirm(&mut self, connection: ConnectionId, ledger_number: i64) {
-        self.confirmed = Some((connection, ledger_number));
+    /// While neither database nor spool can be written: takes a delivery in, unless it is one of
+    /// QoS 0 and memory is half full. The oldest are kept, because a stretch without holes says more
+    /// than samples do; the other half is for QoS 1 and 2. Each drop is counted.
+    pub fn admit_while_holding(&mut self, record: Record) {
+        if record.qos == Qos::AtMostOnce && !self.is_half_empty() {
+            self.dropped.add(record.route, Outcome::Dropped(Dropped::Holding), 1);
+        } else {
+            self.admit(record);
+        }
+    }
+
+    /// Notes that the broker took the acknowledgements of `connection` up to the batch of this
+    /// number: the next batch carries it.
+    pub fn confirm(&mut self, connection: ConnectionId, batch_number: i64) {
+        self.confirmed = Some((connection, batch_number));
     }
 
     /// Notes filters whose retained messages have all been taken in: the batch with the last of
@@ -93,7 +110,7 @@ impl Window {
 
     /// Whether anything waits for a batch.
     pub fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.waiting.is_empty() || !self.dropped.is_empty()
     }
 
     /// Whether a batch of full size waits.
@@ -103,7 +120,7 @@ impl Window {
 
     /// Whether nothing waits and nothing is being written.
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.in_flight.is_none()
+        !self.has_waiting() && self.in_flight.is_none()
     }
 
     /// Memory of what waits and is being written, in bytes, roughly.
@@ -141,6 +158,7 @@ impl Window {
             records,
             confirmed: self.confirmed.filter(|(of, _)| *of == connection).map(|(_, number)| number),
             settled_filters,
+            dropped: std::mem::take(&mut self.dropped),
         });
         self.next_number += 1;
         self.in_flight = Some(Arc::clone(&batch));
@@ -177,16 +195,25 @@ impl Window {
         Some(batch)
     }
 
-    /// How many deliveries of QoS 0 would be lost if the process ended now: nobody will send them
-    /// again.
-    pub fn unrepeatable(&self) -> u64 {
+    /// How many deliveries are in memory: waiting, and being written.
+    pub fn records(&self) -> u64 {
+        let in_flight = self.in_flight.as_ref().map_or(0, |batch| batch.records.len());
+        u64::try_from(self.waiting_records + in_flight).unwrap_or(u64::MAX)
+    }
+
+    /// Deliveries of QoS 0 that would be lost if the process ended now, by route: nobody will send
+    /// them again.
+    pub fn unrepeatable(&self) -> Vec<(RouteId, u64)> {
         let waiting = self.waiting.iter().filter_map(|item| match item {
             Item::Record(record) => Some(record),
             Item::Opening(..) | Item::Settled(_) => None,
         });
         let in_flight = self.in_flight.iter().flat_map(|batch| &batch.records);
-        let count = waiting.chain(in_flight).filter(|r| r.packet_id == 0).count();
-        u64::try_from(count).unwrap_or(u64::MAX)
+        let mut lost = Tally::default();
+        for record in waiting.chain(in_flight).filter(|record| record.qos == Qos::AtMostOnce) {
+            lost.add(record.route, Outcome::Dropped(Dropped::Shutdown), 1);
+        }
+        lost.iter().map(|(route, _, n)| (route, n)).collect()
     }
 }
 

@@ -14,16 +14,26 @@ use tokio::time::{Instant, sleep};
 
 use super::broker::FakeBroker;
 use super::journal::Disk;
+use super::spool::FakeSpools;
 use crate::delivery::UnixMillis;
-use crate::ports::{OpenJournal, World};
+use crate::ports::{OpenJournal, OpenSpool, World};
 use crate::published::Published;
 use crate::supervise::child::Housing;
 use crate::supervise::supervisor::{InstanceLock, Observer};
 use crate::supervise::{Exit, Fault, Inject, Outcome, Policy, Shutdown, Supervisor};
 use crate::tree::{self, Parts};
 
-/// Pauses are whole, chance counts upwards, and the wall clock stands still.
-pub(crate) const WORLD: World = World { now: || UnixMillis(0), jitter: || 1.0, random };
+/// Pauses are whole, and chance counts upwards.
+pub(crate) const WORLD: World = World { now, jitter: || 1.0, random };
+
+/// The wall clock agrees with the steady one.
+fn now() -> UnixMillis {
+    thread_local! {
+        static BEGAN: Instant = Instant::now();
+    }
+    let since = BEGAN.with(|began| Instant::now().saturating_duration_since(*began));
+    UnixMillis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}
 
 fn random() -> i64 {
     static NEXT: AtomicI64 = AtomicI64::new(1);
@@ -143,13 +153,14 @@ impl House {
     /// One process of the recorder over a broker and a disk that may have known another.
     pub(crate) fn start(broker: &FakeBroker, settings: Settings) -> Self {
         let (disk, published, seen) = (broker.disk.clone(), Published::default(), Seen::default());
-        let opener = disk.clone();
+        let (opener, spools) = (disk.clone(), FakeSpools(disk.clone()));
         let policy = Policy::from(&settings.supervisor);
         let stuck_after = settings.supervisor.stuck_after;
         let children = tree::children(Parts {
             settings,
             broker: broker.clone(),
             journal: Box::new(move || Box::new(opener.clone()) as Box<dyn OpenJournal>),
+            spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
             status: Box::new(|| Box::new(|_| {})),
             world: WORLD,
             published: published.clone(),
@@ -179,9 +190,10 @@ impl House {
         self.supervisor.send(inject).await.unwrap_or(false)
     }
 
-    /// Until the broker has been told of everything.
+    /// Until the broker has been told of everything, and the database has it.
     pub(crate) async fn settle(&self) {
-        eventually(600, "the broker is owed nothing", || self.broker.is_settled()).await;
+        let settled = || self.broker.is_settled() && self.disk.platter().spooled() == 0;
+        eventually(600, "the broker is owed nothing, and the spool is empty", settled).await;
     }
 
     pub(crate) async fn shut_down(&self) -> Outcome {

@@ -10,13 +10,16 @@ use crate::account::{Outcome, Repeat, Tally};
 use crate::batch::{Batch, Body, Receipt, Record, Value};
 use crate::delivery::UnixMillis;
 use crate::ledger::{Ledger, Row};
-use crate::ports::{Journal, OpenError, OpenJournal, WriteCause, WriteError, WriteOutcome};
-use crate::published::Event;
+use crate::note::{Event, GapChange, Note};
+use crate::ports::{
+    Journal, OpenError, OpenJournal, RunBegins, Spooled, TidiedUp, WriteCause, WriteError,
+    WriteOutcome,
+};
 
 /// What one write meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum WriteFault {
-    Refusal,
+    Refusal(WriteCause),
     /// An I/O error that says nothing: it was stored, or not.
     UnknownAndStored,
     UnknownAndLost,
@@ -35,8 +38,18 @@ pub(crate) struct Platter {
     pub(crate) faults: VecDeque<WriteFault>,
     /// For the next openings.
     pub(crate) open_faults: VecDeque<OpenError>,
-    /// Every write is refused.
-    pub(crate) locked: bool,
+    /// Every write is refused, for this cause.
+    pub(crate) failing: Option<WriteCause>,
+    /// Every write to the spool is refused, for this cause.
+    pub(crate) spool_failing: Option<WriteCause>,
+    /// The spool: its id, and what is in it.
+    pub(crate) spool: Option<(i64, VecDeque<Spooled>)>,
+    /// Position reached in the spool of this id.
+    taken_over: (i64, i64),
+    /// Every number in the order in which it was stored.
+    pub(crate) order: Vec<i64>,
+    pub(crate) gaps: Vec<GapChange>,
+    pub(crate) runs: usize,
     pub(crate) opened: usize,
     pub(crate) tries: Vec<Instant>,
     /// When, and how many records.
@@ -45,6 +58,29 @@ pub(crate) struct Platter {
     pub(crate) misused: usize,
     /// False alarms: no broker of these tests ever rolls back.
     pub(crate) rollbacks: usize,
+}
+
+impl Platter {
+    fn note(&mut self, notes: &[Note]) {
+        for note in notes {
+            match note {
+                Note::Event(event) => self.events.push(event.clone()),
+                Note::Gap(change) => self.gaps.push(change.clone()),
+            }
+        }
+    }
+
+    /// Neither place takes a write, as if another process held both.
+    pub(crate) fn lock(&mut self, locked: bool) {
+        let failing = locked.then_some(WriteCause::Locked);
+        (self.failing, self.spool_failing) = (failing, failing);
+    }
+
+    /// Deliveries in the spool.
+    pub(crate) fn spooled(&self) -> usize {
+        let queue = self.spool.iter().flat_map(|(_, queue)| queue);
+        queue.filter_map(|spooled| spooled.batch.as_ref()).map(|batch| batch.records.len()).sum()
+    }
 }
 
 /// Clones share the one disk.
@@ -60,8 +96,17 @@ impl Disk {
         self.platter().counts.clone()
     }
 
+    /// How often a number is on the disk, in the database or in the spool.
     pub(crate) fn count(&self, n: i64) -> usize {
-        self.platter().counts.get(&n).copied().unwrap_or(0)
+        let platter = self.platter();
+        let is_it = |record: &&Record| match &record.body {
+            Body::Row(values) => values[..] == [Value::Integer(n)],
+            Body::Quarantined(_) => false,
+        };
+        let queue = platter.spool.iter().flat_map(|(_, queue)| queue);
+        let spooled = queue.filter_map(|spooled| spooled.batch.as_ref());
+        let spooled = spooled.flat_map(|batch| &batch.records).filter(is_it).count();
+        platter.counts.get(&n).copied().unwrap_or(0) + spooled
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -98,7 +143,7 @@ struct FakeJournal {
 }
 
 impl FakeJournal {
-    fn commit(&mut self, platter: &mut Platter, batch: &Batch, events: &[Event]) -> Receipt {
+    fn commit(&mut self, platter: &mut Platter, batch: &Batch, notes: &[Note]) -> Receipt {
         if let Some(opening) = &batch.opening {
             if !opening.session_present {
                 platter.ledger.clear();
@@ -106,7 +151,7 @@ impl FakeJournal {
             }
             self.ledger.open(batch.connection, opening, &platter.ledger);
         }
-        let mut tally = Tally::default();
+        let mut tally = batch.dropped.clone();
         for record in &batch.records {
             platter.rollbacks += usize::from(self.ledger.rolled_back(record).is_some());
             tally.add(record.route, self.store(platter, record), 1);
@@ -115,13 +160,13 @@ impl FakeJournal {
             platter.known_filters.clone_from(&batch.settled_filters);
         }
         let number = platter.ledger.last().map_or(1, |row| row.number + 1);
-        let row = Row::of(batch, number, UnixMillis(number), self.ledger.fresh_before(batch));
+        let row = Row::of(batch, number, UnixMillis(number), &self.ledger);
         platter.ledger.push(row.clone());
         self.ledger.push(&row);
         platter.account.merge(&tally);
-        platter.events.extend_from_slice(events);
+        platter.note(notes);
         platter.commits.push((Instant::now(), batch.records.len()));
-        Receipt { ledger_number: number, repeated: false, tally, events: Vec::new() }
+        Receipt { repeated: false, tally, events: Vec::new() }
     }
 
     fn store(&self, platter: &mut Platter, record: &Record) -> Outcome {
@@ -135,65 +180,113 @@ impl FakeJournal {
             Body::Row(values) => {
                 let [Value::Integer(n)] = values[..] else { panic!("one number, not {values:?}") };
                 *platter.counts.entry(n).or_default() += 1;
+                platter.order.push(n);
                 Outcome::Stored
             }
             Body::Quarantined(refusal) => Outcome::Quarantined(refusal.reason),
         }
     }
-}
 
-fn failed(outcome: WriteOutcome) -> WriteError {
-    let reopen = outcome == WriteOutcome::Unknown;
-    WriteError { cause: WriteCause::Io, message: "injected".to_owned(), outcome, reopen }
-}
-
-impl Journal for FakeJournal {
-    fn append(&mut self, batch: &Batch, events: &[Event]) -> Result<Receipt, WriteError> {
+    /// Writes as the next fault lets it.
+    fn write<T: Default>(
+        &mut self,
+        commit: impl FnOnce(&mut Self, &mut Platter) -> T,
+    ) -> Result<T, WriteError> {
         let disk = self.disk.clone();
         let mut platter = disk.platter();
         platter.tries.push(Instant::now());
         platter.misused += usize::from(self.in_doubt);
-        if let Some(row) = platter.ledger.last().filter(|row| row.batch == batch.id) {
-            let tally = Tally::default();
-            return Ok(Receipt {
-                ledger_number: row.number,
-                repeated: true,
-                tally,
-                events: Vec::new(),
-            });
-        }
-        let fault =
-            if platter.locked { Some(WriteFault::Refusal) } else { platter.faults.pop_front() };
+        let fault = match platter.failing {
+            Some(cause) => return Err(failed(cause, WriteOutcome::Refused)),
+            None => platter.faults.pop_front(),
+        };
         self.in_doubt =
             matches!(fault, Some(WriteFault::UnknownAndStored | WriteFault::UnknownAndLost));
         match fault {
-            None => Ok(self.commit(&mut platter, batch, events)),
-            Some(WriteFault::Refusal) => Err(failed(WriteOutcome::Refused)),
-            Some(WriteFault::UnknownAndLost) => Err(failed(WriteOutcome::Unknown)),
+            None => Ok(commit(self, &mut platter)),
+            Some(WriteFault::Refusal(cause)) => Err(failed(cause, WriteOutcome::Refused)),
+            Some(WriteFault::UnknownAndLost) => Err(failed(WriteCause::Io, WriteOutcome::Unknown)),
             Some(WriteFault::UnknownAndStored) => {
-                self.commit(&mut platter, batch, events);
-                Err(failed(WriteOutcome::Unknown))
+                commit(self, &mut platter);
+                Err(failed(WriteCause::Io, WriteOutcome::Unknown))
             }
             Some(WriteFault::PanicBefore) => panic!("injected before the commit"),
             Some(WriteFault::PanicAfter) => {
-                self.commit(&mut platter, batch, events);
+                commit(self, &mut platter);
                 panic!("injected after the commit")
             }
         }
     }
+}
 
-    fn record_events(&mut self, events: &[Event]) -> Result<(), WriteError> {
-        let mut platter = self.disk.platter();
-        if platter.locked {
-            return Err(failed(WriteOutcome::Refused));
+pub(super) fn failed(cause: WriteCause, outcome: WriteOutcome) -> WriteError {
+    let reopen = outcome == WriteOutcome::Unknown;
+    WriteError { cause, message: "injected".to_owned(), outcome, reopen }
+}
+
+impl Journal for FakeJournal {
+    fn append(&mut self, batch: &Batch, notes: &[Note]) -> Result<Receipt, WriteError> {
+        if self.disk.platter().ledger.last().is_some_and(|row| row.batch == batch.id) {
+            self.disk.platter().misused += usize::from(self.in_doubt);
+            return Ok(Receipt { repeated: true, tally: Tally::default(), events: Vec::new() });
         }
-        platter.events.extend_from_slice(events);
+        let receipt = self.write(|journal, platter| Some(journal.commit(platter, batch, notes)))?;
+        Ok(receipt.expect("a commit gives a receipt"))
+    }
+
+    fn take_over(&mut self, spool: i64, front: &[Spooled]) -> Result<Vec<Receipt>, WriteError> {
+        let done = self.taken_over(spool);
+        self.write(|journal, platter| {
+            let mut receipts = Vec::new();
+            for spooled in front.iter().filter(|spooled| spooled.position > done) {
+                let last = platter.ledger.last().map(|row| row.batch);
+                match &spooled.batch {
+                    Some(batch) if last == Some(batch.id) => receipts.push(Receipt {
+                        repeated: true,
+                        tally: Tally::default(),
+                        events: Vec::new(),
+                    }),
+                    Some(batch) => receipts.push(journal.commit(platter, batch, &spooled.notes)),
+                    None => platter.note(&spooled.notes),
+                }
+                platter.taken_over = (spool, spooled.position);
+            }
+            receipts
+        })
+    }
+
+    fn record(&mut self, notes: &[Note]) -> Result<(), WriteError> {
+        let mut platter = self.disk.platter();
+        match platter.failing {
+            Some(cause) => Err(failed(cause, WriteOutcome::Refused)),
+            None => {
+                platter.note(notes);
+                Ok(())
+            }
+        }
+    }
+
+    fn begin_run(&mut self, _: RunBegins) -> Result<(), WriteError> {
+        self.disk.platter().runs += 1;
         Ok(())
+    }
+
+    fn heartbeat(&mut self) -> Result<(), WriteError> {
+        Ok(())
+    }
+
+    fn tidy_up(&mut self) -> Result<TidiedUp, WriteError> {
+        Ok(TidiedUp::Done)
+    }
+
+    fn taken_over(&self, spool: i64) -> i64 {
+        let (of, position) = self.disk.platter().taken_over;
+        if of == spool { position } else { 0 }
     }
 
     fn account(&self) -> Tally {
         self.disk.platter().account.clone()
     }
 
-    fn close(self: Box<Self>) {}
+    fn close(self: Box<Self>, _: bool) {}
 }

@@ -59,7 +59,7 @@ fn a_restarted_judge_hears_of_failures_again() {
         let house = House::new(settings()).await;
         house.inject(HEALTH, Fault::Panic).await;
         eventually(5, "it is back", || house.seen.times("health running").len() == 2).await;
-        house.disk.platter().locked = true;
+        house.disk.platter().lock(true);
         house.broker.publish(1, Qos::AtLeastOnce);
         eventually(5, "it has heard", || house.published.snapshot().last_failure.is_some()).await;
     });
@@ -70,14 +70,14 @@ fn a_writer_that_dies_between_two_tries_does_not_take_the_batch_with_it() {
     for fault in [Fault::Panic, Fault::Stop] {
         with_paused_time(async {
             let house = House::new(settings()).await;
-            house.disk.platter().locked = true;
+            house.disk.platter().lock(true);
             house.broker.publish(10, Qos::AtLeastOnce);
             house.broker.publish(10, Qos::AtMostOnce);
             sleep(Duration::from_secs(2)).await; // into the pauses between the tries
             house.inject(DB_WRITER, fault).await;
             sleep(Duration::from_secs(2)).await; // the next life meets the same
             assert!(house.broker.state().acknowledged.is_empty());
-            house.disk.platter().locked = false;
+            house.disk.platter().lock(false);
             house.settle().await;
             assert_eq!(house.broker.assert_nothing_lost_and_nothing_twice(), 0, "of QoS 0 neither");
         });
@@ -88,7 +88,7 @@ fn a_writer_that_dies_between_two_tries_does_not_take_the_batch_with_it() {
 fn a_session_that_dies_hands_what_it_held_to_its_next_life() {
     with_paused_time(async {
         let house = House::new(settings()).await;
-        house.disk.platter().locked = true;
+        house.disk.platter().lock(true);
         house.broker.publish(40, Qos::AtMostOnce);
         eventually(5, "all are in memory", || house.published.snapshot().received == 40).await;
         for fault in [Fault::Panic, Fault::Stop, Fault::Panic] {
@@ -97,7 +97,7 @@ fn a_session_that_dies_hands_what_it_held_to_its_next_life() {
             eventually(5, "its next life", || house.seen.times("mqtt starting").len() > lives)
                 .await;
         }
-        house.disk.platter().locked = false;
+        house.disk.platter().lock(false);
         eventually(30, "all are stored", || house.disk.rows() == 40).await;
         assert_eq!(house.broker.assert_nothing_lost_and_nothing_twice(), 0);
     });

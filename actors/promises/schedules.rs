@@ -10,7 +10,8 @@ use tokio::time::sleep;
 use crate::fake::broker::{FakeBroker, Meets};
 use crate::fake::house::{House, eventually, settings, with_paused_time};
 use crate::fake::journal::{Disk, WriteFault};
-use crate::ports::DownKind;
+use crate::mode::Mode;
+use crate::ports::{DownKind, WriteCause};
 use crate::supervise::Fault;
 use crate::tree;
 
@@ -23,6 +24,10 @@ enum Act {
     Meet(Meets),
     Forget,
     Write(WriteFault),
+    /// Each write to the database fails until it is mended (`None`).
+    Database(Option<WriteCause>),
+    /// Each write to the spool, likewise.
+    Spool(Option<WriteCause>),
     Kill(&'static str, Fault),
 }
 
@@ -31,6 +36,10 @@ struct Life {
     /// Each after so many milliseconds.
     acts: Vec<(u64, Act)>,
     ends_in_order: bool,
+}
+
+fn fails() -> impl Strategy<Value = Option<WriteCause>> {
+    prop::option::of(prop::sample::select(WriteCause::ALL.to_vec()))
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -42,7 +51,7 @@ fn act() -> impl Strategy<Value = Act> {
         Just(Meets::Silence(Duration::from_secs(20))),
     ];
     let write = prop_oneof![
-        Just(WriteFault::Refusal),
+        prop::sample::select(WriteCause::ALL.to_vec()).prop_map(WriteFault::Refusal),
         Just(WriteFault::UnknownAndStored),
         Just(WriteFault::UnknownAndLost),
         Just(WriteFault::PanicBefore),
@@ -62,6 +71,8 @@ fn act() -> impl Strategy<Value = Act> {
         1 => meets.prop_map(Act::Meet),
         1 => Just(Act::Forget),
         5 => write.prop_map(Act::Write),
+        3 => fails().prop_map(Act::Database),
+        2 => fails().prop_map(Act::Spool),
         3 => (children, fault).prop_map(|(child, fault)| Act::Kill(child, fault)),
     ]
 }
@@ -107,6 +118,8 @@ async fn perform(house: &House, act: &Act) {
         Act::Meet(meets) => house.broker.state().meets.push_back(*meets),
         Act::Forget => house.broker.forget(),
         Act::Write(fault) => house.disk.platter().faults.push_back(*fault),
+        Act::Database(cause) => house.disk.platter().failing = *cause,
+        Act::Spool(cause) => house.disk.platter().spool_failing = *cause,
         Act::Kill(child, fault) => {
             house.inject(child, fault.clone()).await;
         }
@@ -130,9 +143,11 @@ async fn live(broker: &FakeBroker, place: &Place, life: &Life) {
 async fn finish(broker: &FakeBroker, place: &Place) {
     broker.state().meets.clear();
     broker.disk.platter().faults.clear();
+    broker.disk.platter().lock(false);
     let house = House::start(broker, patient_settings(place));
     broker.cut(DownKind::Network);
     house.settle().await;
+    eventually(600, "normal in the end", || house.published.snapshot().mode == Mode::Normal).await;
     assert_eq!(house.shut_down().await.code, 0);
 }
 

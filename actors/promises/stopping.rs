@@ -58,17 +58,21 @@ fn a_stop_stores_and_acknowledges_what_has_arrived() {
 fn a_stop_waits_for_a_database_that_is_blocked_for_a_moment() {
     with_paused_time(async {
         let house = House::new(settings()).await;
-        house.disk.platter().locked = true;
+        house.disk.platter().lock(true);
         house.broker.publish(10, Qos::AtMostOnce);
         house.broker.publish(10, Qos::AtLeastOnce);
         eventually(5, "they have arrived", || house.published.snapshot().received == 20).await;
         house.supervisor.do_send(Shutdown);
         sleep(Duration::from_secs(1)).await; // the moment
-        house.disk.platter().locked = false;
+        house.disk.platter().lock(false);
         assert_eq!(house.seen.outcome(5).await.code, exit_code::OK);
-        let sums = house.published.snapshot().tally.sums();
-        assert_eq!(sums, Sums { stored: 20, ..Sums::default() });
+        assert_eq!(house.published.snapshot().spooled, 20);
         assert!(house.broker.is_settled(), "acknowledged before the goodbye");
+        let next = House::start(&house.broker, settings());
+        next.settle().await;
+        let state = next.published.snapshot();
+        assert_eq!(state.tally.sums(), Sums { stored: 20, ..Sums::default() });
+        assert_eq!((state.spooled_before, state.received, state.spooled), (20, 0, 0));
         assert_eq!(house.broker.assert_nothing_lost_and_nothing_twice(), 0);
     });
 }
@@ -78,7 +82,7 @@ fn a_stop_while_the_database_is_blocked_ends_in_time_and_counts_what_nobody_will
     with_paused_time(async {
         let house = House::new(settings()).await;
         eventually(5, "the opening is written", || !house.disk.platter().commits.is_empty()).await;
-        house.disk.platter().locked = true;
+        house.disk.platter().lock(true);
         house.broker.publish(5, Qos::AtMostOnce);
         house.broker.publish(5, Qos::AtLeastOnce);
         eventually(5, "they have arrived", || house.published.snapshot().received == 10).await;
@@ -87,7 +91,7 @@ fn a_stop_while_the_database_is_blocked_ends_in_time_and_counts_what_nobody_will
         assert!(began.elapsed() < Duration::from_millis(4_500), "{:?}", began.elapsed());
         assert_eq!(house.published.snapshot().tally.sums(), Sums { dropped: 5, ..Sums::default() });
         assert!(house.broker.state().acknowledged.is_empty());
-        house.disk.platter().locked = false;
+        house.disk.platter().lock(false);
         House::start(&house.broker, settings()).settle().await;
         assert_eq!(house.broker.assert_nothing_lost_and_nothing_twice(), 5);
     });

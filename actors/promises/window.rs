@@ -23,7 +23,7 @@ fn small() -> Settings {
 fn a_window_that_stays_full_gives_the_connection_up_until_half_of_it_is_written() {
     with_paused_time(async {
         let house = House::new(small()).await;
-        house.disk.platter().locked = true;
+        house.disk.platter().lock(true);
         let began = Instant::now();
         house.broker.publish(200, Qos::AtLeastOnce);
         eventually(60, "the connection is let go", || house.broker.state().connection.is_none())
@@ -39,7 +39,7 @@ fn a_window_that_stays_full_gives_the_connection_up_until_half_of_it_is_written(
             "nobody connects to a window that is full"
         );
         let unlocked = Instant::now();
-        house.disk.platter().locked = false;
+        house.disk.platter().lock(false);
         house.settle().await;
         house.broker.assert_nothing_lost_and_nothing_twice();
         assert!(house.broker.state().connects[1] >= unlocked);
@@ -52,10 +52,10 @@ fn a_window_that_stays_full_gives_the_connection_up_until_half_of_it_is_written(
 fn a_window_that_is_full_for_a_moment_keeps_its_connection() {
     with_paused_time(async {
         let house = House::new(small()).await;
-        house.disk.platter().locked = true;
+        house.disk.platter().lock(true);
         house.broker.publish(200, Qos::AtLeastOnce);
         sleep(Duration::from_secs(10)).await; // less than half the keep-alive
-        house.disk.platter().locked = false;
+        house.disk.platter().lock(false);
         house.settle().await;
         house.broker.assert_nothing_lost_and_nothing_twice();
         assert_eq!(house.broker.state().connects.len(), 1);
@@ -111,14 +111,14 @@ fn more_retained_messages_than_a_batch_holds_are_all_stored() {
         let disk = Disk::default();
         let broker = FakeBroker::new(disk.clone());
         broker.retain(12_000, Qos::AtMostOnce);
-        disk.platter().locked = true;
+        disk.platter().lock(true);
         let mut settings = settings();
         settings.mqtt.max_unacked = 64 << 20; // all of it may wait
         let house = House::start(&broker, settings);
         eventually(60, "all have arrived", || house.published.snapshot().received == 12_000).await;
         broker.publish(1, Qos::AtLeastOnce);
         eventually(5, "a live one, too", || house.published.snapshot().received == 12_001).await;
-        disk.platter().locked = false;
+        disk.platter().lock(false);
         house.settle().await;
         house.broker.assert_nothing_lost_and_nothing_twice();
     });

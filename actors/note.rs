@@ -1,0 +1,135 @@
+//! What is worth remembering besides the messages: events (what happened) and gaps (stretches in
+//! which something may be missing, and why). The writer takes them along with its next transaction,
+//! to the database or, while that cannot be written, to the spool.
+
+use crate::delivery::UnixMillis;
+use crate::event;
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// One of [`crate::event`].
+    pub name: &'static str,
+    /// When.
+    pub at: UnixMillis,
+    /// A sentence.
+    pub detail: String,
+}
+
+/// Why something may be missing: the column `cause` of `barograph_gaps`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum GapCause {
+    /// No recorder was running.
+    ProcessDown,
+    /// There was no connection to the broker.
+    BrokerUnreachable,
+    /// The broker no longer knew the session that it kept for us.
+    BrokerForgotSession,
+    /// The broker came back with an old copy of its state.
+    BrokerRolledBack,
+    /// Neither database nor spool could be written.
+    Holding,
+    /// A route's sensor said nothing, while broker and recorder were there to hear it.
+    RouteSilent,
+    /// The wall clock was set, or the machine slept.
+    ClockJump,
+}
+
+/// Every cause, so that stored words can be read back.
+const CAUSES: [GapCause; 7] = [
+    GapCause::ProcessDown,
+    GapCause::BrokerUnreachable,
+    GapCause::BrokerForgotSession,
+    GapCause::BrokerRolledBack,
+    GapCause::Holding,
+    GapCause::RouteSilent,
+    GapCause::ClockJump,
+];
+
+impl GapCause {
+    /// The word of the column `cause`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::ProcessDown => "process_down",
+            Self::BrokerUnreachable => "broker_unreachable",
+            Self::BrokerForgotSession => event::BROKER_FORGOT_SESSION,
+            Self::BrokerRolledBack => event::BROKER_ROLLED_BACK,
+            Self::Holding => "holding",
+            Self::RouteSilent => event::ROUTE_SILENT,
+            Self::ClockJump => event::CLOCK_JUMP,
+        }
+    }
+
+    /// The cause that [`GapCause::word`] wrote.
+    pub fn from_word(word: &str) -> Option<Self> {
+        CAUSES.into_iter().find(|cause| cause.word() == word)
+    }
+}
+
+/// A change to the list of gaps. Of one cause and route at most one gap is open at a time: opening
+/// it again, or closing what is not open, changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GapChange {
+    /// Why something may be missing.
+    pub cause: GapCause,
+    /// Of which route; `None`: of all.
+    pub route: Option<String>,
+    /// What changes.
+    pub step: GapStep,
+}
+
+/// What changes about a gap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GapStep {
+    /// It begins.
+    Opened {
+        /// The last moment at which all was well.
+        from: UnixMillis,
+        /// What may be missing, and what to do about it.
+        detail: String,
+    },
+    /// It ends.
+    Closed {
+        /// From here on all is well.
+        to: UnixMillis,
+    },
+}
+
+/// An event or a change to the list of gaps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Note {
+    /// Something that happened.
+    Event(Event),
+    /// A stretch begins or ends in which something may be missing.
+    Gap(GapChange),
+}
+
+impl Note {
+    /// A gap that begins.
+    pub fn gap_opened(
+        cause: GapCause,
+        route: Option<String>,
+        from: UnixMillis,
+        detail: impl Into<String>,
+    ) -> Self {
+        Self::Gap(GapChange { cause, route, step: GapStep::Opened { from, detail: detail.into() } })
+    }
+
+    /// A gap that ends.
+    pub fn gap_closed(cause: GapCause, route: Option<String>, to: UnixMillis) -> Self {
+        Self::Gap(GapChange { cause, route, step: GapStep::Closed { to } })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_of_each_cause_is_read_back() {
+        for cause in CAUSES {
+            assert_eq!(GapCause::from_word(cause.word()), Some(cause));
+        }
+        assert_eq!(GapCause::from_word("boredom"), None);
+    }
+}

@@ -1,0 +1,512 @@
+//! One life of the writer: a plain struct over two ports, the journal (the database) and the spool.
+//!
+//! Where a batch goes:
+//!
+//! 1. while something is in the spool, to the spool's end: the order of arrival is kept;
+//! 2. else to the database, as long as it is not given up;
+//! 3. a database that fails for a cause that lasts, or too often in a row, is given up: the batch
+//!    goes to the spool (the reflex; it asks nobody), and the database is probed with back-off. A
+//!    probe takes over the front of the spool; when nothing is left there, the database is in order
+//!    again.
+//!
+//! The spool holds deliveries as they came. Whether one is a redelivery is judged when the database
+//! takes it over, by the same ledger and in the same order as if there had been no spool.
+
+use std::time::Duration;
+
+use barograph_config::Health;
+use tokio::time::Instant;
+
+use crate::batch::{Batch, Receipt};
+use crate::db_writer::{Place, Setup};
+use crate::mode::{Decision, Limits};
+use crate::ports::{
+    Journal, OpenError, OpenJournal, OpenSpool, RunBegins, Spool, Spooled, TidiedUp, WriteError,
+    WriteOutcome,
+};
+use crate::published::Published;
+use crate::supervise::restart::backoff;
+use crate::teller::Teller;
+
+/// Deliveries that one step takes over from the spool: a transaction of some 10 ms, after which new
+/// batches have their turn.
+const TAKE_OVER_RECORDS: usize = 2_000;
+
+/// Period of the sign of life.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(10);
+
+/// Pause between two steps of upkeep while there is more to do: new batches come first.
+const UPKEEP_PAUSE: Duration = Duration::from_millis(5);
+
+/// Pause of the upkeep while there is nothing to do.
+const UPKEEP_REST: Duration = Duration::from_secs(20);
+
+/// When the next step is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Next {
+    /// As soon as new batches have had their turn.
+    Now,
+    /// After a while.
+    After(Duration),
+}
+
+/// The back-off of probes.
+#[derive(Debug)]
+struct Probe {
+    min: Duration,
+    max: Duration,
+    attempt: u32,
+    at: Instant,
+}
+
+/// One life of the writer.
+pub(crate) struct Writing {
+    journal_port: Box<dyn OpenJournal>,
+    journal: Option<Box<dyn Journal>>,
+    spool_port: Box<dyn OpenSpool>,
+    spool: Option<Box<dyn Spool>>,
+    /// A spool is there that has not been opened yet.
+    spool_unopened: bool,
+    spool_failures: u32,
+    /// The database is not asked for new batches.
+    given_up: bool,
+    failures: u32,
+    probe: Probe,
+    limits: Limits,
+    setup: Setup,
+    pub(crate) teller: Teller,
+    heartbeat_at: Instant,
+    upkeep_at: Instant,
+}
+
+impl Writing {
+    pub(crate) fn new(
+        journal_port: Box<dyn OpenJournal>,
+        spool_port: Box<dyn OpenSpool>,
+        setup: Setup,
+    ) -> Self {
+        let Health { probe_min: min, probe_max: max, .. } = setup.limits;
+        let now = Instant::now();
+        Self {
+            journal: None,
+            spool_unopened: spool_port.is_there(),
+            journal_port,
+            spool_port,
+            spool: None,
+            spool_failures: 0,
+            given_up: false,
+            failures: 0,
+            probe: Probe { min, max, attempt: 0, at: now },
+            limits: Limits::from(&setup.limits),
+            teller: Teller::new(setup.clone()),
+            setup,
+            heartbeat_at: now + HEARTBEAT_EVERY,
+            upkeep_at: now,
+        }
+    }
+
+    /// Opens the database at the start. One that cannot be opened now is given up, and probed.
+    ///
+    /// # Errors
+    /// Only a person can mend it: it is not what the settings say, or it cannot be written and never
+    /// could be. (With a spool beside it, it could once.)
+    pub(crate) fn open_at_start(&mut self) -> Result<(), OpenError> {
+        match self.open_journal() {
+            Ok(()) => Ok(()),
+            Err(error) if error.permanent.is_some() && !self.outlasts(&error) => Err(error),
+            Err(error) => {
+                let error = refused(error);
+                self.teller.probe_failed(&error);
+                self.give_up();
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether the spool carries on although the database cannot be opened.
+    fn outlasts(&self, error: &OpenError) -> bool {
+        self.spool_unopened && error.cause.is_lasting() && !error.cause.is_the_operators()
+    }
+
+    fn open_journal(&mut self) -> Result<(), OpenError> {
+        let mut journal = self.journal_port.open()?;
+        let first = !self.published().snapshot().run_begun;
+        if first {
+            let spool_seen = self.spool_seen();
+            let started = self.published().snapshot().started.unwrap_or_default();
+            journal.begin_run(RunBegins { started, spool_seen }).map_err(
+                |WriteError { cause, message, .. }| OpenError { cause, message, permanent: None },
+            )?;
+        }
+        let account = journal.account();
+        // Counted anew at each opening: what a failed commit left in doubt is then known.
+        self.published().update(|state| {
+            state.run_begun = true;
+            match &state.base {
+                Some(base) => state.tally = account.since(base),
+                None => state.base = Some(account),
+            }
+        });
+        if let Some(spool) = &mut self.spool {
+            let position = journal.taken_over(spool.id());
+            forget(spool.as_mut(), position);
+        }
+        self.journal = Some(journal);
+        Ok(())
+    }
+
+    fn published(&self) -> &Published {
+        &self.setup.published
+    }
+
+    fn spool_seen(&mut self) -> Option<crate::delivery::UnixMillis> {
+        if self.spool_unopened {
+            let _told_at_the_first_write = self.open_spool();
+        }
+        self.spool.as_ref().and_then(|spool| spool.last_seen())
+    }
+
+    fn open_spool(&mut self) -> Result<&mut Box<dyn Spool>, WriteError> {
+        if self.spool.is_none() {
+            let opened = self.spool_port.open();
+            if opened.is_err() {
+                self.spool_failures = self.spool_failures.saturating_add(1);
+            }
+            let (mut spool, notes) = opened?;
+            notes.into_iter().for_each(|note| self.published().remember(note));
+            if let Some(journal) = &self.journal {
+                let position = journal.taken_over(spool.id());
+                forget(spool.as_mut(), position);
+            }
+            let there = spool.len();
+            self.published().update(|state| {
+                state.spooled = there;
+                if std::mem::take(&mut state.spool_unseen) {
+                    state.spooled_before = there;
+                }
+            });
+            self.spool_unopened = false;
+            self.spool_failures = 0;
+            self.spool = Some(spool);
+        }
+        Ok(self.spool.as_mut().expect("opened above"))
+    }
+
+    /// Something is in the spool, and new batches must queue behind it. A spool that was left and
+    /// cannot be opened for long is not waited for: what is in it follows when it can be read.
+    fn has_queue(&self) -> bool {
+        match &self.spool {
+            Some(spool) => !spool.is_empty(),
+            None => self.spool_unopened && self.spool_failures < self.limits.max_write_failures,
+        }
+    }
+
+    /// One try at a batch; it tells of it. `attempt` counts the tries at this batch.
+    ///
+    /// # Errors
+    /// It is not known to be durable anywhere: the same batch must be tried again.
+    pub(crate) fn write(&mut self, batch: &Batch, attempt: u32) -> Result<(), WriteError> {
+        if self.has_queue() {
+            return self.spool_or_hold(batch, attempt);
+        }
+        if !self.given_up {
+            let Err(error) = self.store(batch, attempt) else { return Ok(()) };
+            self.failures = self.failures.saturating_add(1);
+            if !self.limits.are_exceeded(error.cause, self.failures) {
+                return Err(error);
+            }
+            self.give_up();
+            return self.spool_or_hold(batch, attempt);
+        }
+        let Err(spool_error) = self.spool_it(batch, attempt) else { return Ok(()) };
+        // Nothing is queued in front of it: the database will do as well, if it does again.
+        match self.store(batch, attempt) {
+            Ok(()) => {
+                self.in_order_again();
+                Ok(())
+            }
+            Err(_) => {
+                self.teller.holding(&spool_error.message);
+                Err(spool_error)
+            }
+        }
+    }
+
+    /// To the database.
+    fn store(&mut self, batch: &Batch, attempt: u32) -> Result<(), WriteError> {
+        let began = Instant::now();
+        let notes = self.published().take_notes();
+        let stored: Result<Receipt, WriteError> =
+            self.with_journal(|journal| journal.append(batch, notes.as_slice()));
+        match stored {
+            Ok(receipt) => {
+                if !receipt.repeated {
+                    notes.are_durable();
+                }
+                self.failures = 0;
+                self.teller.stored(batch, &receipt, began.elapsed());
+                Ok(())
+            }
+            Err(error) => {
+                self.teller.write_failed(batch, Place::Database, &error, attempt);
+                Err(error)
+            }
+        }
+    }
+
+    fn spool_or_hold(&mut self, batch: &Batch, attempt: u32) -> Result<(), WriteError> {
+        let spooled = self.spool_it(batch, attempt);
+        if let Err(error) = &spooled {
+            self.teller.holding(&error.message);
+        }
+        spooled
+    }
+
+    /// To the spool.
+    fn spool_it(&mut self, batch: &Batch, attempt: u32) -> Result<(), WriteError> {
+        let began = Instant::now();
+        let notes = self.published().take_notes();
+        let spooled = self.with_spool(|spool| {
+            // Whoever asked the first time died before the answer came.
+            let repeated = spool.last() == Some(batch.id);
+            if !repeated {
+                spool.append(batch, notes.as_slice())?;
+            }
+            Ok((repeated, spool.len()))
+        });
+        match spooled {
+            Ok((repeated, in_spool)) => {
+                if !repeated {
+                    notes.are_durable();
+                }
+                self.teller.spooled(batch, in_spool, began.elapsed());
+                Ok(())
+            }
+            Err(error) => {
+                self.teller.write_failed(batch, Place::Spool, &error, attempt);
+                Err(error)
+            }
+        }
+    }
+
+    /// Uses the open journal, or opens it first. A handle of unknown state is dropped: the next use
+    /// opens anew, and the ledger says what was stored.
+    fn with_journal<T>(
+        &mut self,
+        work: impl FnOnce(&mut dyn Journal) -> Result<T, WriteError>,
+    ) -> Result<T, WriteError> {
+        if self.journal.is_none() {
+            self.open_journal().map_err(refused)?;
+        }
+        let journal = self.journal.as_mut().expect("opened above");
+        let result = work(journal.as_mut());
+        if result.as_ref().is_err_and(|error| error.reopen) {
+            self.journal = None;
+        }
+        result
+    }
+
+    fn with_spool<T>(
+        &mut self,
+        work: impl FnOnce(&mut dyn Spool) -> Result<T, WriteError>,
+    ) -> Result<T, WriteError> {
+        let result = work(self.open_spool()?.as_mut());
+        if result.as_ref().is_err_and(|error| error.reopen) {
+            self.spool = None;
+            self.spool_unopened = self.spool_port.is_there();
+        }
+        result
+    }
+
+    fn give_up(&mut self) {
+        if !self.given_up {
+            self.given_up = true;
+            self.put_off_probe();
+        }
+    }
+
+    fn put_off_probe(&mut self) {
+        let Probe { min, max, .. } = self.probe;
+        self.probe.attempt = self.probe.attempt.saturating_add(1);
+        let jitter = (self.setup.world.jitter)();
+        self.probe.at = Instant::now() + backoff(min, max, self.probe.attempt, jitter);
+    }
+
+    fn in_order_again(&mut self) {
+        self.given_up = false;
+        self.failures = 0;
+        self.probe.attempt = 0;
+    }
+
+    /// The judge has decided.
+    pub(crate) fn obey(&mut self, decision: Decision) {
+        match decision {
+            Decision::UseSpool => self.give_up(),
+            Decision::UseDatabase if !self.has_queue() && self.journal.is_some() => {
+                self.in_order_again();
+            }
+            Decision::UseDatabase => {}
+        }
+    }
+
+    /// One step of what is not a new batch: taking over from the spool, probing, upkeep.
+    pub(crate) fn step(&mut self) -> Next {
+        let now = Instant::now();
+        let left_behind = self.spool.is_none() && self.spool_unopened;
+        if !(self.given_up || self.has_queue() || left_behind) {
+            return self.upkeep(now);
+        }
+        if now < self.probe.at {
+            return Next::After(self.probe.at - now);
+        }
+        match self.take_over_some() {
+            Ok(()) if self.has_queue() => {
+                self.probe.attempt = 0;
+                Next::Now
+            }
+            Ok(()) => {
+                self.in_order_again();
+                if let Some(spool) = self.spool.take() {
+                    spool.close();
+                }
+                self.teller.drained();
+                Next::Now
+            }
+            Err(error) => {
+                self.teller.probe_failed(&error);
+                self.given_up |= !left_behind;
+                self.put_off_probe();
+                Next::After(self.probe.at.saturating_duration_since(now))
+            }
+        }
+    }
+
+    /// The front of the spool, or, when there is nothing, a write of its own: either shows whether
+    /// the database works.
+    fn take_over_some(&mut self) -> Result<(), WriteError> {
+        let mut front: Vec<Spooled> = Vec::new();
+        let mut id = 0;
+        if self.spool.is_some() || self.spool_unopened {
+            if self.journal.is_none() {
+                self.open_journal().map_err(refused)?;
+            }
+            (id, front) =
+                self.with_spool(|spool| Ok((spool.id(), spool.front(TAKE_OVER_RECORDS)?)))?;
+        }
+        let Some(last) = front.last().map(|spooled| spooled.position) else {
+            return self.write_notes_to_journal();
+        };
+        let receipts = self.with_journal(|journal| journal.take_over(id, &front))?;
+        let mut left = 0;
+        if let Some(spool) = &mut self.spool {
+            forget(spool.as_mut(), last);
+            left = spool.len();
+        }
+        // Those passed by come first: they are the ones without a receipt.
+        let passed_by = front.iter().filter(|s| s.batch.is_some()).count() - receipts.len();
+        let batches = front.iter().filter_map(|spooled| spooled.batch.as_ref()).skip(passed_by);
+        let written: Vec<(&Batch, Receipt)> = batches.zip(receipts).collect();
+        self.teller.took_over(&written, left);
+        Ok(())
+    }
+
+    fn write_notes_to_journal(&mut self) -> Result<(), WriteError> {
+        let notes = self.published().take_notes();
+        self.with_journal(|journal| journal.record(notes.as_slice()))?;
+        notes.are_durable();
+        Ok(())
+    }
+
+    /// Writes the notes that wait, wherever batches go now, and leaves a sign of life when it is
+    /// time. What fails is tried again, and told of as any failed write.
+    pub(crate) fn write_notes(&mut self) {
+        let now = Instant::now();
+        let heartbeat = now >= self.heartbeat_at;
+        let notes = self.published().take_notes();
+        if notes.as_slice().is_empty() && !heartbeat {
+            return;
+        }
+        if heartbeat {
+            self.heartbeat_at = now + HEARTBEAT_EVERY;
+        }
+        let there_are_notes = !notes.as_slice().is_empty();
+        let to_spool = self.given_up || self.has_queue();
+        let written = if to_spool {
+            self.with_spool(|spool| match there_are_notes {
+                true => spool.record(notes.as_slice()),
+                false => spool.heartbeat(),
+            })
+        } else {
+            self.with_journal(|journal| match there_are_notes {
+                true => journal.record(notes.as_slice()),
+                false => journal.heartbeat(),
+            })
+        };
+        match written {
+            Ok(()) => notes.are_durable(),
+            Err(error) if !to_spool => {
+                drop(notes);
+                self.failures = self.failures.saturating_add(1);
+                self.teller.probe_failed(&error);
+                if self.limits.are_exceeded(error.cause, self.failures) {
+                    self.give_up();
+                }
+            }
+            // The next batch, if there is one, tells of it.
+            Err(_) => {}
+        }
+    }
+
+    fn upkeep(&mut self, now: Instant) -> Next {
+        if now < self.upkeep_at || self.journal.is_none() {
+            return Next::After(UPKEEP_REST);
+        }
+        match self.with_journal(|journal| journal.tidy_up()) {
+            Ok(TidiedUp::Done) => {
+                self.upkeep_at = now + UPKEEP_REST;
+                Next::After(UPKEEP_REST)
+            }
+            Ok(TidiedUp::More) => Next::After(UPKEEP_PAUSE),
+            Ok(TidiedUp::Salvaged(tally)) => {
+                self.published().update(|state| {
+                    state.salvaged += tally.sums().total();
+                    state.tally.merge(&tally);
+                });
+                Next::After(UPKEEP_PAUSE)
+            }
+            Err(error) => {
+                self.teller.probe_failed(&error);
+                self.upkeep_at = now + UPKEEP_REST;
+                Next::After(UPKEEP_REST)
+            }
+        }
+    }
+
+    /// Writes what notes there are, and closes both places.
+    pub(crate) fn close(mut self) {
+        self.write_notes();
+        if let Some(spool) = self.spool.take() {
+            spool.close();
+        }
+        if let Some(journal) = self.journal.take() {
+            journal.close(true);
+        }
+    }
+}
+
+/// What the journal has taken over need not be kept. A spool that cannot be written now forgets it
+/// another time: the journal's position makes sure that nothing is taken over twice.
+fn forget(spool: &mut dyn Spool, position: i64) {
+    if let Err(error) = spool.forget_through(position) {
+        tracing::debug!("the spool keeps for now what the database has: {error}");
+    }
+}
+
+fn refused(error: OpenError) -> WriteError {
+    WriteError {
+        cause: error.cause,
+        message: error.message,
+        outcome: WriteOutcome::Refused,
+        reopen: true,
+    }
+}
