@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -109,22 +111,84 @@ fn began(pid: u32) -> Option<i64> {
     Some(boot + ticks / TICKS_PER_SECOND)
 }
 
-/// The process that holds a flock on a file, by `/proc/locks` (lines like `1: FLOCK  ADVISORY
-/// WRITE 4711 fe:00:1234 0 EOF`).
-pub fn flock_holder(device: u64, inode: u64) -> Option<u32> {
-    holder_in(&fs::read_to_string("/proc/locks").ok()?, device, inode)
+/// A lock on a file, as a line of `/proc/locks` tells of it (`1: POSIX  ADVISORY  WRITE 4711
+/// fe:00:1234 0 EOF`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct FileLock {
+    kind: String,
+    writes: bool,
+    pid: u32,
+    first: u64,
+    /// `u64::MAX` to the end of the file.
+    last: u64,
 }
 
-fn holder_in(locks: &str, device: u64, inode: u64) -> Option<u32> {
+/// The process that holds a flock on a file.
+pub fn flock_holder(device: u64, inode: u64) -> Option<u32> {
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    locks_in(&locks, device, inode).into_iter().find(|lock| lock.kind == "FLOCK").map(|l| l.pid)
+}
+
+/// The byte of a database's -shm file that whoever writes holds: WAL_WRITE_LOCK in SQLite's "WAL-mode
+/// File Format".
+const WAL_WRITE_LOCK: u64 = 120;
+
+/// Another process that keeps us from writing an SQLite database: one that holds its write lock, else
+/// one that holds any write lock on its file, else one that has it open. Best effort: other users'
+/// processes may be hidden from us.
+pub fn sqlite_locker(database: &Path) -> Option<Holder> {
+    let us = std::process::id();
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    let on = |path: &Path| -> Vec<FileLock> {
+        let Ok(meta) = fs::metadata(path) else { return Vec::new() };
+        let mut found = locks_in(&locks, meta.dev(), meta.ino());
+        found.retain(|lock| lock.writes && lock.kind != "FLOCK" && lock.pid != us);
+        found
+    };
+    let covers = |lock: &&FileLock| (lock.first..=lock.last).contains(&WAL_WRITE_LOCK);
+    let shm = on(&beside(database, "-shm"));
+    let pid = shm.iter().find(covers).map(|lock| lock.pid);
+    let pid = pid.or_else(|| on(database).first().map(|lock| lock.pid));
+    pid.or_else(|| user_of(database, us)).and_then(Holder::of_pid)
+}
+
+/// A path with something behind its name: SQLite's -wal and -shm.
+pub fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// A process other than ours that has the file open.
+fn user_of(path: &Path, us: u32) -> Option<u32> {
+    let path = fs::canonicalize(path).ok()?;
+    let processes = fs::read_dir("/proc").ok()?.flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let has_it_open = |pid: &u32| {
+        let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        open.into_iter().any(|fd| fs::read_link(fd.path()).is_ok_and(|target| target == path))
+    };
+    pids.filter(|pid| *pid != us).find(has_it_open)
+}
+
+fn locks_in(locks: &str, device: u64, inode: u64) -> Vec<FileLock> {
     // The kernel's encoding of a device number in `st_dev`, as glibc's major() and minor() undo it.
     let major = ((device >> 8) & 0xfff) | ((device >> 32) & !0xfff);
     let minor = (device & 0xff) | ((device >> 12) & !0xff);
     let file = format!("{major:02x}:{minor:02x}:{inode}");
-    locks.lines().find_map(|line| {
-        let mut words = line.split_whitespace().skip_while(|word| *word != "FLOCK");
-        let pid = words.nth(3)?;
-        (words.next()? == file).then(|| pid.parse().ok())?
-    })
+    let parse = |line: &str| {
+        let mut words = line.split_whitespace().skip(1).skip_while(|word| *word == "->");
+        let kind = words.next()?.to_owned();
+        let writes = words.nth(1)? == "WRITE";
+        let pid = words.next()?.parse().ok()?;
+        if words.next()? != file {
+            return None;
+        }
+        let first = words.next()?.parse().ok()?;
+        let last = words.next().and_then(|last| last.parse().ok()).unwrap_or(u64::MAX);
+        Some(FileLock { kind, writes, pid, first, last })
+    };
+    locks.lines().filter(|line| !line.contains("->")).filter_map(parse).collect()
 }
 
 #[cfg(test)]
@@ -135,9 +199,15 @@ mod tests {
     fn the_holder_is_found_by_device_and_inode() {
         let locks = "1: POSIX  ADVISORY  WRITE 11 fe:00:77 0 EOF\n2: FLOCK  ADVISORY  WRITE 4711 \
             fe:00:77 0 EOF\n2: -> FLOCK  ADVISORY  WRITE 12 fe:00:78 0 EOF\n";
-        assert_eq!(holder_in(locks, 0xfe00, 77), Some(4711));
-        assert_eq!(holder_in(locks, 0xfe00, 79), None);
-        assert_eq!(holder_in(locks, 0xfe01, 77), None);
+        let pids = |device, inode| -> Vec<u32> {
+            let found = locks_in(locks, device, inode).into_iter();
+            found.filter(|lock| lock.kind == "FLOCK").map(|lock| lock.pid).collect()
+        };
+        assert_eq!(pids(0xfe00, 77), [4711]);
+        assert_eq!(pids(0xfe00, 78), [0; 0], "it waits, and holds nothing");
+        assert_eq!(pids(0xfe01, 77), [0; 0]);
+        let shm = locks_in("3: POSIX  ADVISORY  WRITE 9 fe:00:5 120 120", 0xfe00, 5);
+        assert_eq!((shm[0].writes, shm[0].first, shm[0].last), (true, 120, 120));
     }
 
     #[test]

@@ -3,12 +3,14 @@
 
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use actix::{Actor, System};
 use barograph_actors::account::Sums;
 use barograph_actors::health;
-use barograph_actors::ports::OpenJournal;
+use barograph_actors::ports::{OpenJournal, OpenSpool};
 use barograph_actors::published::{ChildState, Published};
+use barograph_actors::route::Router;
 use barograph_actors::supervise::child::Housing;
 use barograph_actors::supervise::supervisor::Observer;
 use barograph_actors::supervise::{Exit, Outcome, Policy, Supervisor};
@@ -21,7 +23,7 @@ use crate::lock::{Lock, LockError, Locks, database_lock_path};
 use crate::mqtt::MqttBroker;
 use crate::paths::real_path;
 use crate::signals::Signals;
-use crate::store::Opener;
+use crate::store::{Opener, Spools, Wrecks};
 use crate::{fault_socket, systemd, world};
 
 /// What a run needs besides the settings.
@@ -126,13 +128,24 @@ fn supervisor(settings: Settings, published: Published, locks: Locks) -> Supervi
     let stuck_after = settings.supervisor.stuck_after;
     let opener = Opener {
         database: settings.database.clone(),
+        quarantine: settings.quarantine.clone(),
         routes: settings.routes.clone(),
         world: world::REAL,
+        wrecks: Wrecks::default(),
+    };
+    let spools = Spools {
+        settings: settings.spool.clone(),
+        database: settings.database.path.clone(),
+        router: Arc::new(Router::new(settings.routes.clone())),
+        packet_max: settings.mqtt.max_packet_size,
+        world: world::REAL,
+        wrecks: Wrecks::default(),
     };
     let parts = Parts {
         broker: MqttBroker::new(settings.mqtt.clone(), &settings.routes, world::now),
         settings,
         journal: Box::new(move || Box::new(opener.clone()) as Box<dyn OpenJournal>),
+        spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
         status: Box::new(|| Box::new(systemd::status)),
         world: world::REAL,
         published: published.clone(),

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use barograph_actors::broker_drops::DROPPED_TOPIC;
 use barograph_actors::delivery::{ConnectionId, UnixMillis};
 use barograph_actors::ports::{Broker, Connecting, Down, Greeting, Incoming, Session};
-use barograph_config::{Mqtt, Protocol, Route};
+use barograph_config::{Mqtt, Protocol, Qos, Route, filter_matches};
 use tokio::time::timeout;
 
-use super::packet::{Keep, Wire};
+use super::packet::{Filter, Keep, Wire};
 use super::session::MqttSession;
 use super::stream;
 use super::v4::V4;
@@ -31,6 +32,18 @@ impl MqttBroker {
         Self { settings: Arc::new(settings), routes: routes.into(), now }
     }
 
+    /// Those of the routes, in their order; then the broker's own count of what it dropped, unless a
+    /// route records it.
+    fn filters(&self) -> Vec<Filter> {
+        let of_route = |route: &Route| Filter { topic: route.topic.clone(), qos: route.qos };
+        let mut filters: Vec<Filter> = self.routes.iter().map(of_route).collect();
+        let recorded = self.routes.iter().any(|route| filter_matches(&route.topic, DROPPED_TOPIC));
+        if self.settings.watch_drops && !recorded {
+            filters.push(Filter { topic: DROPPED_TOPIC.to_owned(), qos: Qos::AtMostOnce });
+        }
+        filters
+    }
+
     fn wire(&self) -> Box<dyn Wire> {
         match self.settings.protocol {
             Protocol::V311 => Box::new(V4),
@@ -51,7 +64,7 @@ impl MqttBroker {
             let stream = stream::connect(&settings).await?;
             let mut session = MqttSession::new(stream, self.wire(), &settings, self.now);
             session.greet(&settings, Keep::Nothing).await?;
-            session.subscribe(&self.routes);
+            session.subscribe(&self.filters());
             let answers = loop {
                 if let Incoming::Subscribed(answers) = session.next().await? {
                     break answers;
@@ -70,7 +83,7 @@ impl MqttBroker {
         let stream = stream::connect(&self.settings).await?;
         let mut session = MqttSession::new(stream, self.wire(), &self.settings, self.now);
         let greeting = session.greet(&self.settings, Keep::Session).await?;
-        session.subscribe(&self.routes);
+        session.subscribe(&self.filters());
         Ok((session, greeting))
     }
 }

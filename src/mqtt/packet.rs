@@ -1,7 +1,7 @@
 //! What a broker says, in one vocabulary for both protocol versions.
 
 use barograph_actors::ports::{Down, DownKind};
-use barograph_config::{Mqtt, Qos, Route};
+use barograph_config::{Mqtt, Qos};
 use bytes::{Bytes, BytesMut};
 
 /// A packet from the broker.
@@ -45,12 +45,19 @@ pub(super) enum Keep {
     Nothing,
 }
 
+/// A topic filter, and the quality of service asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Filter {
+    pub(super) topic: String,
+    pub(super) qos: Qos,
+}
+
 /// One protocol version: bytes to [`Packet`]s and back. Encoders append to `out`.
 pub(super) trait Wire {
     /// CONNECT. `out` is empty.
     fn connect(&self, settings: &Mqtt, keep: Keep, out: &mut BytesMut);
-    /// SUBSCRIBE to every route's filter.
-    fn subscribe(&self, packet_id: u16, routes: &[Route], out: &mut BytesMut);
+    /// SUBSCRIBE to these filters.
+    fn subscribe(&self, packet_id: u16, filters: &[Filter], out: &mut BytesMut);
     /// UNSUBSCRIBE from one filter.
     fn unsubscribe(&self, packet_id: u16, filter: &str, out: &mut BytesMut);
     /// PUBACK.

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use barograph_actors::delivery::{Delivery, UnixMillis};
 use barograph_actors::ports::{Down, DownKind, Greeting, Incoming, Session};
-use barograph_config::{Mqtt, Qos, Route};
+use barograph_config::{Mqtt, Qos};
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use super::oversized::Oversized;
-use super::packet::{Keep, Packet, Publish, Wire, frame};
+use super::packet::{Filter, Keep, Packet, Publish, Wire, frame};
 use super::stream::Stream;
 
 /// Room that a read is given, in bytes.
@@ -110,8 +110,8 @@ impl MqttSession {
         }
     }
 
-    pub(super) fn subscribe(&mut self, routes: &[Route]) {
-        self.wire.subscribe(SUBSCRIBE_ID, routes, &mut self.output);
+    pub(super) fn subscribe(&mut self, filters: &[Filter]) {
+        self.wire.subscribe(SUBSCRIBE_ID, filters, &mut self.output);
     }
 
     /// Moves bytes: sends what is queued, or reads, or pings when it is time. Cancel-safe: each arm

@@ -1,12 +1,12 @@
 //! MQTT 3.1.1 on rumqttc's codec.
 
 use barograph_actors::ports::DownKind;
-use barograph_config::{Mqtt, Qos, Route};
+use barograph_config::{Mqtt, Qos};
 use bytes::BytesMut;
 use rumqttc::QoS;
 use rumqttc::mqttbytes::v4;
 
-use super::packet::{Keep, Packet, Publish, Wire, refused};
+use super::packet::{Filter, Keep, Packet, Publish, Wire, refused};
 
 /// MQTT 3.1.1.
 #[derive(Debug)]
@@ -46,10 +46,10 @@ impl Wire for V4 {
         put(&v4::Packet::Connect(connect), out);
     }
 
-    fn subscribe(&self, packet_id: u16, routes: &[Route], out: &mut BytesMut) {
+    fn subscribe(&self, packet_id: u16, filters: &[Filter], out: &mut BytesMut) {
         let filter =
-            |route: &Route| v4::SubscribeFilter::new(route.topic.clone(), qos_out(route.qos));
-        let mut subscribe = v4::Subscribe::new_many(routes.iter().map(filter));
+            |filter: &Filter| v4::SubscribeFilter::new(filter.topic.clone(), qos_out(filter.qos));
+        let mut subscribe = v4::Subscribe::new_many(filters.iter().map(filter));
         subscribe.pkid = packet_id;
         put(&v4::Packet::Subscribe(subscribe), out);
     }

@@ -2,11 +2,11 @@
 //! size: the broker would drop what is larger without a word.
 
 use barograph_actors::ports::{Down, DownKind};
-use barograph_config::{Mqtt, Qos, Route};
+use barograph_config::{Mqtt, Qos};
 use bytes::BytesMut;
 use rumqttc::v5::mqttbytes::{QoS, v5};
 
-use super::packet::{Keep, Packet, Publish, Wire, refused};
+use super::packet::{Filter, Keep, Packet, Publish, Wire, refused};
 
 /// MQTT 5.
 #[derive(Debug)]
@@ -53,13 +53,13 @@ impl Wire for V5 {
         put(&v5::Packet::Connect(connect, None, login), out);
     }
 
-    fn subscribe(&self, packet_id: u16, routes: &[Route], out: &mut BytesMut) {
-        let filter = |route: &Route| {
-            let mut filter = v5::Filter::new(route.topic.clone(), qos_out(route.qos));
+    fn subscribe(&self, packet_id: u16, filters: &[Filter], out: &mut BytesMut) {
+        let filter = |wanted: &Filter| {
+            let mut filter = v5::Filter::new(wanted.topic.clone(), qos_out(wanted.qos));
             filter.retain_forward_rule = v5::RetainForwardRule::OnNewSubscribe;
             filter
         };
-        let mut subscribe = v5::Subscribe::new_many(routes.iter().map(filter), None);
+        let mut subscribe = v5::Subscribe::new_many(filters.iter().map(filter), None);
         subscribe.pkid = packet_id;
         put(&v5::Packet::Subscribe(subscribe), out);
     }

@@ -4,9 +4,11 @@ use std::path::Path;
 
 use barograph_actors::exit_code;
 use barograph_actors::ports::{OpenError, WriteCause, WriteError, WriteOutcome};
-use rusqlite::ErrorCode;
+use nix::sys::statvfs::statvfs;
+use rusqlite::{ErrorCode, ffi};
 
 use crate::paths::folder_of;
+use crate::process::sqlite_locker;
 
 /// A failure that has been understood.
 #[derive(Debug)]
@@ -17,14 +19,20 @@ pub(super) struct Understood {
 
 /// What an error of SQLite means for the file at `path`.
 pub(super) fn understand(error: &rusqlite::Error, path: &Path) -> Understood {
+    let extended = error.sqlite_error().map_or(0, |error| error.extended_code);
     let cause = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy) if extended == ffi::SQLITE_BUSY => WriteCause::Locked,
+        // Somebody is recovering the WAL, or was quicker: over in a moment.
         Some(
             ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
             | ErrorCode::FileLockingProtocolFailed,
-        ) => WriteCause::Locked,
+        ) => WriteCause::Busy,
         Some(ErrorCode::DiskFull) => WriteCause::Full,
         Some(ErrorCode::SystemIoFailure) => WriteCause::Io,
+        Some(ErrorCode::ReadOnly) if extended == ffi::SQLITE_READONLY_DBMOVED => {
+            WriteCause::Replaced
+        }
         Some(ErrorCode::ReadOnly) => WriteCause::ReadOnly,
         Some(ErrorCode::PermissionDenied | ErrorCode::AuthorizationForStatementDenied) => {
             WriteCause::Permission
@@ -43,27 +51,60 @@ fn cannot_open(path: &Path) -> WriteCause {
     match std::fs::metadata(path) {
         Ok(meta) if meta.is_dir() => WriteCause::NotADatabase,
         Ok(meta) if meta.permissions().readonly() => WriteCause::ReadOnly,
-        Ok(_) => WriteCause::Permission,
+        Ok(_) => read_only_or_forbidden(path),
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             WriteCause::Permission
         }
         Err(_) => match std::fs::metadata(&folder) {
             Err(_) => WriteCause::Missing,
             Ok(meta) if meta.permissions().readonly() => WriteCause::ReadOnly,
-            Ok(_) => WriteCause::Permission,
+            Ok(_) => read_only_or_forbidden(&folder),
         },
+    }
+}
+
+/// The system knows whether it is the file system or our rights.
+fn read_only_or_forbidden(place: &Path) -> WriteCause {
+    match nix::unistd::access(place, nix::unistd::AccessFlags::W_OK) {
+        Err(nix::errno::Errno::EROFS) => WriteCause::ReadOnly,
+        Ok(()) | Err(_) => WriteCause::Permission,
+    }
+}
+
+/// Bytes that are free for us on the disk of a folder.
+pub(super) fn free_bytes(folder: &Path) -> std::io::Result<u64> {
+    let disk = statvfs(folder)?;
+    Ok(disk.blocks_available() * disk.fragment_size())
+}
+
+/// `1.5 MiB`, for people.
+pub(super) fn spelled(bytes: u64) -> String {
+    let units = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    match units.into_iter().find(|(unit, _)| bytes >= *unit) {
+        #[expect(clippy::cast_precision_loss, reason = "for people")]
+        Some((unit, name)) => format!("{:.1} {name}", bytes as f64 / unit as f64),
+        None => format!("{bytes} bytes"),
     }
 }
 
 /// What is wrong, where, and what to do.
 pub(super) fn sentence(cause: WriteCause, path: &Path, detail: &str) -> String {
-    let (file, folder) = (path.display(), folder_of(path));
-    let folder = folder.display();
+    let (file, place) = (path.display(), folder_of(path));
+    let folder = place.display();
     match cause {
-        WriteCause::Locked => format!(
-            "the database {file} is locked by another program ({detail}); look for one that holds \
-             a write transaction open (fuser {file} names them)"
-        ),
+        WriteCause::Locked => match sqlite_locker(path) {
+            Some(holder) => format!(
+                "the database {file} is locked by {holder} ({detail}); it must end its transaction, \
+                 or be ended"
+            ),
+            None => format!(
+                "the database {file} is locked by another program ({detail}); look for one that \
+                 holds a write transaction open (fuser {file} names them)"
+            ),
+        },
+        WriteCause::Busy => {
+            format!("the database {file} is busy for a moment with another program ({detail})")
+        }
         WriteCause::Full => format!("the disk of {file} is full ({detail}); make room there"),
         WriteCause::Io => {
             format!("the disk of {file} fails ({detail}); look at the kernel's log (dmesg)")
@@ -88,8 +129,8 @@ pub(super) fn sentence(cause: WriteCause, path: &Path, detail: &str) -> String {
             )
         }
         WriteCause::Corrupt => format!(
-            "the database {file} is damaged ({detail}); keep a copy of it and of its -wal file, \
-             and recover it with: sqlite3 {file} .recover"
+            "the database {file} is damaged ({detail}); it is kept under another name, a new one \
+             goes on, and what can be read is copied over"
         ),
         WriteCause::NotADatabase => {
             format!(
@@ -101,14 +142,24 @@ pub(super) fn sentence(cause: WriteCause, path: &Path, detail: &str) -> String {
     }
 }
 
+/// How much is free, and how much at least is needed, in bytes.
+pub(super) fn full(path: &Path, needed: u64) -> String {
+    let free = free_bytes(&folder_of(path)).map_or_else(|_| "unknown".to_owned(), spelled);
+    format!(
+        "the disk of {} is full: {free} free, at least {} needed for what waits; make room there",
+        path.display(),
+        spelled(needed)
+    )
+}
+
 /// An error while writing. `committing`: COMMIT itself failed, and then only some errors leave no
 /// doubt.
 pub(super) fn write_error(error: &rusqlite::Error, path: &Path, committing: bool) -> WriteError {
     let Understood { cause, message } = understand(error, path);
-    let certain = !committing || matches!(cause, WriteCause::Locked | WriteCause::Full);
+    let is_certain = matches!(cause, WriteCause::Locked | WriteCause::Busy | WriteCause::Full);
+    let certain = !committing || is_certain;
     let outcome = if certain { WriteOutcome::Refused } else { WriteOutcome::Unknown };
-    let reopen = !matches!(cause, WriteCause::Locked | WriteCause::Full);
-    WriteError { cause, message, outcome, reopen }
+    WriteError { cause, message, outcome, reopen: !is_certain }
 }
 
 /// An error while opening: what only a person can mend is permanent.
@@ -127,6 +178,7 @@ pub(super) fn permanence(cause: WriteCause) -> Option<i32> {
             Some(exit_code::CANNOT_CREATE)
         }
         WriteCause::Locked
+        | WriteCause::Busy
         | WriteCause::Full
         | WriteCause::Io
         | WriteCause::Replaced

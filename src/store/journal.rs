@@ -1,94 +1,130 @@
-//! Writing: one transaction holds a batch's rows, its ledger entry, its counts and the events that
-//! waited.
+//! The journal: one transaction holds a batch's rows, its ledger entry, its counts, the digests of
+//! what it wrote, and the notes that waited.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use barograph_actors::account::{Outcome, Reason, Repeat, RouteId, Tally};
-use barograph_actors::batch::{Batch, BatchId, Body, Opening, Receipt, Record, Refusal, Value};
-use barograph_actors::delivery::UnixMillis;
-use barograph_actors::event;
-use barograph_actors::ledger::{Ledger, Row};
-use barograph_actors::ports::{Journal, World, WriteCause, WriteError, WriteOutcome};
-use barograph_actors::published::Event;
+use barograph_actors::account::Tally;
+use barograph_actors::batch::{Batch, Receipt};
+use barograph_actors::note::Note;
+use barograph_actors::ports::{
+    Journal, RunBegins, Spooled, TidiedUp, World, WriteCause, WriteError, WriteOutcome,
+};
 use barograph_config::Route;
-use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
-use rusqlite::{CachedStatement, Connection, ErrorCode, params};
+use rusqlite::{Connection, OpenFlags};
 
-use super::cause::{sentence, write_error};
-use super::history::History;
-use super::open::FileId;
-use super::retained::Retained;
-use super::rows;
-use super::statements as sql;
+use super::cause::{full, sentence, write_error};
+use super::file::{OpenFile, Sight, Wreck, Wrecks};
+use super::row_writer::Shapes;
 use super::statements::Statements;
+use super::upkeep::Upkeep;
+use super::write::Known;
+use super::{notes, rows};
+
+/// Key of `barograph_meta`: the spool that was last taken over, and how far: `<id>:<position>`.
+const TAKEN_OVER: &str = "taken_over";
 
 /// The journal in one open SQLite file.
 pub struct SqliteJournal {
     pub(super) conn: Connection,
-    pub(super) path: PathBuf,
     /// The file that `conn` holds; the path may come to lead elsewhere.
-    pub(super) file: FileId,
+    pub(super) file: OpenFile,
     pub(super) routes: Vec<Route>,
     pub(super) statements: Statements,
+    pub(super) shapes: Shapes,
     pub(super) world: World,
-    pub(super) ledger: Ledger,
-    /// The rows of the ledger's table.
-    pub(super) history: History,
-    /// The last batch that is durable, and its number in the ledger.
-    pub(super) last: Option<(BatchId, i64)>,
-    pub(super) retained: Retained,
+    /// `PRAGMA synchronous` by its number: 2 is FULL.
+    pub(super) synchronous: i64,
+    pub(super) known: Known,
+    pub(super) upkeep: Upkeep,
+    /// Id and position of the spool that was last taken over.
+    pub(super) taken_over: (i64, i64),
+    /// Where the handle goes when the file was damaged or taken away under it.
+    pub(super) wrecks: Wrecks,
+    pub(super) wrecked: Option<WriteCause>,
 }
 
 impl fmt::Debug for SqliteJournal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteJournal").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("SqliteJournal").field("path", &self.file.path()).finish_non_exhaustive()
     }
 }
 
-/// What one transaction has done, before it is committed.
-struct Written {
-    row: Row,
-    tally: Tally,
-    events: Vec<Event>,
-    /// Digests of retained messages recorded while their filter is new.
-    new_retained: Vec<u64>,
-    settled_filters: Option<Vec<String>>,
-    /// Ledger rows below this number are gone.
-    forgotten_below: Option<i64>,
-}
-
 impl Journal for SqliteJournal {
-    fn append(&mut self, batch: &Batch, events: &[Event]) -> Result<Receipt, WriteError> {
-        if let Some((id, ledger_number)) = self.last
-            && id == batch.id
-        {
-            return Ok(Receipt {
-                ledger_number,
-                repeated: true,
-                tally: Tally::default(),
-                events: Vec::new(),
-            });
+    fn append(&mut self, batch: &Batch, notes: &[Note]) -> Result<Receipt, WriteError> {
+        if self.known.last.is_some_and(|(id, _)| id == batch.id) {
+            return Ok(repeated());
         }
-        self.check_file()?;
         // An opening changes the ledger before the deliveries after it are judged; a transaction
         // that fails must leave no trace of it.
-        let before = batch.opening.as_ref().map(|_| (self.ledger.clone(), self.retained.clone()));
-        match self.in_transaction(|journal| journal.write(batch, events)) {
-            Ok(written) => Ok(self.adopt(written)),
+        let before = batch.opening.as_ref().map(|_| self.known.clone());
+        match self.in_transaction(|journal| journal.write(batch, notes)) {
+            Ok(written) => Ok(self.known.adopt(written)),
             Err(error) => {
-                if let Some((ledger, retained)) = before {
-                    (self.ledger, self.retained) = (ledger, retained);
+                if let Some(known) = before {
+                    self.known = known;
                 }
-                Err(error)
+                Err(self.say_what_is_needed(error, [batch]))
             }
         }
     }
 
-    fn record_events(&mut self, events: &[Event]) -> Result<(), WriteError> {
-        self.check_file()?;
-        self.in_transaction(|journal| journal.write_events(events))
+    fn take_over(&mut self, spool: i64, front: &[Spooled]) -> Result<Vec<Receipt>, WriteError> {
+        let done = self.taken_over(spool);
+        let Some(last) = front.last().map(|spooled| spooled.position).filter(|last| *last > done)
+        else {
+            return Ok(Vec::new());
+        };
+        let before = self.known.clone();
+        let taken = self.in_transaction(|journal| {
+            let mut receipts = Vec::new();
+            for spooled in front.iter().filter(|spooled| spooled.position > done) {
+                receipts.extend(journal.take_over_one(spooled)?);
+            }
+            rows::set_meta(&journal.conn, TAKEN_OVER, &format!("{spool}:{last}"))?;
+            Ok(receipts)
+        });
+        match taken {
+            Ok(receipts) => {
+                self.taken_over = (spool, last);
+                Ok(receipts)
+            }
+            Err(error) => {
+                self.known = before;
+                let batches = front.iter().filter_map(|spooled| spooled.batch.as_ref());
+                Err(self.say_what_is_needed(error, batches))
+            }
+        }
+    }
+
+    fn record(&mut self, notes: &[Note]) -> Result<(), WriteError> {
+        self.in_transaction(|journal| {
+            notes::seen(&journal.conn, notes::SEEN, (journal.world.now)())?;
+            notes::write(&journal.conn, notes)
+        })
+    }
+
+    fn begin_run(&mut self, run: RunBegins) -> Result<(), WriteError> {
+        self.in_transaction(|journal| notes::begin_run(&journal.conn, run))
+    }
+
+    /// In WAL mode a commit at NORMAL is not pressed onto the disk; the next one at FULL takes it
+    /// along.
+    fn heartbeat(&mut self) -> Result<(), WriteError> {
+        self.set_synchronous(1)?;
+        let now = (self.world.now)();
+        let beat = self.in_transaction(|journal| notes::seen(&journal.conn, notes::SEEN, now));
+        self.set_synchronous(self.synchronous)?;
+        beat
+    }
+
+    fn tidy_up(&mut self) -> Result<TidiedUp, WriteError> {
+        self.upkeep_step()
+    }
+
+    fn taken_over(&self, spool: i64) -> i64 {
+        let (of, position) = self.taken_over;
+        if of == spool { position } else { 0 }
     }
 
     fn account(&self) -> Tally {
@@ -96,7 +132,15 @@ impl Journal for SqliteJournal {
     }
 
     /// Without waiting for readers: what they hold back of the WAL is checkpointed later.
-    fn close(self: Box<Self>) {
+    fn close(mut self: Box<Self>, orderly: bool) {
+        if orderly {
+            let now = (self.world.now)();
+            let said =
+                self.in_transaction(|journal| notes::seen(&journal.conn, notes::STOPPED, now));
+            if let Err(error) = said {
+                tracing::debug!("the stop is not noted: {error}");
+            }
+        }
         let quiet = self.conn.busy_timeout(Duration::ZERO);
         let checkpoint = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         if let Err(error) = quiet.and(checkpoint) {
@@ -106,39 +150,115 @@ impl Journal for SqliteJournal {
 }
 
 impl SqliteJournal {
-    /// A deleted or replaced database keeps accepting writes for ever: the path must still lead to
-    /// the file we hold.
-    fn check_file(&self) -> Result<(), WriteError> {
-        let detail = match FileId::of(&self.path) {
-            Ok(found) if found == self.file => return Ok(()),
-            Ok(_) => "another file is in its place".to_owned(),
-            Err(error) => error.to_string(),
+    fn take_over_one(&mut self, spooled: &Spooled) -> rusqlite::Result<Option<Receipt>> {
+        let Some(batch) = &spooled.batch else {
+            notes::write(&self.conn, &spooled.notes)?;
+            return Ok(None);
         };
-        self.checkpoint_what_is_left();
-        let cause = WriteCause::Replaced;
-        let message = sentence(cause, &self.path, &detail);
-        Err(WriteError { cause, message, outcome: WriteOutcome::Refused, reopen: true })
+        // It went to the spool because nobody knew whether its commit had become durable.
+        if self.known.last.is_some_and(|(id, _)| id == batch.id) {
+            notes::write(&self.conn, &spooled.notes)?;
+            return Ok(Some(repeated()));
+        }
+        let written = self.write(batch, &spooled.notes)?;
+        Ok(Some(self.known.adopt(written)))
     }
 
-    /// The file that was moved away must have what is only in the WAL so far: a new database at the
-    /// path removes the WAL.
-    fn checkpoint_what_is_left(&self) {
-        let checkpoint = self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        if let Err(error) = checkpoint {
-            tracing::warn!(
-                "the last rows of the database that was moved away stay in its -wal file: {error}"
-            );
+    fn set_synchronous(&mut self, number: i64) -> Result<(), WriteError> {
+        let path = self.file.path();
+        let set = self.conn.execute_batch(&format!("PRAGMA synchronous = {number}"));
+        let answer = set
+            .and_then(|()| {
+                self.conn.query_row("PRAGMA synchronous", [], |row| row.get::<_, i64>(0))
+            })
+            .map_err(|error| write_error(&error, path, false))?;
+        if answer == number {
+            return Ok(());
+        }
+        let detail = format!("PRAGMA synchronous = {number} was answered with {answer}");
+        let message = sentence(WriteCause::Other, path, &detail);
+        let (cause, outcome) = (WriteCause::Other, WriteOutcome::Refused);
+        Err(WriteError { cause, message, outcome, reopen: true })
+    }
+
+    /// A full disk: how much is free, and how much these batches need.
+    fn say_what_is_needed<'a>(
+        &self,
+        error: WriteError,
+        batches: impl IntoIterator<Item = &'a Batch>,
+    ) -> WriteError {
+        if error.cause != WriteCause::Full {
+            return error;
+        }
+        let cost = |batch: &Batch| batch.records.iter().map(|r| u64::from(r.cost)).sum::<u64>();
+        let needed = batches.into_iter().map(cost).sum();
+        WriteError { message: full(self.file.path(), needed), ..error }
+    }
+
+    /// A deleted or replaced database keeps accepting writes for ever, and one that is overwritten
+    /// often does, too: the path must still lead to the file we hold, and what somebody wrote into
+    /// it must be sound.
+    fn check_file(&mut self) -> Result<(), WriteError> {
+        match self.file.look() {
+            Sight::Same => Ok(()),
+            Sight::Written => match self.look_inside() {
+                None => Ok(()),
+                Some(error) => Err(self.wreck(WriteCause::Corrupt, &error.to_string())),
+            },
+            Sight::Gone(detail) => {
+                self.checkpoint("PASSIVE");
+                Err(self.wreck(WriteCause::Replaced, &detail))
+            }
+            Sight::WalGone(detail) if self.checkpoint("TRUNCATE") => {
+                let cause = WriteCause::Replaced;
+                let message = sentence(cause, self.file.path(), &detail);
+                Err(WriteError { cause, message, outcome: WriteOutcome::Refused, reopen: true })
+            }
+            Sight::WalGone(detail) => Err(self.wreck(WriteCause::Corrupt, &detail)),
+        }
+    }
+
+    fn wreck(&mut self, cause: WriteCause, detail: &str) -> WriteError {
+        self.wrecked = Some(cause);
+        let message = sentence(cause, self.file.path(), detail);
+        WriteError { cause, message, outcome: WriteOutcome::Refused, reopen: true }
+    }
+
+    /// What is only in the WAL so far goes into the file, wherever that is now. Whether all of it
+    /// did.
+    fn checkpoint(&self, kind: &str) -> bool {
+        let pragma = format!("PRAGMA wal_checkpoint({kind})");
+        let done = self.conn.query_row(&pragma, [], |row| {
+            let (busy, log, done): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(busy == 0 && log == done)
+        });
+        done.unwrap_or_else(|error| {
+            tracing::warn!("the last rows are still only in the WAL: {error}");
+            false
+        })
+    }
+
+    /// Reads samples through a connection of its own, past our page cache. Whatever is not damage is
+    /// no reason for concern.
+    fn look_inside(&self) -> Option<rusqlite::Error> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let tables = self.routes.iter().map(|route| route.table.as_str());
+        let tables = tables.chain(["barograph_ledger", "barograph_digests"]);
+        match Connection::open_with_flags(self.file.path(), flags) {
+            Ok(conn) => tables.filter_map(|table| sample(&conn, table).err()).find(is_damage),
+            Err(error) => Some(error).filter(is_damage),
         }
     }
 
     /// `BEGIN IMMEDIATE`, always: a deferred transaction that upgrades after another's commit fails
     /// at once, busy timeout or not.
-    fn in_transaction<T>(
+    pub(super) fn in_transaction<T>(
         &mut self,
         work: impl FnOnce(&mut Self) -> rusqlite::Result<T>,
     ) -> Result<T, WriteError> {
+        self.check_file()?;
         let begun = self.run("BEGIN IMMEDIATE");
-        begun.map_err(|error| write_error(&error, &self.path, false))?;
+        begun.map_err(|error| self.understand(&error, false))?;
         let worked = work(self);
         match worked {
             Err(error) => Err(self.roll_back(&error, false)),
@@ -153,314 +273,73 @@ impl SqliteJournal {
         self.conn.prepare_cached(statement)?.execute([]).map(|_| ())
     }
 
-    fn roll_back(&self, error: &rusqlite::Error, committing: bool) -> WriteError {
-        let mut told = write_error(error, &self.path, committing);
+    fn understand(&mut self, error: &rusqlite::Error, committing: bool) -> WriteError {
+        if is_damage(error) {
+            self.wrecked = Some(WriteCause::Corrupt);
+        }
+        write_error(error, self.file.path(), committing)
+    }
+
+    fn roll_back(&mut self, error: &rusqlite::Error, committing: bool) -> WriteError {
+        let mut told = self.understand(error, committing);
         // SQLite may have rolled back by itself. A handle that stays within a transaction is of no
         // more use.
         let rolled_back = self.conn.is_autocommit() || self.run("ROLLBACK").is_ok();
         told.reopen |= !rolled_back;
         told
     }
+}
 
-    fn write(&mut self, batch: &Batch, events: &[Event]) -> rusqlite::Result<Written> {
-        let now = (self.world.now)();
-        let mut noticed = Vec::new();
-        let mut cleared = false;
-        if let Some(opening) = &batch.opening {
-            let resumed = self.open_connection(batch, opening, &mut noticed)?;
-            cleared = !resumed;
-        }
-        let mut new_retained = Vec::new();
-        let tally = self.write_records(batch, now, &mut noticed, &mut new_retained)?;
-        self.write_account(&tally)?;
-        let settled_filters = self.settle_filters(&batch.settled_filters)?;
-        let number = self.last.map_or(1, |(_, number)| number + 1);
-        let row = Row::of(batch, number, now, self.ledger.fresh_before(batch));
-        let trimmed_below = self.write_ledger(&row)?;
-        self.write_events(events)?;
-        self.write_events(&noticed)?;
-        let forgotten_below = if cleared { Some(number) } else { trimmed_below };
-        Ok(Written { row, tally, events: noticed, new_retained, settled_filters, forgotten_below })
-    }
-
-    /// The transaction is durable: what it did becomes what we know.
-    fn adopt(&mut self, written: Written) -> Receipt {
-        let Written { row, tally, events, new_retained, settled_filters, forgotten_below } =
-            written;
-        let ledger_number = row.number;
-        self.last = Some((row.batch, row.number));
-        self.ledger.push(&row);
-        if let Some(point) = forgotten_below {
-            self.history.forget_below(point);
-        }
-        self.history.push(&row);
-        self.retained.record(&new_retained);
-        if let Some(filters) = settled_filters {
-            self.retained.settle(filters);
-        }
-        Receipt { ledger_number, repeated: false, tally, events }
-    }
-
-    /// A connection began. A session that the broker no longer knows makes the ledger's packet ids
-    /// meaningless, and so does another session.
-    fn open_connection(
-        &mut self,
-        batch: &Batch,
-        opening: &Opening,
-        noticed: &mut Vec<Event>,
-    ) -> rusqlite::Result<bool> {
-        let known = rows::meta(&self.conn, rows::SESSION)?;
-        let same = known.as_deref() == Some(opening.session.as_str());
-        let resumed = opening.session_present && same;
-        let stored = if resumed { rows::ledger(&self.conn)? } else { Vec::new() };
-        let last_heard = history_end(&self.conn)?;
-        if !resumed {
-            self.conn.execute(sql::LEDGER_CLEAR, [])?;
-            self.set_meta(rows::SUBSCRIBED, "[]")?;
-            self.conn.execute(sql::RETAINED_CLEAR, [])?;
-            self.retained = Retained::default();
-        }
-        if !same {
-            self.set_meta(rows::SESSION, &opening.session)?;
-        }
-        let opening = Opening { session_present: resumed, ..opening.clone() };
-        self.ledger.open(batch.connection, &opening, &stored);
-        if same && !opening.session_present {
-            let from = last_heard.unwrap_or(opening.at);
-            let detail = format!(
-                "the broker no longer knows the session of {}: what it should have kept for us \
-                 since {from} UTC may be lost; look whether it keeps sessions over a restart \
-                 (persistence true) and for how long",
-                opening.session
-            );
-            noticed.push(self.gap(event::BROKER_FORGOT_SESSION, from, opening.at, detail)?);
-        }
-        Ok(resumed)
-    }
-
-    /// Writes a gap, and gives the event that tells of it.
-    fn gap(
-        &self,
-        cause: &'static str,
-        from: UnixMillis,
-        to: UnixMillis,
-        detail: String,
-    ) -> rusqlite::Result<Event> {
-        let mut statement = self.conn.prepare_cached(sql::GAP_INSERT)?;
-        statement.execute(params![from.to_string(), to.to_string(), cause, detail])?;
-        Ok(Event { name: cause, at: to, detail })
-    }
-
-    fn write_records(
-        &mut self,
-        batch: &Batch,
-        now: UnixMillis,
-        noticed: &mut Vec<Event>,
-        new_retained: &mut Vec<u64>,
-    ) -> rusqlite::Result<Tally> {
-        let mut rolled_back = None;
-        let mut tally = Tally::default();
+/// A handle that still may see what nobody else does is left for the next opening.
+impl Drop for SqliteJournal {
+    fn drop(&mut self) {
+        if let Some(cause) = self.wrecked.take()
+            && let Ok(nothing) = Connection::open_in_memory()
         {
-            let mut writer = RowWriter::new(&self.conn, &self.statements, &self.routes);
-            for record in &batch.records {
-                rolled_back = rolled_back.or_else(|| self.ledger.rolled_back(record));
-                let outcome = if self.ledger.is_redelivery(record) {
-                    Outcome::Duplicate(Repeat::Redelivery)
-                } else if self.retained.is_repeat(record, route_of(record.route, &self.routes)) {
-                    Outcome::Duplicate(Repeat::Retained)
-                } else {
-                    writer.write(record)?
-                };
-                if record.retain && outcome == Outcome::Stored {
-                    new_retained.push(record.digest);
-                }
-                tally.add(record.route, outcome, 1);
+            let conn = std::mem::replace(&mut self.conn, nothing);
+            self.wrecks.leave(Wreck { conn, file: self.file.clone(), cause });
+        }
+    }
+}
+
+fn repeated() -> Receipt {
+    Receipt { repeated: true, tally: Tally::default(), events: Vec::new() }
+}
+
+/// The file's content is not what SQLite wrote.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+}
+
+/// Places of a table that are read to see whether it is sound.
+const SAMPLES: i64 = 8;
+
+/// Reads rows at some places of a table, all their columns.
+fn sample(conn: &Connection, table: &str) -> rusqlite::Result<()> {
+    let bounds = format!("SELECT min(rowid), max(rowid) FROM \"{table}\"");
+    let bounds: (Option<i64>, Option<i64>) =
+        conn.query_row(&bounds, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (Some(first), Some(last)) = bounds else { return Ok(()) };
+    let mut statement = conn
+        .prepare(&format!("SELECT * FROM \"{table}\" WHERE rowid >= ?1 ORDER BY rowid LIMIT 1"))?;
+    let columns = statement.column_count();
+    for place in 0..=SAMPLES {
+        let from = first + (last.saturating_sub(first)) / SAMPLES * place;
+        let mut rows = statement.query([from])?;
+        while let Some(row) = rows.next()? {
+            for column in 0..columns {
+                row.get_ref(column)?;
             }
         }
-        for digest in new_retained.iter() {
-            let mut statement = self.conn.prepare_cached(sql::RETAINED_INSERT)?;
-            statement.execute(params![digest.cast_signed()])?;
-        }
-        if let Some(from) = rolled_back {
-            let detail = format!(
-                "the broker repeats, in order, what it had delivered at {from} UTC: it was killed \
-                 and came back with an old copy of its state. What it had accepted since then may \
-                 be lost, and what it repeats may be stored twice (unless the route has a unique \
-                 key); let it save often: autosave_interval 1, autosave_on_changes true"
-            );
-            noticed.push(self.gap(event::BROKER_ROLLED_BACK, from, now, detail)?);
-        }
-        Ok(tally)
     }
-
-    fn write_account(&self, tally: &Tally) -> rusqlite::Result<()> {
-        let mut statement = self.conn.prepare_cached(sql::ACCOUNT_ADD)?;
-        let mut received: Vec<(RouteId, u64)> = Vec::new();
-        for (route, outcome, n) in tally.iter() {
-            let (word, reason) = outcome.words();
-            statement.execute(params![name_of(route, &self.routes), word, reason, as_i64(n)])?;
-            match received.iter_mut().find(|(r, _)| *r == route) {
-                Some((_, total)) => *total += n,
-                None => received.push((route, n)),
-            }
-        }
-        for (route, n) in received {
-            statement.execute(params![name_of(route, &self.routes), "received", "", as_i64(n)])?;
-        }
-        Ok(())
-    }
-
-    /// The row, and from time to time less of the history: never a row that is not confirmed. Gives
-    /// the number below which rows are gone.
-    fn write_ledger(&self, row: &Row) -> rusqlite::Result<Option<i64>> {
-        let keep_from = self.ledger.oldest_unconfirmed().unwrap_or(row.number);
-        let trimmed_below = self.history.trim_point(keep_from);
-        if let Some(point) = trimmed_below {
-            self.conn.prepare_cached(sql::LEDGER_TRIM)?.execute(params![point])?;
-        }
-        self.conn.prepare_cached(sql::LEDGER_INSERT)?.execute(params![
-            row.number,
-            row.batch.run,
-            row.batch.number,
-            row.connection.0,
-            row.at.0,
-            row.confirmed,
-            row.fresh_seen,
-            row.blob(),
-        ])?;
-        Ok(trimmed_below)
-    }
-
-    fn write_events(&self, events: &[Event]) -> rusqlite::Result<()> {
-        if events.is_empty() {
-            return Ok(());
-        }
-        let mut statement = self.conn.prepare_cached(sql::EVENT_INSERT)?;
-        for event in events {
-            statement.execute(params![event.at.to_string(), event.name, event.detail])?;
-        }
-        Ok(())
-    }
-
-    fn settle_filters(&self, filters: &[String]) -> rusqlite::Result<Option<Vec<String>>> {
-        if filters.is_empty() || self.retained.has_settled(filters) {
-            return Ok(None);
-        }
-        self.conn.execute(sql::RETAINED_CLEAR, [])?;
-        let text = serde_json::Value::from(filters.to_vec()).to_string();
-        self.set_meta(rows::SUBSCRIBED, &text)?;
-        Ok(Some(filters.to_vec()))
-    }
-
-    fn set_meta(&self, key: &str, value: &str) -> rusqlite::Result<()> {
-        self.conn.prepare_cached(sql::META_SET)?.execute(params![key, value]).map(|_| ())
-    }
+    Ok(())
 }
 
-/// When the last batch was written, by the ledger.
-fn history_end(conn: &Connection) -> rusqlite::Result<Option<UnixMillis>> {
-    let at: Option<i64> =
-        conn.query_row("SELECT max(at) FROM barograph_ledger", [], |row| row.get(0))?;
-    Ok(at.map(UnixMillis))
-}
-
-fn route_of(id: RouteId, routes: &[Route]) -> Option<&Route> {
-    id.0.and_then(|index| routes.get(usize::from(index)))
-}
-
-fn name_of(id: RouteId, routes: &[Route]) -> &str {
-    route_of(id, routes).map_or("", |route| &route.table)
-}
-
-fn as_i64(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
-}
-
-/// Writes the rows of one batch, each statement prepared once.
-struct RowWriter<'a> {
-    conn: &'a Connection,
-    statements: &'a Statements,
-    routes: &'a [Route],
-    inserts: Vec<Option<CachedStatement<'a>>>,
-    /// The last time written, as text: neighbours often share their millisecond.
-    written_at: (UnixMillis, String),
-}
-
-impl<'a> RowWriter<'a> {
-    fn new(conn: &'a Connection, statements: &'a Statements, routes: &'a [Route]) -> Self {
-        let inserts = routes.iter().map(|_| None).collect();
-        let zero = UnixMillis::default();
-        Self { conn, statements, routes, inserts, written_at: (zero, zero.to_string()) }
-    }
-
-    fn write(&mut self, record: &Record) -> rusqlite::Result<Outcome> {
-        if self.written_at.0 != record.received_at {
-            self.written_at = (record.received_at, record.received_at.to_string());
-        }
-        match (&record.body, record.route.0) {
-            (Body::Row(values), Some(route)) => match self.insert(usize::from(route), values) {
-                Ok(0) => Ok(Outcome::Duplicate(Repeat::Unique)),
-                Ok(_) => Ok(Outcome::Stored),
-                Err(error) if is_refusal(&error) => {
-                    let detail = format!("the table refused the row: {error}");
-                    self.quarantine(record, &Refusal { reason: Reason::RefusedByTable, detail })
-                }
-                Err(error) => Err(error),
-            },
-            (Body::Row(_), None) => {
-                let detail = "a row without a route".to_owned();
-                self.quarantine(record, &Refusal { reason: Reason::NoRoute, detail })
-            }
-            (Body::Quarantined(refusal), _) => self.quarantine(record, refusal),
-        }
-    }
-
-    fn insert(&mut self, route: usize, values: &[Value]) -> rusqlite::Result<usize> {
-        let slot = &mut self.inserts[route];
-        let statement = match slot {
-            Some(statement) => statement,
-            None => slot.insert(self.conn.prepare_cached(self.statements.insert(route))?),
-        };
-        for (index, value) in values.iter().enumerate() {
-            statement.raw_bind_parameter(index + 1, Bound(value))?;
-        }
-        statement.raw_bind_parameter(values.len() + 1, &self.written_at.1)?;
-        statement.raw_execute()
-    }
-
-    fn quarantine(&self, record: &Record, refusal: &Refusal) -> rusqlite::Result<Outcome> {
-        self.conn.prepare_cached(sql::QUARANTINE_INSERT)?.execute(params![
-            self.written_at.1,
-            route_of(record.route, self.routes).map(|route| &route.table),
-            record.topic,
-            &record.payload[..],
-            as_i64(record.whole_size),
-            record.qos as u8,
-            refusal.reason.word(),
-            refusal.detail,
-        ])?;
-        Ok(Outcome::Quarantined(refusal.reason))
-    }
-}
-
-/// The row's own fault: the next row may be fine.
-fn is_refusal(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
-    )
-}
-
-/// A value on its way into a statement.
-struct Bound<'a>(&'a Value);
-
-impl ToSql for Bound<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(match self.0 {
-            Value::Null => ToSqlOutput::Borrowed(ValueRef::Null),
-            Value::Integer(number) => ToSqlOutput::Borrowed(ValueRef::Integer(*number)),
-            Value::Real(number) => ToSqlOutput::Borrowed(ValueRef::Real(*number)),
-            Value::Text(text) => ToSqlOutput::Borrowed(ValueRef::Text(text.as_bytes())),
-        })
-    }
+/// The position in the spool that was last taken over, as `barograph_meta` remembers it.
+pub(super) fn stored_position(conn: &Connection) -> rusqlite::Result<(i64, i64)> {
+    let text = rows::meta(conn, TAKEN_OVER)?.unwrap_or_default();
+    let parsed =
+        text.split_once(':').and_then(|(id, at)| Some((id.parse().ok()?, at.parse().ok()?)));
+    Ok(parsed.unwrap_or((0, 0)))
 }

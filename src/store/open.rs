@@ -1,35 +1,43 @@
 //! Opening the database: the place, the pragmas, the tables. Never VACUUM, never clearing, never a
 //! full integrity check: a start must not depend on the size of the file.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use barograph_actors::event;
 use barograph_actors::ledger::Ledger;
 use barograph_actors::ports::{Journal, OpenError, OpenJournal, World, WriteCause};
-use barograph_config::{Database, Route, Synchronous};
+use barograph_config::{Database, Quarantine, Route, Synchronous};
 use nix::unistd::{AccessFlags, access};
-use rusqlite::{Connection, OpenFlags};
-use tracing::info;
-
-use crate::paths::folder_of;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use tracing::{error, info, warn};
 
 use super::cause::{open_error, permanence, sentence};
+use super::file::{OpenFile, Wreck, Wrecks, remove_shm, rename_if_there, set_aside};
 use super::history::History;
-use super::journal::SqliteJournal;
+use super::journal::{SqliteJournal, stored_position};
 use super::retained::Retained;
+use super::row_writer::Shapes;
+use super::salvage::Salvage;
 use super::statements::{CACHED_MAX, Statements};
+use super::upkeep::Upkeep;
+use super::write::Known;
 use super::{rows, schema};
+use crate::paths::folder_of;
+use crate::process::beside;
 
 /// Opens the journal; kept for as long as the process lives, so that it can be opened anew.
 #[derive(Debug, Clone)]
 pub struct Opener {
     /// `[database]`
     pub database: Database,
+    /// `[quarantine]`
+    pub quarantine: Quarantine,
     /// The routes, whose tables must be there.
     pub routes: Vec<Route>,
     /// Time and chance.
     pub world: World,
+    /// Where a handle waits whose file was damaged or taken away under it.
+    pub wrecks: Wrecks,
 }
 
 impl OpenJournal for Opener {
@@ -38,28 +46,85 @@ impl OpenJournal for Opener {
     }
 }
 
-/// Which file it is, whatever its path leads to later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FileId {
-    device: u64,
-    inode: u64,
-}
-
-impl FileId {
-    pub(super) fn of(path: &Path) -> std::io::Result<Self> {
-        let meta = std::fs::metadata(path)?;
-        Ok(Self { device: meta.dev(), inode: meta.ino() })
-    }
-}
-
 impl Opener {
-    /// Opens the database and makes it fit the routes.
+    /// Opens the database and makes it fit the routes. One that is damaged is set aside; a new one
+    /// goes on, and what can be read of the old one is copied over bit by bit.
     ///
     /// # Errors
     /// See [`OpenError`]: the message says what to do, and whether waiting can help.
     pub fn open_sqlite(&self) -> Result<SqliteJournal, OpenError> {
         let path = &self.database.path;
         check_place(path)?;
+        let left = self.clear_away()?;
+        if left.is_none() && is_emptied(path) {
+            return self.open_beside_damaged("it is empty, and its -wal is not");
+        }
+        match self.open_at(left) {
+            Err(error) if is_damage(error.cause) && path.is_file() => {
+                self.open_beside_damaged(&error.message)
+            }
+            opened => opened,
+        }
+    }
+
+    /// Sets the damaged file aside and opens a new one in its place.
+    fn open_beside_damaged(&self, detail: &str) -> Result<SqliteJournal, OpenError> {
+        let path = &self.database.path;
+        let aside = set_aside(path, (self.world.now)()).map_err(|error| {
+            let detail = format!("{detail}; and it cannot be set aside: {error}");
+            let message = sentence(WriteCause::Corrupt, path, &detail);
+            OpenError { cause: WriteCause::Corrupt, message, permanent: None }
+        })?;
+        say_set_aside(path, &aside, detail);
+        self.open_at(Some(Left { salvage: Salvage::of_file(&aside), wholly: true }))
+    }
+
+    /// A handle that was left by the journal before: what only it can see must not be lost, and its
+    /// files must not be in the way of the new one.
+    fn clear_away(&self) -> Result<Option<Left>, OpenError> {
+        let Some(wreck) = self.wrecks.take() else { return Ok(None) };
+        let path = wreck.file.path().to_owned();
+        let cleared = self.clear_files(&wreck, &path);
+        match cleared {
+            Ok((name, wholly)) => {
+                let salvage = Salvage::of_handle(wreck.conn, name);
+                Ok(Some(Left { salvage, wholly }))
+            }
+            Err(error) => {
+                self.wrecks.leave(wreck);
+                let detail = format!("its files cannot be moved out of the way: {error}");
+                let message = sentence(WriteCause::Io, &path, &detail);
+                Err(OpenError { cause: WriteCause::Io, message, permanent: None })
+            }
+        }
+    }
+
+    /// Gives the name of what is left, and whether all of it must be copied.
+    fn clear_files(&self, wreck: &Wreck, path: &Path) -> std::io::Result<(String, bool)> {
+        let now = (self.world.now)();
+        if wreck.file.is_in_place() {
+            let aside = set_aside(path, now)?;
+            say_set_aside(path, &aside, "it was overwritten or truncated while it was open");
+            return Ok((aside.display().to_string(), true));
+        }
+        // A new file must not find the WAL of another one.
+        if wreck.file.wal_is_in_place() {
+            let wal = beside(path, &format!(".moved-{}-wal", now.0));
+            rename_if_there(&beside(path, "-wal"), &wal)?;
+        }
+        remove_shm(path)?;
+        let deleted = wreck.file.is_deleted();
+        let what = if deleted {
+            "its file was deleted while it was open: its rows are copied out of the open handle"
+        } else {
+            "its file was moved away while it was open, with all its rows; a new one goes on"
+        };
+        warn!(event = event::DATABASE_REPLACED, "the database {}: {what}", path.display());
+        Ok((format!("{} until {now} UTC", path.display()), deleted))
+    }
+
+    fn open_at(&self, left: Option<Left>) -> Result<SqliteJournal, OpenError> {
+        let path = &self.database.path;
         let failed = |error: rusqlite::Error| open_error(&error, path);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
@@ -69,37 +134,45 @@ impl Opener {
         conn.busy_timeout(self.database.busy_timeout).map_err(failed)?;
         // Before anything is changed: a database that does not fit is left as it was.
         schema::refuse_clashes(&conn, &self.routes, path)?;
-        self.set_pragmas(&conn)?;
+        let synchronous = self.set_pragmas(&conn)?;
         let extended = schema::extend_all(&mut conn, &self.routes, path)?;
         for what in &extended {
             info!(event = event::SCHEMA_EXTENDED, "{what}");
         }
-        let file = FileId::of(path).map_err(|error| OpenError {
+        let salvages = begin_salvage(&mut conn, left).map_err(failed)?;
+        let shapes = shapes_of(&mut conn, &self.routes).map_err(failed)?;
+        let file = OpenFile::of(path).map_err(|error| OpenError {
             cause: WriteCause::Replaced,
             message: sentence(WriteCause::Replaced, path, &error.to_string()),
             permanent: None,
         })?;
         let ledger_rows = rows::ledger(&conn).map_err(failed)?;
-        let last = ledger_rows.last().map(|row| (row.batch, row.number));
-        let retained = Retained::load(&conn).map_err(failed)?;
+        let known = Known {
+            last: ledger_rows.last().map(|row| (row.batch, row.number)),
+            retained: Retained::load(&conn).map_err(failed)?,
+            ledger: Ledger::load(&ledger_rows),
+            history: History::of(&ledger_rows),
+        };
         info!(event = event::DATABASE_OPENED, database = %path.display(), "database {} opened", path.display());
         Ok(SqliteJournal {
             statements: Statements::new(&self.routes),
+            taken_over: stored_position(&conn).map_err(failed)?,
+            upkeep: Upkeep::new(salvages, self.quarantine.clone()),
             conn,
-            path: path.clone(),
             file,
             routes: self.routes.clone(),
+            shapes,
             world: self.world,
-            ledger: Ledger::load(&ledger_rows),
-            history: History::of(&ledger_rows),
-            last,
-            retained,
+            synchronous,
+            known,
+            wrecks: self.wrecks.clone(),
+            wrecked: None,
         })
     }
 
     /// Each answer is read back: an I/O error while switching to WAL leaves the file silently in
     /// another mode.
-    fn set_pragmas(&self, conn: &Connection) -> Result<(), OpenError> {
+    fn set_pragmas(&self, conn: &Connection) -> Result<i64, OpenError> {
         let path = &self.database.path;
         let failed = |error: rusqlite::Error| open_error(&error, path);
         let mode: String =
@@ -121,8 +194,58 @@ impl Opener {
                 return Err(unheard(path, pragma, &wanted.to_string(), &answer.to_string()));
             }
         }
-        Ok(())
+        Ok(number)
     }
+}
+
+/// What the database before has left to be copied.
+struct Left {
+    salvage: Salvage,
+    /// All its rows; otherwise only our small state (its rows are in a file of their own).
+    wholly: bool,
+}
+
+fn is_damage(cause: WriteCause) -> bool {
+    matches!(cause, WriteCause::Corrupt | WriteCause::NotADatabase)
+}
+
+/// SQLite takes an empty file for a new database, and deletes its -wal; but there was something.
+fn is_emptied(path: &Path) -> bool {
+    let size = |path: &Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
+    path.is_file() && size(path) == 0 && size(&beside(path, "-wal")) > 0
+}
+
+fn say_set_aside(path: &Path, aside: &Path, detail: &str) {
+    error!(
+        event = event::DATABASE_SET_ASIDE,
+        "the database {} is damaged ({detail}): it is kept as {}, a new one goes on, and what can be \
+         read is copied over; look at the disk",
+        path.display(),
+        aside.display()
+    );
+}
+
+/// Takes over the state of the database before, and finds what an earlier process left to be copied.
+fn begin_salvage(conn: &mut Connection, left: Option<Left>) -> rusqlite::Result<Vec<Salvage>> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let mut salvages = Salvage::unfinished(&tx)?;
+    match left {
+        Some(Left { mut salvage, wholly: true }) => {
+            salvage.begin(&tx)?;
+            salvages.push(salvage);
+        }
+        Some(Left { salvage, wholly: false }) => salvage.copy_state(&tx)?,
+        None => {}
+    }
+    tx.commit()?;
+    Ok(salvages)
+}
+
+fn shapes_of(conn: &mut Connection, routes: &[Route]) -> rusqlite::Result<Shapes> {
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let shapes = Shapes::of(&tx, routes)?;
+    tx.commit()?;
+    Ok(shapes)
 }
 
 /// SQLite kept another setting than the one asked for; mostly because someone else uses the file
@@ -186,9 +309,7 @@ fn check_writable(place: &Path, database: &Path) -> Result<(), OpenError> {
 /// Reading a database in WAL mode makes its -wal and -shm files where there are none: then nobody
 /// has it open, and it can be read as a file that does not change.
 fn open_to_look(path: &Path) -> rusqlite::Result<Connection> {
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
-    if Path::new(&wal).exists() {
+    if beside(path, "-wal").exists() {
         return Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
     }
     let escaped =

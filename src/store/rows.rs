@@ -43,6 +43,25 @@ pub(super) fn meta(conn: &Connection, key: &str) -> rusqlite::Result<Option<Stri
     .optional()
 }
 
+/// Sets a value of `barograph_meta`.
+pub(super) fn set_meta(conn: &Connection, key: &str, value: &str) -> rusqlite::Result<()> {
+    let set = "INSERT INTO barograph_meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE \
+         SET value = excluded.value";
+    conn.prepare_cached(set)?.execute(params![key, value]).map(|_| ())
+}
+
+/// When the last batch was written, by the ledger.
+pub(super) fn last_batch_at(conn: &Connection) -> rusqlite::Result<Option<UnixMillis>> {
+    let at: Option<i64> =
+        conn.query_row("SELECT max(at) FROM barograph_ledger", [], |row| row.get(0))?;
+    Ok(at.map(UnixMillis))
+}
+
+/// A count as SQLite takes it.
+pub(super) fn as_i64(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
 /// Filters whose retained messages were recorded.
 pub(super) fn known_filters(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     let text = meta(conn, SUBSCRIBED)?;
@@ -60,7 +79,7 @@ pub(super) fn retained(conn: &Connection) -> rusqlite::Result<HashSet<u64>> {
     digests.map(|digest| digest.map(i64::cast_unsigned)).collect()
 }
 
-fn strings(list: serde_json::Value) -> Vec<String> {
+pub(super) fn strings(list: serde_json::Value) -> Vec<String> {
     let items = list.as_array().cloned().unwrap_or_default();
     items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
 }

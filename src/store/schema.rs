@@ -9,9 +9,10 @@ use barograph_config::{Column, Kind, Route};
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::cause::{open_error, permanence, sentence};
+use super::salvage;
 
 /// Our own tables. STRICT: what is written there is what was meant.
-const OWN_TABLES: &str = "
+pub(super) const OWN_TABLES: &str = "
 CREATE TABLE IF NOT EXISTS barograph_meta (
     key TEXT PRIMARY KEY, value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -37,6 +38,14 @@ CREATE TABLE IF NOT EXISTS barograph_accounting (
     route TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL,
     PRIMARY KEY (route, outcome, reason)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS barograph_shapes (
+    id INTEGER PRIMARY KEY, tbl TEXT NOT NULL, columns TEXT NOT NULL, UNIQUE (tbl, columns)
+) STRICT;
+CREATE TABLE IF NOT EXISTS barograph_digests (
+    id INTEGER PRIMARY KEY, shape INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+    rows INTEGER NOT NULL, digest INTEGER NOT NULL, at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS barograph_digests_range ON barograph_digests (shape, last);
 INSERT OR IGNORE INTO barograph_meta (key, value) VALUES ('schema', '1');
 ";
 
@@ -69,6 +78,7 @@ pub(super) fn extend_all(
     let failed = |error: rusqlite::Error| open_error(&error, path);
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     tx.execute_batch(OWN_TABLES).map_err(failed)?;
+    tx.execute_batch(salvage::TABLE).map_err(failed)?;
     let mut added = Vec::new();
     for route in routes {
         extend(&tx, route, &mut added).map_err(|error| unique_or(error, route, path))?;
@@ -156,7 +166,7 @@ fn is_written(route: &Route, column: &str) -> bool {
 
 /// How SQLite treats a declared type (its documentation, "Determination Of Column Affinity").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Affinity {
+pub(super) enum Affinity {
     Integer,
     Text,
     Blob,
@@ -164,7 +174,7 @@ enum Affinity {
     Numeric,
 }
 
-fn affinity(declared: &str) -> Affinity {
+pub(super) fn affinity(declared: &str) -> Affinity {
     let declared = declared.to_ascii_uppercase();
     let has = |word: &str| declared.contains(word);
     if has("INT") {

@@ -11,15 +11,9 @@ pub(super) const RETAINED_INSERT: &str =
 pub(super) const RETAINED_CLEAR: &str = "DELETE FROM barograph_retained";
 pub(super) const QUARANTINE_INSERT: &str = "INSERT INTO barograph_quarantine (received_at, route, \
     topic, payload, size, qos, reason, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-pub(super) const EVENT_INSERT: &str =
-    "INSERT INTO barograph_events (at, event, detail) VALUES (?1, ?2, ?3)";
-pub(super) const GAP_INSERT: &str = "INSERT INTO barograph_gaps (from_at, to_at, cause, route, \
-    detail) VALUES (?1, ?2, ?3, NULL, ?4)";
 pub(super) const ACCOUNT_ADD: &str = "INSERT INTO barograph_accounting (route, outcome, reason, \
     count) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (route, outcome, reason) DO UPDATE SET count = \
     count + excluded.count";
-pub(super) const META_SET: &str = "INSERT INTO barograph_meta (key, value) VALUES (?1, ?2) ON \
-    CONFLICT (key) DO UPDATE SET value = excluded.value";
 
 /// How many of the statements above and of the routes' inserts stay prepared.
 pub(super) const CACHED_MAX: usize = 64;

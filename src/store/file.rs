@@ -1,0 +1,210 @@
+//! The file behind the open handle: whether the path still leads to it, whether somebody else has
+//! written into it, and what happens to it when it has been damaged.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use barograph_actors::delivery::UnixMillis;
+use barograph_actors::ports::WriteCause;
+use rusqlite::Connection;
+
+use crate::process::beside;
+
+/// Which file it is, whatever its path leads to later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileId {
+    device: u64,
+    inode: u64,
+}
+
+/// When and how large a file was when it was last written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stamp {
+    size: u64,
+    changed: (i64, i64),
+}
+
+impl FileId {
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        fs::metadata(path).map(|meta| Self::of_meta(&meta))
+    }
+
+    fn of_meta(meta: &fs::Metadata) -> Self {
+        Self { device: meta.dev(), inode: meta.ino() }
+    }
+}
+
+impl Stamp {
+    fn of_meta(meta: &fs::Metadata) -> Self {
+        Self { size: meta.size(), changed: (meta.ctime(), meta.ctime_nsec()) }
+    }
+}
+
+/// The database's file and its WAL, as they were when they were opened.
+#[derive(Debug, Clone)]
+pub(super) struct OpenFile {
+    path: PathBuf,
+    file: FileId,
+    /// Made by the first write.
+    wal: Option<FileId>,
+    /// The file as it was when it was last looked into.
+    stamp: Option<Stamp>,
+}
+
+/// What a look at the path shows.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Sight {
+    /// It is the file that we hold, as we know it.
+    Same,
+    /// It is the file that we hold, and somebody wrote into it (a checkpoint does, ours or a
+    /// reader's; so does whoever damages it): look inside.
+    Written,
+    /// The path leads to another file, or to none.
+    Gone(String),
+    /// Its -wal is gone: what is only there would be lost with our handle.
+    WalGone(String),
+}
+
+impl OpenFile {
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        let wal = FileId::of(&beside(path, "-wal")).ok();
+        Ok(Self { path: path.to_owned(), file: FileId::of(path)?, wal, stamp: None })
+    }
+
+    /// Looks; costs two stats.
+    pub(super) fn look(&mut self) -> Sight {
+        let meta = match fs::metadata(&self.path) {
+            Ok(meta) if FileId::of_meta(&meta) == self.file => meta,
+            Ok(_) => return Sight::Gone("another file is in its place".to_owned()),
+            Err(error) => return Sight::Gone(error.to_string()),
+        };
+        match (self.wal, FileId::of(&beside(&self.path, "-wal"))) {
+            (Some(known), Ok(found)) if known == found => {}
+            (None, Ok(found)) => self.wal = Some(found),
+            (None, Err(_)) => {}
+            (Some(_), Ok(_)) => return Sight::WalGone("another -wal is in its place".to_owned()),
+            (Some(_), Err(error)) => return Sight::WalGone(format!("its -wal: {error}")),
+        }
+        let stamp = Stamp::of_meta(&meta);
+        if self.stamp.replace(stamp) == Some(stamp) { Sight::Same } else { Sight::Written }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the path still leads to the file.
+    pub(super) fn is_in_place(&self) -> bool {
+        FileId::of(&self.path).is_ok_and(|found| found == self.file)
+    }
+
+    /// Whether it has no name any more: only open handles see it.
+    pub(super) fn is_deleted(&self) -> bool {
+        let open = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+        let mut ours = open
+            .filter_map(|fd| fs::metadata(fd.path()).ok())
+            .filter(|meta| FileId::of_meta(meta) == self.file);
+        ours.any(|meta| meta.nlink() == 0)
+    }
+
+    /// Whether the -wal beside the path is the one of this file.
+    pub(super) fn wal_is_in_place(&self) -> bool {
+        self.wal.is_some() && FileId::of(&beside(&self.path, "-wal")).ok() == self.wal
+    }
+}
+
+/// An open handle to a file that was damaged, deleted, moved or replaced under it. It may still see
+/// rows that nobody else sees: in its page cache, in a WAL or a file without a name.
+#[derive(Debug)]
+pub(super) struct Wreck {
+    pub(super) conn: Connection,
+    pub(super) file: OpenFile,
+    pub(super) cause: WriteCause,
+}
+
+/// Where a journal that ends over such a file leaves the handle for the one that is opened next.
+#[derive(Debug, Clone, Default)]
+pub struct Wrecks(Arc<Mutex<Option<Wreck>>>);
+
+impl Wrecks {
+    pub(super) fn leave(&self, wreck: Wreck) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(wreck);
+    }
+
+    pub(super) fn take(&self) -> Option<Wreck> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// Renames a damaged SQLite file, with its -wal, to `<name>.corrupt-<time>`; gives the new path. It
+/// is never deleted. The -shm goes: it is only an index of the WAL, and a new file must not find it.
+pub(super) fn set_aside(path: &Path, now: UnixMillis) -> io::Result<PathBuf> {
+    let time: String = now.to_string()[..19].replace(' ', "T").replace([':', '-'], "");
+    let free = (0..).map(|n| match n {
+        0 => beside(path, &format!(".corrupt-{time}Z")),
+        n => beside(path, &format!(".corrupt-{time}Z-{n}")),
+    });
+    let aside =
+        free.take(1_000)
+            .find(|aside| !aside.exists() && !beside(aside, "-wal").exists())
+            .ok_or_else(|| io::Error::other("there are a thousand damaged files of this second"))?;
+    // The WAL first: a file without its WAL beside it would be opened without what is only there.
+    rename_if_there(&beside(path, "-wal"), &beside(&aside, "-wal"))?;
+    fs::rename(path, &aside)?;
+    remove_shm(path)?;
+    sync_folder(path);
+    Ok(aside)
+}
+
+/// A new file must not find the index of another one's WAL; handles that use it keep it.
+pub(super) fn remove_shm(path: &Path) -> io::Result<()> {
+    match fs::remove_file(beside(path, "-shm")) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+pub(super) fn rename_if_there(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Presses names onto the disk; a power cut may otherwise bring the old ones back.
+pub(super) fn sync_folder(path: &Path) {
+    let folder = crate::paths::folder_of(path);
+    if let Err(error) = fs::File::open(&folder).and_then(|folder| folder.sync_all()) {
+        tracing::debug!("{}: {error}", folder.display());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_file_is_kept_with_its_wal_under_a_name_that_is_free() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.db");
+        let now = UnixMillis(1_759_479_845_007);
+        let mut kept = Vec::new();
+        for round in 0..3_u8 {
+            fs::write(&path, [round]).unwrap();
+            fs::write(beside(&path, "-wal"), [round, round]).unwrap();
+            fs::write(beside(&path, "-shm"), []).unwrap();
+            kept.push(set_aside(&path, now).unwrap());
+        }
+        let name = kept[0].file_name().unwrap().to_str().unwrap();
+        assert_eq!(name, "data.db.corrupt-20251003T082405Z");
+        for (round, aside) in (0..3_u8).zip(&kept) {
+            assert_eq!(fs::read(aside).unwrap(), [round]);
+            assert_eq!(fs::read(beside(aside, "-wal")).unwrap(), [round, round]);
+        }
+        assert!(!path.exists() && !beside(&path, "-wal").exists());
+        assert!(!beside(&path, "-shm").exists());
+    }
+}

@@ -1,0 +1,180 @@
+//! Events and gaps, as rows.
+
+use barograph_actors::delivery::UnixMillis;
+use barograph_actors::note::{Event, GapCause, GapChange, GapStep, Note};
+use barograph_actors::ports::RunBegins;
+#[cfg(test)]
+use rusqlite::OptionalExtension;
+use rusqlite::{Connection, params};
+
+use super::rows;
+
+const EVENT_INSERT: &str = "INSERT INTO barograph_events (at, event, detail) VALUES (?1, ?2, ?3)";
+/// Of one cause and route at most one gap is open.
+const GAP_OPEN: &str = "INSERT INTO barograph_gaps (from_at, to_at, cause, route, detail) SELECT ?1, \
+     NULL, ?2, ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM barograph_gaps WHERE to_at IS NULL AND cause \
+     = ?2 AND route IS ?3)";
+const GAP_CLOSE: &str = "UPDATE barograph_gaps SET to_at = max(from_at, ?1) WHERE to_at IS NULL AND \
+     cause = ?2 AND route IS ?3";
+const GAP_WHOLE: &str = "INSERT INTO barograph_gaps (from_at, to_at, cause, route, detail) VALUES \
+     (?1, ?2, ?3, NULL, ?4)";
+
+/// Writes notes, in their order.
+pub(super) fn write(conn: &Connection, notes: &[Note]) -> rusqlite::Result<()> {
+    for note in notes {
+        match note {
+            Note::Event(event) => write_event(conn, event)?,
+            Note::Gap(change) => write_gap(conn, change)?,
+        }
+    }
+    Ok(())
+}
+
+/// Writes an event.
+pub(super) fn write_event(conn: &Connection, event: &Event) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare_cached(EVENT_INSERT)?;
+    statement.execute(params![event.at.to_string(), event.name, event.detail]).map(|_| ())
+}
+
+fn write_gap(conn: &Connection, change: &GapChange) -> rusqlite::Result<()> {
+    let (cause, route) = (change.cause.word(), &change.route);
+    let changed = match &change.step {
+        GapStep::Opened { from, detail } => {
+            conn.prepare_cached(GAP_OPEN)?.execute(params![from.to_string(), cause, route, detail])
+        }
+        GapStep::Closed { to } => {
+            conn.prepare_cached(GAP_CLOSE)?.execute(params![to.to_string(), cause, route])
+        }
+    };
+    changed.map(|_| ())
+}
+
+/// Writes a gap that has ended already.
+pub(super) fn write_whole_gap(
+    conn: &Connection,
+    cause: GapCause,
+    from: UnixMillis,
+    to: UnixMillis,
+    detail: &str,
+) -> rusqlite::Result<()> {
+    let mut statement = conn.prepare_cached(GAP_WHOLE)?;
+    statement.execute(params![from.to_string(), to.to_string(), cause.word(), detail]).map(|_| ())
+}
+
+/// Key of `barograph_meta`: the last sign of life, in milliseconds since 1970.
+pub(super) const SEEN: &str = "seen";
+/// Key of `barograph_meta`: when the recorder last stopped in order; absent while it runs.
+pub(super) const STOPPED: &str = "stopped";
+
+/// When the recorder was last seen alive: by its last batch, its heartbeat, its orderly stop.
+fn last_seen(conn: &Connection) -> rusqlite::Result<Option<UnixMillis>> {
+    let by_batch = rows::last_batch_at(conn)?;
+    let by_meta = |key| -> rusqlite::Result<Option<UnixMillis>> {
+        let text = rows::meta(conn, key)?;
+        Ok(text.and_then(|text| text.parse().ok()).map(UnixMillis))
+    };
+    Ok([by_batch, by_meta(SEEN)?, by_meta(STOPPED)?].into_iter().flatten().max())
+}
+
+/// A process begins: what the one before left open ends where that was last seen, and the stretch
+/// since then is a gap.
+pub(super) fn begin_run(conn: &Connection, run: RunBegins) -> rusqlite::Result<()> {
+    let seen = last_seen(conn)?.max(run.spool_seen);
+    let stopped = rows::meta(conn, STOPPED)?.is_some();
+    conn.execute("DELETE FROM barograph_meta WHERE key = ?1", params![STOPPED])?;
+    let Some(seen) = seen else { return Ok(()) };
+    let close = "UPDATE barograph_gaps SET to_at = max(from_at, ?1) WHERE to_at IS NULL";
+    conn.execute(close, params![seen.to_string()])?;
+    if seen > run.started {
+        let detail = format!(
+            "the wall clock went back while no recorder was running: it was last seen at {seen} UTC, \
+             and started at {} UTC",
+            run.started
+        );
+        return write_whole_gap(conn, GapCause::ClockJump, run.started, seen, &detail);
+    }
+    let how = if stopped { "it was stopped" } else { "it died, or was killed, or lost its power" };
+    let detail = format!(
+        "no recorder was running ({how}): what was published at QoS 0 meanwhile is missing; at QoS 1 \
+         and 2 the broker keeps it for us, as far as its own settings go"
+    );
+    write_whole_gap(conn, GapCause::ProcessDown, seen, run.started, &detail)
+}
+
+/// Leaves a sign of life.
+pub(super) fn seen(conn: &Connection, key: &str, at: UnixMillis) -> rusqlite::Result<()> {
+    rows::set_meta(conn, key, &at.0.to_string())
+}
+
+/// Whether a gap of this cause is open, for tests and for people who look.
+#[cfg(test)]
+fn open_gaps(conn: &Connection) -> Vec<String> {
+    let mut statement =
+        conn.prepare("SELECT cause FROM barograph_gaps WHERE to_at IS NULL").expect("our table");
+    let causes = statement.query_map([], |row| row.get(0)).expect("no parameters");
+    causes.map(|cause| cause.expect("a text")).collect()
+}
+
+/// The cause and bounds of the newest gap.
+#[cfg(test)]
+fn newest_gap(conn: &Connection) -> Option<(String, String, Option<String>)> {
+    let select = "SELECT cause, from_at, to_at FROM barograph_gaps ORDER BY id DESC LIMIT 1";
+    conn.query_row(select, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .optional()
+        .expect("our table")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::schema::OWN_TABLES;
+
+    fn database() -> Connection {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch(OWN_TABLES).unwrap();
+        conn
+    }
+
+    fn at(ms: i64) -> String {
+        UnixMillis(ms).to_string()
+    }
+
+    #[test]
+    fn a_gap_is_opened_once_and_closed_once_for_each_route() {
+        let conn = database();
+        let opened = |route: &str, from| {
+            Note::gap_opened(GapCause::RouteSilent, Some(route.into()), UnixMillis(from), "quiet")
+        };
+        let closed = |route: &str, to| {
+            Note::gap_closed(GapCause::RouteSilent, Some(route.into()), UnixMillis(to))
+        };
+        write(&conn, &[opened("a", 1), opened("b", 2), opened("a", 3), closed("a", 9)]).unwrap();
+        assert_eq!(open_gaps(&conn), ["route_silent"]);
+        write(&conn, &[closed("a", 10), closed("b", 11), opened("a", 12)]).unwrap();
+        let count: i64 =
+            conn.query_row("SELECT count(*) FROM barograph_gaps", [], |row| row.get(0)).unwrap();
+        assert_eq!((count, open_gaps(&conn).len()), (3, 1));
+    }
+
+    #[test]
+    fn the_stretch_between_two_lives_is_a_gap_and_open_gaps_end_where_it_begins() {
+        let conn = database();
+        let run = |started, spool_seen: Option<i64>| RunBegins {
+            started: UnixMillis(started),
+            spool_seen: spool_seen.map(UnixMillis),
+        };
+        begin_run(&conn, run(100, None)).unwrap();
+        assert_eq!(newest_gap(&conn), None, "the first run of all");
+        seen(&conn, SEEN, UnixMillis(200)).unwrap();
+        let open = Note::gap_opened(GapCause::BrokerUnreachable, None, UnixMillis(150), "away");
+        write(&conn, &[open]).unwrap();
+        begin_run(&conn, run(900, None)).unwrap();
+        assert_eq!(open_gaps(&conn), [""; 0]);
+        assert_eq!(newest_gap(&conn), Some(("process_down".into(), at(200), Some(at(900)))));
+        begin_run(&conn, run(2_000, Some(1_500))).unwrap();
+        assert_eq!(newest_gap(&conn), Some(("process_down".into(), at(1_500), Some(at(2_000)))));
+        seen(&conn, STOPPED, UnixMillis(5_000)).unwrap();
+        begin_run(&conn, run(4_000, None)).unwrap();
+        assert_eq!(newest_gap(&conn), Some(("clock_jump".into(), at(4_000), Some(at(5_000)))));
+    }
+}

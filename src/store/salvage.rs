@@ -1,0 +1,347 @@
+//! What can be read of a damaged database is copied into a new one, while recording goes on: row by row,
+//! in bounded steps, each within a transaction of the caller.
+//!
+//! Two layers. SQLite itself reads the tables as far as it can (`walk`); then, for a file, its pages are
+//! searched for rows that SQLite could not reach (`scan`), also where it does not take the file for a
+//! database at all. How far it is stands in the new database (`progress`), in the same transaction as
+//! the rows: each step begins there, so that a step that was rolled back, or a process that was killed,
+//! leaves nothing behind that would have to be undone.
+//!
+//! Not SQLite's own recovery (`sqlite3_recover_init`, `.recover`): rusqlite's bundled SQLite is compiled
+//! without it and its API has no door to it (rusqlite issue 1333), so it would take unsafe code and C
+//! sources of our own; the command line tool need not be installed, makes a second database rather than
+//! filling one that is in use, and cannot be interrupted. No crate was found that does it otherwise.
+
+// Until the journal uses it.
+#![allow(dead_code, unused_imports)]
+
+mod field;
+mod keyed;
+mod owners;
+mod pages;
+mod prepare;
+mod progress;
+mod ranges;
+mod record;
+mod report;
+mod scan;
+mod source;
+mod state;
+mod tables;
+#[cfg(test)]
+mod tests;
+mod wal;
+mod walk;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, ErrorCode};
+
+pub(super) use field::Field;
+pub(super) use progress::TABLE;
+pub(super) use report::{Copied, Lost, Report, Step};
+pub(super) use walk::{Chunk, Walk};
+
+use prepare::Highest;
+use progress::{Item, Kind};
+use ranges::Ranges;
+use scan::Scan;
+use source::Source;
+use tables::Table;
+use writer::{Put, Writer};
+
+/// One source being copied.
+#[derive(Debug)]
+pub(super) struct Salvage {
+    /// By which the target remembers it: the path of a file.
+    name: String,
+    kind: Kind,
+    source: Source,
+    scan: Option<Scan>,
+}
+
+impl Salvage {
+    /// A file that was set aside, with its WAL beside it as `<file>-wal`. Neither is changed. It cannot
+    /// fail: what SQLite does not open is searched page by page.
+    pub(super) fn of_file(path: &Path) -> Self {
+        let (name, source) = (path.display().to_string(), Source::of_file(path));
+        Self { name, kind: Kind::File, source, scan: None }
+    }
+
+    /// An open connection whose file was deleted, moved or damaged under it: it still sees its rows. No
+    /// transaction may be open on it.
+    pub(super) fn of_handle(conn: Connection, name: String) -> Self {
+        let source = Source::of_handle(conn, &name);
+        Self { name, kind: Kind::Handle, source, scan: None }
+    }
+
+    /// The files whose salvage was begun and not finished.
+    ///
+    /// # Errors
+    /// The target cannot be read.
+    pub(super) fn unfinished(target: &Connection) -> rusqlite::Result<Vec<Self>> {
+        let names = progress::unfinished(target, Kind::File)?;
+        Ok(names.iter().map(|name| Self::of_file(Path::new(name))).collect())
+    }
+
+    /// Closes the books of handles that died with an earlier process: what had not been copied is lost.
+    /// To be called at the start, within a transaction.
+    ///
+    /// # Errors
+    /// The target cannot be read or written.
+    pub(super) fn give_up_handles(target: &Connection) -> rusqlite::Result<Vec<Report>> {
+        let mut reports = Vec::new();
+        for name in progress::unfinished(target, Kind::Handle)? {
+            let mut items = progress::load(target, &name)?;
+            for item in items.iter_mut().filter(|item| !item.done) {
+                if !item.kind.is_source() {
+                    lose_rest(item);
+                }
+                item.done = true;
+                progress::save(target, &name, item)?;
+            }
+            reports.push(Report::of(&name, &items));
+        }
+        Ok(reports)
+    }
+
+    /// By which the target remembers it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Makes the target ready: our small state, missing tables, columns and indexes, ids that new rows
+    /// must not take. Within a transaction, before the target takes its first batch. Does nothing if it
+    /// was done before.
+    ///
+    /// # Errors
+    /// The target cannot be read or written.
+    pub(super) fn begin(&mut self, target: &Connection) -> rusqlite::Result<()> {
+        if !progress::load(target, &self.name)?.is_empty() {
+            return Ok(());
+        }
+        state::copy(self.source.conn.as_ref(), self.source.path.as_deref(), target)?;
+        let mut items = vec![Item::new(self.kind, &self.name)];
+        let highest = self.source.highest();
+        if let (Some(tables), Some(schema)) = (self.source.tables(), self.source.schema_conn()) {
+            for table in tables.iter().filter(|table| tables::is_copied(&table.name)) {
+                let mut item = self.item(table, &highest);
+                if !prepare::ensure(target, schema, table)? {
+                    lose_rest(&mut item);
+                    item.done = true;
+                }
+                items.push(item);
+            }
+        } else {
+            let wanted = |table: &&Table| {
+                tables::is_operators(&table.name) || table.is_named("barograph_quarantine")
+            };
+            // What it had besides, nobody knows.
+            items[0].lost = Ranges::all();
+            let tables = tables::of(target)?;
+            items.extend(tables.iter().filter(wanted).map(|table| self.item(table, &highest)));
+        }
+        let (conn, tables) = (self.source.conn.as_ref(), self.source.tables());
+        prepare::reserve_ids(target, conn, tables, &highest, self.source.bytes())?;
+        if self.source.path.is_some() {
+            items.push(Item::new(Kind::Pages, "pages"));
+        }
+        items.push(Item::new(Kind::Rest, "views and triggers"));
+        for (number, item) in (0..).zip(&mut items) {
+            item.number = number;
+            progress::save(target, &self.name, item)?;
+        }
+        Ok(())
+    }
+
+    /// Only our small state, without the rows. Within a transaction, before the target takes its first
+    /// batch.
+    ///
+    /// # Errors
+    /// The target cannot be written.
+    pub(super) fn copy_state(&self, target: &Connection) -> rusqlite::Result<()> {
+        state::copy(self.source.conn.as_ref(), self.source.path.as_deref(), target)
+    }
+
+    fn item(&self, table: &Table, highest: &Highest) -> Item {
+        let kind = if table.without_rowid { Kind::Keyed } else { Kind::Rows };
+        let mut item = Item::new(kind, &table.name);
+        if table.sql.to_ascii_uppercase().contains("AUTOINCREMENT") {
+            let said = |h: &std::collections::HashMap<String, i64>| {
+                h.get(&table.name.to_ascii_lowercase()).copied().unwrap_or(0)
+            };
+            item.highest = highest.as_ref().map(said);
+        }
+        if self.source.conn.is_none() {
+            lose_rest(&mut item);
+            item.done = true;
+        }
+        item
+    }
+
+    /// Copies at most `rows_max` further rows within the caller's transaction, and notes the position
+    /// there.
+    ///
+    /// # Errors
+    /// The target cannot be read or written. The caller rolls back and may simply call again: nothing
+    /// of the step is remembered elsewhere.
+    pub(super) fn step(&mut self, target: &Connection, rows_max: usize) -> rusqlite::Result<Step> {
+        let mut items = progress::load(target, &self.name)?;
+        if items.is_empty() {
+            self.begin(target)?;
+            items = progress::load(target, &self.name)?;
+        }
+        let Some(at) = items.iter().position(|item| !item.done && !item.kind.is_source()) else {
+            return self.finish(target, &mut items);
+        };
+        let copied = match items[at].kind {
+            Kind::Rows => self.step_rows(target, &mut items[at], rows_max)?,
+            Kind::Keyed => keyed::step(&self.source, target, &mut items[at], rows_max)?,
+            Kind::Pages => self.step_pages(target, &mut items, at, rows_max)?,
+            Kind::Rest => {
+                if let Some(schema) = self.source.schema_conn() {
+                    prepare::rest(target, schema)?;
+                }
+                items[at].done = true;
+                Vec::new()
+            }
+            // They are filtered out above, and are no work.
+            Kind::File | Kind::Handle => Vec::new(),
+        };
+        progress::save(target, &self.name, &items[at])?;
+        Ok(Step::Copied(copied))
+    }
+
+    fn finish(&mut self, target: &Connection, items: &mut [Item]) -> rusqlite::Result<Step> {
+        for source in items.iter_mut().filter(|item| item.kind.is_source() && !item.done) {
+            source.done = true;
+            progress::save(target, &self.name, source)?;
+        }
+        Ok(Step::Finished(Report::of(&self.name, items)))
+    }
+
+    fn step_rows(
+        &self,
+        target: &Connection,
+        item: &mut Item,
+        rows_max: usize,
+    ) -> rusqlite::Result<Vec<Copied>> {
+        let Some((conn, table, into)) = self.source.both(target, &item.name)? else {
+            lose_rest(item);
+            item.done = true;
+            return Ok(Vec::new());
+        };
+        let columns = given(table, &into);
+        let mut walk = Walk::new(conn, &table.name, &table.column_names(), &columns, item.position);
+        let mut writer = Writer::new(target, &into.name, &into.column_names(), &columns);
+        let chunk = walk.next(rows_max.max(1));
+        for (id, fields) in &chunk.rows {
+            match writer.put(*id, fields, false)? {
+                Put::Kept => item.rows += 1,
+                Put::Renumbered => {
+                    item.rows += 1;
+                    item.renumbered += 1;
+                }
+                Put::Refused => item.refused += 1,
+                Put::Present => {}
+            }
+        }
+        for (first, last) in chunk.lost {
+            item.lost.add(first, last);
+        }
+        item.position = walk.position().or(item.position);
+        item.done = chunk.end;
+        Ok(writer.copied)
+    }
+
+    fn step_pages(
+        &mut self,
+        target: &Connection,
+        items: &mut [Item],
+        at: usize,
+        rows_max: usize,
+    ) -> rusqlite::Result<Vec<Copied>> {
+        let is_missing = |item: &Item| item.kind == Kind::Rows && !item.lost.is_empty();
+        if self.scan.is_none()
+            && items.iter().any(is_missing)
+            && let Some(path) = &self.source.path
+        {
+            self.scan = Scan::open(path, self.source.tables(), target)?;
+        }
+        match &mut self.scan {
+            Some(scan) if items.iter().any(is_missing) => {
+                let copied = scan.step(target, items, at, rows_max.max(1))?;
+                for item in items.iter().filter(|item| item.kind == Kind::Rows) {
+                    progress::save(target, &self.name, item)?;
+                }
+                Ok(copied)
+            }
+            Some(_) | None => {
+                items[at].done = true;
+                Ok(Vec::new())
+            }
+        }
+    }
+}
+
+/// What has not been dealt with cannot be read.
+fn lose_rest(item: &mut Item) {
+    match item.kind {
+        Kind::Rows => item.lost.add(item.position.unwrap_or(i64::MIN), i64::MAX),
+        Kind::Keyed => item.lost = Ranges::all(),
+        Kind::File | Kind::Handle | Kind::Pages | Kind::Rest => {}
+    }
+}
+
+/// The columns that are given with each row: what both have, but for the one that is the target's row id.
+fn given(from: &Table, into: &Table) -> Vec<String> {
+    let mut columns = from.shared_with(into);
+    if let Some(id) = into.id_column() {
+        columns.retain(|column| !column.eq_ignore_ascii_case(&id.name));
+    }
+    columns
+}
+
+/// Where SQLite keeps the WAL of a file.
+fn wal_path(path: &Path) -> PathBuf {
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    PathBuf::from(wal)
+}
+
+/// A name as SQL takes it, whatever it contains.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Whether another program holds the database just now.
+fn is_locked(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+}
+
+/// Whether an error is about what was to be written, rather than about the database it was written to.
+fn is_refusal(error: &rusqlite::Error) -> bool {
+    !matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::ReadOnly
+                | ErrorCode::PermissionDenied
+                | ErrorCode::CannotOpen
+                | ErrorCode::DatabaseCorrupt
+                | ErrorCode::NotADatabase
+                | ErrorCode::OutOfMemory
+                | ErrorCode::OperationInterrupted
+                | ErrorCode::OperationAborted
+                | ErrorCode::FileLockingProtocolFailed
+                | ErrorCode::SchemaChanged
+                | ErrorCode::InternalMalfunction
+                | ErrorCode::ApiMisuse
+        )
+    )
+}

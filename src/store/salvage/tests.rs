@@ -1,0 +1,6 @@
+//! Salvage of databases that were really damaged.
+
+mod bench;
+mod damaged;
+mod handed;
+mod random;

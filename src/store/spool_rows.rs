@@ -1,0 +1,381 @@
+//! The tables of the spool, and how a batch becomes rows of theirs and is read back.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use barograph_actors::account::{Drop as Dropped, Outcome, RouteId, Tally};
+use barograph_actors::batch::{Batch, BatchId, Opening, Record};
+use barograph_actors::decode::decode;
+use barograph_actors::delivery::{ConnectionId, Delivery, UnixMillis};
+use barograph_actors::event;
+use barograph_actors::note::{Event, GapCause, GapChange, GapStep, Note};
+use barograph_actors::ports::Spooled;
+use barograph_actors::route::Router;
+use barograph_config::Qos;
+use bytes::Bytes;
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use serde_json::{Value as Json, json};
+
+use super::rows;
+
+/// The spool's tables. An entry is a batch, or notes alone (`run` is NULL then).
+pub(super) const TABLES: &str = "
+CREATE TABLE IF NOT EXISTS barograph_meta (
+    key TEXT PRIMARY KEY, value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spool_entries (
+    position INTEGER PRIMARY KEY, at INTEGER NOT NULL, run INTEGER, batch INTEGER, connection INTEGER,
+    confirmed INTEGER, opening TEXT, settled TEXT, dropped TEXT, notes TEXT NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS spool_records (
+    id INTEGER PRIMARY KEY, position INTEGER NOT NULL, route TEXT NOT NULL, received_at INTEGER NOT NULL,
+    qos INTEGER NOT NULL, packet_id INTEGER NOT NULL, dup INTEGER NOT NULL, retain INTEGER NOT NULL,
+    digest INTEGER NOT NULL, whole_size INTEGER NOT NULL, packet_size INTEGER NOT NULL, topic TEXT NOT NULL,
+    payload BLOB NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS spool_records_position ON spool_records (position);
+";
+
+/// Columns of the tables, for those who copy what can be read of them.
+pub(super) const ENTRY_COLUMNS: [&str; 10] = [
+    "position",
+    "at",
+    "run",
+    "batch",
+    "connection",
+    "confirmed",
+    "opening",
+    "settled",
+    "dropped",
+    "notes",
+];
+/// As [`ENTRY_COLUMNS`].
+pub(super) const RECORD_COLUMNS: [&str; 13] = [
+    "id",
+    "position",
+    "route",
+    "received_at",
+    "qos",
+    "packet_id",
+    "dup",
+    "retain",
+    "digest",
+    "whole_size",
+    "packet_size",
+    "topic",
+    "payload",
+];
+
+const ID: &str = "id";
+const DATABASE: &str = "database";
+/// The position of the last entry there ever was: one that was taken over is not given again.
+const POSITION: &str = "position";
+
+const RECORD_INSERT: &str = "INSERT INTO spool_records (position, route, received_at, qos, packet_id, \
+     dup, retain, digest, whole_size, packet_size, topic, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, \
+     ?8, ?9, ?10, ?11, ?12)";
+
+/// How a delivery becomes a record again.
+#[derive(Debug, Clone)]
+pub(super) struct Decoding {
+    pub(super) router: Arc<Router>,
+    pub(super) packet_max: u64,
+}
+
+/// Why the spool cannot be set up.
+pub(super) enum SetUp {
+    Sqlite(rusqlite::Error),
+    /// It is another database's.
+    Foreign(String),
+}
+
+impl From<rusqlite::Error> for SetUp {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+/// Pragmas and tables; each pragma's answer is read back.
+pub(super) fn set_up(conn: &mut Connection, id: i64, database: &Path) -> Result<(), SetUp> {
+    let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+    conn.execute_batch("PRAGMA synchronous = FULL")?;
+    let synchronous: i64 = conn.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
+    if mode != "wal" || synchronous != 2 {
+        let detail = format!("journal_mode is {mode}, synchronous is {synchronous}");
+        return Err(SetUp::Foreign(detail));
+    }
+    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    tx.execute_batch(TABLES)?;
+    let database_text = database.to_string_lossy();
+    match rows::meta(&tx, DATABASE)? {
+        Some(other) if other != database_text && Path::new(&other).exists() => {
+            return Err(SetUp::Foreign(format!(
+                "it belongs to the database {other}; set spool.dir to another folder"
+            )));
+        }
+        Some(_) => {}
+        None => rows::set_meta(&tx, ID, &id.to_string())?,
+    }
+    rows::set_meta(&tx, DATABASE, &database_text)?;
+    // A file whose id was lost gets a new one: its positions are then new, too.
+    if rows::meta(&tx, ID)?.is_none() {
+        rows::set_meta(&tx, ID, &id.to_string())?;
+    }
+    tx.commit()?;
+    Ok(())
+}
+
+fn number(conn: &Connection, key: &str) -> rusqlite::Result<i64> {
+    Ok(rows::meta(conn, key)?.and_then(|text| text.parse().ok()).unwrap_or(0))
+}
+
+/// Drawn when the spool was made.
+pub(super) fn id(conn: &Connection) -> rusqlite::Result<i64> {
+    number(conn, ID)
+}
+
+pub(super) fn last_position(conn: &Connection) -> rusqlite::Result<i64> {
+    let there: Option<i64> =
+        conn.query_row("SELECT max(position) FROM spool_entries", [], |row| row.get(0))?;
+    Ok(number(conn, POSITION)?.max(there.unwrap_or(0)))
+}
+
+/// Position and number of records of each entry.
+pub(super) fn queue<C: FromIterator<(i64, u64)>>(conn: &Connection) -> rusqlite::Result<C> {
+    let select = "SELECT e.position, (SELECT count(*) FROM spool_records r WHERE r.position = \
+         e.position) FROM spool_entries e ORDER BY e.position";
+    let mut statement = conn.prepare(select)?;
+    let entries =
+        statement.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned())))?;
+    entries.collect()
+}
+
+/// The batch at the end of the queue.
+pub(super) fn last_batch(conn: &Connection) -> rusqlite::Result<Option<BatchId>> {
+    let select = "SELECT run, batch FROM spool_entries WHERE run IS NOT NULL ORDER BY position DESC \
+         LIMIT 1";
+    conn.query_row(select, [], |row| Ok(BatchId { run: row.get(0)?, number: row.get(1)? }))
+        .optional()
+}
+
+/// Bytes of pages that are in use.
+pub(super) fn used_bytes(conn: &Connection) -> rusqlite::Result<u64> {
+    let pragma = |name: &str| -> rusqlite::Result<u64> {
+        let n: i64 =
+            conn.prepare_cached(&format!("PRAGMA {name}"))?.query_row([], |row| row.get(0))?;
+        Ok(n.cast_unsigned())
+    };
+    Ok((pragma("page_count")?.saturating_sub(pragma("freelist_count")?)) * pragma("page_size")?)
+}
+
+/// Writes an entry.
+pub(super) fn insert(
+    conn: &Connection,
+    router: &Router,
+    position: i64,
+    now: UnixMillis,
+    batch: Option<&Batch>,
+    notes: &[Note],
+) -> rusqlite::Result<()> {
+    let insert = "INSERT INTO spool_entries (position, at, run, batch, connection, confirmed, opening, \
+         settled, dropped, notes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    conn.prepare_cached(insert)?.execute(params![
+        position,
+        now.0,
+        batch.map(|batch| batch.id.run),
+        batch.map(|batch| batch.id.number),
+        batch.map(|batch| batch.connection.0),
+        batch.and_then(|batch| batch.confirmed),
+        batch.and_then(|batch| batch.opening.as_ref()).map(|o| opening_json(o).to_string()),
+        batch.map(|batch| Json::from(batch.settled_filters.clone()).to_string()),
+        batch.map(|batch| dropped_json(&batch.dropped, router).to_string()),
+        Json::from(notes.iter().map(note_json).collect::<Vec<_>>()).to_string(),
+    ])?;
+    rows::set_meta(conn, POSITION, &position.to_string())?;
+    let mut statement = conn.prepare_cached(RECORD_INSERT)?;
+    for record in batch.iter().flat_map(|batch| &batch.records) {
+        statement.execute(params![
+            position,
+            router.name(record.route),
+            record.received_at.0,
+            record.qos as u8,
+            record.packet_id,
+            record.dup,
+            record.retain,
+            record.digest.cast_signed(),
+            rows::as_i64(record.whole_size),
+            rows::as_i64(record.packet_size),
+            record.topic,
+            &record.payload[..],
+        ])?;
+    }
+    Ok(())
+}
+
+/// Reads entries back, in order.
+pub(super) fn read(
+    conn: &Connection,
+    decoding: &Decoding,
+    first: i64,
+    last: i64,
+) -> rusqlite::Result<Vec<Spooled>> {
+    let select = "SELECT position, run, batch, connection, confirmed, opening, settled, dropped, notes \
+         FROM spool_entries WHERE position BETWEEN ?1 AND ?2 ORDER BY position";
+    let mut statement = conn.prepare_cached(select)?;
+    let entries = statement.query_map(params![first, last], |row| read_entry(row, decoding))?;
+    let mut entries: Vec<Spooled> = entries.collect::<rusqlite::Result<_>>()?;
+    let select = "SELECT position, received_at, qos, packet_id, dup, retain, digest, whole_size, \
+         packet_size, topic, payload FROM spool_records WHERE position BETWEEN ?1 AND ?2 ORDER BY id";
+    let mut statement = conn.prepare_cached(select)?;
+    let mut records = statement.query(params![first, last])?;
+    while let Some(row) = records.next()? {
+        let position: i64 = row.get(0)?;
+        let record = read_record(row, decoding)?;
+        let entry = entries.binary_search_by_key(&position, |entry| entry.position);
+        if let Some(batch) = entry.ok().and_then(|index| entries[index].batch.as_mut()) {
+            batch.records.push(record);
+        }
+    }
+    Ok(entries)
+}
+
+fn read_entry(row: &Row<'_>, decoding: &Decoding) -> rusqlite::Result<Spooled> {
+    let json = |index: usize| -> rusqlite::Result<Json> {
+        let text: Option<String> = row.get(index)?;
+        Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Json::Null))
+    };
+    let notes = json(8)?;
+    let notes = notes
+        .as_array()
+        .map_or_else(Vec::new, |notes| notes.iter().filter_map(note_from).collect());
+    let run: Option<i64> = row.get(1)?;
+    let batch = match run {
+        None => None,
+        Some(run) => Some(Batch {
+            id: BatchId { run, number: row.get(2)? },
+            connection: ConnectionId(row.get(3)?),
+            opening: opening_from(&json(5)?),
+            records: Vec::new(),
+            confirmed: row.get(4)?,
+            settled_filters: rows::strings(json(6)?),
+            dropped: dropped_from(&json(7)?, &decoding.router),
+        }),
+    };
+    Ok(Spooled { position: row.get(0)?, batch, notes })
+}
+
+/// As it was decoded when it came, but by today's routes. The digest is the one of that time: of a
+/// payload that was too large only the first bytes are left.
+fn read_record(row: &Row<'_>, decoding: &Decoding) -> rusqlite::Result<Record> {
+    let qos: u8 = row.get(2)?;
+    let digest: i64 = row.get(6)?;
+    let delivery = Delivery {
+        received_at: UnixMillis(row.get(1)?),
+        qos: match qos {
+            0 => Qos::AtMostOnce,
+            1 => Qos::AtLeastOnce,
+            _ => Qos::ExactlyOnce,
+        },
+        packet_id: row.get(3)?,
+        dup: row.get(4)?,
+        retain: row.get(5)?,
+        whole_size: row.get::<_, i64>(7)?.cast_unsigned(),
+        packet_size: row.get::<_, i64>(8)?.cast_unsigned(),
+        topic: row.get(9)?,
+        payload: Bytes::from(row.get::<_, Vec<u8>>(10)?),
+    };
+    let record = decode(delivery, &decoding.router, decoding.packet_max);
+    Ok(Record { digest: digest.cast_unsigned(), ..record })
+}
+
+/// Deletes what was taken over.
+pub(super) fn delete_through(conn: &Connection, position: i64) -> rusqlite::Result<()> {
+    conn.prepare_cached("DELETE FROM spool_records WHERE position <= ?1")?.execute([position])?;
+    conn.prepare_cached("DELETE FROM spool_entries WHERE position <= ?1")?.execute([position])?;
+    Ok(())
+}
+
+fn opening_json(opening: &Opening) -> Json {
+    json!({
+        "session_present": opening.session_present,
+        "session": opening.session,
+        "at": opening.at.0,
+    })
+}
+
+fn opening_from(json: &Json) -> Option<Opening> {
+    Some(Opening {
+        session_present: json.get("session_present")?.as_bool()?,
+        session: json.get("session")?.as_str()?.to_owned(),
+        at: UnixMillis(json.get("at")?.as_i64()?),
+    })
+}
+
+fn dropped_json(dropped: &Tally, router: &Router) -> Json {
+    let rows =
+        dropped.iter().map(|(route, outcome, n)| json!([router.name(route), outcome.words().1, n]));
+    Json::from(rows.collect::<Vec<_>>())
+}
+
+fn dropped_from(json: &Json, router: &Router) -> Tally {
+    let mut tally = Tally::default();
+    for row in json.as_array().into_iter().flatten() {
+        let (Some(name), Some(reason), Some(n)) =
+            (row[0].as_str(), row[1].as_str(), row[2].as_u64())
+        else {
+            continue;
+        };
+        let index = router.routes().iter().position(|route| route.table == name);
+        let route = RouteId(index.and_then(|index| u16::try_from(index).ok()));
+        let outcome = Outcome::from_words("dropped", reason);
+        tally.add(route, outcome.unwrap_or(Outcome::Dropped(Dropped::Holding)), n);
+    }
+    tally
+}
+
+fn note_json(note: &Note) -> Json {
+    match note {
+        Note::Event(Event { name, at, detail }) => {
+            json!({ "event": name, "at": at.0, "detail": detail })
+        }
+        Note::Gap(GapChange { cause, route, step }) => match step {
+            GapStep::Opened { from, detail } => {
+                json!({ "gap": cause.word(), "route": route, "from": from.0, "detail": detail })
+            }
+            GapStep::Closed { to } => json!({ "gap": cause.word(), "route": route, "to": to.0 }),
+        },
+    }
+}
+
+fn note_from(json: &Json) -> Option<Note> {
+    let text = |key: &str| json.get(key).and_then(Json::as_str);
+    let time = |key: &str| json.get(key).and_then(Json::as_i64).map(UnixMillis);
+    if let Some(name) = text("event") {
+        let (name, at) = (event::known(name)?, time("at")?);
+        return Some(Note::Event(Event { name, at, detail: text("detail")?.to_owned() }));
+    }
+    let cause = GapCause::from_word(text("gap")?)?;
+    let route = text("route").map(str::to_owned);
+    Some(match time("to") {
+        Some(to) => Note::gap_closed(cause, route, to),
+        None => Note::gap_opened(cause, route, time("from")?, text("detail")?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_come_back_as_they_went_in() {
+        let route = Some("weather_data".to_owned());
+        let (at, detail) = (UnixMillis(7), "a \"sentence\"".to_owned());
+        for note in [
+            Note::Event(Event { name: event::MODE_CHANGED, at, detail: detail.clone() }),
+            Note::gap_opened(GapCause::RouteSilent, route.clone(), at, detail),
+            Note::gap_closed(GapCause::Holding, None, at),
+        ] {
+            assert_eq!(note_from(&note_json(&note)), Some(note));
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! What can wait: copying over what a damaged database held, the bounds of the quarantine, the
+//! compaction of digests. One bounded step at a time; new batches go between two steps.
+
+use std::collections::HashMap;
+
+use barograph_actors::account::{Drop as Dropped, Outcome, Reason, RouteId, Tally};
+use barograph_actors::delivery::UnixMillis;
+use barograph_actors::event;
+use barograph_actors::note::Event;
+use barograph_actors::ports::{TidiedUp, WriteError};
+use barograph_config::Quarantine;
+use rusqlite::{Connection, params};
+use tracing::{info, warn};
+
+use super::digests::{Compacted, Shape, compact};
+use super::journal::SqliteJournal;
+use super::notes;
+use super::salvage::{Copied, Report, Salvage, Step};
+use super::statements::ACCOUNT_ADD;
+
+/// Rows that one step copies, or drops.
+const ROWS_PER_STEP: usize = 500;
+
+/// What is left to do.
+#[derive(Debug)]
+pub(super) struct Upkeep {
+    pub(super) salvages: Vec<Salvage>,
+    quarantine: Quarantine,
+    /// By shape: how far its digests are compacted.
+    compacted: HashMap<i64, i64>,
+}
+
+impl Upkeep {
+    pub(super) fn new(salvages: Vec<Salvage>, quarantine: Quarantine) -> Self {
+        Self { salvages, quarantine, compacted: HashMap::new() }
+    }
+}
+
+impl SqliteJournal {
+    pub(super) fn upkeep_step(&mut self) -> Result<TidiedUp, WriteError> {
+        if !self.upkeep.salvages.is_empty() {
+            return self.salvage_step();
+        }
+        if self.trim_quarantine()? > 0 {
+            return Ok(TidiedUp::More);
+        }
+        let more = self.compact_digests()?;
+        Ok(if more { TidiedUp::More } else { TidiedUp::Done })
+    }
+
+    fn salvage_step(&mut self) -> Result<TidiedUp, WriteError> {
+        let Some(mut salvage) = self.upkeep.salvages.pop() else { return Ok(TidiedUp::Done) };
+        let stepped = self.in_transaction(|journal| {
+            let step = salvage.step(&journal.conn, ROWS_PER_STEP)?;
+            let tally = match &step {
+                Step::Copied(copied) => journal.take_in(copied)?,
+                Step::Finished(report) => {
+                    journal.say_salvaged(report)?;
+                    Tally::default()
+                }
+            };
+            Ok((matches!(step, Step::Finished(_)), tally))
+        });
+        match stepped {
+            Ok((finished, tally)) => {
+                if !finished {
+                    self.upkeep.salvages.push(salvage);
+                }
+                Ok(TidiedUp::Salvaged(tally))
+            }
+            Err(error) => {
+                self.upkeep.salvages.push(salvage);
+                Err(error)
+            }
+        }
+    }
+
+    /// Rows that were copied over belong to the account, and have digests.
+    fn take_in(&self, copied: &[Copied]) -> rusqlite::Result<Tally> {
+        let now = (self.world.now)().0;
+        let mut tally = Tally::default();
+        for Copied { table, first, last, rows } in copied {
+            let index = self.routes.iter().position(|r| r.table.eq_ignore_ascii_case(table));
+            if let Some(index) = index {
+                let route = RouteId(u16::try_from(index).ok());
+                tally.add(route, Outcome::Salvaged, *rows);
+                if let Some(shape) = &self.shapes.routes[index] {
+                    shape.cover(&self.conn, *first, *last, now)?;
+                }
+            } else if *table == self.shapes.quarantine.table {
+                self.shapes.quarantine.cover(&self.conn, *first, *last, now)?;
+                self.count_quarantined(*first, *last, &mut tally)?;
+            }
+        }
+        self.write_account(&tally)?;
+        Ok(tally)
+    }
+
+    fn count_quarantined(&self, first: i64, last: i64, tally: &mut Tally) -> rusqlite::Result<()> {
+        let select = "SELECT coalesce(route, ''), reason, count(*) FROM barograph_quarantine WHERE \
+             id BETWEEN ?1 AND ?2 GROUP BY 1, 2";
+        let mut statement = self.conn.prepare_cached(select)?;
+        let mut rows = statement.query(params![first, last])?;
+        while let Some(row) = rows.next()? {
+            let (route, reason): (String, String) = (row.get(0)?, row.get(1)?);
+            let index = self.routes.iter().position(|r| r.table == route);
+            let route = RouteId(index.and_then(|index| u16::try_from(index).ok()));
+            let reason = Reason::from_word(&reason).unwrap_or(Reason::NotJson);
+            let rows = row.get::<_, i64>(2)?.cast_unsigned();
+            tally.add(route, Outcome::Quarantined(reason), rows);
+        }
+        Ok(())
+    }
+
+    fn say_salvaged(&self, report: &Report) -> rusqlite::Result<()> {
+        let detail = report.to_string();
+        if report.lost.is_empty() {
+            info!(event = event::DATABASE_SALVAGED, "{detail}");
+        } else {
+            warn!(event = event::DATABASE_SALVAGED, "{detail}");
+        }
+        let at = (self.world.now)();
+        notes::write_event(&self.conn, &Event { name: event::DATABASE_SALVAGED, at, detail })
+    }
+
+    /// Drops what is too much or too old, the oldest first, a step's worth; gives how many.
+    fn trim_quarantine(&mut self) -> Result<u64, WriteError> {
+        let max_age = i64::try_from(self.upkeep.quarantine.max_age.as_millis()).unwrap_or(i64::MAX);
+        let cutoff = UnixMillis((self.world.now)().0.saturating_sub(max_age)).to_string();
+        let over = too_many(&self.conn, self.upkeep.quarantine.max_rows)
+            .and_then(|over| Ok((over, too_old(&self.conn, &cutoff)?)));
+        let (over, old) =
+            over.map_err(|error| super::cause::write_error(&error, self.file.path(), false))?;
+        let (n, dropped) =
+            if over > 0 { (over, Dropped::QuarantineFull) } else { (old, Dropped::QuarantineAge) };
+        let n = n.min(ROWS_PER_STEP as u64);
+        if n == 0 {
+            return Ok(0);
+        }
+        self.in_transaction(|journal| {
+            let oldest = "SELECT id FROM barograph_quarantine ORDER BY id LIMIT ?1";
+            let mut statement = journal.conn.prepare_cached(oldest)?;
+            let ids = statement.query_map([n.cast_signed()], |row| row.get(0))?;
+            let ids: Vec<i64> = ids.collect::<rusqlite::Result<_>>()?;
+            drop_quarantined(&journal.conn, &journal.shapes.quarantine, &ids, dropped)?;
+            let detail = format!(
+                "{n} of the oldest messages in quarantine were dropped ({}); see max_rows and \
+                 max_age of [quarantine]",
+                dropped.word()
+            );
+            let at = (journal.world.now)();
+            notes::write_event(
+                &journal.conn,
+                &Event { name: event::QUARANTINE_TRIMMED, at, detail },
+            )
+        })?;
+        Ok(n)
+    }
+
+    fn compact_digests(&mut self) -> Result<bool, WriteError> {
+        let now = (self.world.now)().0;
+        let shapes: Vec<i64> = self
+            .shapes
+            .routes
+            .iter()
+            .flatten()
+            .chain([&self.shapes.quarantine])
+            .map(|shape| shape.id)
+            .collect();
+        for id in shapes {
+            let done = self.upkeep.compacted.get(&id).copied().unwrap_or(0);
+            let due = due_for_compaction(&self.conn, id, done, now)
+                .map_err(|error| super::cause::write_error(&error, self.file.path(), false))?;
+            if !due {
+                continue;
+            }
+            let Compacted { done, more } =
+                self.in_transaction(|journal| compact(&journal.conn, id, done, now))?;
+            self.upkeep.compacted.insert(id, done);
+            if more {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Whether there is a digest of an hour that is over.
+fn due_for_compaction(
+    conn: &Connection,
+    shape: i64,
+    done: i64,
+    now: i64,
+) -> rusqlite::Result<bool> {
+    let select = "SELECT EXISTS (SELECT 1 FROM barograph_digests WHERE id > ?2 AND shape = ?1 AND at \
+         < ?3)";
+    let over = super::digests::over_before(now);
+    conn.prepare_cached(select)?.query_row(params![shape, done, over], |row| row.get(0))
+}
+
+/// How many rows there are beyond the limit. Ids are dense but for rows that were taken out, so that
+/// mostly a look at the first and the last is enough.
+fn too_many(conn: &Connection, max_rows: u64) -> rusqlite::Result<u64> {
+    let span = "SELECT coalesce(max(id) - min(id) + 1, 0) FROM barograph_quarantine";
+    let span: i64 = conn.prepare_cached(span)?.query_row([], |row| row.get(0))?;
+    if span.cast_unsigned() <= max_rows {
+        return Ok(0);
+    }
+    let count = "SELECT count(*) FROM barograph_quarantine";
+    let count: i64 = conn.prepare_cached(count)?.query_row([], |row| row.get(0))?;
+    Ok(count.cast_unsigned().saturating_sub(max_rows))
+}
+
+/// How many of the oldest rows are older than `cutoff`, a step's worth at most.
+fn too_old(conn: &Connection, cutoff: &str) -> rusqlite::Result<u64> {
+    let old = "SELECT count(*) FROM (SELECT received_at FROM barograph_quarantine ORDER BY id LIMIT \
+         ?2) WHERE received_at < ?1";
+    let limit = ROWS_PER_STEP.cast_signed() as i64;
+    let old: i64 = conn.prepare_cached(old)?.query_row(params![cutoff, limit], |row| row.get(0))?;
+    Ok(old.cast_unsigned())
+}
+
+/// Drops rows of the quarantine within the caller's transaction: rows, digest and account.
+pub(super) fn drop_quarantined(
+    conn: &Connection,
+    shape: &Shape,
+    ids: &[i64],
+    dropped: Dropped,
+) -> rusqlite::Result<()> {
+    let select = "SELECT coalesce(route, ''), reason FROM barograph_quarantine WHERE id = ?1";
+    for id in ids {
+        let (route, reason): (String, String) =
+            conn.prepare_cached(select)?.query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        shape.forget(conn, *id)?;
+        conn.prepare_cached("DELETE FROM barograph_quarantine WHERE id = ?1")?.execute([id])?;
+        move_in_account(conn, &route, &reason, Outcome::Dropped(dropped))?;
+    }
+    Ok(())
+}
+
+/// A quarantined delivery comes to another end; it was received once.
+pub(super) fn move_in_account(
+    conn: &Connection,
+    route: &str,
+    reason: &str,
+    to: Outcome,
+) -> rusqlite::Result<()> {
+    let mut add = conn.prepare_cached(ACCOUNT_ADD)?;
+    add.execute(params![route, "quarantined", reason, -1])?;
+    let (word, reason) = to.words();
+    add.execute(params![route, word, reason, 1])?;
+    Ok(())
+}

@@ -1,0 +1,231 @@
+//! What a batch's transaction does, before it is committed.
+
+use barograph_actors::account::{Outcome, Repeat, RouteId, Tally};
+use barograph_actors::batch::{Batch, BatchId, Opening, Receipt, Record};
+use barograph_actors::delivery::UnixMillis;
+use barograph_actors::ledger::{Ledger, Row};
+use barograph_actors::note::{Event, GapCause, Note};
+use rusqlite::params;
+
+use super::history::History;
+use super::journal::SqliteJournal;
+use super::retained::Retained;
+use super::row_writer::{RowWriter, name_of, route_of};
+use super::statements as sql;
+use super::{notes, rows};
+
+/// What the journal knows of what is durable.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    pub(super) ledger: Ledger,
+    /// The rows of the ledger's table.
+    pub(super) history: History,
+    /// The last batch that is durable, and its number in the ledger.
+    pub(super) last: Option<(BatchId, i64)>,
+    pub(super) retained: Retained,
+}
+
+/// What one batch's part of a transaction has done.
+pub(super) struct Written {
+    row: Row,
+    tally: Tally,
+    events: Vec<Event>,
+    /// Digests of retained messages recorded while their filter is new.
+    new_retained: Vec<u64>,
+    settled_filters: Option<Vec<String>>,
+    /// Ledger rows below this number are gone.
+    forgotten_below: Option<i64>,
+}
+
+impl Known {
+    /// What a transaction did becomes what we know.
+    pub(super) fn adopt(&mut self, written: Written) -> Receipt {
+        let Written { row, tally, events, new_retained, settled_filters, forgotten_below } =
+            written;
+        self.last = Some((row.batch, row.number));
+        self.ledger.push(&row);
+        if let Some(point) = forgotten_below {
+            self.history.forget_below(point);
+        }
+        self.history.push(&row);
+        self.retained.record(&new_retained);
+        if let Some(filters) = settled_filters {
+            self.retained.settle(filters);
+        }
+        Receipt { repeated: false, tally, events }
+    }
+}
+
+impl SqliteJournal {
+    pub(super) fn write(&mut self, batch: &Batch, noted: &[Note]) -> rusqlite::Result<Written> {
+        let now = (self.world.now)();
+        let mut noticed = Vec::new();
+        let mut cleared = false;
+        if let Some(opening) = &batch.opening {
+            let resumed = self.open_connection(batch, opening, &mut noticed)?;
+            cleared = !resumed;
+        }
+        let mut new_retained = Vec::new();
+        let mut tally = self.write_records(batch, now, &mut noticed, &mut new_retained)?;
+        tally.merge(&batch.dropped);
+        self.write_account(&tally)?;
+        let settled_filters = self.settle_filters(&batch.settled_filters)?;
+        let number = self.known.last.map_or(1, |(_, number)| number + 1);
+        let row = Row::of(batch, number, now, &self.known.ledger);
+        let trimmed_below = self.write_ledger(&row)?;
+        notes::write(&self.conn, noted)?;
+        for event in &noticed {
+            notes::write_event(&self.conn, event)?;
+        }
+        let forgotten_below = if cleared { Some(number) } else { trimmed_below };
+        Ok(Written { row, tally, events: noticed, new_retained, settled_filters, forgotten_below })
+    }
+
+    /// A connection began. A session that the broker no longer knows makes the ledger's packet ids
+    /// meaningless, and so does another session.
+    fn open_connection(
+        &mut self,
+        batch: &Batch,
+        opening: &Opening,
+        noticed: &mut Vec<Event>,
+    ) -> rusqlite::Result<bool> {
+        let stored_session = rows::meta(&self.conn, rows::SESSION)?;
+        let same = stored_session.as_deref() == Some(opening.session.as_str());
+        let resumed = opening.session_present && same;
+        let stored = if resumed { rows::ledger(&self.conn)? } else { Vec::new() };
+        let last_heard = rows::last_batch_at(&self.conn)?;
+        if !resumed {
+            self.conn.execute(sql::LEDGER_CLEAR, [])?;
+            rows::set_meta(&self.conn, rows::SUBSCRIBED, "[]")?;
+            self.conn.execute(sql::RETAINED_CLEAR, [])?;
+            self.known.retained = Retained::default();
+        }
+        if !same {
+            rows::set_meta(&self.conn, rows::SESSION, &opening.session)?;
+        }
+        let opening = Opening { session_present: resumed, ..opening.clone() };
+        self.known.ledger.open(batch.connection, &opening, &stored);
+        if same && !opening.session_present {
+            let from = last_heard.unwrap_or(opening.at);
+            let detail = format!(
+                "the broker no longer knows the session of {}: what it should have kept for us \
+                 since {from} UTC may be lost; look whether it keeps sessions over a restart \
+                 (persistence true) and for how long",
+                opening.session
+            );
+            noticed.push(self.gap(GapCause::BrokerForgotSession, from, opening.at, detail)?);
+        }
+        Ok(resumed)
+    }
+
+    /// Writes a gap, and gives the event that tells of it.
+    fn gap(
+        &self,
+        cause: GapCause,
+        from: UnixMillis,
+        to: UnixMillis,
+        detail: String,
+    ) -> rusqlite::Result<Event> {
+        notes::write_whole_gap(&self.conn, cause, from, to, &detail)?;
+        Ok(Event { name: cause.word(), at: to, detail })
+    }
+
+    fn write_records(
+        &mut self,
+        batch: &Batch,
+        now: UnixMillis,
+        noticed: &mut Vec<Event>,
+        new_retained: &mut Vec<u64>,
+    ) -> rusqlite::Result<Tally> {
+        let mut rolled_back = None;
+        let mut tally = Tally::default();
+        let mut writer = RowWriter::new(&self.conn, &self.statements, &self.routes, &self.shapes);
+        for record in &batch.records {
+            rolled_back = rolled_back.or_else(|| self.known.ledger.rolled_back(record));
+            let outcome = match repeat(&self.known, &self.routes, record) {
+                Some(repeat) => Outcome::Duplicate(repeat),
+                None => writer.write(record)?,
+            };
+            if record.retain && outcome == Outcome::Stored {
+                new_retained.push(record.digest);
+            }
+            tally.add(record.route, outcome, 1);
+        }
+        writer.finish(now)?;
+        for digest in new_retained.iter() {
+            let mut statement = self.conn.prepare_cached(sql::RETAINED_INSERT)?;
+            statement.execute(params![digest.cast_signed()])?;
+        }
+        if let Some(from) = rolled_back {
+            let detail = format!(
+                "the broker repeats, in order, what it had delivered at {from} UTC: it was killed \
+                 and came back with an old copy of its state. What it had accepted since then may \
+                 be lost, and what it repeats may be stored twice (unless the route has a unique \
+                 key); let it save often: autosave_interval 1, autosave_on_changes true"
+            );
+            noticed.push(self.gap(GapCause::BrokerRolledBack, from, now, detail)?);
+        }
+        Ok(tally)
+    }
+
+    pub(super) fn write_account(&self, tally: &Tally) -> rusqlite::Result<()> {
+        let mut statement = self.conn.prepare_cached(sql::ACCOUNT_ADD)?;
+        let mut received: Vec<(RouteId, u64)> = Vec::new();
+        for (route, outcome, n) in tally.iter() {
+            let (word, reason) = outcome.words();
+            let name = name_of(route, &self.routes);
+            statement.execute(params![name, word, reason, rows::as_i64(n)])?;
+            match received.iter_mut().find(|(r, _)| *r == route) {
+                Some((_, total)) => *total += n,
+                None => received.push((route, n)),
+            }
+        }
+        for (route, n) in received {
+            let name = name_of(route, &self.routes);
+            statement.execute(params![name, "received", "", rows::as_i64(n)])?;
+        }
+        Ok(())
+    }
+
+    /// The row, and from time to time less of the history: never a row that is not confirmed. Gives
+    /// the number below which rows are gone.
+    fn write_ledger(&self, row: &Row) -> rusqlite::Result<Option<i64>> {
+        let keep_from = self.known.ledger.oldest_unconfirmed().unwrap_or(row.number);
+        let trimmed_below = self.known.history.trim_point(keep_from);
+        if let Some(point) = trimmed_below {
+            self.conn.prepare_cached(sql::LEDGER_TRIM)?.execute(params![point])?;
+        }
+        self.conn.prepare_cached(sql::LEDGER_INSERT)?.execute(params![
+            row.number,
+            row.batch.run,
+            row.batch.number,
+            row.connection.0,
+            row.at.0,
+            row.confirmed,
+            row.fresh_seen,
+            row.blob(),
+        ])?;
+        Ok(trimmed_below)
+    }
+
+    fn settle_filters(&self, filters: &[String]) -> rusqlite::Result<Option<Vec<String>>> {
+        if filters.is_empty() || self.known.retained.has_settled(filters) {
+            return Ok(None);
+        }
+        self.conn.execute(sql::RETAINED_CLEAR, [])?;
+        let text = serde_json::Value::from(filters.to_vec()).to_string();
+        rows::set_meta(&self.conn, rows::SUBSCRIBED, &text)?;
+        Ok(Some(filters.to_vec()))
+    }
+}
+
+/// Why a delivery is stored already, if it is.
+fn repeat(known: &Known, routes: &[barograph_config::Route], record: &Record) -> Option<Repeat> {
+    if known.ledger.is_redelivery(record) {
+        Some(Repeat::Redelivery)
+    } else if known.retained.is_repeat(record, route_of(record.route, routes)) {
+        Some(Repeat::Retained)
+    } else {
+        None
+    }
+}
