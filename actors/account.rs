@@ -265,6 +265,38 @@ impl fmt::Display for Sums {
     }
 }
 
+/// Where every delivery taken from the broker is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Account {
+    /// Taken from the broker.
+    pub received: u64,
+    /// What became of those that the database knows of.
+    pub sums: Sums,
+    /// Safe in the spool, on their way to the database.
+    pub spooled: u64,
+    /// In memory: not acknowledged.
+    pub held: u64,
+}
+
+impl Account {
+    /// `received = stored + duplicate + quarantined + spooled + held + dropped`
+    pub fn is_balanced(&self) -> bool {
+        self.received == self.sums.total() + self.spooled + self.held
+    }
+}
+
+impl fmt::Display for Account {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { received, sums, spooled, held } = self;
+        let Sums { stored, duplicate, quarantined, dropped } = sums;
+        write!(
+            f,
+            "{received} received = {stored} stored + {duplicate} duplicate + {quarantined} \
+             quarantined + {spooled} spooled + {held} held + {dropped} dropped"
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -25,9 +25,11 @@ pub mod mode;
 pub mod mqtt;
 pub mod note;
 pub mod ports;
+mod probe;
 #[cfg(test)]
 mod promises;
 pub mod published;
+mod question;
 pub mod recording;
 pub mod route;
 pub mod stats;

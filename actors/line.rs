@@ -6,6 +6,7 @@ use std::time::Duration;
 use barograph_config::Mqtt;
 use tokio::time::{Instant, sleep_until};
 
+use crate::broker_drops::DROPPED_TOPIC;
 use crate::delivery::ConnectionId;
 use crate::ports::{Broker, Connecting, Down, DownKind, Greeting, Incoming, Session, World};
 use crate::supervise::restart::backoff;
@@ -126,7 +127,7 @@ impl<B: Broker> Line<B> {
         match said {
             Ok(incoming) => {
                 if let State::Up { heard, .. } = &mut self.state {
-                    *heard |= matches!(incoming, Incoming::Delivery(_));
+                    *heard |= is_message(&incoming);
                 }
                 LineEvent::Incoming(incoming)
             }
@@ -193,6 +194,11 @@ impl<B: Broker> Line<B> {
         self.state = State::Down { retry_at: Instant::now() + pause };
         pause
     }
+}
+
+/// A message of somebody's, not the broker's own count.
+fn is_message(incoming: &Incoming) -> bool {
+    matches!(incoming, Incoming::Delivery(delivery) if delivery.topic != DROPPED_TOPIC)
 }
 
 impl<B: Broker> std::fmt::Debug for Line<B> {

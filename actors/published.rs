@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::account::{RouteId, Tally};
+use crate::account::{Account, RouteId, Tally};
 use crate::batch::Value;
 use crate::delivery::UnixMillis;
 use crate::mode::Mode;
@@ -80,6 +80,19 @@ pub struct State {
     pub latest: BTreeMap<RouteId, (UnixMillis, Vec<Value>)>,
     /// Rows are only copied for somebody.
     pub watched: bool,
+}
+
+impl State {
+    /// Where every delivery is. What an earlier process left in the spool, and what came out of a
+    /// damaged database, came to this process without a broker.
+    pub fn account(&self) -> Account {
+        Account {
+            received: self.received + self.spooled_before + self.salvaged,
+            sums: self.tally.sums(),
+            spooled: self.spooled,
+            held: self.held,
+        }
+    }
 }
 
 /// The one place of published state. Clones share it.

@@ -6,7 +6,6 @@
 //! Acknowledgements leave only after the commit, in the order of arrival, and only on the
 //! connection that the delivery came by.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use tracing::{info, warn};
 use crate::account::{Drop as Dropped, Outcome, RouteId};
 use crate::batch::{Batch, Opening};
 use crate::broker_drops::BrokerDrops;
-use crate::db_writer::{Append, DbWriterActor, Durable};
+use crate::db_writer::{DbWriterActor, Durable};
 use crate::decode::decode;
 use crate::delivery::{ConnectionId, Delivery, UnixMillis};
 use crate::event;
@@ -27,6 +26,7 @@ use crate::line::{Line, LineEvent};
 use crate::note::{GapCause, Note};
 use crate::ports::{Broker, Down, DownKind, Incoming, Session, World};
 use crate::published::{Connection, Published};
+use crate::question::{Answer, Question, answer_of, ask};
 use crate::route::Router;
 use crate::supervise::{Lifeline, Link};
 use crate::watch::Moment;
@@ -35,18 +35,8 @@ use crate::window::{Estate, Window};
 /// The loop wakes at least this often, to show that it lives.
 const TICK: Duration = Duration::from_millis(500);
 
-/// Pause before the writer is asked again when it is dead or being restarted.
-const WRITER_PAUSE: Duration = Duration::from_millis(20);
-
 /// At a stop, how long the writer may take for what is in hand; the rest stays at the broker.
 const FINISH_WITHIN: Duration = Duration::from_secs(4);
-
-/// How a question to the writer came back.
-type Answer = Result<Durable, Unanswered>;
-
-/// The writer died, was not there, or is stopping: the batch stays in flight and is sent again.
-#[derive(Debug)]
-struct Unanswered;
 
 /// What a recording needs besides the broker.
 #[derive(Debug, Clone)]
@@ -87,7 +77,7 @@ pub struct Recording<B: Broker> {
     /// `Some` until it is left to the next life.
     window: Option<Window>,
     line: Line<B>,
-    writing: Option<Pin<Box<dyn Future<Output = Answer>>>>,
+    writing: Option<Question>,
     barriers: Barriers,
     /// Filters granted on this connection whose retained messages may still be under way.
     settling: Option<Vec<String>>,
@@ -494,24 +484,4 @@ impl<B: Broker> std::fmt::Debug for Recording<B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Recording").field("line", &self.line).finish_non_exhaustive()
     }
-}
-
-/// The answer to the outstanding question; never, when there is none.
-async fn answer_of(writing: &mut Option<Pin<Box<dyn Future<Output = Answer>>>>) -> Answer {
-    match writing {
-        Some(question) => question.as_mut().await,
-        None => std::future::pending().await,
-    }
-}
-
-/// The one question of the data path. A writer that is dead or dies over it answers nothing; the
-/// batch keeps its name and is asked for again.
-async fn ask(writer: Link<DbWriterActor>, batch: Arc<Batch>) -> Answer {
-    if let Some(address) = writer.get()
-        && let Ok(Ok(durable)) = address.send(Append(batch)).await
-    {
-        return Ok(durable);
-    }
-    tokio::time::sleep(WRITER_PAUSE).await;
-    Err(Unanswered)
 }

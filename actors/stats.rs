@@ -7,7 +7,7 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler};
 use tokio::time::Instant;
 use tracing::info;
 
-use crate::account::{RouteId, Sums};
+use crate::account::{Account, RouteId, Sums};
 use crate::db_writer::{WriteFailed, WriteSucceeded};
 use crate::event;
 use crate::published::Published;
@@ -70,7 +70,9 @@ impl StatsActor {
 
     fn say(&mut self) {
         let state = self.setup.published.snapshot();
-        let Sums { stored, duplicate, quarantined, dropped } = state.tally.sums();
+        let account = state.account();
+        let Account { received, sums, spooled, held } = account;
+        let Sums { stored, duplicate, quarantined, dropped } = sums;
         let uptime =
             humantime::format_duration(Duration::from_secs(self.setup.began.elapsed().as_secs()));
         let seconds = self.period.began.elapsed().as_secs_f64().max(0.001);
@@ -83,11 +85,15 @@ impl StatsActor {
         info!(
             event = event::STATS,
             uptime = %uptime,
-            received = state.received,
+            received,
             stored,
             duplicate,
             quarantined,
+            spooled,
+            held,
             dropped,
+            mode = state.mode.word(),
+            broker_dropped = state.broker_dropped,
             rate = format!("{rate:.1}/s"),
             last_commit,
             restarts,
@@ -95,9 +101,7 @@ impl StatsActor {
             failed_writes = self.period.failures,
             slowest_commit_ms = u64::try_from(self.period.slowest.as_millis()).unwrap_or(u64::MAX),
             routes,
-            "up {uptime}, {} received, {}",
-            state.received,
-            state.tally.sums(),
+            "up {uptime}, {account}",
         );
         self.period = Period::begin(state.received);
     }

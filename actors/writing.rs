@@ -14,7 +14,6 @@
 
 use std::time::Duration;
 
-use barograph_config::Health;
 use tokio::time::Instant;
 
 use crate::batch::{Batch, Receipt};
@@ -24,8 +23,8 @@ use crate::ports::{
     Journal, OpenError, OpenJournal, OpenSpool, RunBegins, Spool, Spooled, TidiedUp, WriteError,
     WriteOutcome,
 };
+use crate::probe::Probe;
 use crate::published::Published;
-use crate::supervise::restart::backoff;
 use crate::teller::Teller;
 
 /// Deliveries that one step takes over from the spool: a transaction of some 10 ms, after which new
@@ -48,15 +47,6 @@ pub(crate) enum Next {
     Now,
     /// After a while.
     After(Duration),
-}
-
-/// The back-off of probes.
-#[derive(Debug)]
-struct Probe {
-    min: Duration,
-    max: Duration,
-    attempt: u32,
-    at: Instant,
 }
 
 /// One life of the writer.
@@ -85,7 +75,6 @@ impl Writing {
         spool_port: Box<dyn OpenSpool>,
         setup: Setup,
     ) -> Self {
-        let Health { probe_min: min, probe_max: max, .. } = setup.limits;
         let now = Instant::now();
         Self {
             journal: None,
@@ -96,7 +85,7 @@ impl Writing {
             spool_failures: 0,
             given_up: false,
             failures: 0,
-            probe: Probe { min, max, attempt: 0, at: now },
+            probe: Probe::new(&setup.limits),
             limits: Limits::from(&setup.limits),
             teller: Teller::new(setup.clone()),
             setup,
@@ -321,21 +310,14 @@ impl Writing {
     fn give_up(&mut self) {
         if !self.given_up {
             self.given_up = true;
-            self.put_off_probe();
+            self.probe.put_off((self.setup.world.jitter)());
         }
-    }
-
-    fn put_off_probe(&mut self) {
-        let Probe { min, max, .. } = self.probe;
-        self.probe.attempt = self.probe.attempt.saturating_add(1);
-        let jitter = (self.setup.world.jitter)();
-        self.probe.at = Instant::now() + backoff(min, max, self.probe.attempt, jitter);
     }
 
     fn in_order_again(&mut self) {
         self.given_up = false;
         self.failures = 0;
-        self.probe.attempt = 0;
+        self.probe.begin_anew();
     }
 
     /// The judge has decided.
@@ -356,12 +338,13 @@ impl Writing {
         if !(self.given_up || self.has_queue() || left_behind) {
             return self.upkeep(now);
         }
-        if now < self.probe.at {
-            return Next::After(self.probe.at - now);
+        let pause = self.probe.due_in(now);
+        if !pause.is_zero() {
+            return Next::After(pause);
         }
         match self.take_over_some() {
             Ok(()) if self.has_queue() => {
-                self.probe.attempt = 0;
+                self.probe.begin_anew();
                 Next::Now
             }
             Ok(()) => {
@@ -375,8 +358,8 @@ impl Writing {
             Err(error) => {
                 self.teller.probe_failed(&error);
                 self.given_up |= !left_behind;
-                self.put_off_probe();
-                Next::After(self.probe.at.saturating_duration_since(now))
+                self.probe.put_off((self.setup.world.jitter)());
+                Next::After(self.probe.due_in(now))
             }
         }
     }

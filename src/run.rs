@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actix::{Actor, System};
-use barograph_actors::account::Sums;
+use barograph_actors::account::{Account, Sums};
 use barograph_actors::health;
 use barograph_actors::ports::{OpenJournal, OpenSpool};
 use barograph_actors::published::{ChildState, Published};
@@ -200,14 +200,11 @@ impl Observer for Witness {
     }
 }
 
-/// The account of this run: what was received and is in no column was not acknowledged and is still
-/// at the broker.
+/// The account of this run. What is held was not acknowledged, and is still at the broker.
 fn say_end(published: &Published, outcome: &Outcome) {
-    let state = published.snapshot();
-    let sums = state.tally.sums();
+    let account = published.snapshot().account();
+    let Account { received, sums, spooled, held } = account;
     let Sums { stored, duplicate, quarantined, dropped } = sums;
-    let received = sums.total();
-    let left_at_broker = state.received.saturating_sub(received);
     info!(
         event = event::STOPPED,
         code = outcome.code,
@@ -215,9 +212,11 @@ fn say_end(published: &Published, outcome: &Outcome) {
         stored,
         duplicate,
         quarantined,
+        spooled,
+        held,
         dropped,
-        left_at_broker,
-        "stopped with exit code {}: {received} received = {sums}",
+        balanced = account.is_balanced(),
+        "stopped with exit code {}: {account}",
         outcome.code,
     );
 }

@@ -83,12 +83,7 @@ fn rate(history: &[(Instant, u64)]) -> f64 {
 }
 
 fn line(state: &State, rate: f64) -> String {
-    format!(
-        "{}; {} received = {}; {rate:.1}/s\n",
-        health::sentence(state),
-        state.received,
-        state.tally.sums()
-    )
+    format!("{}; {}; {rate:.1}/s\n", health::sentence(state), state.account())
 }
 
 /// Health, counts, the newest row of each route, the actors.
@@ -96,8 +91,7 @@ fn picture(state: &State, rate: f64, routes: &[Route]) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = writeln!(text, "  {}", health::sentence(state));
-    let _ =
-        writeln!(text, "  {} received = {}   {rate:.1}/s\n", state.received, state.tally.sums());
+    let _ = writeln!(text, "  {}   {rate:.1}/s\n", state.account());
     for (index, route) in routes.iter().enumerate() {
         let id = RouteId(u16::try_from(index).ok());
         let rows = state.tally.sums_of(id).stored;
@@ -135,6 +129,5 @@ fn shown(value: &Value) -> String {
 
 /// The end of the demo: every delivery is in one of the columns.
 pub(super) fn print_account(state: &State) {
-    let sums = state.tally.sums();
-    println!("\nThe account: {} received = {sums}", sums.total());
+    println!("\nThe account: {}", state.account());
 }

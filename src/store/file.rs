@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use barograph_actors::delivery::UnixMillis;
-use barograph_actors::ports::WriteCause;
 use rusqlite::Connection;
 
 use crate::process::beside;
@@ -122,7 +121,6 @@ impl OpenFile {
 pub(super) struct Wreck {
     pub(super) conn: Connection,
     pub(super) file: OpenFile,
-    pub(super) cause: WriteCause,
 }
 
 /// Where a journal that ends over such a file leaves the handle for the one that is opened next.

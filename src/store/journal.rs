@@ -16,6 +16,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::cause::{full, sentence, write_error};
 use super::file::{OpenFile, Sight, Wreck, Wrecks};
 use super::row_writer::Shapes;
+use super::salvage::Salvage;
 use super::statements::Statements;
 use super::upkeep::Upkeep;
 use super::write::Known;
@@ -41,7 +42,7 @@ pub struct SqliteJournal {
     pub(super) taken_over: (i64, i64),
     /// Where the handle goes when the file was damaged or taken away under it.
     pub(super) wrecks: Wrecks,
-    pub(super) wrecked: Option<WriteCause>,
+    pub(super) wrecked: bool,
 }
 
 impl fmt::Debug for SqliteJournal {
@@ -105,7 +106,13 @@ impl Journal for SqliteJournal {
     }
 
     fn begin_run(&mut self, run: RunBegins) -> Result<(), WriteError> {
-        self.in_transaction(|journal| notes::begin_run(&journal.conn, run))
+        self.in_transaction(|journal| {
+            // What an earlier process had not copied out of a file without a name is gone with it.
+            for report in Salvage::give_up_handles(&journal.conn)? {
+                journal.say_salvaged(&report)?;
+            }
+            notes::begin_run(&journal.conn, run)
+        })
     }
 
     /// In WAL mode a commit at NORMAL is not pressed onto the disk; the next one at FULL takes it
@@ -219,7 +226,7 @@ impl SqliteJournal {
     }
 
     fn wreck(&mut self, cause: WriteCause, detail: &str) -> WriteError {
-        self.wrecked = Some(cause);
+        self.wrecked = true;
         let message = sentence(cause, self.file.path(), detail);
         WriteError { cause, message, outcome: WriteOutcome::Refused, reopen: true }
     }
@@ -275,7 +282,7 @@ impl SqliteJournal {
 
     fn understand(&mut self, error: &rusqlite::Error, committing: bool) -> WriteError {
         if is_damage(error) {
-            self.wrecked = Some(WriteCause::Corrupt);
+            self.wrecked = true;
         }
         write_error(error, self.file.path(), committing)
     }
@@ -293,11 +300,11 @@ impl SqliteJournal {
 /// A handle that still may see what nobody else does is left for the next opening.
 impl Drop for SqliteJournal {
     fn drop(&mut self) {
-        if let Some(cause) = self.wrecked.take()
+        if self.wrecked
             && let Ok(nothing) = Connection::open_in_memory()
         {
             let conn = std::mem::replace(&mut self.conn, nothing);
-            self.wrecks.leave(Wreck { conn, file: self.file.clone(), cause });
+            self.wrecks.leave(Wreck { conn, file: self.file.clone() });
         }
     }
 }

@@ -166,7 +166,7 @@ impl Opener {
             synchronous,
             known,
             wrecks: self.wrecks.clone(),
-            wrecked: None,
+            wrecked: false,
         })
     }
 

@@ -12,9 +12,6 @@
 //! sources of our own; the command line tool need not be installed, makes a second database rather than
 //! filling one that is in use, and cannot be interrupted. No crate was found that does it otherwise.
 
-// Until the journal uses it.
-#![allow(dead_code, unused_imports)]
-
 mod field;
 mod keyed;
 mod owners;
@@ -38,10 +35,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode};
 
-pub(super) use field::Field;
+#[cfg(test)]
+use field::Field;
 pub(super) use progress::TABLE;
-pub(super) use report::{Copied, Lost, Report, Step};
-pub(super) use walk::{Chunk, Walk};
+pub(super) use report::{Copied, Report, Step};
 
 use prepare::Highest;
 use progress::{Item, Kind};
@@ -49,6 +46,7 @@ use ranges::Ranges;
 use scan::Scan;
 use source::Source;
 use tables::Table;
+use walk::Walk;
 use writer::{Put, Writer};
 
 /// One source being copied.
@@ -104,11 +102,6 @@ impl Salvage {
             reports.push(Report::of(&name, &items));
         }
         Ok(reports)
-    }
-
-    /// By which the target remembers it.
-    pub(super) fn name(&self) -> &str {
-        &self.name
     }
 
     /// Makes the target ready: our small state, missing tables, columns and indexes, ids that new rows

@@ -130,7 +130,7 @@ impl Spools {
             forgotten: 0,
             seen,
             wrecks: self.wrecks.clone(),
-            wrecked: None,
+            wrecked: false,
         })
     }
 }
@@ -173,7 +173,7 @@ struct SqliteSpool {
     /// Where the handle goes when the file was damaged or deleted under it: it may still see what
     /// nobody else does.
     wrecks: Wrecks,
-    wrecked: Option<WriteCause>,
+    wrecked: bool,
 }
 
 impl SqliteSpool {
@@ -232,7 +232,7 @@ impl SqliteSpool {
         match self.file.look() {
             Sight::Same | Sight::Written => Ok(()),
             Sight::Gone(detail) | Sight::WalGone(detail) => {
-                self.wrecked = Some(WriteCause::Replaced);
+                self.wrecked = true;
                 let error = refused(WriteCause::Replaced, &self.path, &detail);
                 Err(WriteError { reopen: true, ..error })
             }
@@ -242,7 +242,7 @@ impl SqliteSpool {
     fn explain(&mut self, error: &rusqlite::Error, committing: bool) -> WriteError {
         let told = explain(error, &self.path, committing);
         if is_damage(told.cause) {
-            self.wrecked = Some(told.cause);
+            self.wrecked = true;
         }
         told
     }
@@ -365,11 +365,11 @@ impl Spool for SqliteSpool {
 
 impl Drop for SqliteSpool {
     fn drop(&mut self) {
-        if let Some(cause) = self.wrecked.take()
+        if self.wrecked
             && let Ok(nothing) = Connection::open_in_memory()
         {
             let conn = std::mem::replace(&mut self.conn, nothing);
-            self.wrecks.leave(Wreck { conn, file: self.file.clone(), cause });
+            self.wrecks.leave(Wreck { conn, file: self.file.clone() });
         }
     }
 }

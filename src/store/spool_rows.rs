@@ -36,36 +36,6 @@ CREATE TABLE IF NOT EXISTS spool_records (
 CREATE INDEX IF NOT EXISTS spool_records_position ON spool_records (position);
 ";
 
-/// Columns of the tables, for those who copy what can be read of them.
-pub(super) const ENTRY_COLUMNS: [&str; 10] = [
-    "position",
-    "at",
-    "run",
-    "batch",
-    "connection",
-    "confirmed",
-    "opening",
-    "settled",
-    "dropped",
-    "notes",
-];
-/// As [`ENTRY_COLUMNS`].
-pub(super) const RECORD_COLUMNS: [&str; 13] = [
-    "id",
-    "position",
-    "route",
-    "received_at",
-    "qos",
-    "packet_id",
-    "dup",
-    "retain",
-    "digest",
-    "whole_size",
-    "packet_size",
-    "topic",
-    "payload",
-];
-
 const ID: &str = "id";
 const DATABASE: &str = "database";
 /// The position of the last entry there ever was: one that was taken over is not given again.

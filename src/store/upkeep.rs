@@ -112,7 +112,7 @@ impl SqliteJournal {
         Ok(())
     }
 
-    fn say_salvaged(&self, report: &Report) -> rusqlite::Result<()> {
+    pub(super) fn say_salvaged(&self, report: &Report) -> rusqlite::Result<()> {
         let detail = report.to_string();
         if report.lost.is_empty() {
             info!(event = event::DATABASE_SALVAGED, "{detail}");

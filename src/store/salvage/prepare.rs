@@ -11,8 +11,8 @@ use super::tables::{self, Table};
 use super::walk::Walk;
 use super::{is_refusal, quoted, record};
 
-/// The least that a row and its place on a page take is more than this, so a file has fewer rows than
-/// its size divided by it; in bytes.
+/// A row of ours takes more than this on its page, so a file has fewer rows than its size divided by it;
+/// in bytes. An id may still be higher where rows were deleted: then the old row gets a new one.
 const ROW_BYTES_MIN: u64 = 16;
 
 /// Makes the target able to hold the rows of a table of the source. `schema` is where that table is

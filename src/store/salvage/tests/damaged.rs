@@ -130,7 +130,9 @@ fn rows_that_were_deleted_stay_deleted() {
     let damages: [(&str, Damage); 3] = [
         ("none", |_| {}),
         ("header", |bench| bench.overwrite(0, &noise(100, 5))),
-        ("inner page", |bench| bench.overwrite(at(bench.inner_pages()[0]), &noise(PAGE, 9))),
+        ("inner pages", |bench| {
+            bench.inner_pages().into_iter().for_each(|page| bench.overwrite(at(page), &[9; PAGE]));
+        }),
     ];
     for (case, damage) in damages {
         let mut bench = Bench::new(4000, 0);
@@ -162,9 +164,16 @@ fn a_file_without_its_beginning_is_read_by_the_shapes_of_our_tables() {
 
 #[test]
 fn a_file_cut_short_gives_what_is_left_of_it() {
+    // Within a page SQLite would read zeros for the rest of it.
+    for within_page in [0, 1, 2000, 4000] {
+        cut_short(within_page);
+    }
+}
+
+fn cut_short(within_page: usize) {
     check("60 %", 0, |bench| {
         let bytes = fs::read(&bench.source).expect("the source");
-        let kept = bytes.len() * 6 / 10;
+        let kept = bytes.len() * 6 / 10 / PAGE * PAGE + within_page;
         let pages = u32::try_from(bytes.len() / PAGE).expect("few");
         let gone: Vec<u32> = (u32::try_from(kept / PAGE).expect("few") + 1..=pages).collect();
         let lost = rows_on(bench, &gone);

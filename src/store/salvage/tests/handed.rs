@@ -30,6 +30,19 @@ fn the_handle_of_a_deleted_file_gives_all_its_rows_and_leaves_the_new_wal() {
 }
 
 #[test]
+fn closing_a_handle_leaves_its_damaged_file_and_the_wal_as_they_were() {
+    let bench = Bench::new(100, 0);
+    let path = bench.folder.path().join("damaged.db");
+    let handle = create(&path, 500);
+    let read = || (fs::read(&path).ok(), fs::read(beside(&path)).ok());
+    let before = read();
+    let mut salvage = Salvage::of_handle(handle, "damaged".into());
+    salvage.step(&bench.target("target.db"), 100).expect("a step");
+    drop(salvage);
+    assert!(before == read());
+}
+
+#[test]
 fn a_handle_that_died_is_given_up_and_its_rest_told() {
     let bench = Bench::new(100, 0);
     let handle = create(&bench.folder.path().join("gone.db"), 500);
