@@ -69,7 +69,7 @@ fn what_is_unfinished_is_remembered_and_finished_only_once() {
     Salvage::of_file(&bench.source).begin(&target).expect("begun");
     let mut found = Salvage::unfinished(&target).expect("a list");
     assert_eq!(found.len(), 1);
-    assert_eq!(found[0].name(), bench.source.display().to_string());
+    assert_eq!(found[0].name, bench.source.display().to_string());
     while matches!(found[0].step(&target, 500).expect("a step"), Step::Copied(_)) {}
     assert_eq!(rows_of(&target), bench.rows);
     assert_eq!(Salvage::unfinished(&target).expect("a list").len(), 0);
