@@ -24,6 +24,8 @@ mod demo;
 mod durability;
 /// What restarting cannot heal ends the process, and the next one loses nothing.
 mod escalation;
+/// Any one write or sync fails, once or for good: nothing is lost, nothing is twice.
+mod fault_sweep;
 /// The tables are those of the design, and existing ones are taken as they are.
 mod journal;
 /// A recorder killed at random moments loses and doubles nothing.

@@ -97,6 +97,17 @@ impl Mosquitto {
         fs::remove_file(self.folder.join("mosquitto.db")).expect("saved when it stopped");
     }
 
+    /// How many lines it has logged: a place to count from.
+    pub(crate) fn logged(&self) -> usize {
+        self.process.as_ref().expect("it runs").with_lines(<[_]>::len)
+    }
+
+    /// How many such lines it has logged from a place on.
+    pub(crate) fn count_lines(&self, from: usize, is_wanted: impl Fn(&str) -> bool) -> usize {
+        let process = self.process.as_ref().expect("it runs");
+        process.with_lines(|lines| lines[from..].iter().filter(|line| is_wanted(&line.1)).count())
+    }
+
     /// Waits until someone has subscribed to this filter since the broker was started.
     pub(crate) fn has_subscriber(&self, filter: &str) {
         let process = self.process.as_ref().expect("it runs");

@@ -1,5 +1,6 @@
 //! The built program under test.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -13,12 +14,19 @@ use super::wait;
 
 /// How long anything may take that should be quick, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// The program that users run.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_barograph");
 /// What the program promises for an orderly end.
 pub(crate) const STOP_MAX: Duration = Duration::from_secs(10);
 
 /// `barograph …`, with nothing of the developer's own environment that it would listen to.
 pub(crate) fn barograph(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_barograph"));
+    program(Path::new(PROGRAM), arguments)
+}
+
+/// The same of another build.
+fn program(program: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command.args(arguments);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("BAROGRAPH_")) {
         command.env_remove(name);
@@ -29,8 +37,13 @@ pub(crate) fn barograph(arguments: &[&str]) -> Command {
 
 /// `barograph COMMAND --config FILE`, in the folder of that file.
 pub(crate) fn barograph_with(subcommand: &str, settings: &Settings) -> Command {
+    program_with(Path::new(PROGRAM), subcommand, settings)
+}
+
+/// The same of another build.
+pub(crate) fn program_with(path: &Path, subcommand: &str, settings: &Settings) -> Command {
     let file = settings.write();
-    let mut command = barograph(&[subcommand, "--config"]);
+    let mut command = program(path, &[subcommand, "--config"]);
     command.arg(file).current_dir(file.parent().expect("a file is in a folder"));
     command
 }
