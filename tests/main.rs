@@ -36,6 +36,8 @@ mod legacy;
 mod locks;
 /// Memory is bounded, whatever comes.
 mod memory;
+/// The power fails at random moments: what was acknowledged is on the disk.
+mod power_cut;
 /// What cannot become a row is kept, with the reason.
 mod quarantine;
 /// Passwords stay secret.

@@ -6,6 +6,7 @@
 pub(crate) mod aloud;
 pub(crate) mod certs;
 pub(crate) mod database;
+pub(crate) mod disk;
 pub(crate) mod faults;
 pub(crate) mod folder;
 pub(crate) mod heavy;
