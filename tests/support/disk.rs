@@ -2,6 +2,7 @@
 //! fails: so a disk is declared before the recorder that uses it, and after the folder that it is in.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use super::process::{self, Outcome};
 use super::wait;
 
 const PATIENCE: Duration = Duration::from_secs(10);
+const BALLAST: &str = "ballast";
 
 /// A mounted file system.
 pub(crate) struct Disk {
@@ -32,6 +34,12 @@ impl Disk {
         Self::mounted(folder, name, vec!["-o".to_owned(), "loop".to_owned(), image])
     }
 
+    /// A file system in memory, of this many MiB.
+    pub(crate) fn tmpfs(folder: &Folder, name: &str, mib: u64) -> Self {
+        let options = ["-t", "tmpfs", "-o", &format!("size={mib}m"), "tmpfs"].map(str::to_owned);
+        Self::mounted(folder, name, options.into())
+    }
+
     fn mounted(folder: &Folder, name: &str, mount: Vec<String>) -> Self {
         let directory = folder.path(name);
         fs::create_dir(&directory).expect("our own folder");
@@ -43,6 +51,36 @@ impl Disk {
     /// Something on it.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.join(name)
+    }
+
+    /// A large file takes all the room that is left.
+    pub(crate) fn fill(&self) {
+        let mut ballast = File::create(self.path(BALLAST)).expect("at least its name has room");
+        while ballast.write_all(&[0; 4096]).is_ok() {}
+    }
+
+    /// The large file goes.
+    pub(crate) fn make_room(&self) {
+        fs::remove_file(self.path(BALLAST)).expect("filled before");
+    }
+
+    /// It turns read-only under everyone, as an ext4 does after an error.
+    pub(crate) fn turn_read_only(&self) {
+        must(Command::new("mount").args(["-o", "remount,abort"]).arg(&self.directory));
+    }
+
+    /// It is checked, and mounted anew at the same place. Whoever still holds files of the old mount keeps those.
+    pub(crate) fn repair(&mut self) {
+        must(Command::new("umount").arg("-l").arg(&self.directory));
+        self.is_mounted = false;
+        // mount would find the old loop device, which stays as long as someone holds it
+        let image = self.mount.last().expect("an ext4 in a file");
+        let found = run(Command::new("losetup").args(["--find", "--show"]).arg(image));
+        let device = found.stdout.trim();
+        must(Command::new("mount").arg(device).arg(&self.directory));
+        self.is_mounted = true;
+        // detached now, the device goes with its mount
+        must(Command::new("losetup").args(["--detach", device]));
     }
 
     /// The power is gone: what was not pressed onto the disk never was, and from now on every call fails. Whoever

@@ -14,6 +14,8 @@ use super::wait;
 
 /// How long anything may take that should be quick, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a change of mode may take: a backlog may have to be drained for it.
+const MODE_WITHIN: Duration = Duration::from_secs(60);
 /// The program that users run.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_barograph");
 /// What the program promises for an orderly end.
@@ -94,6 +96,26 @@ impl Recorder {
         self.wait_for(&format!("event {name}, time {number}"), within, || {
             self.events(name).into_iter().nth(number - 1)
         })
+    }
+
+    /// The modes it has changed to so far, in order.
+    pub(crate) fn modes(&self) -> Vec<String> {
+        let events = self.events("mode_changed");
+        events.iter().map(|event| event["mode"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// Waits until its latest change of mode was to this one, and gives that event.
+    pub(crate) fn is_in_mode(&self, mode: &str) -> Value {
+        self.wait_for(&format!("mode {mode}"), MODE_WITHIN, || {
+            self.events("mode_changed").pop().filter(|event| event["mode"] == mode)
+        })
+    }
+
+    /// Waits until, after so many changes of mode, it has changed to this one.
+    pub(crate) fn changes_to(&self, mode: &str, after: usize) {
+        self.wait_for(&format!("a change to mode {mode}"), MODE_WITHIN, || {
+            self.modes().iter().skip(after).any(|it| it == mode).then_some(())
+        });
     }
 
     /// Waits until the log says this, regardless of case.
