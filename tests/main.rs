@@ -18,6 +18,8 @@ mod check;
 mod configuration;
 /// A network that breaks at random moments loses and doubles nothing.
 mod cuts;
+/// A database that cannot be written for a while holds up nobody.
+mod degraded;
 /// The demo and the simulated station do what they show.
 mod demo;
 /// What is acknowledged is on the disk.
