@@ -20,6 +20,8 @@ mod configuration;
 mod cuts;
 /// A database that cannot be written for a while holds up nobody.
 mod degraded;
+/// A recorder killed around the spool loses and doubles nothing.
+mod degraded_kills;
 /// The demo and the simulated station do what they show.
 mod demo;
 /// What is acknowledged is on the disk.
