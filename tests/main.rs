@@ -30,6 +30,8 @@ mod durability;
 mod escalation;
 /// Any one write or sync fails, once or for good: nothing is lost, nothing is twice.
 mod fault_sweep;
+/// Without a place to write to, the broker keeps what it can, and the rest is counted.
+mod holding;
 /// The tables are those of the design, and existing ones are taken as they are.
 mod journal;
 /// A recorder killed at random moments loses and doubles nothing.
