@@ -10,6 +10,8 @@ mod support;
 
 /// An actor panics, stops or hangs: it is restarted, and nobody else notices.
 mod actors;
+/// The same in each mode other than normal.
+mod actors_in_modes;
 /// A broker that stops, is killed, or forgets loses and doubles nothing, or is found out.
 mod broker_outages;
 /// `check` tells what is wrong, and writes nothing.
