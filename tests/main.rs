@@ -20,6 +20,8 @@ mod check;
 mod configuration;
 /// A network that breaks at random moments loses and doubles nothing.
 mod cuts;
+/// A database deleted, replaced, overwritten or cut short: the recording goes on, and what can be read is kept.
+mod damage;
 /// A database that cannot be written for a while holds up nobody.
 mod degraded;
 /// A recorder killed around the spool loses and doubles nothing.
