@@ -76,6 +76,26 @@ fn a_disk_full_from_then_on_while_the_database_is_made_loses_and_doubles_nothing
     finds_nothing(Sweep { error: "ENOSPC", for_good: true, qos: 1, ground: Ground::Creation });
 }
 
+#[test]
+fn an_io_error_at_any_one_write_or_sync_of_the_spool_loses_and_doubles_nothing() {
+    finds_nothing(Sweep { error: "EIO", for_good: false, qos: 1, ground: Ground::Spooling });
+}
+
+#[test]
+fn a_disk_that_dies_at_any_write_or_sync_of_the_spool_loses_and_doubles_nothing() {
+    finds_nothing(Sweep { error: "EIO", for_good: true, qos: 1, ground: Ground::Spooling });
+}
+
+#[test]
+fn a_disk_full_at_any_one_write_or_sync_of_the_spool_loses_and_doubles_nothing() {
+    finds_nothing(Sweep { error: "ENOSPC", for_good: false, qos: 1, ground: Ground::Spooling });
+}
+
+#[test]
+fn a_disk_full_from_any_write_or_sync_of_the_spool_on_loses_and_doubles_no_qos_2_message() {
+    finds_nothing(Sweep { error: "ENOSPC", for_good: true, qos: 2, ground: Ground::Spooling });
+}
+
 /// Without this the others might be blind.
 #[test]
 fn a_recorder_that_acknowledges_before_the_commit_is_found_out() {

@@ -8,6 +8,7 @@ use std::{fmt, fs, iter};
 use super::Sweep;
 use crate::support::database::Database;
 use crate::support::folder::Folder;
+use crate::support::locker::Locker;
 use crate::support::mosquitto::Mosquitto;
 use crate::support::publisher::Published;
 use crate::support::recorder::{Recorder, STOP_MAX, program_with};
@@ -31,6 +32,9 @@ pub(super) enum Ground {
     Recording,
     /// A recorder that must make its database first.
     Creation,
+    /// A recorder whose database is locked while the messages come, and free while the spool is drained. Calls on the
+    /// files of both count and fail.
+    Spooling,
 }
 
 /// What a sweep found.
@@ -80,6 +84,10 @@ impl<'a> Step<'a> {
             .path("database", "path", &home.join("data.db"))
             .routes(&LOAD.replace("load/#", &format!("{name}/#")))
             .file(home.join("barograph.toml"));
+        let settings = match sweep.ground {
+            Ground::Recording | Ground::Creation => settings,
+            Ground::Spooling => settings.quick_to_heal().set("health", "max_write_failures", "1"),
+        };
         let database = Database::at(home.join("data.db"));
         Self { program, broker, sweep, strike, name, folder: home, settings, database }
     }
@@ -87,7 +95,7 @@ impl<'a> Step<'a> {
     /// Whether the fault struck at all; or what it did that it must not.
     pub(super) fn run(self, wire: &mut Wire) -> Result<bool, Violation> {
         match self.sweep.ground {
-            Ground::Recording => self.start_and_stop(),
+            Ground::Recording | Ground::Spooling => self.start_and_stop(),
             Ground::Creation => self.open_session(),
         }
         let (struck, log) = self.record_while_struck(wire)?;
@@ -118,15 +126,21 @@ impl<'a> Step<'a> {
     /// Publishes to a recorder that is struck, and ends it; it may also have ended by itself.
     fn record_while_struck(&self, wire: &mut Wire) -> Result<(bool, String), Violation> {
         let trace = Trace(self.folder.join("trace"));
-        let files = ["", "-wal", "-shm", "-journal"];
-        let files = files.map(|end| self.folder.join(format!("data.db{end}")));
         let program = program_with(self.program, "run", &self.settings);
-        let mut recorder = Recorder::spawn(self.strike.on(&program, &files, &trace));
+        let lock = (self.sweep.ground == Ground::Spooling).then(|| Locker::hold(&self.database));
+        let mut recorder = Recorder::spawn(self.strike.on(&program, &self.files(), &trace));
         let from = self.broker.logged();
         for burst in 0..BURSTS {
             self.publish(wire, burst * BURST..(burst + 1) * BURST);
             if !self.is_acknowledged(from, (burst + 1) * BURST, &mut recorder, &trace) {
                 let what = "what passed once is not got over".to_owned();
+                return Err(self.violation(0, what, recorder.log()));
+            }
+        }
+        if let Some(lock) = lock {
+            lock.release();
+            if !self.is_drained(&mut recorder, &trace) {
+                let what = "what passed once keeps the spool from being drained".to_owned();
                 return Err(self.violation(0, what, recorder.log()));
             }
         }
@@ -138,6 +152,28 @@ impl<'a> Step<'a> {
         assert!(ended || struck, "a stop that nothing disturbs is in time:\n{}", recorder.log());
         recorder.kill();
         Ok((struck, recorder.log()))
+    }
+
+    /// Everything that the recorder writes to, but its log.
+    fn files(&self) -> Vec<PathBuf> {
+        let files = |stem: &str| {
+            ["", "-wal", "-shm", "-journal"].map(|end| self.folder.join(format!("{stem}{end}")))
+        };
+        let mut struck = files("data.db").to_vec();
+        if self.sweep.ground == Ground::Spooling {
+            struck.extend(files("spool/data.db.spool"));
+        }
+        struck
+    }
+
+    /// Waits until the spool is drained, as long as that can be hoped for; `false` when it should be.
+    fn is_drained(&self, recorder: &mut Recorder, trace: &Trace) -> bool {
+        let began = Instant::now();
+        wait::comes_true(PATIENCE, || {
+            !recorder.events("spool_drained").is_empty()
+                || !recorder.process.is_running()
+                || (self.strike.for_good && began.elapsed() > LAST_CHANCE * 3 && trace.has_struck())
+        })
     }
 
     fn publish(&self, wire: &mut Wire, numbers: impl Iterator<Item = u16>) {
