@@ -1,6 +1,8 @@
 //! Each actor panics, stops and hangs in each mode other than normal: nothing is lost, nothing is twice, and in the end all is
 //! normal again.
 
+use std::time::Duration;
+
 use crate::support::faults::Faults;
 use crate::support::heavy;
 use crate::support::locker::Locker;
@@ -10,7 +12,10 @@ use crate::support::recorder::{Recorder, barograph_with};
 use crate::support::scene::Scene;
 use crate::support::settings::Settings;
 use crate::support::strace::{Strike, Trace};
+use crate::support::wait;
 
+/// How long the end of a drain may take, with its last mode and file.
+const SETTLED_WITHIN: Duration = Duration::from_secs(20);
 const ACTORS: [&str; 4] = ["db_writer", "health", "stats", "mqtt"];
 
 #[test]
@@ -122,9 +127,11 @@ fn inject_every_fault(faults: &Faults, recorder: &Recorder, publisher: &Publishe
 fn ends_normal(scene: &Scene, recorder: Recorder, publisher: Publisher) {
     let published = publisher.finish();
     scene.drain(&recorder, &published);
-    recorder.wait_for("mode normal", std::time::Duration::from_secs(20), || {
+    recorder.wait_for("mode normal", SETTLED_WITHIN, || {
         recorder.modes().last().is_none_or(|mode| mode == "normal").then_some(())
     });
-    assert!(scene.files("spool", "data.db.spool").is_empty(), "the spool is drained and gone");
+    wait::until_true("the spool is drained and gone", SETTLED_WITHIN, || {
+        scene.files("spool", "data.db.spool").is_empty()
+    });
     scene.stop_and_check(recorder, &published);
 }

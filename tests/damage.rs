@@ -102,10 +102,12 @@ fn a_database_that_was_garbage_at_the_start_is_set_aside() {
     assert_eq!(after.set_aside, 1);
 }
 
+/// The next checkpoint may write that page anew before anybody has looked: then nothing was damaged.
 #[test]
-fn a_database_whose_first_page_becomes_garbage_is_set_aside() {
+fn a_database_whose_first_page_becomes_garbage_is_set_aside_unless_it_is_mended() {
     let after = goes_on_after(When::Recording, |scene| overwrite_first_page(scene.database.path()));
-    assert_eq!(after.set_aside, 1);
+    let mended = after.in_place == after.before;
+    assert_eq!(after.set_aside, usize::from(!mended), "{} in place", after.in_place);
 }
 
 #[test]
@@ -212,6 +214,7 @@ fn goes_on_after(when: When, damage: impl FnOnce(&Scene)) -> Aftermath {
     has_all(&scene, &recorder, &published);
     recorder.stop();
     let account = scene.database.assert_account_equals(&["load"]);
+    assert_eq!(scene.database.one::<String>("PRAGMA integrity_check"), "ok");
     let after = aftermath(&scene, first_after);
     aloud::say(&format!(
         "{when:?}: of {first_after} messages before the damage {} are in the database, {} nowhere; \
@@ -255,8 +258,11 @@ fn aftermath(scene: &Scene, first_after: i64) -> Aftermath {
         .filter(|n| *n < first_after)
         .collect();
     let damaged = scene.files("", "data.db.corrupt-");
-    let is_database = |file: &&std::path::PathBuf| !file.to_string_lossy().ends_with("-wal");
-    let damaged: Vec<_> = damaged.iter().filter(is_database).collect();
+    let belongs_to_one = |file: &Path| {
+        let name = file.to_string_lossy();
+        ["-wal", "-shm", "-journal"].iter().any(|end| name.ends_with(end))
+    };
+    let damaged: Vec<_> = damaged.iter().filter(|file| !belongs_to_one(file)).collect();
     let moved = Database::at(scene.folder.path("away.db"));
     let mut elsewhere: BTreeSet<i64> = numbers_in(moved.path());
     damaged.iter().for_each(|file| elsewhere.extend(numbers_in(file)));
