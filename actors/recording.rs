@@ -38,6 +38,10 @@ const TICK: Duration = Duration::from_millis(500);
 /// At a stop, how long the writer may take for what is in hand; the rest stays at the broker.
 const FINISH_WITHIN: Duration = Duration::from_secs(4);
 
+/// Never true in a recorder that records: with the feature `acknowledge-early`, acknowledgements leave
+/// before the commit. That is the mistake the fault sweeps must find, or they would find nothing.
+pub const ACKNOWLEDGES_EARLY: bool = cfg!(feature = "acknowledge-early");
+
 /// What a recording needs besides the broker.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -170,6 +174,9 @@ impl<B: Broker> Recording<B> {
             return;
         }
         if let Some(batch) = self.window().next_batch() {
+            if ACKNOWLEDGES_EARLY {
+                self.acknowledge_too_early(&batch);
+            }
             self.writing = Some(Box::pin(ask(self.setup.writer.clone(), batch)));
         }
     }
@@ -248,13 +255,25 @@ impl<B: Broker> Recording<B> {
         }
         let mut acknowledged = false;
         for record in batch.records.iter().filter(|record| record.qos != Qos::AtMostOnce) {
-            session.acknowledge(record.qos, record.packet_id);
+            if !ACKNOWLEDGES_EARLY {
+                session.acknowledge(record.qos, record.packet_id);
+            }
             acknowledged = true;
         }
         if acknowledged {
             self.barriers.owed = Some(batch.id.number);
         }
         self.send_barrier();
+    }
+
+    /// With nothing durable behind it: see [`ACKNOWLEDGES_EARLY`].
+    fn acknowledge_too_early(&mut self, batch: &Batch) {
+        let Some((id, session)) = self.line.session() else { return };
+        if id == batch.connection {
+            for record in batch.records.iter().filter(|record| record.qos != Qos::AtMostOnce) {
+                session.acknowledge(record.qos, record.packet_id);
+            }
+        }
     }
 
     /// A barrier proves that the broker took our acknowledgements; and, when nothing comes before

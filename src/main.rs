@@ -10,7 +10,7 @@ use barograph_actors::exit_code;
 use barograph_config::{Loaded, World, load};
 use clap::Parser;
 
-fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -10,6 +10,7 @@ use barograph_actors::account::{Account, Sums};
 use barograph_actors::health;
 use barograph_actors::ports::{OpenJournal, OpenSpool};
 use barograph_actors::published::{ChildState, Published};
+use barograph_actors::recording::ACKNOWLEDGES_EARLY;
 use barograph_actors::route::Router;
 use barograph_actors::supervise::child::Housing;
 use barograph_actors::supervise::supervisor::Observer;
@@ -115,6 +116,12 @@ fn say_start(settings: &Settings) {
         settings.mqtt.url,
         settings.database.path.display(),
     );
+    if ACKNOWLEDGES_EARLY {
+        warn!(
+            "this program was built to acknowledge before the commit, for the tests of the tests: it \
+             loses messages, and must record nothing that matters"
+        );
+    }
     if settings.database.synchronous == Synchronous::Normal {
         warn!(
             "database.synchronous = \"normal\": a power cut may take the last messages, although \

@@ -10,6 +10,8 @@ mod support;
 
 /// An actor panics, stops or hangs: it is restarted, and nobody else notices.
 mod actors;
+/// The same in each mode other than normal.
+mod actors_in_modes;
 /// A broker that stops, is killed, or forgets loses and doubles nothing, or is found out.
 mod broker_outages;
 /// `check` tells what is wrong, and writes nothing.
@@ -18,12 +20,22 @@ mod check;
 mod configuration;
 /// A network that breaks at random moments loses and doubles nothing.
 mod cuts;
+/// A database deleted, replaced, overwritten or cut short: the recording goes on, and what can be read is kept.
+mod damage;
+/// A database that cannot be written for a while holds up nobody.
+mod degraded;
+/// A recorder killed around the spool loses and doubles nothing.
+mod degraded_kills;
 /// The demo and the simulated station do what they show.
 mod demo;
 /// What is acknowledged is on the disk.
 mod durability;
 /// What restarting cannot heal ends the process, and the next one loses nothing.
 mod escalation;
+/// Any one write or sync fails, once or for good: nothing is lost, nothing is twice.
+mod fault_sweep;
+/// Without a place to write to, the broker keeps what it can, and the rest is counted.
+mod holding;
 /// The tables are those of the design, and existing ones are taken as they are.
 mod journal;
 /// A recorder killed at random moments loses and doubles nothing.
@@ -34,6 +46,8 @@ mod legacy;
 mod locks;
 /// Memory is bounded, whatever comes.
 mod memory;
+/// The power fails at random moments: what was acknowledged is on the disk.
+mod power_cut;
 /// What cannot become a row is kept, with the reason.
 mod quarantine;
 /// Passwords stay secret.

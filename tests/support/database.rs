@@ -148,15 +148,27 @@ impl Database {
 
     /// The account must balance, for each route and in all, and say what the tables hold.
     pub(crate) fn assert_account_equals(&self, tables: &[&str]) -> Account {
+        self.checked_account(tables).unwrap_or_else(|complaint| panic!("{complaint}"))
+    }
+
+    /// The account, or what is wrong with it.
+    pub(crate) fn checked_account(&self, tables: &[&str]) -> Result<Account, String> {
         for (route, account) in self.accounts() {
-            assert!(account.is_balanced(), "route {route}: {account:?}");
+            if !account.is_balanced() {
+                return Err(format!("route {route} does not balance: {account:?}"));
+            }
         }
         let account = self.account();
         let rows: i64 = tables.iter().map(|table| self.count(table)).sum();
-        assert_eq!(account.stored, rows, "stored, and rows of {tables:?}: {account:?}");
         let quarantined = self.count("barograph_quarantine");
-        assert_eq!(account.quarantined, quarantined, "rows in quarantine: {account:?}");
-        account
+        if (account.stored, account.quarantined) == (rows, quarantined) {
+            Ok(account)
+        } else {
+            Err(format!(
+                "{rows} rows of {tables:?}, {quarantined} in quarantine, but the account says \
+                 {account:?}"
+            ))
+        }
     }
 
     fn accounts(&self) -> BTreeMap<String, Account> {

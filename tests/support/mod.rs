@@ -3,12 +3,16 @@
 //! Nothing here knows the program from inside: it is driven by its command line, its TOML file, signals and sockets,
 //! and judged by its log, its exit code and its database.
 
+pub(crate) mod aloud;
 pub(crate) mod certs;
 pub(crate) mod database;
+pub(crate) mod disk;
 pub(crate) mod faults;
 pub(crate) mod folder;
 pub(crate) mod heavy;
+pub(crate) mod locker;
 pub(crate) mod mosquitto;
+pub(crate) mod needs;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod proxy;
@@ -17,5 +21,6 @@ pub(crate) mod random;
 pub(crate) mod recorder;
 pub(crate) mod scene;
 pub(crate) mod settings;
+pub(crate) mod strace;
 pub(crate) mod wait;
 pub(crate) mod wire;

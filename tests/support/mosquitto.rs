@@ -11,6 +11,7 @@ use super::folder::Folder;
 use super::ports::free_port;
 use super::process::{Process, Stream};
 use super::wait;
+use super::wire::{Packet, Wire};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -95,6 +96,32 @@ impl Mosquitto {
     pub(crate) fn forget_everything(&mut self) {
         assert!(self.process.is_none(), "it still runs");
         fs::remove_file(self.folder.join("mosquitto.db")).expect("saved when it stopped");
+    }
+
+    /// How many messages it holds for anybody, by its own word: `$SYS` and the like (some 50), and whatever is not
+    /// acknowledged. Needs `sys_interval 1` in its settings.
+    pub(crate) fn messages_in_store(&self) -> u64 {
+        let mut wire = Wire::connect(self.port, "counter").expect("it listens");
+        wire.put_subscribe("$SYS/broker/store/messages/count", 0);
+        wire.send().expect("it listens");
+        loop {
+            let packet = wire.receive(PATIENCE).expect("it answers").expect("a retained message");
+            if let Packet::Publish { payload, .. } = packet {
+                let count = String::from_utf8(payload).expect("a number is text");
+                return count.parse().expect("a number");
+            }
+        }
+    }
+
+    /// How many lines it has logged: a place to count from.
+    pub(crate) fn logged(&self) -> usize {
+        self.process.as_ref().expect("it runs").with_lines(<[_]>::len)
+    }
+
+    /// How many such lines it has logged from a place on.
+    pub(crate) fn count_lines(&self, from: usize, is_wanted: impl Fn(&str) -> bool) -> usize {
+        let process = self.process.as_ref().expect("it runs");
+        process.with_lines(|lines| lines[from..].iter().filter(|line| is_wanted(&line.1)).count())
     }
 
     /// Waits until someone has subscribed to this filter since the broker was started.

@@ -1,5 +1,6 @@
 //! The built program under test.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -13,12 +14,21 @@ use super::wait;
 
 /// How long anything may take that should be quick, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a change of mode may take: a backlog may have to be drained for it.
+const MODE_WITHIN: Duration = Duration::from_secs(60);
+/// The program that users run.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_barograph");
 /// What the program promises for an orderly end.
 pub(crate) const STOP_MAX: Duration = Duration::from_secs(10);
 
 /// `barograph …`, with nothing of the developer's own environment that it would listen to.
 pub(crate) fn barograph(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_barograph"));
+    program(Path::new(PROGRAM), arguments)
+}
+
+/// The same of another build.
+fn program(program: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command.args(arguments);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("BAROGRAPH_")) {
         command.env_remove(name);
@@ -29,8 +39,13 @@ pub(crate) fn barograph(arguments: &[&str]) -> Command {
 
 /// `barograph COMMAND --config FILE`, in the folder of that file.
 pub(crate) fn barograph_with(subcommand: &str, settings: &Settings) -> Command {
+    program_with(Path::new(PROGRAM), subcommand, settings)
+}
+
+/// The same of another build.
+pub(crate) fn program_with(path: &Path, subcommand: &str, settings: &Settings) -> Command {
     let file = settings.write();
-    let mut command = barograph(&[subcommand, "--config"]);
+    let mut command = program(path, &[subcommand, "--config"]);
     command.arg(file).current_dir(file.parent().expect("a file is in a folder"));
     command
 }
@@ -81,6 +96,26 @@ impl Recorder {
         self.wait_for(&format!("event {name}, time {number}"), within, || {
             self.events(name).into_iter().nth(number - 1)
         })
+    }
+
+    /// The modes it has changed to so far, in order.
+    pub(crate) fn modes(&self) -> Vec<String> {
+        let events = self.events("mode_changed");
+        events.iter().map(|event| event["mode"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+
+    /// Waits until its latest change of mode was to this one, and gives that event.
+    pub(crate) fn is_in_mode(&self, mode: &str) -> Value {
+        self.wait_for(&format!("mode {mode}"), MODE_WITHIN, || {
+            self.events("mode_changed").pop().filter(|event| event["mode"] == mode)
+        })
+    }
+
+    /// Waits until, after so many changes of mode, it has changed to this one.
+    pub(crate) fn changes_to(&self, mode: &str, after: usize) {
+        self.wait_for(&format!("a change to mode {mode}"), MODE_WITHIN, || {
+            self.modes().iter().skip(after).any(|it| it == mode).then_some(())
+        });
     }
 
     /// Waits until the log says this, regardless of case.

@@ -1,5 +1,7 @@
 //! Where most tests happen: a folder, a broker, a database, and a recorder of numbered messages.
 
+use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::database::{Account, Database};
@@ -50,6 +52,22 @@ impl Scene {
         recorder.event("broker_connected");
         self.broker.has_subscriber(settings.first_filter());
         recorder
+    }
+
+    /// Where messages wait while the database cannot take them, by default.
+    pub(crate) fn spool(&self) -> PathBuf {
+        self.folder.path("spool/data.db.spool")
+    }
+
+    /// Files of the folder, or of one in it, whose name begins so.
+    pub(crate) fn files(&self, folder: &str, beginning: &str) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.folder.path(folder)).into_iter().flatten().flatten();
+        let mut found: Vec<PathBuf> = entries
+            .filter(|entry| entry.file_name().to_string_lossy().starts_with(beginning))
+            .map(|entry| entry.path())
+            .collect();
+        found.sort();
+        found
     }
 
     /// Waits until every published number is in the database, stops the recorder, and holds it to its promise.

@@ -71,6 +71,20 @@ impl Settings {
         self.text(section, key, value.to_str().expect("our paths are UTF-8"))
     }
 
+    /// Trouble is noticed and got over within moments: for tests whose point is not how long that takes.
+    pub(crate) fn quick_to_heal(self) -> Self {
+        self.text("database", "busy_timeout", "100ms").text("health", "probe_min", "50ms").text(
+            "health",
+            "probe_max",
+            "500ms",
+        )
+    }
+
+    /// A spool that is full at once: what cannot go to the database has no place.
+    pub(crate) fn without_a_spool_to_speak_of(self) -> Self {
+        self.text("spool", "max_size", "64 KiB")
+    }
+
     /// Replaces the routes; an empty text leaves the built-in ones.
     pub(crate) fn routes(self, routes: &str) -> Self {
         Self { routes: routes.to_owned(), ..self }

@@ -31,6 +31,18 @@ pub(crate) fn until_true(what: &str, within: Duration, mut condition: impl FnMut
     until_or(within, || condition().then_some(()), || what.to_owned());
 }
 
+/// Waits for `condition`; whether it came true in time.
+pub(crate) fn comes_true(within: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + within;
+    while Instant::now() < deadline {
+        if condition() {
+            return true;
+        }
+        thread::sleep(PAUSE); // the pause is the point
+    }
+    condition()
+}
+
 /// Watches that `condition` holds all the time `during`; panics at the first moment it does not.
 pub(crate) fn while_true(what: &str, during: Duration, mut condition: impl FnMut() -> bool) {
     let end = Instant::now() + during;

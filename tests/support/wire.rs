@@ -30,12 +30,21 @@ pub(crate) struct Wire {
 impl Wire {
     /// Connects and waits for the CONNACK.
     pub(crate) fn connect(port: u16, client_id: &str) -> io::Result<Self> {
+        Self::connect_with(port, client_id, 0b0000_0010)
+    }
+
+    /// The same; the broker keeps the session, its subscriptions and what comes for it.
+    pub(crate) fn connect_to_stay(port: u16, client_id: &str) -> io::Result<Self> {
+        Self::connect_with(port, client_id, 0)
+    }
+
+    fn connect_with(port: u16, client_id: &str, flags: u8) -> io::Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
         let mut wire = Self { stream, unread: Vec::new(), unsent: Vec::new() };
         let mut body = Vec::new();
         put_text(&mut body, "MQTT");
-        body.extend([4, 0b0000_0010, 0, 0]); // level 4, a clean session, no keep-alive
+        body.extend([4, flags, 0, 0]); // level 4, the flag of a clean session or none, no keep-alive
         put_text(&mut body, client_id);
         wire.put(0x10, &body);
         wire.send()?;

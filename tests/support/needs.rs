@@ -1,0 +1,74 @@
+//! What a few tests need of the machine. Where it is missing they are skipped, and say so aloud; in CI (`CI=true`) that
+//! is a failure: a proof that is quietly skipped proves nothing.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+use super::aloud;
+
+/// Where scripts/test says that it built the recorder that is wrong on purpose.
+const WRONG_RECORDER: &str = "BAROGRAPH_ACKNOWLEDGING_EARLY";
+
+/// Something a machine may lack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// Tracing another process, and strace to do it.
+    Strace,
+    /// Mounting, on loop devices too.
+    Mounts,
+    /// `xfs_io`, which can shut a file system down.
+    PowerSwitch,
+    /// The recorder that acknowledges before the commit.
+    WrongRecorder,
+}
+
+/// Whether a test can be held here; if not, the reason has been said.
+pub(crate) fn are_met(needs: &[Need]) -> bool {
+    let Some(missing) = needs.iter().find(|need| !need.is_met()) else { return true };
+    let words = format!("SKIPPED: {}", missing.complaint());
+    assert!(env::var("CI").as_deref() != Ok("true"), "{words}; in CI that is a failure");
+    aloud::say(&words);
+    false
+}
+
+/// The recorder that acknowledges before the commit.
+pub(crate) fn wrong_recorder() -> PathBuf {
+    PathBuf::from(env::var_os(WRONG_RECORDER).expect("asked for with Need::WrongRecorder"))
+}
+
+impl Need {
+    fn is_met(self) -> bool {
+        match self {
+            Self::Strace => succeeds("strace", &["-f", "-qq", "-e", "trace=none", "true"]),
+            Self::Mounts => {
+                fs::metadata("/proc/self").is_ok_and(|us| us.uid() == 0)
+                    && Path::new("/dev/loop-control").exists()
+                    && succeeds("losetup", &["--version"])
+                    && succeeds("mkfs.ext4", &["-V"])
+            }
+            Self::PowerSwitch => succeeds("xfs_io", &["-V"]),
+            Self::WrongRecorder => env::var_os(WRONG_RECORDER).is_some(),
+        }
+    }
+
+    fn complaint(self) -> String {
+        match self {
+            Self::Strace => {
+                "strace, and leave to trace, are needed to strike system calls".to_owned()
+            }
+            Self::Mounts => "root, loop devices and mkfs.ext4 are needed to mount".to_owned(),
+            Self::PowerSwitch => "xfs_io (package xfsprogs) is needed to cut the power".to_owned(),
+            Self::WrongRecorder => {
+                format!("{WRONG_RECORDER} does not name the wrong recorder; scripts/test builds it")
+            }
+        }
+    }
+}
+
+fn succeeds(program: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
