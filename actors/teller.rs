@@ -175,7 +175,8 @@ impl Teller {
         }
     }
 
-    fn spool_failed(&mut self, cause: WriteCause, message: &str) {
+    /// The spool cannot be read or written. Once for each cause.
+    pub(crate) fn spool_failed(&mut self, cause: WriteCause, message: &str) {
         if begins(&mut self.spool, cause) {
             error!(event = event::SPOOL_FAILED, cause = cause.word(), "{message}; trying again");
             self.setup.published.note(event::SPOOL_FAILED, self.now(), message);

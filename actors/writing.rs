@@ -37,6 +37,9 @@ const HEARTBEAT_EVERY: Duration = Duration::from_secs(10);
 /// Pause between two steps of upkeep while there is more to do: new batches come first.
 const UPKEEP_PAUSE: Duration = Duration::from_millis(5);
 
+/// Pause of the upkeep after it failed.
+const UPKEEP_RETRY: Duration = Duration::from_secs(1);
+
 /// Pause of the upkeep while there is nothing to do.
 const UPKEEP_REST: Duration = Duration::from_secs(20);
 
@@ -141,6 +144,8 @@ impl Writing {
             forget(spool.as_mut(), position);
         }
         self.journal = Some(journal);
+        // There may be something to copy from the database before.
+        self.upkeep_at = Instant::now();
         Ok(())
     }
 
@@ -158,9 +163,7 @@ impl Writing {
     fn open_spool(&mut self) -> Result<&mut Box<dyn Spool>, WriteError> {
         if self.spool.is_none() {
             let opened = self.spool_port.open();
-            if opened.is_err() {
-                self.spool_failures = self.spool_failures.saturating_add(1);
-            }
+            self.spool_failures += u32::from(opened.is_err());
             let (mut spool, notes) = opened?;
             notes.into_iter().for_each(|note| self.published().remember(note));
             if let Some(journal) = &self.journal {
@@ -175,7 +178,6 @@ impl Writing {
                 }
             });
             self.spool_unopened = false;
-            self.spool_failures = 0;
             self.spool = Some(spool);
         }
         Ok(self.spool.as_mut().expect("opened above"))
@@ -184,10 +186,12 @@ impl Writing {
     /// Something is in the spool, and new batches must queue behind it. A spool that was left and
     /// cannot be opened for long is not waited for: what is in it follows when it can be read.
     fn has_queue(&self) -> bool {
-        match &self.spool {
-            Some(spool) => !spool.is_empty(),
-            None => self.spool_unopened && self.spool_failures < self.limits.max_write_failures,
-        }
+        self.has_spooled() && self.spool_failures < self.limits.max_write_failures
+    }
+
+    /// Something is in the spool, readable or not.
+    fn has_spooled(&self) -> bool {
+        self.spool.as_ref().map_or(self.spool_unopened, |spool| !spool.is_empty())
     }
 
     /// One try at a batch; it tells of it. `attempt` counts the tries at this batch.
@@ -314,7 +318,13 @@ impl Writing {
         }
     }
 
+    /// The database is in order; an empty spool leaves no file behind.
     fn in_order_again(&mut self) {
+        if self.spool.as_ref().is_some_and(|spool| spool.is_empty())
+            && let Some(spool) = self.spool.take()
+        {
+            spool.close();
+        }
         self.given_up = false;
         self.failures = 0;
         self.probe.begin_anew();
@@ -334,8 +344,7 @@ impl Writing {
     /// One step of what is not a new batch: taking over from the spool, probing, upkeep.
     pub(crate) fn step(&mut self) -> Next {
         let now = Instant::now();
-        let left_behind = self.spool.is_none() && self.spool_unopened;
-        if !(self.given_up || self.has_queue() || left_behind) {
+        if !(self.given_up || self.has_spooled()) {
             return self.upkeep(now);
         }
         let pause = self.probe.due_in(now);
@@ -343,21 +352,26 @@ impl Writing {
             return Next::After(pause);
         }
         match self.take_over_some() {
-            Ok(()) if self.has_queue() => {
+            Ok(()) if self.has_spooled() => {
                 self.probe.begin_anew();
                 Next::Now
             }
             Ok(()) => {
                 self.in_order_again();
-                if let Some(spool) = self.spool.take() {
-                    spool.close();
-                }
                 self.teller.drained();
                 Next::Now
             }
-            Err(error) => {
-                self.teller.probe_failed(&error);
-                self.given_up |= !left_behind;
+            Err((place, error)) => {
+                match place {
+                    Place::Database => {
+                        self.teller.probe_failed(&error);
+                        self.given_up = true;
+                    }
+                    Place::Spool => {
+                        self.spool_failures = self.spool_failures.saturating_add(1);
+                        self.teller.spool_failed(error.cause, &error.message);
+                    }
+                }
                 self.probe.put_off((self.setup.world.jitter)());
                 Next::After(self.probe.due_in(now))
             }
@@ -366,20 +380,24 @@ impl Writing {
 
     /// The front of the spool, or, when there is nothing, a write of its own: either shows whether
     /// the database works.
-    fn take_over_some(&mut self) -> Result<(), WriteError> {
+    fn take_over_some(&mut self) -> Result<(), (Place, WriteError)> {
+        let of_database = |error| (Place::Database, error);
         let mut front: Vec<Spooled> = Vec::new();
         let mut id = 0;
         if self.spool.is_some() || self.spool_unopened {
             if self.journal.is_none() {
-                self.open_journal().map_err(refused)?;
+                self.open_journal().map_err(|error| of_database(refused(error)))?;
             }
-            (id, front) =
-                self.with_spool(|spool| Ok((spool.id(), spool.front(TAKE_OVER_RECORDS)?)))?;
+            (id, front) = self
+                .with_spool(|spool| Ok((spool.id(), spool.front(TAKE_OVER_RECORDS)?)))
+                .map_err(|error| (Place::Spool, error))?;
+            self.spool_failures = 0;
         }
         let Some(last) = front.last().map(|spooled| spooled.position) else {
-            return self.write_notes_to_journal();
+            return self.write_notes_to_journal().map_err(of_database);
         };
-        let receipts = self.with_journal(|journal| journal.take_over(id, &front))?;
+        let taken = self.with_journal(|journal| journal.take_over(id, &front));
+        let receipts = taken.map_err(of_database)?;
         let mut left = 0;
         if let Some(spool) = &mut self.spool {
             forget(spool.as_mut(), last);
@@ -459,8 +477,8 @@ impl Writing {
             }
             Err(error) => {
                 self.teller.probe_failed(&error);
-                self.upkeep_at = now + UPKEEP_REST;
-                Next::After(UPKEEP_REST)
+                self.upkeep_at = now + UPKEEP_RETRY;
+                Next::After(UPKEEP_RETRY)
             }
         }
     }

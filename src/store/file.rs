@@ -61,6 +61,9 @@ pub(super) enum Sight {
     /// It is the file that we hold, and somebody wrote into it (a checkpoint does, ours or a
     /// reader's; so does whoever damages it): look inside.
     Written,
+    /// It is the file that we hold, and nothing is left in it. (Nobody may open it with SQLite now: that
+    /// would delete its -wal.)
+    Emptied,
     /// The path leads to another file, or to none.
     Gone(String),
     /// Its -wal is gone: what is only there would be lost with our handle.
@@ -86,6 +89,9 @@ impl OpenFile {
             (None, Err(_)) => {}
             (Some(_), Ok(_)) => return Sight::WalGone("another -wal is in its place".to_owned()),
             (Some(_), Err(error)) => return Sight::WalGone(format!("its -wal: {error}")),
+        }
+        if meta.size() == 0 {
+            return Sight::Emptied;
         }
         let stamp = Stamp::of_meta(&meta);
         if self.stamp.replace(stamp) == Some(stamp) { Sight::Same } else { Sight::Written }

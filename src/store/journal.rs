@@ -212,6 +212,7 @@ impl SqliteJournal {
                 None => Ok(()),
                 Some(error) => Err(self.wreck(WriteCause::Corrupt, &error.to_string())),
             },
+            Sight::Emptied => Err(self.wreck(WriteCause::Corrupt, "it was emptied")),
             Sight::Gone(detail) => {
                 self.checkpoint("PASSIVE");
                 Err(self.wreck(WriteCause::Replaced, &detail))

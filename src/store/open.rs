@@ -76,7 +76,7 @@ impl Opener {
             OpenError { cause: WriteCause::Corrupt, message, permanent: None }
         })?;
         say_set_aside(path, &aside, detail);
-        self.open_at(Some(Left { salvage: Salvage::of_file(&aside), wholly: true }))
+        self.open_at(Some(Left { salvage: Salvage::of_file(&aside), wholly: true, file: None }))
     }
 
     /// A handle that was left by the journal before: what only it can see must not be lost, and its
@@ -86,10 +86,11 @@ impl Opener {
         let path = wreck.file.path().to_owned();
         let cleared = self.clear_files(&wreck, &path);
         match cleared {
-            Ok((name, wholly)) => {
-                let salvage = Salvage::of_handle(wreck.conn, name);
-                Ok(Some(Left { salvage, wholly }))
-            }
+            Ok(Cleared { name, wholly, aside }) => Ok(Some(Left {
+                salvage: Salvage::of_handle(wreck.conn, name),
+                wholly,
+                file: aside.map(|aside| Salvage::of_file(&aside)),
+            })),
             Err(error) => {
                 self.wrecks.leave(wreck);
                 let detail = format!("its files cannot be moved out of the way: {error}");
@@ -99,13 +100,13 @@ impl Opener {
         }
     }
 
-    /// Gives the name of what is left, and whether all of it must be copied.
-    fn clear_files(&self, wreck: &Wreck, path: &Path) -> std::io::Result<(String, bool)> {
+    fn clear_files(&self, wreck: &Wreck, path: &Path) -> std::io::Result<Cleared> {
         let now = (self.world.now)();
         if wreck.file.is_in_place() {
             let aside = set_aside(path, now)?;
             say_set_aside(path, &aside, "it was overwritten or truncated while it was open");
-            return Ok((aside.display().to_string(), true));
+            let name = format!("the open handle of {}", aside.display());
+            return Ok(Cleared { name, wholly: true, aside: Some(aside) });
         }
         // A new file must not find the WAL of another one.
         if wreck.file.wal_is_in_place() {
@@ -120,7 +121,8 @@ impl Opener {
             "its file was moved away while it was open, with all its rows; a new one goes on"
         };
         warn!(event = event::DATABASE_REPLACED, "the database {}: {what}", path.display());
-        Ok((format!("{} until {now} UTC", path.display()), deleted))
+        let name = format!("the open handle of {} until {now} UTC", path.display());
+        Ok(Cleared { name, wholly: deleted, aside: None })
     }
 
     fn open_at(&self, left: Option<Left>) -> Result<SqliteJournal, OpenError> {
@@ -203,6 +205,18 @@ struct Left {
     salvage: Salvage,
     /// All its rows; otherwise only our small state (its rows are in a file of their own).
     wholly: bool,
+    /// The file that the handle belongs to: its pages can be searched for what the handle cannot read.
+    file: Option<Salvage>,
+}
+
+/// A file that was moved out of the way of a new one.
+struct Cleared {
+    /// What the salvage is called.
+    name: String,
+    /// All its rows must be copied.
+    wholly: bool,
+    /// Where it is now, if it is damaged.
+    aside: Option<PathBuf>,
 }
 
 fn is_damage(cause: WriteCause) -> bool {
@@ -230,11 +244,16 @@ fn begin_salvage(conn: &mut Connection, left: Option<Left>) -> rusqlite::Result<
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let mut salvages = Salvage::unfinished(&tx)?;
     match left {
-        Some(Left { mut salvage, wholly: true }) => {
+        Some(Left { mut salvage, wholly: true, file }) => {
             salvage.begin(&tx)?;
+            if let Some(mut file) = file {
+                file.begin_rows(&tx)?;
+                salvages.push(file);
+            }
+            // The last one is taken first: the handle is gone when the process is.
             salvages.push(salvage);
         }
-        Some(Left { salvage, wholly: false }) => salvage.copy_state(&tx)?,
+        Some(Left { salvage, wholly: false, .. }) => salvage.copy_state(&tx)?,
         None => {}
     }
     tx.commit()?;

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tracing::error;
 
 use super::file::{remove_shm, rename_if_there, set_aside, sync_folder};
-use super::salvage::{Report, Salvage, Step};
+use super::salvage::{self, Report, Salvage, Step};
 use super::schema::OWN_TABLES;
 use super::spool_rows::TABLES;
 use crate::process::beside;
@@ -120,6 +120,7 @@ fn copy(salvage: &mut Salvage, work: &Path) -> rusqlite::Result<Report> {
     new.execute_batch("PRAGMA synchronous = FULL")?;
     let tx = new.transaction()?;
     tx.execute_batch(OWN_TABLES)?;
+    tx.execute_batch(salvage::TABLE)?;
     tx.execute_batch(TABLES)?;
     salvage.begin(&tx)?;
     let report = loop {

@@ -114,7 +114,15 @@ impl Salvage {
         if !progress::load(target, &self.name)?.is_empty() {
             return Ok(());
         }
-        state::copy(self.source.conn.as_ref(), self.source.path.as_deref(), target)?;
+        self.copy_state(target)?;
+        self.begin_rows(target)
+    }
+
+    /// As [`Salvage::begin`], where another source of the same database has given its state already.
+    ///
+    /// # Errors
+    /// The target cannot be read or written.
+    pub(super) fn begin_rows(&mut self, target: &Connection) -> rusqlite::Result<()> {
         let mut items = vec![Item::new(self.kind, &self.name)];
         let highest = self.source.highest();
         if let (Some(tables), Some(schema)) = (self.source.tables(), self.source.schema_conn()) {
@@ -230,7 +238,7 @@ impl Salvage {
         let mut writer = Writer::new(target, &into.name, &into.column_names(), &columns);
         let chunk = walk.next(rows_max.max(1));
         for (id, fields) in &chunk.rows {
-            match writer.put(*id, fields, false)? {
+            match writer.put(*id, fields)? {
                 Put::Kept => item.rows += 1,
                 Put::Renumbered => {
                     item.rows += 1;

@@ -231,12 +231,15 @@ impl SqliteSpool {
     fn check_file(&mut self) -> Result<(), WriteError> {
         match self.file.look() {
             Sight::Same | Sight::Written => Ok(()),
-            Sight::Gone(detail) | Sight::WalGone(detail) => {
-                self.wrecked = true;
-                let error = refused(WriteCause::Replaced, &self.path, &detail);
-                Err(WriteError { reopen: true, ..error })
-            }
+            Sight::Emptied => Err(self.lost("it was emptied")),
+            Sight::Gone(detail) | Sight::WalGone(detail) => Err(self.lost(&detail)),
         }
+    }
+
+    fn lost(&mut self, detail: &str) -> WriteError {
+        self.wrecked = true;
+        let error = refused(WriteCause::Replaced, &self.path, detail);
+        WriteError { reopen: true, ..error }
     }
 
     fn explain(&mut self, error: &rusqlite::Error, committing: bool) -> WriteError {

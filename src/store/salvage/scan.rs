@@ -206,7 +206,7 @@ fn take(
         };
         let values = values(from_table, &columns, row.id, fields);
         taken += 1;
-        match writer.put(row.id, &values, true)? {
+        match writer.put(row.id, &values)? {
             Put::Kept => item.rows += 1,
             Put::Renumbered => {
                 item.rows += 1;

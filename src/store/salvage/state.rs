@@ -84,7 +84,7 @@ fn copy_rows(
         let chunk = walk.next(CHUNK_ROWS);
         whole &= chunk.lost.is_empty();
         for (id, fields) in &chunk.rows {
-            writer.put(*id, fields, true)?;
+            writer.put(*id, fields)?;
         }
         if chunk.end {
             return Ok(whole);
@@ -125,7 +125,7 @@ fn search(pages: &Pages, target: &Connection) -> rusqlite::Result<()> {
     let columns: Vec<String> = LEDGER_COLUMNS.iter().map(|&column| column.to_owned()).collect();
     let mut writer = Writer::new(target, LEDGER, &columns, &columns);
     for (number, fields) in without_remains(ledger.clear_ones()) {
-        writer.put(number, &fields[1..], true)?;
+        writer.put(number, &fields[1..])?;
     }
     Ok(())
 }

@@ -63,12 +63,7 @@ impl<'a> Writer<'a> {
 
     /// # Errors
     /// The target cannot be written; what it refuses is no error.
-    pub(super) fn put(
-        &mut self,
-        id: i64,
-        fields: &[Field],
-        may_be_there: bool,
-    ) -> rusqlite::Result<Put> {
+    pub(super) fn put(&mut self, id: i64, fields: &[Field]) -> rusqlite::Result<Put> {
         let own = Field::Integer(id);
         let with_id = || [&own].into_iter().chain(fields);
         let put = match self.execute(&self.insert, with_id()) {
@@ -76,8 +71,8 @@ impl<'a> Writer<'a> {
             Err(error) if !is_refusal(&error) => return Err(error),
             Err(_) => match self.find(id, fields)? {
                 None => Put::Refused,
-                Some(true) if may_be_there => Put::Present,
-                Some(_) => match self.execute(&self.insert_anew, fields.iter()) {
+                Some(true) => Put::Present,
+                Some(false) => match self.execute(&self.insert_anew, fields.iter()) {
                     Ok(()) => Put::Renumbered,
                     Err(error) if !is_refusal(&error) => return Err(error),
                     Err(_) => Put::Refused,
