@@ -114,6 +114,7 @@ fn a_database_whose_first_page_becomes_garbage_is_set_aside_unless_it_is_mended(
 fn a_database_whose_first_page_was_garbage_at_the_start_is_set_aside() {
     let after = goes_on_after(When::Stopped, |scene| overwrite_first_page(scene.database.path()));
     assert_eq!(after.set_aside, 1);
+    assert_eq!(after.gone.len(), 0, "every page with messages on it can be read");
 }
 
 #[test]
@@ -146,14 +147,14 @@ fn a_database_cut_to_nothing_while_stopped_is_begun_anew() {
 fn a_database_cut_in_half_is_set_aside() {
     let after = goes_on_after(When::Recording, |scene| halve(scene.database.path()));
     assert_eq!(after.set_aside, 1);
-    assert!(after.gone.len() < after.before, "the first half can be read");
+    assert!(after.gone.len() < after.before * 2 / 3, "the first half can be read");
 }
 
 #[test]
 fn a_database_cut_in_half_while_stopped_is_set_aside() {
     let after = goes_on_after(When::Stopped, |scene| halve(scene.database.path()));
     assert_eq!(after.set_aside, 1);
-    assert!(after.gone.len() < after.before, "the first half can be read");
+    assert!(after.gone.len() < after.before * 2 / 3, "the first half can be read");
 }
 
 #[test]
@@ -239,13 +240,10 @@ fn has_all(scene: &Scene, recorder: &Recorder, published: &Published) {
     recorder.wait_for("mode normal", HEALED_WITHIN, || {
         recorder.modes().last().is_none_or(|mode| mode == "normal").then_some(())
     });
-    // taking over what is left of a damaged file may take its time
-    let mut rows = -1;
-    recorder.wait_for("the end of salvaging", HEALED_WITHIN, || {
-        let before = std::mem::replace(&mut rows, scene.database.count("load"));
-        std::thread::sleep(Duration::from_millis(1_500)); // long enough for another step of it
-        (before == rows).then_some(())
-    });
+    // what is left of a damaged file is taken over in steps
+    if !recorder.events("database_set_aside").is_empty() {
+        recorder.event_within(HEALED_WITHIN, 1, "database_salvaged");
+    }
     let found = scene.database.compare("load", published);
     assert!(found.is_exact(), "{found}");
 }

@@ -2,6 +2,10 @@
 //!
 //! The incident behind it: with `synchronous = "normal"` acknowledged rows were gone after 45 of 76 pulled plugs, and after
 //! none of 86 with `"full"`. Killing the process alone never shows that: the kernel keeps what it has not yet written.
+//!
+//! The recorder is frozen before the disk loses its power, because a power cut stops both at once. Shutting a file system
+//! down under a program that runs on is harder than any power cut: in 4 of 150 such cuts the kernel answered the fsync
+//! of a growing file, under way just then, with success, and the data was not there (a loop of pwrite and fsync, without SQLite).
 
 use std::thread;
 
@@ -31,6 +35,7 @@ fn fifty_power_cuts_under_load_lose_and_double_nothing() {
     let publisher = Publisher::start(scene.broker.port(), Load::numbered(1).rate(1_500));
     for _ in 0..CUTS {
         thread::sleep(random.between(20, 300)); // the random moment
+        recorder.process.freeze();
         disk.cut_power();
         recorder.kill();
         disk.restore_power();

@@ -14,6 +14,9 @@ use super::wait;
 /// How many lines a complaint shows.
 const TAIL_LINES: usize = 30;
 
+/// A thread stops when its system call returns: a sync takes its time.
+const FROZEN_WITHIN: Duration = Duration::from_secs(20);
+
 /// Where a line was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stream {
@@ -59,6 +62,21 @@ impl Process {
             let pid = Pid::from_raw(i32::try_from(self.pid()).expect("a pid is an i32"));
             signal::kill(pid, signal).expect("our own child");
         }
+    }
+
+    /// SIGSTOP; when this returns no thread of it runs, in the kernel neither.
+    pub(crate) fn freeze(&mut self) {
+        self.signal(Signal::SIGSTOP);
+        let tasks = format!("/proc/{}/task", self.pid());
+        wait::until_true("every thread stands still", FROZEN_WITHIN, || {
+            let tasks = fs::read_dir(&tasks).expect("it has not been waited for").flatten();
+            tasks.map(|task| fs::read_to_string(task.path().join("stat"))).all(|stat| {
+                // the name, in brackets, may have brackets in it
+                stat.is_ok_and(|stat| {
+                    stat.rsplit(") ").next().is_some_and(|it| it.starts_with('T'))
+                })
+            })
+        });
     }
 
     /// `kill -9`, and gone when this returns.
