@@ -11,6 +11,7 @@
 pub mod account;
 pub mod batch;
 pub mod broker_drops;
+mod broker_news;
 pub mod db_writer;
 pub mod decode;
 pub mod delivery;

@@ -17,9 +17,10 @@ use tracing::{info, warn};
 use crate::account::{Drop as Dropped, Outcome, RouteId};
 use crate::batch::{Batch, Opening};
 use crate::broker_drops::BrokerDrops;
+use crate::broker_news as news;
 use crate::db_writer::{DbWriterActor, Durable};
 use crate::decode::decode;
-use crate::delivery::{ConnectionId, Delivery, UnixMillis};
+use crate::delivery::{ConnectionId, Delivery};
 use crate::event;
 use crate::health::{ConnectionChanged, HealthActor};
 use crate::line::{Line, LineEvent};
@@ -297,15 +298,8 @@ impl<B: Broker> Recording<B> {
             LineEvent::Connected(id, greeting) => self.on_connected(id, greeting.session_present),
             LineEvent::Unreachable(down, pause) => {
                 if !self.said.contains(&down.kind) {
-                    let pause =
-                        humantime::format_duration(Duration::from_secs(pause.as_secs() + 1));
-                    let message = format!("{}; trying again, at first in {pause}", down.message);
-                    warn!(event = event::BROKER_UNREACHABLE, cause = down.kind.word(), "{message}");
-                    self.setup.published.note(
-                        event::BROKER_UNREACHABLE,
-                        (self.setup.world.now)(),
-                        message,
-                    );
+                    let now = (self.setup.world.now)();
+                    news::unreachable(&self.setup.published, &down, pause, now);
                 }
                 self.on_down(down);
                 self.lifeline.ready();
@@ -342,7 +336,7 @@ impl<B: Broker> Recording<B> {
     fn on_down(&mut self, down: Down) {
         let at = (self.setup.world.now)();
         let message = down.message.clone();
-        self.note_unreachable(at, &down);
+        news::unreachable_from(&self.setup.published, at, &down);
         self.setup.published.update(|state| {
             let since = match state.connection {
                 Connection::Down(since, _) => since,
@@ -356,28 +350,11 @@ impl<B: Broker> Recording<B> {
         self.setup.health.tell(ConnectionChanged { down: Some(down.message) });
     }
 
-    /// Opened once for each stretch; before the first connection it began when the process did.
-    fn note_unreachable(&self, at: UnixMillis, down: &Down) {
-        let state = self.setup.published.snapshot();
-        let from = match state.connection {
-            Connection::Up(_) => at,
-            Connection::Starting => state.started.unwrap_or(at),
-            Connection::Down(..) => return,
-        };
-        let detail = format!(
-            "{}. What was published at QoS 0 meanwhile is missing; at QoS 1 and 2 the broker keeps \
-             it for us, as far as its own settings go",
-            down.message
-        );
-        let note = Note::gap_opened(GapCause::BrokerUnreachable, None, from, detail);
-        self.setup.published.remember(note);
-    }
-
     fn on_delivery(&mut self, delivery: Delivery) {
         if let Some(dropped) = self.drops.look(&delivery)
             && self.setup.router.find(&delivery.topic).is_none()
         {
-            return self.on_broker_drops(dropped);
+            return news::dropped(&self.setup.published, dropped, (self.setup.world.now)());
         }
         self.setup.published.count_received();
         self.barriers.quiet = false;
@@ -395,21 +372,6 @@ impl<B: Broker> Recording<B> {
         }
     }
 
-    /// The broker's own count of what it had to drop has risen by so many.
-    fn on_broker_drops(&self, more: u64) {
-        if more == 0 {
-            return;
-        }
-        let told = format!(
-            "the broker says that it dropped {more} messages (to us or to other clients) since it \
-             last said so: they never reached us; let it queue more (max_queued_messages), and \
-             publish at QoS 1"
-        );
-        warn!(event = event::BROKER_DROPPED, count = more, "{told}");
-        self.setup.published.update(|state| state.broker_dropped += more);
-        self.setup.published.note(event::BROKER_DROPPED, (self.setup.world.now)(), told);
-    }
-
     fn on_subscribed(&mut self, answers: Vec<Result<Qos, String>>) {
         let router = Arc::clone(&self.setup.router);
         let mut granted = Vec::new();
@@ -417,17 +379,8 @@ impl<B: Broker> Recording<B> {
             match answer {
                 Ok(_) => granted.push(route.topic.clone()),
                 Err(reason) => {
-                    let message = format!(
-                        "the broker refused the subscription to {}: {reason}. Nothing of route {} \
-                         is recorded; look at the broker's access rules for this user",
-                        route.topic, route.table
-                    );
-                    warn!(event = event::SUBSCRIPTION_REFUSED, route = route.table, "{message}");
-                    self.setup.published.note(
-                        event::SUBSCRIPTION_REFUSED,
-                        (self.setup.world.now)(),
-                        message,
-                    );
+                    let now = (self.setup.world.now)();
+                    news::subscription_refused(&self.setup.published, route, &reason, now);
                 }
             }
         }
