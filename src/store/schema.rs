@@ -278,6 +278,12 @@ fn create_index(
     ))
 }
 
+/// Makes the table of a route, for tests.
+#[cfg(test)]
+pub(super) fn create_for_test(conn: &Connection, route: &Route) {
+    conn.execute_batch(&create(route)).expect("a new table");
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Affinity, affinity};
