@@ -3,6 +3,8 @@
 
 /// It was asked to stop, and did.
 pub const OK: i32 = 0;
+/// `account` or `verify` found something wrong, and said what.
+pub const FOUND_WRONG: i32 = 1;
 /// `EX_USAGE`: the command line cannot be understood.
 pub const USAGE: i32 = 64;
 /// `EX_DATAERR`: the database is not one, or its tables clash with the routes. A person must
