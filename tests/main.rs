@@ -8,6 +8,8 @@
 /// Folders, processes, brokers, loads, networks that break.
 mod support;
 
+/// `account` says what became of every message, beside a recorder, a spool, a wrong count.
+mod account;
 /// An actor panics, stops or hangs: it is restarted, and nobody else notices.
 mod actors;
 /// A broker that stops, is killed, or forgets loses and doubles nothing, or is found out.
@@ -24,6 +26,8 @@ mod demo;
 mod durability;
 /// What restarting cannot heal ends the process, and the next one loses nothing.
 mod escalation;
+/// `gaps` says when something may be missing, for each cause.
+mod gaps;
 /// The tables are those of the design, and existing ones are taken as they are.
 mod journal;
 /// A recorder killed at random moments loses and doubles nothing.
@@ -36,6 +40,8 @@ mod locks;
 mod memory;
 /// What cannot become a row is kept, with the reason.
 mod quarantine;
+/// The quarantine is replayed, dropped and exported, killed or beside a recorder, and floods are borne.
+mod replay;
 /// Passwords stay secret.
 mod secrets;
 /// Subscriptions, retained messages, qualities of service, credentials and rivals.
@@ -48,5 +54,7 @@ mod shutdown;
 mod tidy;
 /// TLS with a private authority and client certificates.
 mod tls;
+/// `verify` finds every bit that changed in what was recorded.
+mod verify;
 /// Statistics, events, systemd.
 mod watching;

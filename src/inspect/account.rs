@@ -204,6 +204,10 @@ fn check_tables(
                 "{table} has no digests (a view, a table without rowids, or one with triggers): its \
                  rows are not checked."
             )),
+            Held::Older => notes.push(format!(
+                "{table}: this database is older than digests, and its rows are not checked; the \
+                 recorder begins them at its next start."
+            )),
             Held::Absent => wrong.push(format!(
                 "{table}: {stored} are counted as stored, and there is no such table."
             )),

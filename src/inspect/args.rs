@@ -25,7 +25,7 @@ pub struct GapsArgs {
     /// Settings.
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Only those that lasted into this time: 2h or 7days ago, or 2026-11-23[ 16:27[:19]]
+    /// Only those that lasted into this time: 2h or 7days ago, or 2026-11-23 or 2026-11-23 16:27:19
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     pub since: Option<UnixMillis>,
     /// Only those of this cause
@@ -82,7 +82,7 @@ pub struct FilterArgs {
     /// Only those with this reason
     #[arg(long, value_name = "WORD")]
     pub reason: Option<String>,
-    /// Only those that arrived since: 2h or 7days ago, or 2026-11-23[ 16:27[:19]]
+    /// Only those that arrived since: 2h or 7days ago, or 2026-11-23 or 2026-11-23 16:27:19
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     pub since: Option<UnixMillis>,
     /// Only these

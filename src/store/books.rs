@@ -42,6 +42,8 @@ pub enum Held {
     },
     /// It has no digests: no rowids, a view, or triggers that may change its rows.
     Undigested,
+    /// The database is older than digests; the recorder begins them at its next start.
+    Older,
     /// There is no such table.
     Absent,
 }
@@ -68,13 +70,18 @@ impl Books {
         let conn = look.view()?;
         let counts = counts(&conn)?;
         let before = stored_before(&conn)?;
-        let shapes = Shape::all(&conn)?;
+        let has_digests = exists(&conn, "barograph_shapes")?;
+        let shapes = if has_digests { Shape::all(&conn)? } else { Vec::new() };
         let mut held = BTreeMap::new();
         for count in counts.iter().filter(|count| count.outcome == "stored") {
             let table = &count.route;
             if !held.contains_key(table) {
                 let before = before.get(table).copied().unwrap_or(0);
-                held.insert(table.clone(), held_by(&conn, table, &shapes, before)?);
+                let by_table = match has_digests {
+                    true => held_by(&conn, table, &shapes, before)?,
+                    false => Held::Older,
+                };
+                held.insert(table.clone(), by_table);
             }
         }
         let quarantined =
