@@ -145,7 +145,10 @@ type Differences = Option<BTreeMap<String, BTreeSet<i64>>>;
 type Row = (i64, Vec<Value>);
 
 /// What readers see: by table the names of its columns and its rows, found by a walk through the table and by their ids.
-struct Dump(BTreeMap<&'static str, rusqlite::Result<(Vec<String>, Vec<Row>, Vec<Row>)>>);
+struct Dump(BTreeMap<&'static str, rusqlite::Result<Seen>>);
+
+/// Of one table: the names of its columns, the rows of a walk, the rows by their ids.
+type Seen = (Vec<String>, Vec<Row>, Vec<Row>);
 
 impl Dump {
     fn of(path: &Path) -> rusqlite::Result<Self> {
@@ -154,14 +157,11 @@ impl Dump {
         Ok(Self(TABLES.iter().map(|table| (*table, Self::table(&conn, table))).collect()))
     }
 
-    fn table(
-        conn: &Connection,
-        table: &str,
-    ) -> rusqlite::Result<(Vec<String>, Vec<Row>, Vec<Row>)> {
+    fn table(conn: &Connection, table: &str) -> rusqlite::Result<Seen> {
         let scan = format!("SELECT rowid, * FROM {table} NOT INDEXED");
         let one = format!("{scan} WHERE rowid = ?1");
         let (mut scan, mut one) = (conn.prepare(&scan)?, conn.prepare(&one)?);
-        let names = scan.column_names().into_iter().map(str::to_owned).collect();
+        let names = scan.column_names().map(str::to_owned).collect();
         let rows = scan.query_map([], row_of)?.collect::<rusqlite::Result<_>>()?;
         let mut found = Vec::new();
         for id in 1..=ROWS {
