@@ -93,6 +93,39 @@ fn a_wrong_account_is_said_and_is_exit_code_1() {
     }
 }
 
+/// What waits in a spool that cannot be read, or that belongs to no batch, is not passed over in silence.
+#[test]
+fn a_spool_that_cannot_be_taken_over_is_said_and_is_exit_code_1() {
+    let scene = Scene::new();
+    let settings = scene.settings();
+    record_some(&scene, &settings);
+    let folder = scene.folder.path("spool");
+    std::fs::create_dir_all(&folder).expect("our own folder");
+    let spool = folder.join("data.db.spool");
+    std::fs::write(&spool, "no database ".repeat(500)).expect("our own folder");
+    let (code, account) = json(&["account"], &settings);
+    let wrong = account["wrong"].to_string();
+    assert!(code == Some(1) && wrong.contains("cannot be read"), "{account}");
+    std::fs::remove_file(&spool).expect("made just now");
+    let tables = "CREATE TABLE barograph_meta (key TEXT, value TEXT); CREATE TABLE spool_entries \
+                  (position INTEGER PRIMARY KEY, run INTEGER, dropped TEXT); CREATE TABLE \
+                  spool_records (position INTEGER, route TEXT, topic TEXT, payload BLOB); INSERT INTO \
+                  barograph_meta VALUES ('id', '7'); INSERT INTO spool_entries VALUES (1, 1, \
+                  '[[\"load\",\"holding\",4]]'); INSERT INTO spool_records VALUES (1, 'load', 't', x''), \
+                  (2, 'load', 't', x'')";
+    let conn = rusqlite::Connection::open(&spool).expect("our own folder");
+    conn.execute_batch(tables).expect("a spool, as far as the account looks");
+    let (code, account) = json(&["account"], &settings);
+    assert_eq!(code, Some(1), "{account}");
+    assert!(
+        account["wrong"][0].as_str().is_some_and(|told| told.contains("no batch")),
+        "{account}"
+    );
+    let load = &account["routes"]["load"];
+    assert_eq!((&load["received"], &load["spooled"]), (&107.into(), &2.into()), "{account}");
+    assert_eq!(load["dropped"]["holding"], 4, "{account}");
+}
+
 /// Rows of other writers, before and between ours, are none of the account's business.
 #[test]
 fn rows_of_others_do_not_disturb_the_account() {
@@ -145,6 +178,13 @@ fn a_table_with_triggers_is_left_out_and_said_so() {
 #[test]
 fn without_a_database_there_is_no_account() {
     let scene = Scene::new();
+    let words = "has no tables of Barograph's";
+    scene.database.writer().execute_batch("CREATE TABLE t (a)").expect("our own folder");
+    for command_words in [&["account"][..], &["gaps"], &["verify"], &["quarantine", "replay"]] {
+        let outcome = command(command_words, &scene.settings());
+        assert!(outcome.code == Some(65) && outcome.stderr.contains(words), "{outcome:?}");
+    }
+    std::fs::remove_file(scene.database.path()).expect("made just now");
     for words in [&["account"][..], &["gaps"], &["verify"], &["quarantine", "list"]] {
         let outcome = command(words, &scene.settings());
         assert_eq!(outcome.code, Some(65), "{outcome:?}");

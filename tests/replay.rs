@@ -270,6 +270,7 @@ fn a_flood_of_bad_messages_neither_floods_the_log_nor_loses_good_ones() {
     println!("{lines} lines about the quarantine in {:?}", begun.elapsed());
     assert!((1..=12 * minutes as usize).contains(&lines), "{lines} lines in {minutes} min");
     all_is_well(&scene, &scene.settings());
+    println!("{}", command(&["verify"], &scene.settings()).stdout);
 }
 
 fn replay(settings: &Settings, more: &[&str]) -> Outcome {

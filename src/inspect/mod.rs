@@ -73,6 +73,13 @@ fn unreadable(error: &rusqlite::Error, path: &Path) -> Failed {
                           over what can be read";
             (exit_code::DATABASE_UNUSABLE, format!("{file} is damaged ({error}): {advice}"))
         }
+        _ if error.to_string().contains("no such table: barograph_") => {
+            let message = format!(
+                "{file} has no tables of Barograph's ({error}): another program made it, or no recorder \
+                 of this version has opened it yet"
+            );
+            (exit_code::DATABASE_UNUSABLE, message)
+        }
         _ => {
             let advice = "may this user read and write the file and its folder?";
             (exit_code::DATABASE_UNUSABLE, format!("{file} cannot be used ({error}); {advice}"))

@@ -15,6 +15,10 @@ use crate::world;
 
 pub(super) fn replay(place: &Place, settings: Settings, args: &ReplayArgs) -> Result<i32, Failed> {
     let filter = filter_of(&args.filter);
+    if matching(place, &filter)? == 0 {
+        say("There is nothing in quarantine that matches; nothing was replayed.\n")?;
+        return Ok(exit_code::OK);
+    }
     let mut editor = editor(place, settings)?;
     let ended = editor.replay(&filter);
     let Changed { stored, duplicate, stayed, .. } = editor.changed();
@@ -40,11 +44,7 @@ pub(super) fn replay(place: &Place, settings: Settings, args: &ReplayArgs) -> Re
 pub(super) fn drop_kept(place: &Place, settings: Settings, args: &DropArgs) -> Result<i32, Failed> {
     let filter = filter_of(&args.filter);
     refuse_unclear(&args.filter, args.all)?;
-    let look = place.look()?;
-    let counts = count_kept(&look, &filter);
-    let counts = counts.map_err(|error| unreadable(&error, &place.database))?;
-    drop(look);
-    let all: i64 = counts.iter().map(|(_, count)| count).sum();
+    let all = matching(place, &filter)?;
     if all == 0 {
         say("There is nothing in quarantine that matches; nothing was dropped.\n")?;
         return Ok(exit_code::OK);
@@ -59,6 +59,13 @@ pub(super) fn drop_kept(place: &Place, settings: Settings, args: &DropArgs) -> R
     say(&format!("{dropped} dropped, and counted as dropped (quarantine_dropped).\n"))?;
     ended.map_err(|error| unreadable(&error, editor.path()))?;
     Ok(exit_code::OK)
+}
+
+/// How many messages match: looked at first, so that nothing is opened for writing in vain.
+fn matching(place: &Place, filter: &Filter) -> Result<i64, Failed> {
+    let counts = count_kept(&place.look()?, filter);
+    let counts = counts.map_err(|error| unreadable(&error, &place.database))?;
+    Ok(counts.iter().map(|(_, count)| count).sum())
 }
 
 /// Deleting everything must be said in so many words.

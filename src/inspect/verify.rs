@@ -36,23 +36,11 @@ pub fn verify(settings: &Settings, args: &VerifyArgs) -> Result<i32, Failed> {
     let verified = match verified {
         Ok(verified) => verified,
         Err(_) if interrupt.is_asked() => Verified { interrupted: true, ..Verified::default() },
-        Err(error) if is_before_digests(&error) => {
-            let message = format!(
-                "{} has no digests: nothing that this program wrote is in it yet, and nothing can be \
-                 verified",
-                place.database.display()
-            );
-            return Err(Failed { code: exit_code::DATABASE_UNUSABLE, message });
-        }
         Err(error) => return Err(unreadable(&error, &place.database)),
     };
     let took = progress.begun.elapsed();
     say(&if args.json { to_json(&verified, &place) } else { to_text(&verified, &place, took) })?;
     Ok(code_of(&verified))
-}
-
-fn is_before_digests(error: &rusqlite::Error) -> bool {
-    error.to_string().contains("no such table: barograph_")
 }
 
 fn code_of(verified: &Verified) -> i32 {
