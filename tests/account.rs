@@ -124,6 +124,13 @@ fn a_spool_that_cannot_be_taken_over_is_said_and_is_exit_code_1() {
     let load = &account["routes"]["load"];
     assert_eq!((&load["received"], &load["spooled"]), (&107.into(), &2.into()), "{account}");
     assert_eq!(load["dropped"]["holding"], 4, "{account}");
+    // The database has the first entry, and the spool has not forgotten it yet.
+    let taken = "INSERT INTO barograph_meta VALUES ('taken_over', '7:1')";
+    scene.database.writer().execute_batch(taken).expect("our own table");
+    let (_, account) = json(&["account"], &settings);
+    let load = &account["routes"]["load"];
+    assert_eq!((&load["received"], &load["spooled"]), (&102.into(), &1.into()), "{account}");
+    assert_eq!(load["dropped"]["holding"], Value::Null, "{account}");
 }
 
 /// Rows of other writers, before and between ours, are none of the account's business.

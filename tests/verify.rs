@@ -276,12 +276,20 @@ fn a_row_that_is_deleted_or_edited_is_told_with_its_id() {
     let published = publisher::publish(scene.broker.port(), Load::numbered(1).count(1_000));
     scene.drain(&recorder, &published);
     recorder.stop();
-    let change = "DELETE FROM load WHERE id = 500; UPDATE load SET n = n + 1024 WHERE id = 700";
+    // 699 has no bit of 1024: one flipped bit would do it.
+    let change = "UPDATE load SET n = n + 1024 WHERE n = 699";
     scene.database.writer().execute_batch(change).expect("our table");
     let (code, verified) = json(&["verify"], &settings);
     assert_eq!(code, Some(1), "{verified}");
-    let findings = verified["findings"].to_string();
-    assert!(findings.contains(r#""what":"missing""#) && findings.contains("[[500,500]]"));
+    let flip = &verified["findings"][0]["flip"];
+    assert_eq!((&flip["row"], &flip["was"]), (&700.into(), &"699".into()), "{verified}");
+    let change = "UPDATE load SET n = 699 WHERE id = 700; DELETE FROM load WHERE id = 500";
+    scene.database.writer().execute_batch(change).expect("our table");
+    let (code, verified) = json(&["verify"], &settings);
+    assert_eq!(code, Some(1), "{verified}");
+    let missing = &verified["findings"][0];
+    assert_eq!(missing["what"], "missing", "{verified}");
+    assert_eq!(missing["ranges"].to_string(), "[[500,500]]", "{verified}");
     assert!(verified["structure"] == Json::Array(Vec::new()), "{verified}");
     let text = command(&["verify", "--quick"], &settings);
     assert_eq!(text.code, Some(1));

@@ -243,11 +243,14 @@ impl Walk<'_> {
             }
             for stored in page {
                 self.check_interrupt()?;
+                if !self.compare(&shapes[stored.shape], &stored)? {
+                    // Its rows may be another digest's by now: look which ones there are.
+                    break;
+                }
                 let from = done.map_or(i64::MIN, |done| done.saturating_add(1));
                 if from < stored.range.first {
                     uncovered += self.count(table, from, stored.range.first - 1)?;
                 }
-                self.compare(&shapes[stored.shape], &stored)?;
                 done = done.max(Some(stored.range.last));
             }
         }
@@ -294,20 +297,23 @@ impl Walk<'_> {
         }
     }
 
-    fn compare(&mut self, shape: &Shape, stored: &Stored) -> Result<(), Stop> {
+    /// Whether the digest is still there.
+    fn compare(&mut self, shape: &Shape, stored: &Stored) -> Result<bool, Stop> {
         self.verified.digests += 1;
         match self.read(shape, stored) {
-            Ok(found) if is_same(&stored.range, found) => return Ok(()),
+            Ok(found) if is_same(&stored.range, found) => return Ok(true),
             Err(Stop::Interrupted) => return Err(Stop::Interrupted),
             Ok(_) | Err(Stop::Failed(_)) => {}
         }
         if self.look.follow()? {
             self.interrupt.attach(&self.look.conn);
         }
-        if let Some(finding) = look_closer(&self.look, shape, stored)? {
-            self.verified.findings.push(finding);
+        match look_closer(&self.look, shape, stored)? {
+            Closer::Wrong(finding) => self.verified.findings.push(finding),
+            Closer::Fine => {}
+            Closer::Gone => return Ok(false),
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Adds up a range, chunk by chunk: rows are never changed, so that it does not matter when.
@@ -418,13 +424,20 @@ fn next_page(
     Ok(page)
 }
 
+/// What a closer look shows.
+enum Closer {
+    Fine,
+    Wrong(Finding),
+    /// The digest was merged into the one before, or its last row left the quarantine.
+    Gone,
+}
+
 /// Digest and rows once more, in one view; then as narrow as can be.
-fn look_closer(look: &Look, shape: &Shape, old: &Stored) -> Result<Option<Finding>, Stop> {
+fn look_closer(look: &Look, shape: &Shape, old: &Stored) -> Result<Closer, Stop> {
     let conn = look.view()?;
     let select = format!("{STORED} id = ?1");
     let now = conn.query_row(&select, [old.id], |row| stored(row, old.shape)).optional()?;
-    // It was merged into the one before, or its last row left the quarantine.
-    let Some(now) = now else { return Ok(None) };
+    let Some(now) = now else { return Ok(Closer::Gone) };
     let Range { first, last, rows: recorded, .. } = now.range;
     let mut finding = Finding {
         table: shape.table.clone(),
@@ -436,7 +449,7 @@ fn look_closer(look: &Look, shape: &Shape, old: &Stored) -> Result<Option<Findin
         flip: None,
     };
     match shape.read(&conn, first, last) {
-        Ok(found) if is_same(&now.range, found) => return Ok(None),
+        Ok(found) if is_same(&now.range, found) => return Ok(Closer::Fine),
         Ok(found) => {
             finding.found = found.map_or(0, |found| found.rows);
             if finding.found < recorded {
@@ -462,5 +475,9 @@ fn look_closer(look: &Look, shape: &Shape, old: &Stored) -> Result<Option<Findin
             finding.wrong = Wrong::Unreadable { ranges, error: error.to_string() };
         }
     }
-    Ok(Some(finding))
+    Ok(Closer::Wrong(finding))
 }
+
+#[cfg(test)]
+#[path = "verify_tests.rs"]
+mod tests;
