@@ -3,6 +3,9 @@
 
 /// It was asked to stop, and did.
 pub const OK: i32 = 0;
+/// `account` or `verify` found something wrong, and said what; `quarantine` found no such message, or
+/// was told not to drop any.
+pub const FOUND_WRONG: i32 = 1;
 /// `EX_USAGE`: the command line cannot be understood.
 pub const USAGE: i32 = 64;
 /// `EX_DATAERR`: the database is not one, or its tables clash with the routes. A person must
@@ -15,9 +18,9 @@ pub const BROKER_UNAVAILABLE: i32 = 69;
 pub const ESCALATED: i32 = 70;
 /// `EX_CANTCREAT`: the lock or the database cannot be created where it should be.
 pub const CANNOT_CREATE: i32 = 73;
-/// `EX_TEMPFAIL`: another instance holds the lock.
+/// `EX_TEMPFAIL`: another instance holds the lock, or another program locks the database.
 pub const LOCKED: i32 = 75;
 /// `EX_CONFIG`: the settings have problems. Starting again without a change is useless.
 pub const CONFIG: i32 = 78;
-/// A second signal ended the stop (128 + SIGINT).
+/// A second signal ended the stop, or a signal ended `verify` (128 + SIGINT).
 pub const INTERRUPTED: i32 = 130;

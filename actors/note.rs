@@ -47,6 +47,11 @@ const CAUSES: [GapCause; 7] = [
 ];
 
 impl GapCause {
+    /// Every cause.
+    pub fn all() -> [Self; 7] {
+        CAUSES
+    }
+
     /// The word of the column `cause`.
     pub fn word(self) -> &'static str {
         match self {

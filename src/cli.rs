@@ -6,6 +6,8 @@ use std::time::Duration;
 use barograph_config::Overrides;
 use clap::{Args, Parser, Subcommand};
 
+use crate::inspect::args::{AccountArgs, GapsArgs, QuarantineArgs, VerifyArgs};
+
 /// A failsafe recorder for MQTT telemetry: what the sensors said is in your SQLite database,
 /// exactly once, whatever dies.
 #[derive(Debug, Parser)]
@@ -23,6 +25,14 @@ pub enum Command {
     Run(RunArgs),
     /// Check the settings, the broker and the database; write nothing
     Check(ConfigArgs),
+    /// Say what became of every message, and whether the tables agree
+    Account(AccountArgs),
+    /// Say when something may be missing, and why
+    Gaps(GapsArgs),
+    /// Check that every row still holds what was written
+    Verify(VerifyArgs),
+    /// Look at messages that could not become rows; replay, export or drop them
+    Quarantine(QuarantineArgs),
     /// Show it all: an embedded broker, a simulated weather station, the recorder
     Demo(DemoArgs),
     /// Publish a simulated weather station's messages to a broker

@@ -6,6 +6,7 @@ pub mod check;
 pub mod cli;
 pub mod demo;
 pub mod fault_socket;
+pub mod inspect;
 pub mod lock;
 pub mod logging;
 pub mod mqtt;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use barograph::cli::{Cli, Command, ConfigArgs, RunArgs};
+use barograph::inspect::{account, gaps, quarantine, verify};
 use barograph::run::{self, Failed, Options};
 use barograph::signals::Signals;
 use barograph::{check, demo, logging, simulate};
@@ -21,6 +22,16 @@ pub(crate) fn main() -> ExitCode {
     let ended = match cli.command {
         Command::Run(args) => record(args),
         Command::Check(args) => settings(&args).map(|loaded| check::check(&loaded)),
+        Command::Account(args) => {
+            settings(&args.config).and_then(|l| account::account(&l.settings, args.json))
+        }
+        Command::Gaps(args) => settings(&args.config).and_then(|l| gaps::gaps(&l.settings, &args)),
+        Command::Verify(args) => {
+            settings(&args.config).and_then(|l| verify::verify(&l.settings, &args))
+        }
+        Command::Quarantine(args) => {
+            settings(args.command.config()).and_then(|l| quarantine::run(l.settings, &args.command))
+        }
         Command::Demo(args) => demo::demo(&args),
         Command::Simulate(args) => simulate::simulate(&args),
     };

@@ -8,6 +8,8 @@
 /// Folders, processes, brokers, loads, networks that break.
 mod support;
 
+/// `account` says what became of every message, beside a recorder, a spool, a wrong count.
+mod account;
 /// An actor panics, stops or hangs: it is restarted, and nobody else notices.
 mod actors;
 /// The same in each mode other than normal.
@@ -34,6 +36,8 @@ mod durability;
 mod escalation;
 /// Any one write or sync fails, once or for good: nothing is lost, nothing is twice.
 mod fault_sweep;
+/// `gaps` says when something may be missing, for each cause.
+mod gaps;
 /// Without a place to write to, the broker keeps what it can, and the rest is counted.
 mod holding;
 /// The tables are those of the design, and existing ones are taken as they are.
@@ -50,6 +54,8 @@ mod memory;
 mod power_cut;
 /// What cannot become a row is kept, with the reason.
 mod quarantine;
+/// The quarantine is replayed, dropped and exported, killed or beside a recorder, and floods are borne.
+mod replay;
 /// Passwords stay secret.
 mod secrets;
 /// Subscriptions, retained messages, qualities of service, credentials and rivals.
@@ -62,5 +68,7 @@ mod shutdown;
 mod tidy;
 /// TLS with a private authority and client certificates.
 mod tls;
+/// `verify` finds every bit that changed in what was recorded.
+mod verify;
 /// Statistics, events, systemd.
 mod watching;

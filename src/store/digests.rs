@@ -137,7 +137,7 @@ impl Shape {
     }
 
     /// Selects the rows of a range: rowid, then the columns.
-    fn select(&self) -> String {
+    pub(super) fn select(&self) -> String {
         let columns: Vec<String> =
             self.columns.iter().map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
         format!(
@@ -145,6 +145,12 @@ impl Shape {
             columns.join(", "),
             self.table.replace('"', "\"\"")
         )
+    }
+
+    /// Selects the rowids of a range, in order.
+    pub(super) fn select_ids(&self) -> String {
+        let table = self.table.replace('"', "\"\"");
+        format!("SELECT rowid FROM \"{table}\" WHERE rowid BETWEEN ?1 AND ?2 ORDER BY rowid")
     }
 
     /// Adds up what the table holds in a range of rowids.
@@ -155,7 +161,23 @@ impl Shape {
         last: i64,
     ) -> rusqlite::Result<Option<Range>> {
         let mut statement = conn.prepare_cached(&self.select())?;
-        let mut rows = statement.query(params![first, last])?;
+        self.add_up(statement.query(params![first, last])?)
+    }
+
+    /// As [`Shape::read`], the first `rows_max` rows only.
+    pub(super) fn read_some(
+        &self,
+        conn: &Connection,
+        first: i64,
+        last: i64,
+        rows_max: i64,
+    ) -> rusqlite::Result<Option<Range>> {
+        let select = format!("{} ORDER BY rowid LIMIT ?3", self.select());
+        let mut statement = conn.prepare_cached(&select)?;
+        self.add_up(statement.query(params![first, last, rows_max])?)
+    }
+
+    fn add_up(&self, mut rows: rusqlite::Rows<'_>) -> rusqlite::Result<Option<Range>> {
         let mut adder = Adder::default();
         while let Some(row) = rows.next()? {
             let rowid: i64 = row.get(0)?;
@@ -195,17 +217,43 @@ impl Shape {
         Ok(())
     }
 
-    /// A row is about to be deleted for a good reason: it is taken out of the digest that covers it.
-    pub(super) fn forget(&self, conn: &Connection, rowid: i64) -> rusqlite::Result<()> {
-        let Some(row) = self.read(conn, rowid, rowid)? else { return Ok(()) };
+    /// Id, rows and digest of what covers a row.
+    fn covering(&self, conn: &Connection, rowid: i64) -> rusqlite::Result<Option<(i64, i64, u64)>> {
         let find = "SELECT id, rows, digest FROM barograph_digests WHERE shape = ?1 AND first <= ?2 \
              AND last >= ?2 LIMIT 1";
         let mut statement = conn.prepare_cached(find)?;
         let covering = statement.query_row(params![self.id, rowid], |row| {
-            Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?))
+            Ok((row.get(0)?, row.get(1)?, row.get::<_, i64>(2)?.cast_unsigned()))
         });
-        let Some((id, rows, digest)) = covering.optional()? else { return Ok(()) };
-        let digest = digest.cast_unsigned().wrapping_sub(row.digest).cast_signed();
+        covering.optional()
+    }
+
+    /// Changes a row for a good reason: the digest that covers it follows. (A digest of its own would
+    /// overlap with that one.)
+    pub(super) fn amend(
+        &self,
+        conn: &Connection,
+        rowid: i64,
+        change: impl FnOnce() -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<()> {
+        let before = self.read(conn, rowid, rowid)?;
+        change()?;
+        let (Some(before), Some(after)) = (before, self.read(conn, rowid, rowid)?) else {
+            return Ok(());
+        };
+        if let Some((id, _, digest)) = self.covering(conn, rowid)? {
+            let digest = digest.wrapping_sub(before.digest).wrapping_add(after.digest);
+            let update = "UPDATE barograph_digests SET digest = ?2 WHERE id = ?1";
+            conn.prepare_cached(update)?.execute(params![id, digest.cast_signed()])?;
+        }
+        Ok(())
+    }
+
+    /// A row is about to be deleted for a good reason: it is taken out of the digest that covers it.
+    pub(super) fn forget(&self, conn: &Connection, rowid: i64) -> rusqlite::Result<()> {
+        let Some(row) = self.read(conn, rowid, rowid)? else { return Ok(()) };
+        let Some((id, rows, digest)) = self.covering(conn, rowid)? else { return Ok(()) };
+        let digest = digest.wrapping_sub(row.digest).cast_signed();
         if rows <= 1 {
             conn.prepare_cached("DELETE FROM barograph_digests WHERE id = ?1")?.execute([id])?;
         } else {
@@ -408,6 +456,9 @@ mod tests {
             conn.execute("DELETE FROM t WHERE id = ?1", [id]).unwrap();
         }
         assert_eq!(wrong(&conn, &shape), []);
+        let change = || conn.execute("UPDATE t SET b = 'y' WHERE id = 3", []).map(|_| ());
+        shape.amend(&conn, 3, change).unwrap();
+        assert_eq!(wrong(&conn, &shape), [], "a row that is changed for a good reason");
         conn.execute("DELETE FROM t WHERE id = 2", []).unwrap();
         assert_eq!(wrong(&conn, &shape), [(1, 10)]);
     }

@@ -3,15 +3,22 @@
 //! `open` checks the place and the pragmas, `schema` makes the tables fit the routes, `journal` holds
 //! the transactions, `write` and `row_writer` are what a batch's transaction does, `digests` what makes
 //! changed content visible, `spool` the second place, `salvage` what comes out of a damaged file,
-//! `upkeep` what can wait, `cause` turns SQLite's error codes into sentences. Knows nothing of MQTT.
+//! `upkeep` what can wait, `cause` turns SQLite's error codes into sentences. For people: `look` opens
+//! without leaving a trace, `books`, `verify` (with `narrow`) and `quarantine` read, `editor` replays and
+//! drops. Knows nothing of MQTT.
 
+mod books;
 mod cause;
 mod digests;
+mod editor;
 mod file;
 mod history;
 mod journal;
+mod look;
+mod narrow;
 mod notes;
 mod open;
+mod quarantine;
 mod rebuild;
 mod retained;
 mod row_writer;
@@ -22,9 +29,17 @@ mod spool;
 mod spool_rows;
 mod statements;
 mod upkeep;
+mod verify;
 mod write;
 
+pub use books::{Books, Count, Held, SpoolBooks, taken_over};
+pub use editor::{Changed, Editor};
 pub use file::Wrecks;
 pub use journal::SqliteJournal;
+pub use look::Look;
+pub use narrow::Flip;
+pub use notes::{Gap, gaps_since};
 pub use open::{Opener, Peek, peek};
-pub use spool::{Spools, count_spooled, spool_path};
+pub use quarantine::{Filter, Kept, count_kept, each_kept, newest_kept};
+pub use spool::{Spools, spool_path};
+pub use verify::{Finding, Interrupt, Verified, Wrong, verify};

@@ -7,6 +7,7 @@ use barograph_actors::ports::RunBegins;
 use rusqlite::OptionalExtension;
 use rusqlite::{Connection, params};
 
+use super::look::Look;
 use super::rows;
 
 const EVENT_INSERT: &str = "INSERT INTO barograph_events (at, event, detail) VALUES (?1, ?2, ?3)";
@@ -104,6 +105,45 @@ pub(super) fn begin_run(conn: &Connection, run: RunBegins) -> rusqlite::Result<(
 /// Leaves a sign of life.
 pub(super) fn seen(conn: &Connection, key: &str, at: UnixMillis) -> rusqlite::Result<()> {
     rows::set_meta(conn, key, &at.0.to_string())
+}
+
+/// A stretch in which something may be missing, as the table has it. Times are UTC.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// The last moment at which all was well.
+    pub from: String,
+    /// From here on all was well again; `None`: it is still open.
+    pub to: Option<String>,
+    /// As a word.
+    pub cause: String,
+    /// Of which route; `None`: of all.
+    pub route: Option<String>,
+    /// As a sentence.
+    pub detail: String,
+}
+
+/// The gaps that lasted into `since` (UTC, as text), of a cause.
+///
+/// # Errors
+/// The database cannot be read.
+pub fn gaps_since(
+    look: &Look,
+    since: Option<&str>,
+    cause: Option<&str>,
+) -> rusqlite::Result<Vec<Gap>> {
+    let select = "SELECT from_at, to_at, cause, route, detail FROM barograph_gaps WHERE (?1 IS NULL OR \
+         to_at IS NULL OR to_at >= ?1) AND (?2 IS NULL OR cause = ?2) ORDER BY from_at, id";
+    let mut statement = look.conn.prepare(select)?;
+    let gaps = statement.query_map(params![since, cause], |row| {
+        Ok(Gap {
+            from: row.get(0)?,
+            to: row.get(1)?,
+            cause: row.get(2)?,
+            route: row.get(3)?,
+            detail: row.get(4)?,
+        })
+    })?;
+    gaps.collect()
 }
 
 /// Whether a gap of this cause is open, for tests and for people who look.

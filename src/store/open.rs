@@ -15,6 +15,7 @@ use super::cause::{open_error, permanence, sentence};
 use super::file::{OpenFile, Wreck, Wrecks, remove_shm, rename_if_there, set_aside};
 use super::history::History;
 use super::journal::{SqliteJournal, stored_position};
+use super::look::open_to_look;
 use super::retained::Retained;
 use super::row_writer::Shapes;
 use super::salvage::Salvage;
@@ -323,18 +324,6 @@ fn check_writable(place: &Path, database: &Path) -> Result<(), OpenError> {
         let message = sentence(cause, database, &errno.to_string());
         OpenError { cause, message, permanent: permanence(cause) }
     })
-}
-
-/// Reading a database in WAL mode makes its -wal and -shm files where there are none: then nobody
-/// has it open, and it can be read as a file that does not change.
-fn open_to_look(path: &Path) -> rusqlite::Result<Connection> {
-    if beside(path, "-wal").exists() {
-        return Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
-    }
-    let escaped =
-        path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
-    Connection::open_with_flags(format!("file:{escaped}?immutable=1"), flags)
 }
 
 /// Looks at the database without writing anything.

@@ -9,7 +9,7 @@ use barograph_config::{Column, Kind, Route};
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::cause::{open_error, permanence, sentence};
-use super::salvage;
+use super::{rows, salvage};
 
 /// Our own tables. STRICT: what is written there is what was meant.
 pub(super) const OWN_TABLES: &str = "
@@ -77,6 +77,7 @@ pub(super) fn extend_all(
 ) -> Result<Vec<String>, OpenError> {
     let failed = |error: rusqlite::Error| open_error(&error, path);
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    remember_stored(&tx).map_err(failed)?;
     tx.execute_batch(OWN_TABLES).map_err(failed)?;
     tx.execute_batch(salvage::TABLE).map_err(failed)?;
     let mut added = Vec::new();
@@ -85,6 +86,29 @@ pub(super) fn extend_all(
     }
     tx.commit().map_err(failed)?;
     Ok(added)
+}
+
+/// Key of `barograph_meta`: rows by table that were stored before there were digests, as JSON. The
+/// account of stored rows equals the digests' only together with these.
+pub(super) const STORED_BEFORE_DIGESTS: &str = "stored_before_digests";
+
+/// To be called before the digests' tables are made.
+fn remember_stored(conn: &Connection) -> rusqlite::Result<()> {
+    if exists(conn, "barograph_shapes")? || !exists(conn, "barograph_accounting")? {
+        return Ok(());
+    }
+    let select = "SELECT route, sum(count) FROM barograph_accounting WHERE outcome = 'stored' GROUP \
+         BY route";
+    let mut statement = conn.prepare(select)?;
+    let stored = statement.query_map([], |row| {
+        let (table, rows): (String, i64) = (row.get(0)?, row.get(1)?);
+        Ok((table, serde_json::Value::from(rows)))
+    })?;
+    let stored: serde_json::Map<_, _> = stored.collect::<rusqlite::Result<_>>()?;
+    if stored.is_empty() {
+        return Ok(());
+    }
+    rows::set_meta(conn, STORED_BEFORE_DIGESTS, &serde_json::Value::from(stored).to_string())
 }
 
 /// The index of a natural key cannot be made over rows that repeat it.
@@ -278,9 +302,33 @@ fn create_index(
     ))
 }
 
+/// Makes the table of a route, for tests.
+#[cfg(test)]
+pub(super) fn create_for_test(conn: &Connection, route: &Route) {
+    conn.execute_batch(&create(route)).expect("a new table");
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Affinity, affinity};
+    use super::*;
+
+    #[test]
+    fn rows_stored_before_there_were_digests_are_remembered_once() {
+        let conn = Connection::open_in_memory().unwrap();
+        let extend = || {
+            remember_stored(&conn).unwrap();
+            conn.execute_batch(OWN_TABLES).unwrap();
+        };
+        let account = OWN_TABLES.split_inclusive(';').take(7).collect::<String>();
+        conn.execute_batch(&account).unwrap();
+        conn.execute_batch("INSERT INTO barograph_accounting VALUES ('load', 'stored', '', 7)")
+            .unwrap();
+        extend();
+        conn.execute_batch("UPDATE barograph_accounting SET count = 9").unwrap();
+        extend();
+        let stored = rows::meta(&conn, STORED_BEFORE_DIGESTS).unwrap();
+        assert_eq!(stored.as_deref(), Some(r#"{"load":7}"#));
+    }
 
     #[test]
     fn affinities_are_sqlites() {

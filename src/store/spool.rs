@@ -17,7 +17,7 @@ use barograph_actors::ports::{
     OpenSpool, Spool, Spooled, World, WriteCause, WriteError, WriteOutcome,
 };
 use barograph_actors::route::Router;
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags};
 
 use super::cause::{Understood, free_bytes, spelled, understand};
 use super::file::{OpenFile, Sight, Wreck, Wrecks};
@@ -409,17 +409,4 @@ fn explain(error: &rusqlite::Error, path: &Path, committing: bool) -> WriteError
     }
     told.reopen = !is_certain;
     told
-}
-
-/// What is in a spool, for those who look at it from outside.
-///
-/// # Errors
-/// It cannot be read.
-pub fn count_spooled(path: &Path) -> rusqlite::Result<(i64, Vec<(i64, String)>)> {
-    let conn = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
-    conn.busy_timeout(BUSY_TIMEOUT)?;
-    let id = sql::id(&conn)?;
-    let mut statement = conn.prepare("SELECT position, route FROM spool_records ORDER BY id")?;
-    let records = statement.query_map(params![], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok((id, records.collect::<rusqlite::Result<_>>()?))
 }

@@ -99,18 +99,28 @@ impl SqliteJournal {
         Ok(tally)
     }
 
+    /// By the words of the rows themselves: a route or a reason that is no longer known keeps its
+    /// name, or the account would not say what the table holds.
     fn count_quarantined(&self, first: i64, last: i64, tally: &mut Tally) -> rusqlite::Result<()> {
         let select = "SELECT coalesce(route, ''), reason, count(*) FROM barograph_quarantine WHERE \
              id BETWEEN ?1 AND ?2 GROUP BY 1, 2";
         let mut statement = self.conn.prepare_cached(select)?;
+        let mut add = self.conn.prepare_cached(ACCOUNT_ADD)?;
         let mut rows = statement.query(params![first, last])?;
         while let Some(row) = rows.next()? {
-            let (route, reason): (String, String) = (row.get(0)?, row.get(1)?);
-            let index = self.routes.iter().position(|r| r.table == route);
+            let (name, word): (String, String) = (row.get(0)?, row.get(1)?);
+            let count: i64 = row.get(2)?;
+            let index = self.routes.iter().position(|r| r.table == name);
             let route = RouteId(index.and_then(|index| u16::try_from(index).ok()));
-            let reason = Reason::from_word(&reason).unwrap_or(Reason::NotJson);
-            let rows = row.get::<_, i64>(2)?.cast_unsigned();
-            tally.add(route, Outcome::Quarantined(reason), rows);
+            match Reason::from_word(&word) {
+                Some(reason) if index.is_some() || name.is_empty() => {
+                    tally.add(route, Outcome::Quarantined(reason), count.cast_unsigned());
+                }
+                Some(_) | None => {
+                    add.execute(params![name, "quarantined", word, count])?;
+                    add.execute(params![name, "received", "", count])?;
+                }
+            }
         }
         Ok(())
     }
@@ -128,19 +138,15 @@ impl SqliteJournal {
 
     /// Drops what is too much or too old, the oldest first, a step's worth; gives how many.
     fn trim_quarantine(&mut self) -> Result<u64, WriteError> {
-        let max_age = i64::try_from(self.upkeep.quarantine.max_age.as_millis()).unwrap_or(i64::MAX);
-        let cutoff = UnixMillis((self.world.now)().0.saturating_sub(max_age)).to_string();
-        let over = too_many(&self.conn, self.upkeep.quarantine.max_rows)
-            .and_then(|over| Ok((over, too_old(&self.conn, &cutoff)?)));
-        let (over, old) =
-            over.map_err(|error| super::cause::write_error(&error, self.file.path(), false))?;
-        let (n, dropped) =
-            if over > 0 { (over, Dropped::QuarantineFull) } else { (old, Dropped::QuarantineAge) };
-        let n = n.min(ROWS_PER_STEP as u64);
-        if n == 0 {
+        let due = self.due_for_trimming();
+        let due =
+            due.map_err(|error| super::cause::write_error(&error, self.file.path(), false))?;
+        if due.is_none() {
             return Ok(0);
         }
         self.in_transaction(|journal| {
+            // Again, now that nobody else can write: a person may have replayed or dropped some.
+            let Some((n, dropped)) = journal.due_for_trimming()? else { return Ok(0) };
             let oldest = "SELECT id FROM barograph_quarantine ORDER BY id LIMIT ?1";
             let mut statement = journal.conn.prepare_cached(oldest)?;
             let ids = statement.query_map([n.cast_signed()], |row| row.get(0))?;
@@ -152,12 +158,23 @@ impl SqliteJournal {
                 dropped.word()
             );
             let at = (journal.world.now)();
-            notes::write_event(
-                &journal.conn,
-                &Event { name: event::QUARANTINE_TRIMMED, at, detail },
-            )
-        })?;
-        Ok(n)
+            let event = Event { name: event::QUARANTINE_TRIMMED, at, detail };
+            notes::write_event(&journal.conn, &event)?;
+            Ok(n)
+        })
+    }
+
+    /// How many of the oldest are to be dropped in one step, and why.
+    fn due_for_trimming(&self) -> rusqlite::Result<Option<(u64, Dropped)>> {
+        let max_age = i64::try_from(self.upkeep.quarantine.max_age.as_millis()).unwrap_or(i64::MAX);
+        let cutoff = UnixMillis((self.world.now)().0.saturating_sub(max_age)).to_string();
+        let over = too_many(&self.conn, self.upkeep.quarantine.max_rows)?;
+        let (n, dropped) = match over {
+            0 => (too_old(&self.conn, &cutoff)?, Dropped::QuarantineAge),
+            over => (over, Dropped::QuarantineFull),
+        };
+        let n = n.min(ROWS_PER_STEP as u64);
+        Ok((n > 0).then_some((n, dropped)))
     }
 
     fn compact_digests(&mut self) -> Result<bool, WriteError> {

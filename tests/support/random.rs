@@ -24,4 +24,9 @@ impl Random {
     pub(crate) fn between(&mut self, least_ms: u64, most_ms: u64) -> Duration {
         Duration::from_micros(self.0.random_range(least_ms * 1000..=most_ms * 1000))
     }
+
+    /// A number from 0 to `end`, without it.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.0.random_range(0..end)
+    }
 }

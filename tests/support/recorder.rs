@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::faults::Faults;
-use super::process::{Process, Stream};
+use super::process::{self, Outcome, Process, Stream};
 use super::settings::Settings;
 use super::wait;
 
@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const MODE_WITHIN: Duration = Duration::from_secs(60);
 /// The program that users run.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_barograph");
+/// How long a command may take that a person waits for.
+const COMMAND_MAX: Duration = Duration::from_secs(60);
 /// What the program promises for an orderly end.
 pub(crate) const STOP_MAX: Duration = Duration::from_secs(10);
 
@@ -47,6 +49,26 @@ pub(crate) fn program_with(path: &Path, subcommand: &str, settings: &Settings) -
     let file = settings.write();
     let mut command = program(path, &[subcommand, "--config"]);
     command.arg(file).current_dir(file.parent().expect("a file is in a folder"));
+    command
+}
+
+/// Runs a command that ends by itself: `words`, and where the settings are.
+pub(crate) fn command(words: &[&str], settings: &Settings) -> Outcome {
+    process::outcome(command_line(words, settings), COMMAND_MAX)
+}
+
+/// Runs it, and gives the JSON object that it prints; with its exit code.
+pub(crate) fn json(words: &[&str], settings: &Settings) -> (Option<i32>, Value) {
+    let outcome = command(&[words, &["--json"]].concat(), settings);
+    let parsed = serde_json::from_str(&outcome.stdout);
+    (outcome.code, parsed.unwrap_or_else(|error| panic!("{words:?}: {error}: {outcome:?}")))
+}
+
+/// The command, not yet started.
+pub(crate) fn command_line(words: &[&str], settings: &Settings) -> Command {
+    let file = settings.write();
+    let mut command = barograph(words);
+    command.arg("--config").arg(file).current_dir(file.parent().expect("a file is in a folder"));
     command
 }
 

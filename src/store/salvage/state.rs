@@ -8,7 +8,7 @@ use barograph_actors::ledger::Row;
 use rusqlite::{Connection, params};
 
 use super::super::rows::{SESSION, SUBSCRIBED, set_meta};
-use super::super::schema::exists;
+use super::super::schema::{STORED_BEFORE_DIGESTS, exists};
 use super::field::Field;
 use super::pages::Pages;
 use super::record;
@@ -50,9 +50,10 @@ fn copy_meta(source: &Connection, target: &Connection) -> rusqlite::Result<bool>
         return Ok(true);
     }
     let read = |pairs: &mut Vec<(String, String)>| -> rusqlite::Result<()> {
-        let mut statement =
-            source.prepare("SELECT key, value FROM barograph_meta WHERE key <> 'schema'")?;
-        let mut rows = statement.query([])?;
+        let mut statement = source
+            .prepare("SELECT key, value FROM barograph_meta WHERE key NOT IN ('schema', ?1)")?;
+        // Of the account, which begins anew.
+        let mut rows = statement.query([STORED_BEFORE_DIGESTS])?;
         while let Some(row) = rows.next()? {
             pairs.push((row.get(0)?, row.get(1)?));
         }
