@@ -62,12 +62,13 @@ impl Spools {
         let path = self.path();
         let folder = folder_of(&path);
         std::fs::create_dir_all(&folder).map_err(|error| {
-            let cause = match error.kind() {
-                std::io::ErrorKind::ReadOnlyFilesystem => WriteCause::ReadOnly,
-                std::io::ErrorKind::PermissionDenied => WriteCause::Permission,
-                std::io::ErrorKind::StorageFull => WriteCause::Full,
-                _ => WriteCause::Io,
-            };
+            let causes = [
+                (std::io::ErrorKind::ReadOnlyFilesystem, WriteCause::ReadOnly),
+                (std::io::ErrorKind::PermissionDenied, WriteCause::Permission),
+                (std::io::ErrorKind::StorageFull, WriteCause::Full),
+            ];
+            let known = causes.into_iter().find(|(kind, _)| *kind == error.kind());
+            let cause = known.map_or(WriteCause::Io, |(_, cause)| cause);
             refused(cause, &path, &format!("its folder cannot be made: {error}"))
         })?;
         rebuild::finish_interrupted(&path)
