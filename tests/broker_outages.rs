@@ -3,6 +3,7 @@
 //! The incident behind it: every peer measured stores one to three rows twice over a broker restart, because the
 //! redelivery of what it had committed but not yet acknowledged looks like a new message to it.
 
+use std::thread;
 use std::time::Duration;
 
 use crate::support::publisher::{self, Load, Publisher};
@@ -108,4 +109,31 @@ fn roll_back(scene: &mut Scene, routes: &str) -> Recorder {
     scene.broker.start_again();
     recorder.event_number(2, "broker_connected");
     recorder
+}
+
+/// A second recorder that is away leaves a queue that overflows: only the broker can tell.
+#[test]
+fn what_the_broker_drops_is_told_of_with_its_number() {
+    let scene = Scene::with_broker(|_| {
+        "allow_anonymous true\nmax_queued_messages 10\nsys_interval 1".to_owned()
+    });
+    let mut recorder = scene.recorder(&scene.settings());
+    let away = scene
+        .settings()
+        .file(scene.folder.path("away.toml"))
+        .text("mqtt", "client_id", "away")
+        .path("database", "path", &scene.folder.path("away.db"))
+        .path("instance", "lock_file", &scene.folder.path("away.lock"));
+    let mut second = Recorder::start(&away);
+    second.event("broker_connected");
+    second.stop();
+    thread::sleep(Duration::from_secs(2)); // the broker's count as it was before, twice
+    publisher::publish(scene.broker.port(), Load::numbered(1).count(500));
+    let event = recorder.event("broker_dropped");
+    assert!(event["count"].as_u64().is_some_and(|count| count > 0), "{event}");
+    let told = "SELECT min(count(*), 1) FROM barograph_events WHERE event = 'broker_dropped'";
+    scene.database.wait_for_one(told, 1);
+    recorder.stop();
+    let account = scene.database.assert_account_equals(&["load"]);
+    assert_eq!(account.quarantined, 0, "the broker's count is no message");
 }
