@@ -1,4 +1,4 @@
-//! `DbWriterActor`: the only writer to the database and its spool; a thin actor over [`Writing`]. It
+//! `DbWriterActor`: the only writer to the database and its spool; a thin actor over `Writing`. It
 //! lives on a thread of its own, because the calls of both ports block.
 //!
 //! A batch that no place takes is tried again, with exponential back-off, for as long as it takes;
