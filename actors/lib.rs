@@ -9,6 +9,7 @@
 //! the broker.
 
 pub mod account;
+mod barriers;
 pub mod batch;
 pub mod broker_drops;
 mod broker_news;

@@ -368,6 +368,8 @@ pub enum Incoming {
     Subscribed(Vec<Result<Qos, String>>),
     /// The barrier came back.
     BarrierPassed,
+    /// The broker released a delivery of QoS 2 (PUBREL), and the answer (PUBCOMP) is queued.
+    Released(u16),
 }
 
 /// Why there is no connection.

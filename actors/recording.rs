@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{info, warn};
 
 use crate::account::{Drop as Dropped, Outcome, RouteId};
+use crate::barriers::Barriers;
 use crate::batch::{Batch, Opening};
 use crate::broker_drops::BrokerDrops;
 use crate::broker_news as news;
@@ -62,18 +63,6 @@ pub struct Setup {
     pub published: Published,
     /// Where the window waits between two lives.
     pub estate: Estate,
-}
-
-/// Barriers on the connection in force: at most one is under way.
-#[derive(Debug, Default)]
-struct Barriers {
-    /// Proves the batches up to this number when it comes back (0: none).
-    under_way: Option<i64>,
-    /// The last batch acknowledged since it was sent.
-    owed: Option<i64>,
-    /// When it was sent everything that had arrived was answered, and nothing has arrived since:
-    /// the broker has nothing more to send.
-    quiet: bool,
 }
 
 /// One life of the data path.
@@ -254,16 +243,12 @@ impl<B: Broker> Recording<B> {
         if id != batch.connection {
             return;
         }
-        let mut acknowledged = false;
         for record in batch.records.iter().filter(|record| record.qos != Qos::AtMostOnce) {
             if !ACKNOWLEDGES_EARLY {
                 session.acknowledge(record.qos, record.packet_id);
             }
-            acknowledged = true;
         }
-        if acknowledged {
-            self.barriers.owed = Some(batch.id.number);
-        }
+        self.barriers.acknowledged(batch);
         self.send_barrier();
     }
 
@@ -315,6 +300,10 @@ impl<B: Broker> Recording<B> {
             LineEvent::Incoming(Incoming::Delivery(delivery)) => self.on_delivery(delivery),
             LineEvent::Incoming(Incoming::Subscribed(answers)) => self.on_subscribed(answers),
             LineEvent::Incoming(Incoming::BarrierPassed) => self.on_barrier_passed(),
+            LineEvent::Incoming(Incoming::Released(packet_id)) => {
+                self.barriers.released(packet_id);
+                self.send_barrier();
+            }
         }
     }
 

@@ -41,7 +41,6 @@ pub(crate) struct Writing {
     spool: Option<Box<dyn Spool>>,
     /// A spool is there that has not been opened yet.
     spool_unopened: bool,
-    spool_failures: u32,
     /// The database is not asked for new batches.
     given_up: bool,
     failures: u32,
@@ -66,7 +65,6 @@ impl Writing {
             journal_port,
             spool_port,
             spool: None,
-            spool_failures: 0,
             given_up: false,
             failures: 0,
             probe: Probe::new(&setup.limits),
@@ -143,9 +141,7 @@ impl Writing {
 
     fn open_spool(&mut self) -> Result<&mut Box<dyn Spool>, WriteError> {
         if self.spool.is_none() {
-            let opened = self.spool_port.open();
-            self.spool_failures += u32::from(opened.is_err());
-            let (mut spool, notes) = opened?;
+            let (mut spool, notes) = self.spool_port.open()?;
             notes.into_iter().for_each(|note| self.published().remember(note));
             if let Some(journal) = &self.journal {
                 let position = journal.taken_over(spool.id());
@@ -164,14 +160,9 @@ impl Writing {
         Ok(self.spool.as_mut().expect("opened above"))
     }
 
-    /// Something is in the spool, and new batches must queue behind it. A spool that was left and
-    /// cannot be opened for long is not waited for: what is in it follows when it can be read.
+    /// Something is in the spool, and new batches must queue behind it. Also where it cannot be read:
+    /// what comes now may be a redelivery of what is in it, and only the order of arrival tells.
     fn has_queue(&self) -> bool {
-        self.has_spooled() && self.spool_failures < self.limits.max_write_failures
-    }
-
-    /// Something is in the spool, readable or not.
-    fn has_spooled(&self) -> bool {
         self.spool.as_ref().map_or(self.spool_unopened, |spool| !spool.is_empty())
     }
 

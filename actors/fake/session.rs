@@ -26,12 +26,16 @@ enum Coming {
     Message(u16, bool, Message),
     Subscribed,
     BarrierPassed(Instant),
+    /// PUBREL.
+    Release(u16),
 }
 
 /// What the client has said and nobody has sent yet.
 #[derive(Debug)]
 enum Going {
-    Acknowledgement(u16),
+    Acknowledgement(Qos, u16),
+    /// PUBCOMP.
+    Completion(u16),
     Barrier,
 }
 
@@ -88,7 +92,7 @@ impl Connection {
     fn answer_at(&self) -> Option<Instant> {
         match self.inbox.front() {
             Some(Coming::BarrierPassed(at)) => Some(*at),
-            Some(Coming::Message(..) | Coming::Subscribed) | None => None,
+            Some(Coming::Message(..) | Coming::Subscribed | Coming::Release(_)) | None => None,
         }
     }
 }
@@ -120,6 +124,7 @@ impl State {
         let (packet_id, dup, message) = match connection.inbox.pop_front()? {
             Coming::Subscribed => return Some(Incoming::Subscribed(vec![Ok(Qos::AtLeastOnce)])),
             Coming::BarrierPassed(_) => return Some(Incoming::BarrierPassed),
+            Coming::Release(packet_id) => return Some(Incoming::Released(packet_id)),
             Coming::Message(packet_id, dup, message) => (packet_id, dup, message),
         };
         if message.qos != Qos::AtMostOnce {
@@ -170,7 +175,15 @@ impl FakeSession {
                 continue;
             }
             match going {
-                Going::Acknowledgement(packet_id) => {
+                // Until the exchange is complete the message may come again, as Mosquitto does with
+                // those beyond its window when the connection ends between PUBREC and PUBCOMP.
+                Going::Acknowledgement(Qos::ExactlyOnce, packet_id) => {
+                    if let Some(connection) = &mut state.connection {
+                        connection.inbox.push_back(Coming::Release(packet_id));
+                    }
+                }
+                Going::Acknowledgement(Qos::AtMostOnce | Qos::AtLeastOnce, packet_id)
+                | Going::Completion(packet_id) => {
                     state.owed.retain(|(id, _)| *id != packet_id);
                     state.pump();
                 }
@@ -195,7 +208,11 @@ impl FakeSession {
         self.send();
         let mut state = self.broker.state();
         state.pump();
-        state.hand_over().map(Ok)
+        let incoming = state.hand_over()?;
+        if let Incoming::Released(packet_id) = incoming {
+            self.outbox.push(Going::Completion(packet_id));
+        }
+        Some(Ok(incoming))
     }
 }
 
@@ -215,10 +232,10 @@ impl Session for FakeSession {
         }
     }
 
-    fn acknowledge(&mut self, _: Qos, packet_id: u16) {
+    fn acknowledge(&mut self, qos: Qos, packet_id: u16) {
         let disk = self.broker.disk.clone();
         self.broker.state().judge(self.id, packet_id, |n| disk.count(n));
-        self.outbox.push(Going::Acknowledgement(packet_id));
+        self.outbox.push(Going::Acknowledgement(qos, packet_id));
     }
 
     fn barrier(&mut self) {

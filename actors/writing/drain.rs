@@ -36,7 +36,7 @@ impl Writing {
     /// One step of what is not a new batch: taking over from the spool, probing, upkeep.
     pub(crate) fn step(&mut self) -> Next {
         let now = Instant::now();
-        if !(self.given_up || self.has_spooled()) {
+        if !(self.given_up || self.has_queue()) {
             return self.upkeep(now);
         }
         let pause = self.probe.due_in(now);
@@ -44,7 +44,7 @@ impl Writing {
             return Next::After(pause);
         }
         match self.take_over_some() {
-            Ok(()) if self.has_spooled() => {
+            Ok(()) if self.has_queue() => {
                 self.probe.begin_anew();
                 Next::Now
             }
@@ -59,10 +59,7 @@ impl Writing {
                         self.teller.probe_failed(&error);
                         self.given_up = true;
                     }
-                    Place::Spool => {
-                        self.spool_failures = self.spool_failures.saturating_add(1);
-                        self.teller.spool_failed(error.cause, &error.message);
-                    }
+                    Place::Spool => self.teller.spool_failed(error.cause, &error.message),
                 }
                 self.probe.put_off((self.setup.world.jitter)());
                 Next::After(self.probe.due_in(now))
@@ -83,7 +80,6 @@ impl Writing {
             (id, front) = self
                 .with_spool(|spool| Ok((spool.id(), spool.front(TAKE_OVER_RECORDS)?)))
                 .map_err(|error| (Place::Spool, error))?;
-            self.spool_failures = 0;
         }
         let Some(last) = front.last().map(|spooled| spooled.position) else {
             return self.write_notes_to_journal().map_err(of_database);

@@ -182,7 +182,10 @@ impl MqttSession {
                 }
                 // Whatever it releases was received before, here or on an earlier connection: the
                 // answer is always the same.
-                Packet::PubRel(packet_id) => self.wire.pubcomp(packet_id, &mut self.output),
+                Packet::PubRel(packet_id) => {
+                    self.wire.pubcomp(packet_id, &mut self.output);
+                    return Ok(Some(Incoming::Released(packet_id)));
+                }
                 Packet::SubAck(answers) => return Ok(Some(Incoming::Subscribed(answers))),
                 Packet::UnsubAck => return Ok(Some(Incoming::BarrierPassed)),
                 Packet::PingResp => {}
