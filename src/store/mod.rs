@@ -27,6 +27,8 @@ mod salvage;
 mod schema;
 mod spool;
 mod spool_rows;
+#[cfg(test)]
+mod spool_tests;
 mod statements;
 mod upkeep;
 mod verify;
