@@ -4,6 +4,8 @@
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use nix::sys::signal::Signal;
+
 use crate::support::aloud;
 use crate::support::database::Database;
 use crate::support::disk::Disk;
@@ -143,10 +145,13 @@ fn a_file_system_that_turns_read_only_is_bridged_until_it_is_repaired() {
         .path("spool", "dir", &scene.folder.path("spool"))
         // a first failed write may look like a failing disk
         .set("health", "max_write_failures", "3");
-    let recorder = scene.recorder(&settings);
+    let mut recorder = scene.recorder(&settings);
     let publisher = Publisher::start(scene.broker.port(), Load::numbered(1).rate(RATE));
     scene.fills_to(&recorder, "load", 100);
+    // An fsync under way just then would be answered with success, and its data would not be there (see `power_cut`).
+    recorder.process.freeze();
     disk.turn_read_only();
+    recorder.process.signal(Signal::SIGCONT);
     recorder.changes_to("degraded", 0);
     recorder.wait_for("the right cause", Duration::from_secs(10), || {
         let failures = recorder.events("write_failed");

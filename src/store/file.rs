@@ -129,17 +129,56 @@ pub(super) struct Wreck {
     pub(super) file: OpenFile,
 }
 
-/// Where a journal that ends over such a file leaves the handle for the one that is opened next.
+/// What a file that is given up leaves for the one who opens it next. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Wrecks(Arc<Mutex<Option<Wreck>>>);
+pub struct Wrecks(Arc<Mutex<Left>>);
+
+#[derive(Debug, Default)]
+struct Left {
+    wreck: Option<Wreck>,
+    in_doubt: bool,
+}
 
 impl Wrecks {
+    fn with<T>(&self, work: impl FnOnce(&mut Left) -> T) -> T {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The handle that may still see what nobody else does.
     pub(super) fn leave(&self, wreck: Wreck) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(wreck);
+        self.with(|left| left.wreck = Some(wreck));
     }
 
     pub(super) fn take(&self) -> Option<Wreck> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.with(|left| left.wreck.take())
+    }
+
+    /// The disk failed: what is read of the WAL from now on may be in the system's memory only. A failed
+    /// fsync leaves it there, and the next one, which succeeds, does not write it again.
+    pub(super) fn doubt(&self) {
+        self.with(|left| left.in_doubt = true);
+    }
+
+    /// Writes the WAL into its database, if it is in doubt: from there it is on the disk.
+    ///
+    /// # Errors
+    /// It did not go wholly; what was read from it is not to be trusted yet.
+    pub(super) fn settle(&self, conn: &Connection) -> rusqlite::Result<()> {
+        if !self.with(|left| left.in_doubt) {
+            return Ok(());
+        }
+        let done = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+            let (busy, log, done): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+            Ok(busy == 0 && log == done)
+        })?;
+        if !done {
+            let busy = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY_RECOVERY);
+            let why = "after a disk error the WAL must first be written into the database, and a reader \
+                 holds it back";
+            return Err(rusqlite::Error::SqliteFailure(busy, Some(why.to_owned())));
+        }
+        self.with(|left| left.in_doubt = false);
+        Ok(())
     }
 }
 

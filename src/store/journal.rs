@@ -285,7 +285,11 @@ impl SqliteJournal {
         if is_damage(error) {
             self.wrecked = true;
         }
-        write_error(error, self.file.path(), committing)
+        let told = write_error(error, self.file.path(), committing);
+        if told.cause == WriteCause::Io {
+            self.wrecks.doubt();
+        }
+        told
     }
 
     fn roll_back(&mut self, error: &rusqlite::Error, committing: bool) -> WriteError {

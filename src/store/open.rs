@@ -142,6 +142,7 @@ impl Opener {
         for what in &extended {
             info!(event = event::SCHEMA_EXTENDED, "{what}");
         }
+        self.wrecks.settle(&conn).map_err(failed)?;
         let salvages = begin_salvage(&mut conn, left).map_err(failed)?;
         let shapes = shapes_of(&mut conn, &self.routes).map_err(failed)?;
         let file = OpenFile::of(path).map_err(|error| OpenError {

@@ -110,6 +110,7 @@ impl Spools {
                 sql::SetUp::Foreign(detail) => refused(WriteCause::Other, path, &detail),
             },
         )?;
+        self.wrecks.settle(&conn).map_err(failed)?;
         let id = sql::id(&conn).map_err(failed)?;
         let queue = sql::queue(&conn).map_err(failed)?;
         let position = sql::last_position(&conn).map_err(failed)?;
@@ -247,6 +248,9 @@ impl SqliteSpool {
         let told = explain(error, &self.path, committing);
         if is_damage(told.cause) {
             self.wrecked = true;
+        }
+        if told.cause == WriteCause::Io {
+            self.wrecks.doubt();
         }
         told
     }

@@ -179,8 +179,9 @@ fn guess_page_size(file: &File, length: u64) -> usize {
             *at > 0
                 && file.read_exact_at(&mut page, at * *size as u64).is_ok()
                 && record::is_leaf(&page, *size)
+                && fills_from_the_end(&page, *size)
         });
-        // By bytes: a leaf cut at a smaller size is no leaf, and a larger one begins with a smaller.
+        // By bytes: a leaf cut at a smaller size is no leaf.
         fitting.count() * size
     };
     let mut best = (PAGE_SIZES[0], 0);
@@ -193,6 +194,13 @@ fn guess_page_size(file: &File, length: u64) -> usize {
     best.0
 }
 
+/// Cells are laid down from the end of a page: one that is looked at as part of a larger page has nothing
+/// in the upper half of that.
+fn fills_from_the_end(page: &[u8], size: usize) -> bool {
+    let cells = be16(page, 3);
+    (0..cells).map(|at| be16(page, 8 + 2 * at)).any(|cell| cell >= size / 2)
+}
+
 pub(super) fn be16(bytes: &[u8], at: usize) -> usize {
     bytes.get(at..at + 2).map_or(0, |two| usize::from(two[0]) << 8 | usize::from(two[1]))
 }
@@ -201,4 +209,33 @@ pub(super) fn be32(bytes: &[u8], at: usize) -> u32 {
     bytes
         .get(at..at + 4)
         .map_or(0, |four| four.iter().fold(0, |number, byte| number << 8 | u32::from(*byte)))
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+
+    #[test]
+    fn the_page_size_is_found_without_a_header_also_where_most_pages_are_of_indexes() {
+        let folder = tempfile::tempdir().unwrap();
+        for size in [512_usize, 1024, 4096, 8192, 32768] {
+            for rows in [400, 1_000, 5_000, 9_000] {
+                let path = folder.path().join(format!("{size}-{rows}.db"));
+                let conn = Connection::open(&path).unwrap();
+                let batch = format!(
+                    "PRAGMA page_size = {size}; CREATE TABLE t (id INTEGER PRIMARY KEY, n INTEGER, c TEXT);
+                     CREATE INDEX i ON t (c); CREATE INDEX j ON t (n, c);
+                     WITH RECURSIVE k (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM k WHERE n < {rows})
+                     INSERT INTO t (n, c) SELECT n, printf('2026-11-26 08:00:%02d.%03d', n / 100, n) FROM k;"
+                );
+                conn.execute_batch(&batch).unwrap();
+                drop(conn);
+                let file = File::open(&path).unwrap();
+                let length = file.metadata().unwrap().len();
+                assert_eq!(guess_page_size(&file, length), size, "{rows} rows");
+            }
+        }
+    }
 }
