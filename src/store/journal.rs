@@ -252,7 +252,10 @@ impl SqliteJournal {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let tables = self.routes.iter().map(|route| route.table.as_str());
         let tables = tables.chain(["barograph_ledger", "barograph_digests"]);
-        match Connection::open_with_flags(self.file.path(), flags) {
+        // A few pages are read, each once.
+        let opened = Connection::open_with_flags(self.file.path(), flags)
+            .and_then(|conn| conn.execute_batch("PRAGMA cache_size = 16").map(|()| conn));
+        match opened {
             Ok(conn) => tables.filter_map(|table| sample(&conn, table).err()).find(is_damage),
             Err(error) => Some(error).filter(is_damage),
         }
