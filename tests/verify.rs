@@ -97,9 +97,14 @@ struct Counts {
     called_ok_by_sqlite: usize,
     /// Of these: the very row, column and value were found.
     explained: usize,
+    /// Of these: no value changed, and only the check of the structure tells that rows cannot be found.
+    told_by_structure: usize,
     /// They changed nothing that a reader sees, and were in our own digests.
     in_digests: usize,
 }
+
+/// One in some two thousand flips was seen.
+const TOLD_BY_STRUCTURE_MAX: usize = 3;
 
 impl Counts {
     fn judge(&mut self, told: &str, place: &str, changed: Differences, settings: &Settings) {
@@ -131,7 +136,17 @@ impl Counts {
                 rows.is_empty() || rows.iter().any(|row| first <= Some(*row) && Some(*row) <= last)
             };
             let unusable = verified["unusable"].to_string().contains(&table);
-            assert!(unusable || named.clone().any(within), "{table} is not named: {told}");
+            if unusable || named.clone().any(within) {
+                continue;
+            }
+            // A key within the tree was struck: every value is as it was, but some rows are not found by their ids. Only
+            // the check of the structure tells of that, and it names the tree.
+            assert!(!is_sound, "{table} is not named: {told}");
+            self.told_by_structure += 1;
+            assert!(
+                self.told_by_structure <= TOLD_BY_STRUCTURE_MAX,
+                "{table} is not named: {told}"
+            );
         }
         self.named += 1;
         self.explained += usize::from(findings.iter().any(|finding| finding["flip"].is_object()));
