@@ -93,6 +93,7 @@ fn faults_while_retrying_lose_and_double_nothing() {
     recorder.event("ready");
     let publisher = Publisher::start(scene.broker.port(), Load::numbered(1).rate(500));
     recorder.is_in_mode("retrying");
+    assert!(!scene.spool().exists(), "it has patience without end");
     inject_every_fault(&scene.faults, &recorder, &publisher);
     recorder.kill();
     let next = scene.recorder(&settings);
