@@ -11,6 +11,7 @@ use crate::delivery::UnixMillis;
 use crate::event;
 use crate::note::{GapCause, Note};
 use crate::ports::{WriteCause, WriteError};
+use crate::supervise::supervisor::whole_ms;
 use crate::watch::Moment;
 
 /// Quarantined messages are told of at most this often: a flood of bad payloads must not become a
@@ -250,8 +251,4 @@ fn begins(trouble: &mut Option<Trouble>, cause: WriteCause) -> bool {
     let since = trouble.as_ref().map_or_else(Instant::now, |trouble| trouble.since);
     *trouble = Some(Trouble { cause, since });
     true
-}
-
-fn whole_ms(duration: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }

@@ -381,7 +381,7 @@ impl Supervisor {
 }
 
 /// Durations in the log are read by people: nothing below a millisecond.
-fn whole_ms(duration: Duration) -> Duration {
+pub(crate) fn whole_ms(duration: Duration) -> Duration {
     Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }
 
