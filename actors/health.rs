@@ -14,17 +14,19 @@ use crate::db_writer::{
     DbWriterActor, Decided, Drained, Place, ProbeFailed, WriteFailed, WriteSucceeded,
 };
 use crate::event;
-use crate::issues::Memory;
+use crate::issues::{Look, Memory};
 use crate::mode::{Heard, Limits, Mode};
 use crate::ports::{World, WriteCause};
-use crate::published::Published;
+use crate::published::{Published, State};
 use crate::route::Router;
 use crate::supervise::{Fault, Lifeline, Link, Stop};
 use crate::survey::{Outside, Surveyor};
 use crate::watch::Moment;
 
 mod judging;
+mod recovering;
 mod sentence;
+mod watchdog;
 mod watching;
 
 pub(crate) use sentence::mode_sentence;
@@ -44,8 +46,14 @@ impl Message for ConnectionChanged {
     type Result = ();
 }
 
-/// Tells the service manager how the recorder is (systemd's `STATUS=`).
-pub type TellStatus = Box<dyn FnMut(&str) + Send>;
+/// The service manager, as the judge speaks to it.
+pub trait ServiceManager: Send {
+    /// How the recorder is, in one sentence (systemd's `STATUS=`).
+    fn status(&mut self, sentence: &str);
+
+    /// The recorder lives (systemd's `WATCHDOG=1`); said more often than it need be told.
+    fn alive(&mut self);
+}
 
 /// What the judging needs.
 #[derive(Debug, Clone)]
@@ -67,7 +75,7 @@ pub struct Setup {
 /// Judges how the recorder is.
 pub struct HealthActor {
     setup: Setup,
-    tell_status: TellStatus,
+    manager: Box<dyn ServiceManager>,
     told: String,
     surveyor: Surveyor,
     outside: Outside,
@@ -91,7 +99,7 @@ impl HealthActor {
     /// A new life. What it must remember is in published state.
     pub fn new(
         setup: Setup,
-        tell_status: TellStatus,
+        manager: Box<dyn ServiceManager>,
         surveyor: Surveyor,
         lifeline: Lifeline,
     ) -> Self {
@@ -99,7 +107,7 @@ impl HealthActor {
         let memory = setup.published.memory().unwrap_or_else(|| Memory::new(&setup.router));
         Self {
             setup,
-            tell_status,
+            manager,
             told: String::new(),
             surveyor,
             outside: Outside::default(),
@@ -114,6 +122,18 @@ impl HealthActor {
 
     fn now(&self) -> Moment {
         Moment { wall: (self.setup.world.now)(), steady: Instant::now() }
+    }
+
+    fn look<'a>(&'a self, state: &'a State) -> Look<'a> {
+        Look {
+            now: self.now(),
+            state,
+            published: &self.setup.published,
+            router: &self.setup.router,
+            settings: &self.setup.settings,
+            outside: &self.outside,
+            memory: &self.memory,
+        }
     }
 
     fn hear(&mut self, heard: Heard) {
@@ -167,6 +187,7 @@ impl Actor for HealthActor {
             health.look_around();
             health.look_outside(ctx);
             health.judge();
+            health.feed_the_watchdog();
         });
         self.judge();
         self.lifeline.ready();

@@ -27,6 +27,7 @@ use crate::survey::Outside;
 use crate::watch::Moment;
 
 pub use book::{Changes, IssueBook};
+pub(crate) use actors::without_pulse;
 pub(crate) use database::needs_reopening;
 pub use memory::Memory;
 pub use trend::Trend;
@@ -111,4 +112,4 @@ fn bytes(n: u64) -> String {
 }
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
