@@ -79,6 +79,12 @@ pub const STOPPED: &str = "stopped";
 pub const FORCED_EXIT: &str = "forced_exit";
 /// The lock file was removed or replaced while we hold it.
 pub const LOCK_LOST: &str = "lock_lost";
+/// An actor was stopped in order and started anew, because somebody asked for it or its settings changed.
+pub const ACTOR_RENEWED: &str = "actor_renewed";
+/// A person paused the recorder: the broker keeps the messages.
+pub const PAUSED: &str = "paused";
+/// A paused recorder receives again.
+pub const RESUMED: &str = "resumed";
 
 /// Every name above.
 pub const ALL: &[&str] = &[
@@ -120,6 +126,9 @@ pub const ALL: &[&str] = &[
     STOPPED,
     FORCED_EXIT,
     LOCK_LOST,
+    ACTOR_RENEWED,
+    PAUSED,
+    RESUMED,
 ];
 
 /// The constant that has this name: the spool gives names back as text.

@@ -20,7 +20,9 @@ pub mod event;
 pub mod exit_code;
 #[cfg(test)]
 pub(crate) mod fake;
+pub mod feed;
 pub mod health;
+pub mod issue;
 pub mod ledger;
 pub mod line;
 pub mod mode;

@@ -33,10 +33,12 @@ pub enum GapCause {
     RouteSilent,
     /// The wall clock was set, or the machine slept.
     ClockJump,
+    /// A person paused the recorder.
+    Paused,
 }
 
 /// Every cause, so that stored words can be read back.
-const CAUSES: [GapCause; 7] = [
+const CAUSES: [GapCause; 8] = [
     GapCause::ProcessDown,
     GapCause::BrokerUnreachable,
     GapCause::BrokerForgotSession,
@@ -44,11 +46,12 @@ const CAUSES: [GapCause; 7] = [
     GapCause::Holding,
     GapCause::RouteSilent,
     GapCause::ClockJump,
+    GapCause::Paused,
 ];
 
 impl GapCause {
     /// Every cause.
-    pub fn all() -> [Self; 7] {
+    pub fn all() -> [Self; 8] {
         CAUSES
     }
 
@@ -62,6 +65,7 @@ impl GapCause {
             Self::Holding => "holding",
             Self::RouteSilent => event::ROUTE_SILENT,
             Self::ClockJump => event::CLOCK_JUMP,
+            Self::Paused => event::PAUSED,
         }
     }
 

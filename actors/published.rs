@@ -9,8 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::account::{Account, RouteId, Tally};
 use crate::batch::Value;
 use crate::delivery::UnixMillis;
+use crate::feed::Feeds;
+use crate::issue::{Issue, Standing};
 use crate::mode::Mode;
 use crate::note::{Event, Note};
+use crate::supervise::Pulse;
 use crate::watch::Sights;
 
 /// Notes that may wait for a durable place; beyond it the oldest events are only in the log.
@@ -37,6 +40,8 @@ pub struct ChildState {
     pub restarts: u32,
     /// How it last ended, as a sentence.
     pub last_exit: Option<String>,
+    /// Since when it has been in this state.
+    pub since: Option<UnixMillis>,
 }
 
 /// A snapshot of everything.
@@ -76,13 +81,20 @@ pub struct State {
     pub connection: Connection,
     /// The tree, by name.
     pub children: BTreeMap<&'static str, ChildState>,
-    /// The newest row of each route, if somebody watches.
+    /// The newest row of each route, with the time of its arrival.
     pub latest: BTreeMap<RouteId, (UnixMillis, Vec<Value>)>,
-    /// Rows are only copied for somebody.
-    pub watched: bool,
+    /// What is wrong now, the worst first.
+    pub issues: Vec<Issue>,
+    /// Since when a person has paused the recorder.
+    pub paused: Option<UnixMillis>,
 }
 
 impl State {
+    /// The worst issue, as one word.
+    pub fn standing(&self) -> Standing {
+        Standing::of(&self.issues)
+    }
+
     /// Where every delivery is. What an earlier process left in the spool, and what came out of a
     /// damaged database, came to this process without a broker.
     pub fn account(&self) -> Account {
@@ -107,6 +119,9 @@ pub struct Published {
     holding: Arc<AtomicBool>,
     /// When something last became durable, and when each route last said something.
     sights: Sights,
+    /// The signs of life of those that run, by name; the supervisor's too.
+    pulses: Arc<Mutex<BTreeMap<&'static str, Pulse>>>,
+    feeds: Feeds,
 }
 
 impl Published {
@@ -160,7 +175,9 @@ impl Published {
     /// Notes an event for `barograph_events`: the writer takes it with its next transaction. (The
     /// log has it at once.)
     pub fn note(&self, name: &'static str, at: UnixMillis, detail: impl Into<String>) {
-        self.remember(Note::Event(Event { name, at, detail: detail.into() }));
+        let event = Event { name, at, detail: detail.into() };
+        self.feeds.event(&event);
+        self.remember(Note::Event(event));
     }
 
     /// Leaves a note for the writer's next transaction.
@@ -191,6 +208,21 @@ impl Published {
     /// Whether neither database nor spool takes a batch.
     pub fn is_holding(&self) -> bool {
         self.holding.load(Ordering::Relaxed)
+    }
+
+    /// Live feeds of events and of committed rows.
+    pub fn feeds(&self) -> &Feeds {
+        &self.feeds
+    }
+
+    /// A child (or the supervisor) begins a life with this sign of life.
+    pub fn set_pulse(&self, name: &'static str, pulse: Pulse) {
+        lock(&self.pulses).insert(name, pulse);
+    }
+
+    /// The sign of life of each, by name.
+    pub fn pulses(&self) -> BTreeMap<&'static str, Pulse> {
+        lock(&self.pulses).clone()
     }
 
     /// When what was last seen.

@@ -1,14 +1,17 @@
 //! What the writer tells of its work: the log, the events, published state, and the judges.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use crate::batch::{Batch, Body, Receipt};
+use crate::account::RouteId;
+use crate::batch::{Batch, Body, Receipt, Record, Value};
 use crate::db_writer::{Drained, Place, ProbeFailed, Setup, WriteFailed, WriteSucceeded};
 use crate::delivery::UnixMillis;
 use crate::event;
+use crate::feed::Row;
 use crate::note::{GapCause, Note};
 use crate::ports::{WriteCause, WriteError};
 use crate::supervise::supervisor::whole_ms;
@@ -94,14 +97,11 @@ impl Teller {
                 state.tally.merge(&receipt.tally);
             }
             state.last_commit = Some(now);
-            if state.watched {
-                for record in &batch.records {
-                    if let Body::Row(values) = &record.body {
-                        state.latest.insert(record.route, (record.received_at, values.clone()));
-                    }
-                }
-            }
+            remember_latest(&mut state.latest, batch);
         });
+        if !receipt.repeated {
+            self.setup.published.feeds().rows(|| rows_of(batch));
+        }
         self.quarantined(receipt.tally.sums().quarantined);
     }
 
@@ -241,6 +241,31 @@ impl Teller {
              its bytes and the reason; look with: barograph quarantine list"
         );
     }
+}
+
+/// The newest row of each route. From the end, so that each is copied once.
+fn remember_latest(latest: &mut BTreeMap<RouteId, (UnixMillis, Vec<Value>)>, batch: &Batch) {
+    let mut seen: Vec<RouteId> = Vec::new();
+    for record in batch.records.iter().rev() {
+        if let Body::Row(values) = &record.body
+            && !seen.contains(&record.route)
+        {
+            seen.push(record.route);
+            latest.insert(record.route, (record.received_at, values.clone()));
+        }
+    }
+}
+
+fn rows_of(batch: &Batch) -> Vec<Row> {
+    let row = |record: &Record| match &record.body {
+        Body::Row(values) => Some(Row {
+            route: record.route,
+            received_at: record.received_at,
+            values: values.clone(),
+        }),
+        Body::Quarantined(_) => None,
+    };
+    batch.records.iter().filter_map(row).collect()
 }
 
 /// Whether this cause has not been told of since all was well.

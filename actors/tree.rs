@@ -105,11 +105,13 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         ChildSpec::of(HEALTH, OBSERVER_STOPS_WITHIN, housing, health, move |lifeline| {
             let (setup, tell) = (health_setup.clone(), status());
             Box::new(move || HealthActor::new(setup, tell, lifeline))
-        }),
+        })
+        .expendable(),
         ChildSpec::of(STATS, OBSERVER_STOPS_WITHIN, housing, stats, move |lifeline| {
             let setup = stats_setup.clone();
             Box::new(move || StatsActor::new(setup, lifeline))
-        }),
+        })
+        .expendable(),
         ChildSpec::of(MQTT, MQTT_STOPS_WITHIN, housing, Link::new(), move |lifeline| {
             let (broker, setup) = (broker.clone(), mqtt_setup.clone());
             Box::new(move || MqttActor::new(broker, setup, lifeline))

@@ -14,7 +14,7 @@ use barograph_actors::recording::ACKNOWLEDGES_EARLY;
 use barograph_actors::route::Router;
 use barograph_actors::supervise::child::Housing;
 use barograph_actors::supervise::supervisor::Observer;
-use barograph_actors::supervise::{Exit, Outcome, Policy, Supervisor};
+use barograph_actors::supervise::{Exit, Outcome, Policy, Pulse, Supervisor};
 use barograph_actors::tree::{self, Parts};
 use barograph_actors::{event, exit_code};
 use barograph_config::{Settings, Synchronous};
@@ -181,6 +181,14 @@ impl Observer for Witness {
         systemd::stopping(reason);
     }
 
+    fn born(&mut self, name: &'static str, pulse: &Pulse) {
+        self.published.set_pulse(name, pulse.clone());
+    }
+
+    fn renewed(&mut self, name: &'static str, why: &str) {
+        self.published.note(event::ACTOR_RENEWED, world::now(), format!("{name}: {why}"));
+    }
+
     fn child(&mut self, name: &'static str, state: &str, restarts: u32, last_exit: Option<&Exit>) {
         if let Some(exit) = last_exit
             && state == "restarting"
@@ -190,6 +198,7 @@ impl Observer for Witness {
         self.published.update(|published| {
             let child = published.children.entry(name).or_insert_with(ChildState::default);
             state.clone_into(&mut child.state);
+            child.since = Some(world::now());
             child.restarts = restarts;
             if let Some(exit) = last_exit {
                 child.last_exit = Some(exit.to_string());

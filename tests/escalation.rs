@@ -31,9 +31,20 @@ fn a_stuck_mqtt_actor_escalates_in_time_and_the_next_process_loses_nothing() {
     is_judged_stuck("mqtt");
 }
 
+/// They own nothing: another life takes their place, and the recording does not notice.
 #[test]
-fn a_stuck_health_actor_escalates_in_time_and_the_next_process_loses_nothing() {
-    is_judged_stuck("health");
+fn a_stuck_observer_is_replaced() {
+    for actor in ["health", "stats"] {
+        let scene = Scene::new();
+        let settings = scene.settings().text("supervisor", "stuck_after", "1s");
+        let recorder = scene.recorder(&settings);
+        let publisher = Publisher::start(scene.broker.port(), Load::numbered(1).rate(1_000));
+        publisher.has_sent(300);
+        scene.faults.inject(&format!("hang {actor} 60s"));
+        let restarted = recorder.event("actor_restarted");
+        assert_eq!((&restarted["actor"], &restarted["exit"]), (&actor.into(), &"stuck".into()));
+        scene.settle(recorder, &publisher.finish());
+    }
 }
 
 #[test]

@@ -20,7 +20,7 @@ use crate::ports::{OpenJournal, OpenSpool, World};
 use crate::published::Published;
 use crate::supervise::child::Housing;
 use crate::supervise::supervisor::{InstanceLock, Observer};
-use crate::supervise::{Exit, Fault, Inject, Outcome, Policy, Shutdown, Supervisor};
+use crate::supervise::{Exit, Fault, Inject, Outcome, Policy, Pulse, Shutdown, Supervisor};
 use crate::tree::{self, Parts};
 
 /// Pauses are whole, and chance counts upwards.
@@ -122,6 +122,12 @@ impl Observer for Seen {
 
     fn stopping(&mut self, reason: &str) {
         self.say(format!("because {reason}"));
+    }
+
+    fn born(&mut self, _: &'static str, _: &Pulse) {}
+
+    fn renewed(&mut self, name: &'static str, why: &str) {
+        self.say(format!("{name} renewed: {why}"));
     }
 
     fn child(&mut self, name: &'static str, state: &str, _: u32, last_exit: Option<&Exit>) {

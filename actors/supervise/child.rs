@@ -50,8 +50,20 @@ pub struct ChildSpec {
     pub name: &'static str,
     /// How long the child may take to stop when asked.
     pub stop_within: Duration,
+    /// It owns nothing that another life could not make again: when its thread is stuck, it is given
+    /// up, and a new life starts on another one. (A stuck writer may go on any time, and write.)
+    pub expendable: bool,
     /// Starts a new life of the child.
-    pub start: Box<dyn FnMut(Lifeline) -> Running>,
+    pub start: Box<dyn FnMut(Lifeline, Thread) -> Running>,
+}
+
+/// On which thread a life is to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thread {
+    /// That of the life before.
+    Kept,
+    /// Another one: the old one is stuck.
+    Fresh,
 }
 
 impl std::fmt::Debug for ChildSpec {
@@ -103,14 +115,23 @@ impl ChildSpec {
         A: Actor<Context = Context<A>> + Handler<Stop> + Handler<Fault>,
         F: FnMut(Lifeline) -> Box<dyn FnOnce() -> A + Send> + 'static,
     {
-        let arbiter = Home::new(housing);
-        let start = Box::new(move |lifeline: Lifeline| {
+        let mut home = Home::new(housing);
+        let start = Box::new(move |lifeline: Lifeline, thread: Thread| {
+            if thread == Thread::Fresh {
+                home = Home::new(housing);
+            }
             let build = make(lifeline);
-            let address = A::start_in_arbiter(&arbiter.handle(), move |_| build());
+            let address = A::start_in_arbiter(&home.handle(), move |_| build());
             link.renew(address.clone());
             Running::new(address)
         });
-        Self { name, stop_within, start }
+        Self { name, stop_within, expendable: false, start }
+    }
+
+    /// Its thread may be given up.
+    #[must_use]
+    pub fn expendable(self) -> Self {
+        Self { expendable: true, ..self }
     }
 }
 

@@ -19,10 +19,10 @@ pub mod pulse;
 pub mod restart;
 pub mod supervisor;
 
-pub use child::{ChildSpec, Fault, Running, Stop};
+pub use child::{ChildSpec, Fault, Running, Stop, Thread};
 pub use exit::{Cause, Exit};
 pub use lifeline::Lifeline;
 pub use link::Link;
 pub use pulse::Pulse;
 pub use restart::{Policy, Restarts, Verdict};
-pub use supervisor::{Inject, Outcome, Shutdown, Supervisor};
+pub use supervisor::{Inject, Outcome, Renew, Shutdown, Supervisor};

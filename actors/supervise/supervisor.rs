@@ -8,13 +8,18 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnH
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use super::child::{ChildSpec, Fault, Running, Stop};
+use super::child::{ChildSpec, Fault, Running, Stop, Thread};
 use super::exit::Exit;
 use super::lifeline::{Lifeline, Report};
 use super::pulse::Pulse;
 use super::restart::{Policy, Restarts, Verdict};
 use crate::event;
 use crate::exit_code;
+
+mod renewal;
+
+pub use renewal::Renew;
+use renewal::Renewing;
 
 /// How often pulses are looked at.
 const PULSE_CHECK_PERIOD: Duration = Duration::from_millis(500);
@@ -62,6 +67,10 @@ pub trait Observer {
     fn ready(&mut self);
     /// The ordered stop begins.
     fn stopping(&mut self, reason: &str);
+    /// A child, or the supervisor itself, begins a life with this sign of life.
+    fn born(&mut self, name: &'static str, pulse: &Pulse);
+    /// A child was stopped in order and starts anew, for this reason.
+    fn renewed(&mut self, name: &'static str, why: &str);
     /// A child is in a new state.
     fn child(&mut self, name: &'static str, state: &str, restarts: u32, last_exit: Option<&Exit>);
     /// The tree has ended.
@@ -80,6 +89,8 @@ enum State {
     Running(Life),
     /// Dead, to be started again when the timer fires.
     BackingOff,
+    /// Asked to stop, and to be started anew; the timer ends its time.
+    Renewing(Renewing),
     /// Asked to stop; the timer ends its time.
     Stopping(SpawnHandle),
     /// Gone for good.
@@ -98,6 +109,8 @@ struct Child {
     birth: u64,
     restarts: u32,
     was_ready: bool,
+    /// Its thread is stuck: the next life gets another one.
+    thread_lost: bool,
 }
 
 /// What the tree is doing.
@@ -148,6 +161,7 @@ impl Supervisor {
                 birth: 0,
                 restarts: 0,
                 was_ready: false,
+                thread_lost: false,
             })
             .collect();
         let phase = Phase::Up { announced: false };
@@ -191,7 +205,12 @@ impl Supervisor {
         let pulse = Pulse::new();
         let reports = ctx.address().recipient();
         let lifeline = Lifeline::new(name, index, child.birth, pulse.clone(), reports);
-        let running = (child.spec.start)(lifeline);
+        self.observer.born(name, &pulse);
+        let thread = match std::mem::take(&mut child.thread_lost) {
+            true => Thread::Fresh,
+            false => Thread::Kept,
+        };
+        let running = (child.spec.start)(lifeline, thread);
         child.state = State::Starting(Life { since: Instant::now(), pulse, running });
         self.show(index, "starting", None);
     }
@@ -209,6 +228,7 @@ impl Supervisor {
             other @ (State::Waiting
             | State::Running(_)
             | State::BackingOff
+            | State::Renewing(_)
             | State::Stopping(_)
             | State::Stopped) => {
                 child.state = other;
@@ -234,6 +254,9 @@ impl Supervisor {
             (Phase::Up { .. }, State::Starting(life) | State::Running(life)) => {
                 self.show(index, "dead", Some(&exit));
                 self.judge(index, &life, &exit, ctx);
+            }
+            (Phase::Up { .. }, State::Renewing(renewing)) => {
+                self.on_renewed(index, renewing, &exit, ctx);
             }
             (
                 Phase::Up { .. },
@@ -305,20 +328,17 @@ impl Supervisor {
             State::Starting(life) | State::Running(life) => {
                 life.pulse.since_last_beat() > stuck_after
             }
-            State::Waiting | State::BackingOff | State::Stopping(_) | State::Stopped => false,
+            State::Waiting
+            | State::BackingOff
+            | State::Renewing(_)
+            | State::Stopping(_)
+            | State::Stopped => false,
         });
         if let Some(index) = stuck {
-            let name = self.children[index].spec.name;
-            let limit = humantime::format_duration(stuck_after).to_string();
-            let reason = format!(
-                "actor {name} is stuck: no sign of life for {limit}; a thread cannot be killed, \
-                 so the process ends and a fresh one can start"
-            );
-            let exit = Exit::Stuck;
-            error!(event = event::ESCALATED, actor = name, exit = exit.word(), cause = %exit, "{reason}");
-            self.show(index, "stuck", Some(&exit));
-            self.children[index].state = State::Stopped;
-            self.shut_down(Outcome { code: exit_code::ESCALATED, reason: Some(reason) }, ctx);
+            if self.children[index].spec.expendable {
+                return self.abandon(index, ctx);
+            }
+            self.escalate_stuck(index, ctx);
         }
     }
 
@@ -346,6 +366,10 @@ impl Supervisor {
                     child.state = State::Stopping(timer);
                     return self.show(index, "stopping", None);
                 }
+                State::Renewing(Renewing { timer, .. }) => {
+                    child.state = State::Stopping(timer);
+                    return self.show(index, "stopping", None);
+                }
                 State::Stopping(timer) => {
                     child.state = State::Stopping(timer);
                     return;
@@ -358,6 +382,9 @@ impl Supervisor {
 
     fn out_of_time(&mut self, index: usize, ctx: &mut Context<Self>) {
         let child = &mut self.children[index];
+        if let State::Renewing(_) = child.state {
+            return self.renewal_failed(index, ctx);
+        }
         let limit = humantime::format_duration(child.spec.stop_within).to_string();
         warn!(
             event = event::STOP_TIMED_OUT,
@@ -389,7 +416,10 @@ impl Actor for Supervisor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        ctx.run_interval(PULSE_CHECK_PERIOD, |supervisor, ctx| {
+        let pulse = Pulse::new();
+        self.observer.born("supervisor", &pulse);
+        ctx.run_interval(PULSE_CHECK_PERIOD, move |supervisor, ctx| {
+            pulse.beat();
             supervisor.check_lock();
             supervisor.check_pulses(ctx);
         });
@@ -454,7 +484,11 @@ impl Handler<Inject> for Supervisor {
                 life.running.fault.do_send(inject.fault);
                 true
             }
-            State::Waiting | State::BackingOff | State::Stopping(_) | State::Stopped => false,
+            State::Waiting
+            | State::BackingOff
+            | State::Renewing(_)
+            | State::Stopping(_)
+            | State::Stopped => false,
         }
     }
 }

@@ -92,10 +92,14 @@ impl InstanceLock for Rc<()> {
 
 /// `scripts` are asked for anew in each life.
 fn open(scripts: [Rc<RefCell<Script>>; 3]) -> Theatre {
+    open_with(scripts, |spec| spec)
+}
+
+fn open_with(scripts: [Rc<RefCell<Script>>; 3], change: fn(ChildSpec) -> ChildSpec) -> Theatre {
     let links = [Link::new(), Link::new(), Link::new()];
     let specs = (0..3).map(|index| {
         let script = Rc::clone(&scripts[index]);
-        ChildSpec::of(
+        change(ChildSpec::of(
             NAMES[index],
             STOP_WITHIN[index],
             Housing::Shared,
@@ -104,7 +108,7 @@ fn open(scripts: [Rc<RefCell<Script>>; 3]) -> Theatre {
                 let script = script.borrow().clone();
                 Box::new(move || Puppet { script, lifeline })
             },
-        )
+        ))
     });
     let (seen, lock) = (Seen::default(), Rc::new(()));
     let held = Rc::downgrade(&lock);
@@ -130,6 +134,11 @@ impl Theatre {
             .send(Inject { child: child.to_owned(), fault })
             .await
             .expect("the supervisor lives")
+    }
+
+    async fn renew(&self, child: &str) -> bool {
+        let renew = Renew { child: child.to_owned(), why: "a test".to_owned() };
+        self.supervisor.send(renew).await.expect("the supervisor lives")
     }
 
     /// How long the ordered stop took.
@@ -189,6 +198,65 @@ fn a_child_whose_pulse_stands_still_ends_the_process() {
             assert!(!theatre.seen.has("second stopping"), "a stuck thread is not asked");
         });
     }
+}
+
+#[test]
+fn a_stuck_child_that_owns_nothing_is_replaced_and_the_others_do_not_notice() {
+    with_paused_time(async {
+        let script = Rc::new(RefCell::new(Script { beats: false, ..GOOD }));
+        let good = || Rc::new(RefCell::new(GOOD));
+        let theatre =
+            open_with([good(), Rc::clone(&script), good()], ChildSpec::expendable).ready().await;
+        eventually(40, "it is given up", || theatre.seen.has("second stuck")).await;
+        script.replace(GOOD);
+        eventually(5, "it lives again", || theatre.seen.times("second running").len() == 2).await;
+        assert_eq!(theatre.seen.look().exits, [("second", Exit::Stuck), ("second", Exit::Stuck)]);
+        assert_eq!(theatre.seen.times("first starting").len(), 1);
+        assert_eq!(theatre.seen.times("third starting").len(), 1);
+        tokio::time::sleep(Duration::from_secs(60)).await; // the late report of the old life is stale
+        assert_eq!(theatre.seen.times("second starting").len(), 2);
+    });
+}
+
+#[test]
+fn a_child_is_renewed_when_asked_for_and_nothing_is_counted_against_it() {
+    with_paused_time(async {
+        let theatre = with_second(GOOD).ready().await;
+        for time in 1..=20 {
+            assert!(theatre.renew("second").await);
+            eventually(1, "it lives anew", || {
+                theatre.seen.times("second running").len() == time + 1
+            })
+            .await;
+        }
+        assert_eq!(theatre.seen.times("second renewed: a test").len(), 20);
+        assert!(!theatre.seen.has("first stopping") && theatre.seen.look().outcome.is_none());
+        assert!(!theatre.renew("fourth").await, "there is none");
+    });
+}
+
+#[test]
+fn a_child_that_does_not_stop_when_it_is_to_be_renewed_is_stuck() {
+    with_paused_time(async {
+        let theatre = with_second(Script { heeds_stop: false, ..GOOD }).ready().await;
+        assert!(theatre.renew("second").await);
+        assert!(!theatre.renew("second").await, "it is under way");
+        let outcome = theatre.seen.outcome(5).await;
+        assert_eq!(outcome.code, exit_code::ESCALATED);
+        assert!(outcome.reason.is_some_and(|reason| reason.contains("second is stuck")));
+    });
+}
+
+#[test]
+fn a_stop_while_a_child_is_renewed_stops_it_for_good() {
+    with_paused_time(async {
+        let theatre = with_second(Script { heeds_stop: false, ..GOOD }).ready().await;
+        assert!(theatre.renew("second").await);
+        let (outcome, took) = theatre.shut_down().await;
+        assert_eq!(outcome.code, exit_code::OK);
+        assert!(took <= STOP_WITHIN[1] + Duration::from_millis(50), "{took:?}");
+        assert_eq!(theatre.seen.times("second starting").len(), 1);
+    });
 }
 
 #[test]

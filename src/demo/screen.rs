@@ -31,7 +31,6 @@ pub(super) struct Screen {
 
 impl Screen {
     pub(super) fn start(published: &Published, routes: Vec<Route>) -> Self {
-        published.update(|state| state.watched = true);
         let ended = Arc::new(AtomicBool::new(false));
         let (flag, published) = (Arc::clone(&ended), published.clone());
         let thread = thread::spawn(move || draw_until(&flag, &published, &routes));
