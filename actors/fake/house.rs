@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, System};
 use barograph_config::Settings;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use super::broker::FakeBroker;
@@ -21,6 +22,7 @@ use crate::published::Published;
 use crate::supervise::child::Housing;
 use crate::supervise::supervisor::{InstanceLock, Observer};
 use crate::supervise::{Exit, Fault, Inject, Outcome, Policy, Pulse, Shutdown, Supervisor};
+use crate::survey::Survey;
 use crate::tree::{self, Parts};
 
 /// Pauses are whole, and chance counts upwards.
@@ -168,6 +170,7 @@ impl House {
             journal: Box::new(move || Box::new(opener.clone()) as Box<dyn OpenJournal>),
             spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
             status: Box::new(|| Box::new(|_| {})),
+            surveyor: Box::new(|| Box::new(survey)),
             world: WORLD,
             published: published.clone(),
             housing: Housing::Shared,
@@ -206,6 +209,12 @@ impl House {
         self.supervisor.do_send(Shutdown);
         self.seen.outcome(60).await
     }
+}
+
+/// All is well outside.
+fn survey(answer: oneshot::Sender<Survey>) {
+    let read = Some(Ok(Duration::from_millis(1)));
+    let _nobody_asks = answer.send(Survey { read, ..Survey::default() });
 }
 
 /// A house needs no lock.
