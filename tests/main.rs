@@ -38,6 +38,8 @@ mod escalation;
 mod fault_sweep;
 /// `gaps` says when something may be missing, for each cause.
 mod gaps;
+/// Each check is made true by its real cause, and false again.
+mod health;
 /// Without a place to write to, the broker keeps what it can, and the rest is counted.
 mod holding;
 /// The tables are those of the design, and existing ones are taken as they are.
@@ -70,5 +72,7 @@ mod tidy;
 mod tls;
 /// `verify` finds every bit that changed in what was recorded.
 mod verify;
+/// systemd's watchdog is fed by those it watches, and by nobody else.
+mod watchdog;
 /// Statistics, events, systemd.
 mod watching;
