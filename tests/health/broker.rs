@@ -8,7 +8,7 @@ use crate::support::needs::{self, Need};
 use crate::support::network::Network;
 use crate::support::ports::free_port;
 use crate::support::proxy::Proxy;
-use crate::support::publisher::{Load, Publisher};
+use crate::support::publisher::{Load, Publisher, publish_one};
 use crate::support::recorder::{Recorder, barograph_with};
 use crate::support::scene::Scene;
 use crate::support::settings::Settings;
@@ -118,7 +118,9 @@ fn a_broker_that_flaps_is_told_of_twice() {
     let url = format!("mqtt://127.0.0.1:{}", proxy.port());
     let recorder = scene.recorder(&scene.settings().text("mqtt", "url", &url));
     for flap in 1..=20 {
-        proxy.is_used();
+        // A connection that brings nothing before it is cut looks like another client with our name.
+        publish_one(scene.broker.port(), "load/n", format!(r#"{{"n":{flap}}}"#).as_bytes(), false);
+        scene.fills_to(&recorder, "load", i64::try_from(flap).expect("small"));
         proxy.cut();
         recorder.event_number(flap + 1, "broker_connected");
     }
