@@ -1,5 +1,7 @@
 //! What the recorder promises, tested on the real tree with fake ports and paused time.
 
+/// Our own echo disturbs nothing, and a connection that delivers nothing is renewed.
+mod hearing;
 /// How the line to the broker is made again, and how little is said about it.
 mod line;
 /// Database and spool fail, alone and together; the mode says so, and recovery comes by itself.

@@ -7,6 +7,7 @@
 //! connection that the delivery came by.
 
 mod coming;
+mod hearing;
 mod leaving;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
+use self::hearing::Ears;
 use crate::account::RouteId;
 use crate::barriers::Barriers;
 use crate::batch::Batch;
@@ -90,6 +92,7 @@ pub struct Recording<B: Broker> {
     orders: Receiver<Order>,
     /// The request for the routes' subscriptions that is under way.
     subscribing: Option<u16>,
+    ears: Ears,
     /// Dropped last: its report must come after the window was left.
     lifeline: Lifeline,
 }
@@ -104,6 +107,7 @@ impl<B: Broker> Recording<B> {
             publications: Publications::new(setup.orders.clone()),
             orders: setup.orders.open(),
             subscribing: None,
+            ears: Ears::new(&setup.mqtt, &setup.published),
             setup,
             window: Some(window),
             line,
@@ -128,6 +132,7 @@ impl<B: Broker> Recording<B> {
             self.write_if_free();
             self.tell_what_is_here();
             self.watch_room();
+            self.listen();
             let may_read = self.may_read();
             let wake_at = self.wake_at();
             tokio::select! {
@@ -207,7 +212,7 @@ impl<B: Broker> Recording<B> {
             self.held = !self.window().is_half_empty();
             !self.held
         } else {
-            self.window().has_room()
+            self.window().has_room() && self.ears.have_room()
         }
     }
 
@@ -260,6 +265,7 @@ impl<B: Broker> Recording<B> {
             if !ACKNOWLEDGES_EARLY {
                 session.acknowledge(record.qos, record.packet_id);
             }
+            self.ears.acknowledged(session);
         }
         self.barriers.acknowledged(batch);
         self.send_barrier();
