@@ -88,6 +88,15 @@ pub const PAUSED: &str = "paused";
 /// A paused recorder receives again.
 pub const RESUMED: &str = "resumed";
 
+/// Something is wrong from now on.
+pub const ISSUE_APPEARED: &str = "issue_appeared";
+/// An issue became worse, or milder.
+pub const ISSUE_CHANGED: &str = "issue_changed";
+/// What was wrong is over.
+pub const ISSUE_RESOLVED: &str = "issue_resolved";
+/// Something was tried that may end an issue.
+pub const RECOVERY_ATTEMPTED: &str = "recovery_attempted";
+
 /// Every name above.
 pub const ALL: &[&str] = &[
     STARTING,
@@ -132,6 +141,10 @@ pub const ALL: &[&str] = &[
     ACTOR_RENEWED,
     PAUSED,
     RESUMED,
+    ISSUE_APPEARED,
+    ISSUE_CHANGED,
+    ISSUE_RESOLVED,
+    RECOVERY_ATTEMPTED,
 ];
 
 /// The constant that has this name: the spool gives names back as text.

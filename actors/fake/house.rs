@@ -10,18 +10,21 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, System};
 use barograph_config::Settings;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use super::broker::FakeBroker;
 use super::journal::Disk;
 use super::spool::FakeSpools;
 use crate::delivery::UnixMillis;
+use crate::health::ServiceManager;
 use crate::orders::Orders;
 use crate::ports::{OpenJournal, OpenSpool, World};
 use crate::published::Published;
 use crate::supervise::child::Housing;
 use crate::supervise::supervisor::{InstanceLock, Observer};
 use crate::supervise::{Exit, Fault, Inject, Outcome, Policy, Pulse, Shutdown, Supervisor};
+use crate::survey::Survey;
 use crate::tree::{self, Parts};
 
 /// Pauses are whole, and chance counts upwards.
@@ -138,6 +141,8 @@ impl Observer for Seen {
         }
     }
 
+    fn lock_lost(&mut self, _: &str) {}
+
     fn ended(&mut self, outcome: &Outcome) {
         self.0.borrow_mut().outcome = Some(outcome.clone());
     }
@@ -170,7 +175,8 @@ impl House {
             broker: broker.clone(),
             journal: Box::new(move || Box::new(opener.clone()) as Box<dyn OpenJournal>),
             spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
-            status: Box::new(|| Box::new(|_| {})),
+            manager: Box::new(|| Box::new(NoManager)),
+            surveyor: Box::new(|| Box::new(survey)),
             world: WORLD,
             published: published.clone(),
             orders: orders.clone(),
@@ -217,6 +223,20 @@ impl House {
         self.supervisor.do_send(Shutdown);
         self.seen.outcome(60).await
     }
+}
+
+/// Nobody watches over a house.
+struct NoManager;
+
+impl ServiceManager for NoManager {
+    fn status(&mut self, _: &str) {}
+    fn alive(&mut self) {}
+}
+
+/// All is well outside.
+fn survey(answer: oneshot::Sender<Survey>) {
+    let read = Some(Ok(Duration::from_millis(1)));
+    let _nobody_asks = answer.send(Survey { read, ..Survey::default() });
 }
 
 /// A house needs no lock.
