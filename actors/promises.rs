@@ -6,6 +6,8 @@ mod hearing;
 mod line;
 /// Database and spool fail, alone and together; the mode says so, and recovery comes by itself.
 mod modes;
+/// A pause loses nothing, and lasts until it is ended.
+mod pausing;
 /// What others publish through the session is told of, and last words are said again.
 mod publishing;
 /// One actor dies, the others live on; too many deaths end the process.

@@ -6,6 +6,7 @@ use barograph_config::Qos;
 use tracing::{info, warn};
 
 use super::Recording;
+use super::pausing::Pause;
 use crate::barriers::Barriers;
 use crate::batch::Opening;
 use crate::broker_news as news;
@@ -70,6 +71,8 @@ impl<B: Broker> Recording<B> {
         self.setup.published.update(|state| state.connection = Connection::Up(at));
         self.setup.health.tell(ConnectionChanged { down: None });
         self.setup.published.remember(Note::gap_closed(GapCause::BrokerUnreachable, None, at));
+        self.pause = Pause::None;
+        self.end_pause();
         self.said.clear();
         self.barriers = Barriers::default();
         self.settling = None;
@@ -89,7 +92,13 @@ impl<B: Broker> Recording<B> {
         }
         let at = (self.setup.world.now)();
         let message = down.message.clone();
-        news::unreachable_from(&self.setup.published, at, &down);
+        if matches!(self.pause, Pause::Over) {
+            self.pause = Pause::None;
+            self.end_pause();
+            news::gap_from(&self.setup.published, at, &down);
+        } else {
+            news::unreachable_from(&self.setup.published, at, &down);
+        }
         self.setup.published.update(|state| {
             let since = match state.connection {
                 Connection::Down(since, _) => since,

@@ -71,6 +71,11 @@ impl Ears {
         }
     }
 
+    /// Whether every echo is acknowledged.
+    pub(super) fn answered_all(&self) -> bool {
+        self.turns.is_empty()
+    }
+
     /// Whether more may be taken in.
     pub(super) fn have_room(&self) -> bool {
         !self.turns.is_full()
@@ -94,6 +99,9 @@ impl<B: Broker> Recording<B> {
 
     /// Sends an echo when it is due, and judges by what came.
     pub(super) fn listen(&mut self) {
+        if self.pause.rests() {
+            return;
+        }
         let now = Instant::now();
         let waits = !self.window().is_empty() || !self.ears.turns.is_empty();
         let held_back = waits || self.held || !self.window().has_room();
