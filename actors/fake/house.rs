@@ -18,6 +18,7 @@ use super::journal::Disk;
 use super::spool::FakeSpools;
 use crate::delivery::UnixMillis;
 use crate::health::ServiceManager;
+use crate::orders::Orders;
 use crate::ports::{OpenJournal, OpenSpool, World};
 use crate::published::Published;
 use crate::supervise::child::Housing;
@@ -156,6 +157,7 @@ pub(crate) struct House {
     pub(crate) broker: FakeBroker,
     pub(crate) disk: Disk,
     pub(crate) published: Published,
+    pub(crate) orders: Orders,
     pub(crate) seen: Seen,
     pub(crate) supervisor: Addr<Supervisor>,
 }
@@ -164,6 +166,7 @@ impl House {
     /// One process of the recorder over a broker and a disk that may have known another.
     pub(crate) fn start(broker: &FakeBroker, settings: Settings) -> Self {
         let (disk, published, seen) = (broker.disk.clone(), Published::default(), Seen::default());
+        let orders = Orders::default();
         let (opener, spools) = (disk.clone(), FakeSpools(disk.clone()));
         let policy = Policy::from(&settings.supervisor);
         let stuck_after = settings.supervisor.stuck_after;
@@ -176,6 +179,7 @@ impl House {
             surveyor: Box::new(|| Box::new(survey)),
             world: WORLD,
             published: published.clone(),
+            orders: orders.clone(),
             housing: Housing::Shared,
         });
         let observer = Box::new(seen.clone());
@@ -187,7 +191,14 @@ impl House {
             observer,
             Box::new(NoLock),
         );
-        Self { broker: broker.clone(), disk, published, seen, supervisor: supervisor.start() }
+        Self {
+            broker: broker.clone(),
+            disk,
+            published,
+            orders,
+            seen,
+            supervisor: supervisor.start(),
+        }
     }
 
     /// A recorder with nothing before it, ready.

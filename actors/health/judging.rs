@@ -44,7 +44,9 @@ impl HealthActor {
             let told = format!("{sentence}. What to do: {hint}");
             match severity {
                 Severity::Warning => warn!(event = name, id, severity = severity.word(), "{told}"),
-                Severity::Critical => error!(event = name, id, severity = severity.word(), "{told}"),
+                Severity::Critical => {
+                    error!(event = name, id, severity = severity.word(), "{told}")
+                }
             }
             self.setup.published.note(name, now.wall, format!("{id} ({severity}): {told}"));
         };
