@@ -85,6 +85,12 @@ pub const ACTOR_RENEWED: &str = "actor_renewed";
 pub const PAUSED: &str = "paused";
 /// A paused recorder receives again.
 pub const RESUMED: &str = "resumed";
+/// A channel took an alert.
+pub const ALERT_SENT: &str = "alert_sent";
+/// A channel does not take alerts; said once for each cause.
+pub const ALERT_FAILED: &str = "alert_failed";
+/// A channel that failed takes alerts again.
+pub const ALERT_RECOVERED: &str = "alert_recovered";
 
 /// Every name above.
 pub const ALL: &[&str] = &[
@@ -129,6 +135,9 @@ pub const ALL: &[&str] = &[
     ACTOR_RENEWED,
     PAUSED,
     RESUMED,
+    ALERT_SENT,
+    ALERT_FAILED,
+    ALERT_RECOVERED,
 ];
 
 /// The constant that has this name: the spool gives names back as text.

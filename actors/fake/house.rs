@@ -24,7 +24,7 @@ use crate::supervise::{Exit, Fault, Inject, Outcome, Policy, Pulse, Shutdown, Su
 use crate::tree::{self, Parts};
 
 /// Pauses are whole, and chance counts upwards.
-pub(crate) const WORLD: World = World { now, jitter: || 1.0, random };
+pub(crate) const WORLD: World = World { now, jitter: || 1.0, random, minute_of_day: || 720 };
 
 /// The wall clock agrees with the steady one.
 fn now() -> UnixMillis {
