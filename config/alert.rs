@@ -1,5 +1,6 @@
 //! `[[alert]]`: who is told when something is wrong, how soon, and on which way.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::settings::Secret;
@@ -23,6 +24,8 @@ pub struct Alert {
     pub max_per_hour: u32,
     /// How long one attempt to deliver a message may take; default 10 s.
     pub timeout: Duration,
+    /// Trust only the authorities of this file (PEM) when the other side is reached by TLS; default: the system's.
+    pub ca_file: Option<PathBuf>,
     /// The way.
     pub channel: Channel,
 }
@@ -138,13 +141,21 @@ impl ChannelKind {
     /// The keys of the table that only some types have, and this is one of them.
     pub(crate) fn keys(self) -> &'static [&'static str] {
         match self {
-            Self::Webhook => &["url", "url_file", "headers", "secret", "secret_file"],
-            Self::Slack | Self::Discord => &["url", "url_file"],
-            Self::Ntfy => &["url", "url_file", "token", "token_file"],
-            Self::Telegram => &["url", "token", "token_file", "chat_id"],
-            Self::Email => {
-                &["host", "port", "tls", "username", "password", "password_file", "from", "to"]
-            }
+            Self::Webhook => &["url", "url_file", "headers", "secret", "secret_file", "ca_file"],
+            Self::Slack | Self::Discord => &["url", "url_file", "ca_file"],
+            Self::Ntfy => &["url", "url_file", "token", "token_file", "ca_file"],
+            Self::Telegram => &["url", "token", "token_file", "chat_id", "ca_file"],
+            Self::Email => &[
+                "host",
+                "port",
+                "tls",
+                "username",
+                "password",
+                "password_file",
+                "from",
+                "to",
+                "ca_file",
+            ],
             Self::Mqtt => &["topic", "discovery", "discovery_prefix"],
             Self::Command => &["argv"],
         }

@@ -28,6 +28,7 @@ fn alert() -> Alert {
         resolved: true,
         max_per_hour: 20,
         timeout: 10 * SECOND,
+        ca_file: None,
         channel: Channel::Slack { url: Secret::new("https://x") },
     }
 }
