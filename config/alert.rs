@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::http_url;
 use crate::settings::Secret;
 
 /// `[[alert]]`: one way on which a person hears of issues.
@@ -108,6 +109,22 @@ impl Channel {
     /// The word the settings file uses for it.
     pub fn word(&self) -> &'static str {
         self.kind().as_str()
+    }
+
+    /// Where it goes, as far as that is no secret: a person must recognise it in a list and in an error.
+    pub fn destination(&self) -> String {
+        match self {
+            Self::Webhook { url, .. }
+            | Self::Slack { url }
+            | Self::Discord { url }
+            | Self::Ntfy { url, .. } => http_url::print(url.expose()),
+            Self::Telegram { url, chat_id, .. } => format!("{url}, chat {chat_id}"),
+            Self::Email(email) => {
+                format!("{} by {}:{}", email.to.join(", "), email.host, email.port)
+            }
+            Self::Mqtt { topic, .. } => topic.clone(),
+            Self::Command { argv } => argv.first().cloned().unwrap_or_default(),
+        }
     }
 
     pub(crate) fn kind(&self) -> ChannelKind {

@@ -121,6 +121,7 @@ const ALERTS: &[Change] = &[
     ("alert.resolved", Part::Alerts, |s| s.alerts[0].resolved = false),
     ("alert.max_per_hour", Part::Alerts, |s| s.alerts[0].max_per_hour = 1),
     ("alert.timeout", Part::Alerts, |s| s.alerts[0].timeout = DAY),
+    ("alert.ca_file", Part::Alerts, |s| s.alerts[0].ca_file = Some("/x.pem".into())),
     ("alert.url", Part::Alerts, |s| {
         let Channel::Webhook { url, .. } = channel(s, "webhook") else { panic!() };
         *url = Secret::new("https://hooks.example/another");

@@ -19,6 +19,6 @@ fn random() -> i64 {
 }
 
 fn minute_of_day() -> u16 {
-    let now = jiff::Zoned::now();
+    let now = jiff::tz::TimeZone::system().to_datetime(jiff::Timestamp::now());
     u16::try_from(i32::from(now.hour()) * 60 + i32::from(now.minute())).unwrap_or(0)
 }

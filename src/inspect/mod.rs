@@ -7,7 +7,7 @@ pub mod args;
 pub mod gaps;
 pub mod quarantine;
 mod replay;
-mod text;
+pub(crate) mod text;
 mod time;
 pub mod verify;
 
