@@ -81,6 +81,7 @@ fn mqtt(hostname: &str) -> Mqtt {
         client_auth: None,
         watch_drops: true,
         echo: true,
+        echo_interval: Duration::from_secs(60),
     }
 }
 

@@ -155,6 +155,7 @@ pub(crate) const MQTT: Table = Table {
         key("client_key", Wants::Path, r#""/etc/barograph/client.key""#),
         key("watch_drops", Wants::Flag, "true"),
         key("echo", Wants::Flag, "true"),
+        key("echo_interval", millis(1000, HOUR * 1000), r#""60s""#),
     ],
 };
 

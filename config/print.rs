@@ -64,6 +64,7 @@ fn mqtt(page: &mut Page, mqtt: &Mqtt) {
     page.path("client_key", auth.map(|auth| auth.key_file.as_path()));
     page.raw("watch_drops", &mqtt.watch_drops);
     page.raw("echo", &mqtt.echo);
+    page.duration("echo_interval", mqtt.echo_interval);
 }
 
 fn database(page: &mut Page, database: &Database) {
