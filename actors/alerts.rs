@@ -4,6 +4,7 @@
 //! A desk outlives the `HealthActor` that looks at it: what was told must not be told again because
 //! somebody restarted.
 
+pub mod beacon;
 pub mod courier;
 mod desk;
 #[cfg(test)]
@@ -16,10 +17,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use barograph_config::{Alert, Channel};
 use tracing::{info, warn};
 
+use self::beacon::Beacon;
 use self::courier::{Courier, Outcome};
 use self::desk::{Desk, Said, View};
 use crate::event;
 use crate::issue::Finding;
+use crate::orders::Orders;
 use crate::ports::World;
 use crate::published::Published;
 use crate::watch::Moment;
@@ -30,23 +33,38 @@ pub struct Alerts(Arc<Mutex<Office>>);
 
 struct Office {
     desks: Vec<Desk>,
+    beacon: Option<Beacon>,
     courier: Box<dyn Courier>,
+    orders: Orders,
     recorder: String,
 }
 
 impl Alerts {
-    /// A desk for each channel that messages go to. (Type `mqtt` has a state and no messages.)
-    /// `recorder` is the name that people see.
-    pub fn new(alerts: &[Alert], recorder: &str, courier: Box<dyn Courier>) -> Self {
+    /// A desk for each channel that messages go to, and a beacon for type `mqtt`, which has a state
+    /// and no messages. `recorder` is the name that people see.
+    pub fn new(
+        alerts: &[Alert],
+        recorder: &str,
+        courier: Box<dyn Courier>,
+        orders: Orders,
+    ) -> Self {
+        let beacon = alerts.iter().find_map(|alert| Beacon::new(alert, recorder));
         let desks =
             alerts.iter().filter(has_messages).map(|alert| Desk::new(Arc::new(alert.clone())));
-        let office = Office { desks: desks.collect(), courier, recorder: recorder.to_owned() };
+        let office = Office {
+            desks: desks.collect(),
+            beacon,
+            courier,
+            orders,
+            recorder: recorder.to_owned(),
+        };
         Self(Arc::new(Mutex::new(office)))
     }
 
     /// Other settings. What was told stays told, where the channel keeps its name.
     pub fn set(&self, alerts: &[Alert], now: Moment) {
         let mut office = self.office();
+        office.renew_beacon(alerts);
         let mut old = std::mem::take(&mut office.desks);
         office.desks = alerts
             .iter()
@@ -68,22 +86,19 @@ impl Alerts {
     /// Looks at the issues, and tells what is due; never waits. To be called at least once a second.
     pub fn look(&self, published: &Published, now: Moment, world: World) {
         let mut office = self.office();
-        if office.desks.is_empty() {
+        let Office { desks, beacon, courier, orders, recorder } = &mut *office;
+        if let Some(beacon) = beacon {
+            beacon.look(&published.snapshot(), now, orders);
+        }
+        if desks.is_empty() {
             return;
         }
-        let Office { desks, courier, recorder } = &mut *office;
         for outcome in courier.outcomes() {
             hear(desks, &outcome, published, now, world);
         }
-        let issues = published.issues();
+        let (issues, minute) = (published.issues(), (world.minute_of_day)());
         for desk in desks {
-            let view = View {
-                now,
-                minute: (world.minute_of_day)(),
-                issues: &issues,
-                recorder,
-                random: (world.random)(),
-            };
+            let view = View { now, minute, issues: &issues, recorder, random: (world.random)() };
             let (parcel, said) = desk.look(&view);
             said.iter().for_each(|said| say(desk, said, published, now));
             let Some(parcel) = parcel else { continue };
@@ -98,12 +113,26 @@ impl Alerts {
 
     /// The channels that fail.
     pub fn findings(&self) -> Vec<Finding> {
-        self.office().desks.iter().filter_map(Desk::finding).collect()
+        let office = self.office();
+        let beacon = office.beacon.iter().filter_map(Beacon::finding);
+        office.desks.iter().filter_map(Desk::finding).chain(beacon).collect()
     }
 
     /// A panic under the lock leaves at worst one alert told twice.
     fn office(&self) -> MutexGuard<'_, Office> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Office {
+    fn renew_beacon(&mut self, alerts: &[Alert]) {
+        let new = alerts.iter().find_map(|alert| Beacon::new(alert, &self.recorder));
+        match (&self.beacon, &new) {
+            (Some(old), Some(new)) if old.is_like(new) => return,
+            (Some(old), next) => old.leave(&self.orders, next.as_ref()),
+            (None, _) => {}
+        }
+        self.beacon = new;
     }
 }
 

@@ -85,6 +85,14 @@ pub const ACTOR_RENEWED: &str = "actor_renewed";
 pub const PAUSED: &str = "paused";
 /// A paused recorder receives again.
 pub const RESUMED: &str = "resumed";
+/// Something is wrong from now on.
+pub const ISSUE_APPEARED: &str = "issue_appeared";
+/// An issue became worse, or milder.
+pub const ISSUE_CHANGED: &str = "issue_changed";
+/// What was wrong is over.
+pub const ISSUE_RESOLVED: &str = "issue_resolved";
+/// Something was tried that may end an issue.
+pub const RECOVERY_ATTEMPTED: &str = "recovery_attempted";
 /// A channel took an alert.
 pub const ALERT_SENT: &str = "alert_sent";
 /// A channel does not take alerts; said once for each cause.
@@ -135,6 +143,10 @@ pub const ALL: &[&str] = &[
     ACTOR_RENEWED,
     PAUSED,
     RESUMED,
+    ISSUE_APPEARED,
+    ISSUE_CHANGED,
+    ISSUE_RESOLVED,
+    RECOVERY_ATTEMPTED,
     ALERT_SENT,
     ALERT_FAILED,
     ALERT_RECOVERED,

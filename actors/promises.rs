@@ -1,5 +1,7 @@
 //! What the recorder promises, tested on the real tree with fake ports and paused time.
 
+/// An issue is told, once, whoever dies; a channel that fails is told by another.
+mod alerts;
 /// How the line to the broker is made again, and how little is said about it.
 mod line;
 /// Database and spool fail, alone and together; the mode says so, and recovery comes by itself.

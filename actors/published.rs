@@ -11,6 +11,7 @@ use crate::batch::Value;
 use crate::delivery::UnixMillis;
 use crate::feed::Feeds;
 use crate::issue::{Issue, Standing};
+use crate::issues::Memory;
 use crate::mode::Mode;
 use crate::note::{Event, Note};
 use crate::supervise::Pulse;
@@ -85,6 +86,8 @@ pub struct State {
     pub latest: BTreeMap<RouteId, (UnixMillis, Vec<Value>)>,
     /// What is wrong now, the worst first.
     pub issues: Vec<Issue>,
+    /// Since when the instance's lock keeps nobody out any more, and why.
+    pub lock_lost: Option<(UnixMillis, String)>,
     /// Since when a person has paused the recorder.
     pub paused: Option<UnixMillis>,
 }
@@ -122,6 +125,8 @@ pub struct Published {
     /// The signs of life of those that run, by name; the supervisor's too.
     pulses: Arc<Mutex<BTreeMap<&'static str, Pulse>>>,
     feeds: Feeds,
+    /// What the judge remembers from life to life.
+    memory: Arc<Mutex<Option<Memory>>>,
 }
 
 impl Published {
@@ -161,7 +166,12 @@ impl Published {
 
     /// Changes the state.
     pub fn update(&self, change: impl FnOnce(&mut State)) {
-        change(&mut lock(&self.state));
+        self.change(change);
+    }
+
+    /// Changes the state, and gives what that says.
+    pub fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut lock(&self.state))
     }
 
     /// A copy of the state.
@@ -228,6 +238,16 @@ impl Published {
     /// The sign of life of each, by name.
     pub fn pulses(&self) -> BTreeMap<&'static str, Pulse> {
         lock(&self.pulses).clone()
+    }
+
+    /// What the judge's life before remembered.
+    pub fn memory(&self) -> Option<Memory> {
+        lock(&self.memory).clone()
+    }
+
+    /// What the judge must know in its next life.
+    pub fn remember_judgement(&self, memory: Memory) {
+        *lock(&self.memory) = Some(memory);
     }
 
     /// When what was last seen.

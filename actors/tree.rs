@@ -7,6 +7,7 @@ use std::time::Duration;
 use barograph_config::Settings;
 use tokio::time::Instant;
 
+use crate::alerts::Alerts;
 use crate::db_writer::{self, DbWriterActor};
 use crate::health::{self, HealthActor, TellStatus};
 use crate::mode::Limits;
@@ -19,6 +20,7 @@ use crate::route::Router;
 use crate::stats::{self, StatsActor};
 use crate::supervise::child::Housing;
 use crate::supervise::{ChildSpec, Link};
+use crate::survey::Surveyor;
 use crate::window::Estate;
 
 /// The only writer to the database.
@@ -49,34 +51,29 @@ pub struct Parts<B: Broker> {
     pub spool: Box<dyn FnMut() -> Box<dyn OpenSpool>>,
     /// Makes ways to the service manager, one for each life of the judge.
     pub status: Box<dyn FnMut() -> TellStatus>,
+    /// Makes those who look at the world outside, likewise.
+    pub surveyor: Box<dyn FnMut() -> Surveyor>,
     /// Time and chance.
     pub world: World,
     /// What everyone may see.
     pub published: Published,
     /// Where others ask the broker session for something.
     pub orders: Orders,
+    /// Who tells people of issues.
+    pub alerts: Alerts,
     /// Where the children live.
     pub housing: Housing,
 }
 
 /// The children of the tree.
 pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
-    let Parts {
-        settings,
-        broker,
-        mut journal,
-        mut spool,
-        mut status,
-        world,
-        published,
-        orders,
-        housing,
-    } = parts;
+    let Parts { settings, broker, mut journal, mut spool, .. } = parts;
+    let Parts { mut status, mut surveyor, world, published, orders, alerts, housing, .. } = parts;
     published.update(|state| {
         state.started = Some((world.now)());
         state.spool_unseen = true;
     });
-    let router = Arc::new(Router::new(settings.routes));
+    let router = Arc::new(Router::new(settings.routes.clone()));
     let (writer, health, stats) = (Link::new(), Link::new(), Link::new());
 
     let writer_setup = db_writer::Setup {
@@ -92,6 +89,8 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         published: published.clone(),
         world,
         limits: Limits::from(&settings.health),
+        settings: Arc::new(settings.clone()),
+        alerts,
     };
     let stats_setup = stats::Setup {
         router: Arc::clone(&router),
@@ -116,8 +115,8 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
             Box::new(move || DbWriterActor::new(journal, spool, setup, lifeline))
         }),
         ChildSpec::of(HEALTH, OBSERVER_STOPS_WITHIN, housing, health, move |lifeline| {
-            let (setup, tell) = (health_setup.clone(), status());
-            Box::new(move || HealthActor::new(setup, tell, lifeline))
+            let (setup, tell, surveyor) = (health_setup.clone(), status(), surveyor());
+            Box::new(move || HealthActor::new(setup, tell, surveyor, lifeline))
         })
         .expendable(),
         ChildSpec::of(STATS, OBSERVER_STOPS_WITHIN, housing, stats, move |lifeline| {

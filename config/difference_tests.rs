@@ -55,6 +55,7 @@ const SECTIONS: &[Change] = &[
     }),
     ("mqtt.watch_drops", Part::Mqtt, |s| s.mqtt.watch_drops = false),
     ("mqtt.echo", Part::Mqtt, |s| s.mqtt.echo = false),
+    ("mqtt.echo_interval", Part::Mqtt, |s| s.mqtt.echo_interval = DAY),
     ("database.path", Part::DatabasePath, |s| s.database.path = "x".into()),
     ("database.busy_timeout", Part::Database, |s| s.database.busy_timeout = DAY),
     ("database.commit_interval", Part::Database, |s| s.database.commit_interval = DAY),

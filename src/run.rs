@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use actix::{Actor, System};
 use barograph_actors::account::{Account, Sums};
+use barograph_actors::alerts::Alerts;
+use barograph_actors::alerts::beacon::last_will;
 use barograph_actors::health;
 use barograph_actors::orders::Orders;
 use barograph_actors::ports::{OpenJournal, OpenSpool};
@@ -21,6 +23,7 @@ use barograph_actors::{event, exit_code};
 use barograph_config::{Settings, Synchronous};
 use tracing::{info, warn};
 
+use crate::alerts::Threads;
 use crate::lock::{Lock, LockError, Locks, database_lock_path};
 use crate::mqtt::MqttBroker;
 use crate::paths::real_path;
@@ -157,14 +160,23 @@ fn supervisor(
         world: world::REAL,
         wrecks: Wrecks::default(),
     };
+    let broker = MqttBroker::new(settings.mqtt.clone(), world::now);
+    let broker = match last_will(&settings.alerts) {
+        Some(will) => broker.with_will(will),
+        None => broker,
+    };
+    let courier = Box::new(Threads::default());
+    let alerts = Alerts::new(&settings.alerts, &settings.mqtt.client_id, courier, orders.clone());
     let parts = Parts {
-        broker: MqttBroker::new(settings.mqtt.clone(), world::now),
+        broker,
         settings,
         journal: Box::new(move || Box::new(opener.clone()) as Box<dyn OpenJournal>),
         spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
         status: Box::new(|| Box::new(systemd::status)),
+        surveyor: Box::new(|| Box::new(|_| {})),
         world: world::REAL,
         published: published.clone(),
+        alerts,
         orders,
         housing: Housing::OwnThreads,
     };

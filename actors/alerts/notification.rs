@@ -275,7 +275,8 @@ fn plural(count: usize, word: &str) -> String {
     if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
 }
 
-fn rfc3339(at: UnixMillis) -> String {
+/// As programs read it.
+pub(crate) fn rfc3339(at: UnixMillis) -> String {
     at.to_string().replace(' ', "T") + "Z"
 }
 

@@ -10,11 +10,14 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, System};
 use barograph_config::Settings;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use super::broker::FakeBroker;
 use super::journal::Disk;
+use super::post::Post;
 use super::spool::FakeSpools;
+use crate::alerts::Alerts;
 use crate::delivery::UnixMillis;
 use crate::orders::Orders;
 use crate::ports::{OpenJournal, OpenSpool, World};
@@ -22,6 +25,7 @@ use crate::published::Published;
 use crate::supervise::child::Housing;
 use crate::supervise::supervisor::{InstanceLock, Observer};
 use crate::supervise::{Exit, Fault, Inject, Outcome, Policy, Pulse, Shutdown, Supervisor};
+use crate::survey::Survey;
 use crate::tree::{self, Parts};
 
 /// Pauses are whole, and chance counts upwards.
@@ -153,6 +157,7 @@ pub(crate) struct House {
     pub(crate) disk: Disk,
     pub(crate) published: Published,
     pub(crate) orders: Orders,
+    pub(crate) post: Post,
     pub(crate) seen: Seen,
     pub(crate) supervisor: Addr<Supervisor>,
 }
@@ -161,7 +166,8 @@ impl House {
     /// One process of the recorder over a broker and a disk that may have known another.
     pub(crate) fn start(broker: &FakeBroker, settings: Settings) -> Self {
         let (disk, published, seen) = (broker.disk.clone(), Published::default(), Seen::default());
-        let orders = Orders::default();
+        let (orders, post) = (Orders::default(), Post::default());
+        let alerts = settings.alerts.clone();
         let (opener, spools) = (disk.clone(), FakeSpools(disk.clone()));
         let policy = Policy::from(&settings.supervisor);
         let stuck_after = settings.supervisor.stuck_after;
@@ -171,8 +177,10 @@ impl House {
             journal: Box::new(move || Box::new(opener.clone()) as Box<dyn OpenJournal>),
             spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
             status: Box::new(|| Box::new(|_| {})),
+            surveyor: Box::new(|| Box::new(survey)),
             world: WORLD,
             published: published.clone(),
+            alerts: Alerts::new(&alerts, "attic", Box::new(post.clone()), orders.clone()),
             orders: orders.clone(),
             housing: Housing::Shared,
         });
@@ -190,6 +198,7 @@ impl House {
             disk,
             published,
             orders,
+            post,
             seen,
             supervisor: supervisor.start(),
         }
@@ -217,6 +226,12 @@ impl House {
         self.supervisor.do_send(Shutdown);
         self.seen.outcome(60).await
     }
+}
+
+/// All is well outside.
+fn survey(answer: oneshot::Sender<Survey>) {
+    let read = Some(Ok(Duration::from_millis(1)));
+    let _nobody_asks = answer.send(Survey { read, ..Survey::default() });
 }
 
 /// A house needs no lock.
