@@ -15,17 +15,19 @@ use crate::db_writer::{
     DbWriterActor, Decided, Drained, Place, ProbeFailed, WriteFailed, WriteSucceeded,
 };
 use crate::event;
-use crate::issues::Memory;
+use crate::issues::{Look, Memory};
 use crate::mode::{Heard, Limits, Mode};
 use crate::ports::{World, WriteCause};
-use crate::published::Published;
+use crate::published::{Published, State};
 use crate::route::Router;
 use crate::supervise::{Fault, Lifeline, Link, Stop};
 use crate::survey::{Outside, Surveyor};
 use crate::watch::Moment;
 
 mod judging;
+mod recovering;
 mod sentence;
+mod watchdog;
 mod watching;
 
 pub(crate) use sentence::mode_sentence;
@@ -45,8 +47,14 @@ impl Message for ConnectionChanged {
     type Result = ();
 }
 
-/// Tells the service manager how the recorder is (systemd's `STATUS=`).
-pub type TellStatus = Box<dyn FnMut(&str) + Send>;
+/// The service manager, as the judge speaks to it.
+pub trait ServiceManager: Send {
+    /// How the recorder is, in one sentence (systemd's `STATUS=`).
+    fn status(&mut self, sentence: &str);
+
+    /// The recorder lives (systemd's `WATCHDOG=1`); said more often than it need be told.
+    fn alive(&mut self);
+}
 
 /// What the judging needs.
 #[derive(Debug, Clone)]
@@ -70,7 +78,7 @@ pub struct Setup {
 /// Judges how the recorder is.
 pub struct HealthActor {
     setup: Setup,
-    tell_status: TellStatus,
+    manager: Box<dyn ServiceManager>,
     told: String,
     surveyor: Surveyor,
     outside: Outside,
@@ -94,7 +102,7 @@ impl HealthActor {
     /// A new life. What it must remember is in published state.
     pub fn new(
         setup: Setup,
-        tell_status: TellStatus,
+        manager: Box<dyn ServiceManager>,
         surveyor: Surveyor,
         lifeline: Lifeline,
     ) -> Self {
@@ -102,7 +110,7 @@ impl HealthActor {
         let memory = setup.published.memory().unwrap_or_else(|| Memory::new(&setup.router));
         Self {
             setup,
-            tell_status,
+            manager,
             told: String::new(),
             surveyor,
             outside: Outside::default(),
@@ -117,6 +125,18 @@ impl HealthActor {
 
     fn now(&self) -> Moment {
         Moment { wall: (self.setup.world.now)(), steady: Instant::now() }
+    }
+
+    fn look<'a>(&'a self, state: &'a State) -> Look<'a> {
+        Look {
+            now: self.now(),
+            state,
+            published: &self.setup.published,
+            router: &self.setup.router,
+            settings: &self.setup.settings,
+            outside: &self.outside,
+            memory: &self.memory,
+        }
     }
 
     fn hear(&mut self, heard: Heard) {
@@ -172,6 +192,7 @@ impl Actor for HealthActor {
             health.judge();
             let setup = &health.setup;
             setup.alerts.look(&setup.published, health.now(), setup.world);
+            health.feed_the_watchdog();
         });
         self.judge();
         self.lifeline.ready();

@@ -26,6 +26,7 @@ use crate::route::Router;
 use crate::survey::Outside;
 use crate::watch::Moment;
 
+pub(crate) use actors::without_pulse;
 pub use book::{Changes, IssueBook};
 pub(crate) use database::needs_reopening;
 pub use memory::Memory;
@@ -107,4 +108,4 @@ fn bytes(n: u64) -> String {
 }
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::alerts::Alerts;
 use crate::db_writer::{self, DbWriterActor};
-use crate::health::{self, HealthActor, TellStatus};
+use crate::health::{self, HealthActor, ServiceManager};
 use crate::mode::Limits;
 use crate::mqtt::MqttActor;
 use crate::orders::Orders;
@@ -50,7 +50,7 @@ pub struct Parts<B: Broker> {
     /// Makes openers of the spool, likewise.
     pub spool: Box<dyn FnMut() -> Box<dyn OpenSpool>>,
     /// Makes ways to the service manager, one for each life of the judge.
-    pub status: Box<dyn FnMut() -> TellStatus>,
+    pub manager: Box<dyn FnMut() -> Box<dyn ServiceManager>>,
     /// Makes those who look at the world outside, likewise.
     pub surveyor: Box<dyn FnMut() -> Surveyor>,
     /// Time and chance.
@@ -68,7 +68,7 @@ pub struct Parts<B: Broker> {
 /// The children of the tree.
 pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
     let Parts { settings, broker, mut journal, mut spool, .. } = parts;
-    let Parts { mut status, mut surveyor, world, published, orders, alerts, housing, .. } = parts;
+    let Parts { mut manager, mut surveyor, world, published, orders, alerts, housing, .. } = parts;
     published.update(|state| {
         state.started = Some((world.now)());
         state.spool_unseen = true;
@@ -115,8 +115,8 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
             Box::new(move || DbWriterActor::new(journal, spool, setup, lifeline))
         }),
         ChildSpec::of(HEALTH, OBSERVER_STOPS_WITHIN, housing, health, move |lifeline| {
-            let (setup, tell, surveyor) = (health_setup.clone(), status(), surveyor());
-            Box::new(move || HealthActor::new(setup, tell, surveyor, lifeline))
+            let (setup, manager, surveyor) = (health_setup.clone(), manager(), surveyor());
+            Box::new(move || HealthActor::new(setup, manager, surveyor, lifeline))
         })
         .expendable(),
         ChildSpec::of(STATS, OBSERVER_STOPS_WITHIN, housing, stats, move |lifeline| {

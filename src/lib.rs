@@ -17,6 +17,7 @@ pub mod run;
 pub mod signals;
 pub mod simulate;
 pub mod store;
+pub mod survey;
 pub mod systemd;
 pub mod world;
 

@@ -4,6 +4,7 @@
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Actor, System};
 use barograph_actors::account::{Account, Sums};
@@ -27,9 +28,12 @@ use crate::alerts::Threads;
 use crate::lock::{Lock, LockError, Locks, database_lock_path};
 use crate::mqtt::MqttBroker;
 use crate::paths::real_path;
-use crate::signals::Signals;
+use crate::signals::{STOP_WITHIN, Signals};
 use crate::store::{Opener, Spools, Wrecks};
-use crate::{fault_socket, systemd, world};
+use crate::{fault_socket, survey, systemd, world};
+
+/// A start that takes longer than a child may take is said to systemd with so much to spare.
+const START_SLACK: Duration = Duration::from_secs(5);
 
 /// What a run needs besides the settings.
 #[derive(Debug, Default)]
@@ -145,13 +149,15 @@ fn supervisor(
 ) -> Supervisor {
     let policy = Policy::from(&settings.supervisor);
     let stuck_after = settings.supervisor.stuck_after;
+    let wrecks = Wrecks::default();
     let opener = Opener {
         database: settings.database.clone(),
         quarantine: settings.quarantine.clone(),
         routes: settings.routes.clone(),
         world: world::REAL,
-        wrecks: Wrecks::default(),
+        wrecks: wrecks.clone(),
     };
+    let seen = settings.clone();
     let spools = Spools {
         settings: settings.spool.clone(),
         database: settings.database.path.clone(),
@@ -172,8 +178,8 @@ fn supervisor(
         settings,
         journal: Box::new(move || Box::new(opener.clone()) as Box<dyn OpenJournal>),
         spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
-        status: Box::new(|| Box::new(systemd::status)),
-        surveyor: Box::new(|| Box::new(|_| {})),
+        manager: Box::new(|| Box::new(systemd::Manager::default())),
+        surveyor: Box::new(move || survey::surveyor(&seen, &wrecks)),
         world: world::REAL,
         published: published.clone(),
         alerts,
@@ -181,13 +187,15 @@ fn supervisor(
         housing: Housing::OwnThreads,
     };
     let jitter = world::REAL.jitter;
-    let observer = Box::new(Witness { published });
+    let observer = Box::new(Witness { published, start_within: stuck_after });
     Supervisor::new(tree::children(parts), policy, stuck_after, jitter, observer, Box::new(locks))
 }
 
 /// Tells the world of the tree: the log, published state, systemd.
 struct Witness {
     published: Published,
+    /// How long a child may take to start before it counts as stuck.
+    start_within: Duration,
 }
 
 impl Observer for Witness {
@@ -201,6 +209,7 @@ impl Observer for Witness {
         info!(event = event::STOPPING, reason, "stopping in order");
         self.published.note(event::STOPPING, world::now(), reason);
         systemd::stopping(reason);
+        systemd::needs(STOP_WITHIN);
     }
 
     fn born(&mut self, name: &'static str, pulse: &Pulse) {
@@ -212,6 +221,12 @@ impl Observer for Witness {
     }
 
     fn child(&mut self, name: &'static str, state: &str, restarts: u32, last_exit: Option<&Exit>) {
+        if state == "starting" {
+            systemd::needs(self.start_within + START_SLACK);
+        }
+        if last_exit == Some(&Exit::Stuck) && state == "restarting" {
+            say_replaced(&self.published, name);
+        }
         if let Some(exit) = last_exit
             && state == "restarting"
         {
@@ -228,6 +243,11 @@ impl Observer for Witness {
         });
     }
 
+    fn lock_lost(&mut self, trouble: &str) {
+        let lost = (world::now(), trouble.to_owned());
+        self.published.update(|state| state.lock_lost = Some(lost));
+    }
+
     fn ended(&mut self, outcome: &Outcome) {
         say_end(&self.published, outcome);
         System::current().stop_with_code(outcome.code);
@@ -236,6 +256,12 @@ impl Observer for Witness {
     fn abandoned(&mut self, code: i32) {
         std::process::exit(code);
     }
+}
+
+fn say_replaced(published: &Published, name: &str) {
+    let told = format!("actor {name} was stuck: another life on another thread takes its place");
+    warn!(event = event::RECOVERY_ATTEMPTED, what = "replace_actor", why = "stuck", "{told}");
+    published.note(event::RECOVERY_ATTEMPTED, world::now(), told);
 }
 
 /// The account of this run. What is held was not acknowledged, and is still at the broker.

@@ -19,6 +19,7 @@ use super::post::Post;
 use super::spool::FakeSpools;
 use crate::alerts::Alerts;
 use crate::delivery::UnixMillis;
+use crate::health::ServiceManager;
 use crate::orders::Orders;
 use crate::ports::{OpenJournal, OpenSpool, World};
 use crate::published::Published;
@@ -142,6 +143,8 @@ impl Observer for Seen {
         }
     }
 
+    fn lock_lost(&mut self, _: &str) {}
+
     fn ended(&mut self, outcome: &Outcome) {
         self.0.borrow_mut().outcome = Some(outcome.clone());
     }
@@ -176,7 +179,7 @@ impl House {
             broker: broker.clone(),
             journal: Box::new(move || Box::new(opener.clone()) as Box<dyn OpenJournal>),
             spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
-            status: Box::new(|| Box::new(|_| {})),
+            manager: Box::new(|| Box::new(NoManager)),
             surveyor: Box::new(|| Box::new(survey)),
             world: WORLD,
             published: published.clone(),
@@ -226,6 +229,14 @@ impl House {
         self.supervisor.do_send(Shutdown);
         self.seen.outcome(60).await
     }
+}
+
+/// Nobody watches over a house.
+struct NoManager;
+
+impl ServiceManager for NoManager {
+    fn status(&mut self, _: &str) {}
+    fn alive(&mut self) {}
 }
 
 /// All is well outside.

@@ -11,8 +11,7 @@ use super::HealthActor;
 use super::sentence::sentence;
 use crate::event;
 use crate::issue::{Issue, Severity};
-use crate::issues::{Changes, Look, findings};
-use crate::supervise::supervisor::whole_ms;
+use crate::issues::{Changes, findings};
 use crate::survey::Survey;
 
 /// A survey out of turn comes at most this often, whatever changes.
@@ -23,15 +22,7 @@ impl HealthActor {
     pub(super) fn judge(&mut self) {
         let (now, state) = (self.now(), self.setup.published.snapshot());
         self.memory.look(now, &state);
-        let mut found = findings(&Look {
-            now,
-            state: &state,
-            published: &self.setup.published,
-            router: &self.setup.router,
-            settings: &self.setup.settings,
-            outside: &self.outside,
-            memory: &self.memory,
-        });
+        let mut found = findings(&self.look(&state));
         found.extend(self.setup.alerts.findings());
         let changes = self.memory.book.look(now, &found);
         let issues = self.memory.book.issues();
@@ -42,7 +33,7 @@ impl HealthActor {
         });
         self.tell_changes(&changes);
         if said != self.told {
-            (self.tell_status)(&said);
+            self.manager.status(&said);
             self.told = said;
         }
     }
@@ -97,6 +88,7 @@ impl HealthActor {
         if let Some(survey) = survey {
             self.memory.survey(now, &survey);
             self.outside.last = Some((now, survey));
+            self.try_to_recover();
         }
         self.judge();
     }

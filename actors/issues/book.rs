@@ -84,6 +84,9 @@ impl IssueBook {
 
 impl Entry {
     fn look(&mut self, now: Moment, found: Option<&Finding>, changes: &mut Changes) {
+        if self.is_forgotten(now) {
+            *self = Self::default();
+        }
         let severity = found.map(|finding| finding.severity);
         self.count_return(now, severity);
         if let Some(finding) = found {

@@ -186,9 +186,9 @@ mod tests {
         for (mib_an_hour, wanted) in table {
             let mut scene = Scene::new();
             for hour in 0..=10 {
+                scene.at(hour * 3_600);
                 let database = disk(1, 10 * GIB - hour * mib_an_hour * MIB, 20 * GIB);
                 scene.surveyed(Survey { database, ..survey() });
-                scene.passes(3_600);
             }
             let found = scene.finds(filling);
             assert_eq!(found.first().map(|it| it.severity.word()), wanted, "{mib_an_hour} MiB/h");

@@ -19,25 +19,31 @@ pub(super) fn silent(look: &Look<'_>) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::issues::testing::{Scene, ids};
+    use crate::watch::Moment;
+
+    /// The judge looks at every route.
+    fn look_at_all(scene: &mut Scene, connected: Moment, heard: Option<Moment>) {
+        let now = scene.now();
+        for silence in scene.memory.silences.values_mut() {
+            silence.look(now, Ok(connected), heard);
+        }
+    }
 
     #[test]
     fn a_silent_route_is_named() {
         let mut scene = Scene::new();
-        let connected = Ok(scene.now());
-        assert!(scene.finds(silent).is_empty());
+        let connected = scene.now();
         scene.passes(299);
-        let now = scene.now();
-        scene.memory.silences.values_mut().for_each(|it| drop(it.look(now, connected, None)));
+        look_at_all(&mut scene, connected, None);
         assert!(scene.finds(silent).is_empty());
         scene.passes(1);
-        let now = scene.now();
-        scene.memory.silences.values_mut().for_each(|it| drop(it.look(now, connected, None)));
-        let found = scene.finds(silent);
+        look_at_all(&mut scene, connected, None);
         assert_eq!(
-            ids(&found),
+            ids(&scene.finds(silent)),
             ["warning route_silent:weather_data", "warning route_silent:magnetic_flux_data"]
         );
-        scene.memory.silences.values_mut().for_each(|it| drop(it.look(now, connected, Some(now))));
+        let now = scene.now();
+        look_at_all(&mut scene, connected, Some(now));
         assert!(scene.finds(silent).is_empty());
     }
 }

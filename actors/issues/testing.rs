@@ -16,19 +16,19 @@ use crate::survey::{Outside, Survey};
 use crate::watch::Moment;
 
 /// Nothing is wrong in it, and time stands still unless told to pass.
-pub(super) struct Scene {
-    pub(super) settings: Settings,
-    pub(super) state: State,
-    pub(super) published: Published,
-    pub(super) outside: Outside,
-    pub(super) memory: Memory,
+pub(crate) struct Scene {
+    pub(crate) settings: Settings,
+    pub(crate) state: State,
+    pub(crate) published: Published,
+    pub(crate) outside: Outside,
+    pub(crate) memory: Memory,
     router: Router,
     began: Instant,
     seconds: u64,
 }
 
 impl Scene {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let settings = settings();
         let router = Router::new(settings.routes.clone());
         Self {
@@ -43,35 +43,35 @@ impl Scene {
         }
     }
 
-    pub(super) fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> Moment {
         let wall = UnixMillis(i64::try_from(self.seconds * 1_000).expect("small"));
         Moment { wall, steady: self.began + Duration::from_secs(self.seconds) }
     }
 
     /// So many seconds after the beginning.
-    pub(super) fn at(&mut self, seconds: u64) {
+    pub(crate) fn at(&mut self, seconds: u64) {
         self.seconds = seconds;
     }
 
     /// Time passes, and the judge looks.
-    pub(super) fn passes(&mut self, seconds: u64) {
+    pub(crate) fn passes(&mut self, seconds: u64) {
         self.seconds += seconds;
         self.memory.look(self.now(), &self.state);
     }
 
-    pub(super) fn surveyed(&mut self, survey: Survey) {
+    pub(crate) fn surveyed(&mut self, survey: Survey) {
         self.memory.survey(self.now(), &survey);
         self.outside = Outside { last: Some((self.now(), survey)), asked: None };
     }
 
-    pub(super) fn child(&mut self, name: &'static str, state: &str, restarts: u32) {
+    pub(crate) fn child(&mut self, name: &'static str, state: &str, restarts: u32) {
         let (state, since) = (state.to_owned(), None);
         let child =
             ChildState { state, restarts, since, last_exit: Some("it panicked".to_owned()) };
         self.state.children.insert(name, child);
     }
 
-    pub(super) fn look(&self) -> Look<'_> {
+    pub(crate) fn look(&self) -> Look<'_> {
         Look {
             now: self.now(),
             state: &self.state,
@@ -83,18 +83,18 @@ impl Scene {
         }
     }
 
-    pub(super) fn finds(&self, check: Check) -> Vec<Finding> {
+    pub(crate) fn finds(&self, check: Check) -> Vec<Finding> {
         check(&self.look())
     }
 }
 
 /// A world in order.
-pub(super) fn survey() -> Survey {
+pub(crate) fn survey() -> Survey {
     Survey { read: Some(Ok(Duration::from_millis(1))), ..Survey::default() }
 }
 
 /// `severity id` of each.
-pub(super) fn ids(findings: &[Finding]) -> Vec<&'static str> {
+pub(crate) fn ids(findings: &[Finding]) -> Vec<&'static str> {
     let id = |finding: &Finding| format!("{} {}", finding.severity, finding.id);
     findings.iter().map(|finding| &*id(finding).leak()).collect()
 }
