@@ -247,6 +247,7 @@ pub(crate) const ALERT: Table = Table {
         key("resolved", Wants::Flag, "true"),
         key("max_per_hour", Wants::Whole { min: 1, max: 3600 }, "20"),
         key("timeout", millis(1000, 5 * MINUTE * 1000), r#""10s""#),
+        key("ca_file", Wants::Path, r#""/etc/barograph/alert-ca.pem""#),
         key("url", Wants::SecretUrl, r#""https://station.example/hook""#),
         key("url_file", Wants::Path, r#""/etc/barograph/hook""#),
         key("headers", Wants::Table, "[alert.headers]"),

@@ -129,6 +129,7 @@ fn print_alert(page: &mut Page, alert: &Alert) {
     page.raw("resolved", &alert.resolved);
     page.raw("max_per_hour", &alert.max_per_hour);
     page.duration("timeout", alert.timeout);
+    page.path("ca_file", alert.ca_file.as_deref());
     print_channel(page, &alert.channel);
 }
 
