@@ -26,8 +26,8 @@ use crate::route::Router;
 use crate::survey::Outside;
 use crate::watch::Moment;
 
-pub use book::{Changes, IssueBook};
 pub(crate) use actors::without_pulse;
+pub use book::{Changes, IssueBook};
 pub(crate) use database::needs_reopening;
 pub use memory::Memory;
 pub use trend::Trend;
@@ -79,11 +79,7 @@ pub fn findings(look: &Look<'_>) -> Vec<Finding> {
     CHECKS.iter().flat_map(|check| check(look)).collect()
 }
 
-fn warning(
-    id: impl Into<String>,
-    sentence: impl Into<String>,
-    hint: impl Into<String>,
-) -> Finding {
+fn warning(id: impl Into<String>, sentence: impl Into<String>, hint: impl Into<String>) -> Finding {
     let (id, sentence, hint) = (id.into(), sentence.into(), hint.into());
     Finding { id, severity: Severity::Warning, sentence, hint }
 }

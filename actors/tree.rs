@@ -7,10 +7,12 @@ use std::time::Duration;
 use barograph_config::Settings;
 use tokio::time::Instant;
 
+use crate::alerts::Alerts;
 use crate::db_writer::{self, DbWriterActor};
 use crate::health::{self, HealthActor, ServiceManager};
 use crate::mode::Limits;
 use crate::mqtt::MqttActor;
+use crate::orders::Orders;
 use crate::ports::{Broker, OpenJournal, OpenSpool, World};
 use crate::published::Published;
 use crate::recording;
@@ -55,6 +57,10 @@ pub struct Parts<B: Broker> {
     pub world: World,
     /// What everyone may see.
     pub published: Published,
+    /// Where others ask the broker session for something.
+    pub orders: Orders,
+    /// Who tells people of issues.
+    pub alerts: Alerts,
     /// Where the children live.
     pub housing: Housing,
 }
@@ -62,7 +68,7 @@ pub struct Parts<B: Broker> {
 /// The children of the tree.
 pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
     let Parts { settings, broker, mut journal, mut spool, .. } = parts;
-    let Parts { mut manager, mut surveyor, world, published, housing, .. } = parts;
+    let Parts { mut manager, mut surveyor, world, published, orders, alerts, housing, .. } = parts;
     published.update(|state| {
         state.started = Some((world.now)());
         state.spool_unseen = true;
@@ -84,6 +90,7 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         world,
         limits: Limits::from(&settings.health),
         settings: Arc::new(settings.clone()),
+        alerts,
     };
     let stats_setup = stats::Setup {
         router: Arc::clone(&router),
@@ -100,6 +107,7 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         health: health.clone(),
         published: published.clone(),
         estate: Estate::default(),
+        orders,
     };
     vec![
         ChildSpec::of(DB_WRITER, WRITER_STOPS_WITHIN, housing, writer, move |lifeline| {

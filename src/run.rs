@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use actix::{Actor, System};
 use barograph_actors::account::{Account, Sums};
+use barograph_actors::alerts::Alerts;
+use barograph_actors::alerts::beacon::last_will;
 use barograph_actors::health;
+use barograph_actors::orders::Orders;
 use barograph_actors::ports::{OpenJournal, OpenSpool};
 use barograph_actors::published::{ChildState, Published};
 use barograph_actors::recording::ACKNOWLEDGES_EARLY;
@@ -21,6 +24,7 @@ use barograph_actors::{event, exit_code};
 use barograph_config::{Settings, Synchronous};
 use tracing::{info, warn};
 
+use crate::alerts::Threads;
 use crate::lock::{Lock, LockError, Locks, database_lock_path};
 use crate::mqtt::MqttBroker;
 use crate::paths::real_path;
@@ -38,6 +42,8 @@ pub struct Options {
     pub fault_socket: Option<PathBuf>,
     /// What everyone may see.
     pub published: Published,
+    /// Where others ask the broker session for something.
+    pub orders: Orders,
 }
 
 /// A start that failed, with the exit code. Nothing was left behind.
@@ -58,8 +64,9 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
     let faults = options.fault_socket.as_deref().map(bind_faults).transpose()?;
     say_start(&settings);
     let system = System::new();
-    let published = options.published.clone();
-    let supervisor = system.block_on(async { supervisor(settings, published, locks).start() });
+    let Options { published, orders, .. } = options;
+    let supervisor =
+        system.block_on(async { supervisor(settings, published, orders, locks).start() });
     signals.supervised_by(supervisor.clone().recipient());
     if let Some(listener) = faults
         && let Err(error) = fault_socket::serve(listener, supervisor)
@@ -134,7 +141,12 @@ fn say_start(settings: &Settings) {
     }
 }
 
-fn supervisor(settings: Settings, published: Published, locks: Locks) -> Supervisor {
+fn supervisor(
+    settings: Settings,
+    published: Published,
+    orders: Orders,
+    locks: Locks,
+) -> Supervisor {
     let policy = Policy::from(&settings.supervisor);
     let stuck_after = settings.supervisor.stuck_after;
     let wrecks = Wrecks::default();
@@ -154,8 +166,15 @@ fn supervisor(settings: Settings, published: Published, locks: Locks) -> Supervi
         world: world::REAL,
         wrecks: Wrecks::default(),
     };
+    let broker = MqttBroker::new(settings.mqtt.clone(), world::now);
+    let broker = match last_will(&settings.alerts) {
+        Some(will) => broker.with_will(will),
+        None => broker,
+    };
+    let courier = Box::new(Threads::default());
+    let alerts = Alerts::new(&settings.alerts, &settings.mqtt.client_id, courier, orders.clone());
     let parts = Parts {
-        broker: MqttBroker::new(settings.mqtt.clone(), &settings.routes, world::now),
+        broker,
         settings,
         journal: Box::new(move || Box::new(opener.clone()) as Box<dyn OpenJournal>),
         spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
@@ -163,6 +182,8 @@ fn supervisor(settings: Settings, published: Published, locks: Locks) -> Supervi
         surveyor: Box::new(move || survey::surveyor(&seen, &wrecks)),
         world: world::REAL,
         published: published.clone(),
+        alerts,
+        orders,
         housing: Housing::OwnThreads,
     };
     let jitter = world::REAL.jitter;

@@ -79,7 +79,9 @@ fn disk_of(file: &Path) -> Option<Disk> {
     let mut folder = folder_of(file);
     let meta = loop {
         match fs::metadata(&folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => folder = folder.parent()?.into(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                folder = folder.parent()?.into()
+            }
             found => break found.ok()?,
         }
     };
@@ -96,7 +98,8 @@ mod tests {
     #[test]
     fn the_disk_of_a_folder_to_be_is_that_of_the_one_it_will_be_in() {
         let folder = tempfile::tempdir().unwrap();
-        let (here, there) = (folder.path().join("data.db"), folder.path().join("a/b/data.db.spool"));
+        let (here, there) =
+            (folder.path().join("data.db"), folder.path().join("a/b/data.db.spool"));
         let (here, there) = (disk_of(&here).unwrap(), disk_of(&there).unwrap());
         assert_eq!(here.device, there.device);
         assert!(here.size > 0 && here.free <= here.size);

@@ -15,9 +15,12 @@ use tokio::time::{Instant, sleep};
 
 use super::broker::FakeBroker;
 use super::journal::Disk;
+use super::post::Post;
 use super::spool::FakeSpools;
+use crate::alerts::Alerts;
 use crate::delivery::UnixMillis;
 use crate::health::ServiceManager;
+use crate::orders::Orders;
 use crate::ports::{OpenJournal, OpenSpool, World};
 use crate::published::Published;
 use crate::supervise::child::Housing;
@@ -27,7 +30,7 @@ use crate::survey::Survey;
 use crate::tree::{self, Parts};
 
 /// Pauses are whole, and chance counts upwards.
-pub(crate) const WORLD: World = World { now, jitter: || 1.0, random };
+pub(crate) const WORLD: World = World { now, jitter: || 1.0, random, minute_of_day: || 720 };
 
 /// The wall clock agrees with the steady one.
 fn now() -> UnixMillis {
@@ -156,6 +159,8 @@ pub(crate) struct House {
     pub(crate) broker: FakeBroker,
     pub(crate) disk: Disk,
     pub(crate) published: Published,
+    pub(crate) orders: Orders,
+    pub(crate) post: Post,
     pub(crate) seen: Seen,
     pub(crate) supervisor: Addr<Supervisor>,
 }
@@ -164,6 +169,8 @@ impl House {
     /// One process of the recorder over a broker and a disk that may have known another.
     pub(crate) fn start(broker: &FakeBroker, settings: Settings) -> Self {
         let (disk, published, seen) = (broker.disk.clone(), Published::default(), Seen::default());
+        let (orders, post) = (Orders::default(), Post::default());
+        let alerts = settings.alerts.clone();
         let (opener, spools) = (disk.clone(), FakeSpools(disk.clone()));
         let policy = Policy::from(&settings.supervisor);
         let stuck_after = settings.supervisor.stuck_after;
@@ -176,6 +183,8 @@ impl House {
             surveyor: Box::new(|| Box::new(survey)),
             world: WORLD,
             published: published.clone(),
+            alerts: Alerts::new(&alerts, "attic", Box::new(post.clone()), orders.clone()),
+            orders: orders.clone(),
             housing: Housing::Shared,
         });
         let observer = Box::new(seen.clone());
@@ -187,7 +196,15 @@ impl House {
             observer,
             Box::new(NoLock),
         );
-        Self { broker: broker.clone(), disk, published, seen, supervisor: supervisor.start() }
+        Self {
+            broker: broker.clone(),
+            disk,
+            published,
+            orders,
+            post,
+            seen,
+            supervisor: supervisor.start(),
+        }
     }
 
     /// A recorder with nothing before it, ready.

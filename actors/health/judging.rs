@@ -22,7 +22,8 @@ impl HealthActor {
     pub(super) fn judge(&mut self) {
         let (now, state) = (self.now(), self.setup.published.snapshot());
         self.memory.look(now, &state);
-        let found = findings(&self.look(&state));
+        let mut found = findings(&self.look(&state));
+        found.extend(self.setup.alerts.findings());
         let changes = self.memory.book.look(now, &found);
         let issues = self.memory.book.issues();
         self.setup.published.remember_judgement(self.memory.clone());
@@ -44,7 +45,9 @@ impl HealthActor {
             let told = format!("{sentence}. What to do: {hint}");
             match severity {
                 Severity::Warning => warn!(event = name, id, severity = severity.word(), "{told}"),
-                Severity::Critical => error!(event = name, id, severity = severity.word(), "{told}"),
+                Severity::Critical => {
+                    error!(event = name, id, severity = severity.word(), "{told}")
+                }
             }
             self.setup.published.note(name, now.wall, format!("{id} ({severity}): {told}"));
         };

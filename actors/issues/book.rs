@@ -156,8 +156,7 @@ impl Entry {
     }
 
     fn is_forgotten(&self, now: Moment) -> bool {
-        let long_ago =
-            |at: Instant| now.steady.saturating_duration_since(at) >= RETURNS_COUNT_FOR;
+        let long_ago = |at: Instant| now.steady.saturating_duration_since(at) >= RETURNS_COUNT_FOR;
         self.issue.is_none() && self.over_at.is_none_or(long_ago)
     }
 }

@@ -38,7 +38,8 @@ pub(super) fn unsynchronised(look: &Look<'_>) -> Vec<Finding> {
     if !is_so || !look.settings.health.clock_sync {
         return Vec::new();
     }
-    let sentence = "the kernel says that the clock is not synchronised: times of arrival may be wrong";
+    let sentence =
+        "the kernel says that the clock is not synchronised: times of arrival may be wrong";
     let hint = "start a time service (systemd-timesyncd, chrony); where nothing can set the clock, write \
                 clock_sync = false below [health]";
     vec![warning("clock_unsynchronised", sentence, hint)]

@@ -146,9 +146,19 @@ mod tests {
             ("large, with room", 10 * GIB, 250 * GIB, &[]),
             ("large, 256 MiB", 256 * MIB, 250 * GIB, &[]),
             ("large, less", 255 * MIB, 250 * GIB, &["warning disk_filling:database"]),
-            ("large, too little for the spool", 63 * MIB, 250 * GIB, &["critical disk_filling:database"]),
+            (
+                "large, too little for the spool",
+                63 * MIB,
+                250 * GIB,
+                &["critical disk_filling:database"],
+            ),
             ("small, half full", 500 * MIB, GIB, &[]),
-            ("small, the spool takes nothing", 63 * MIB, 100 * MIB, &["warning disk_filling:database"]),
+            (
+                "small, the spool takes nothing",
+                63 * MIB,
+                100 * MIB,
+                &["warning disk_filling:database"],
+            ),
             ("small, 1 MiB", MIB, 100 * MIB, &["critical disk_filling:database"]),
             ("full", 0, 250 * GIB, &["critical disk_filling:database"]),
         ];

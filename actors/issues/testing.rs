@@ -66,7 +66,8 @@ impl Scene {
 
     pub(crate) fn child(&mut self, name: &'static str, state: &str, restarts: u32) {
         let (state, since) = (state.to_owned(), None);
-        let child = ChildState { state, restarts, since, last_exit: Some("it panicked".to_owned()) };
+        let child =
+            ChildState { state, restarts, since, last_exit: Some("it panicked".to_owned()) };
         self.state.children.insert(name, child);
     }
 

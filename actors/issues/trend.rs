@@ -29,7 +29,10 @@ impl Trend {
         }
         self.samples.push_back((now, free));
         while self.samples.len() > SAMPLES_MAX
-            || self.samples.front().is_some_and(|(at, _)| now.saturating_duration_since(*at) > WINDOW)
+            || self
+                .samples
+                .front()
+                .is_some_and(|(at, _)| now.saturating_duration_since(*at) > WINDOW)
         {
             self.samples.pop_front();
         }
@@ -41,7 +44,8 @@ impl Trend {
     pub fn full_in(&self, now: Instant, free: u64) -> Option<Duration> {
         let began = self.samples.front()?.0;
         let half = now.saturating_duration_since(began) / 2;
-        let later = self.samples.iter().find(|(at, _)| now.saturating_duration_since(*at) <= half)?;
+        let later =
+            self.samples.iter().find(|(at, _)| now.saturating_duration_since(*at) <= half)?;
         let whole = full_in(*self.samples.front()?, now, free)?;
         Some(full_in(*later, now, free)?.max(whole))
     }
