@@ -38,6 +38,7 @@ mod promises;
 mod publications;
 pub mod published;
 mod question;
+pub mod readings;
 pub mod recording;
 pub mod route;
 pub mod stats;
