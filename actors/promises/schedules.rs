@@ -123,8 +123,12 @@ async fn perform(house: &House, act: &Act) {
         Act::Cut(kind) => house.broker.cut(*kind),
         Act::Deafen => house.broker.state().deaf = true,
         // Whoever asks a session that just dies is told so, and asks again.
-        Act::Pause(true) => drop(house.orders.pause().await),
-        Act::Pause(false) => drop(house.orders.resume().await),
+        Act::Pause(true) => {
+            let _maybe_nobody = house.orders.pause().await;
+        }
+        Act::Pause(false) => {
+            let _maybe_nobody = house.orders.resume().await;
+        }
         Act::Mute(mute) => house.broker.state().mute = *mute,
         Act::Meet(meets) => house.broker.state().meets.push_back(*meets),
         Act::Forget => house.broker.forget(),
