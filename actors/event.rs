@@ -87,7 +87,6 @@ pub const ACTOR_RENEWED: &str = "actor_renewed";
 pub const PAUSED: &str = "paused";
 /// A paused recorder receives again.
 pub const RESUMED: &str = "resumed";
-
 /// Something is wrong from now on.
 pub const ISSUE_APPEARED: &str = "issue_appeared";
 /// An issue became worse, or milder.
@@ -96,6 +95,12 @@ pub const ISSUE_CHANGED: &str = "issue_changed";
 pub const ISSUE_RESOLVED: &str = "issue_resolved";
 /// Something was tried that may end an issue.
 pub const RECOVERY_ATTEMPTED: &str = "recovery_attempted";
+/// A channel took an alert.
+pub const ALERT_SENT: &str = "alert_sent";
+/// A channel does not take alerts; said once for each cause.
+pub const ALERT_FAILED: &str = "alert_failed";
+/// A channel that failed takes alerts again.
+pub const ALERT_RECOVERED: &str = "alert_recovered";
 
 /// Every name above.
 pub const ALL: &[&str] = &[
@@ -145,6 +150,9 @@ pub const ALL: &[&str] = &[
     ISSUE_CHANGED,
     ISSUE_RESOLVED,
     RECOVERY_ATTEMPTED,
+    ALERT_SENT,
+    ALERT_FAILED,
+    ALERT_RECOVERED,
 ];
 
 /// The constant that has this name: the spool gives names back as text.

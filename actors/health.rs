@@ -10,6 +10,7 @@ use barograph_config::Settings;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use crate::alerts::Alerts;
 use crate::db_writer::{
     DbWriterActor, Decided, Drained, Place, ProbeFailed, WriteFailed, WriteSucceeded,
 };
@@ -70,6 +71,8 @@ pub struct Setup {
     pub limits: Limits,
     /// What the checks go by.
     pub settings: Arc<Settings>,
+    /// Who tells people of issues; what was told outlives the judge.
+    pub alerts: Alerts,
 }
 
 /// Judges how the recorder is.
@@ -187,6 +190,8 @@ impl Actor for HealthActor {
             health.look_around();
             health.look_outside(ctx);
             health.judge();
+            let setup = &health.setup;
+            setup.alerts.look(&setup.published, health.now(), setup.world);
             health.feed_the_watchdog();
         });
         self.judge();

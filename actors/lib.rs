@@ -9,6 +9,7 @@
 //! the broker.
 
 pub mod account;
+pub mod alerts;
 mod barriers;
 pub mod batch;
 pub mod broker_drops;

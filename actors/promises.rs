@@ -1,5 +1,7 @@
 //! What the recorder promises, tested on the real tree with fake ports and paused time.
 
+/// An issue is told, once, whoever dies; a channel that fails is told by another.
+mod alerts;
 /// Our own echo disturbs nothing, and a connection that delivers nothing is renewed.
 mod hearing;
 /// How the line to the broker is made again, and how little is said about it.

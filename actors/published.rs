@@ -178,6 +178,11 @@ impl Published {
         lock(&self.state).hearing.clone()
     }
 
+    /// What is wrong now, the worst first.
+    pub fn issues(&self) -> Vec<Issue> {
+        lock(&self.state).issues.clone()
+    }
+
     /// A write succeeded after all.
     pub fn all_is_well(&self) {
         let mut state = lock(&self.state);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use barograph_config::Settings;
 use tokio::time::Instant;
 
+use crate::alerts::Alerts;
 use crate::db_writer::{self, DbWriterActor};
 use crate::health::{self, HealthActor, ServiceManager};
 use crate::mode::Limits;
@@ -58,6 +59,8 @@ pub struct Parts<B: Broker> {
     pub published: Published,
     /// Where others ask the broker session for something.
     pub orders: Orders,
+    /// Who tells people of issues.
+    pub alerts: Alerts,
     /// Where the children live.
     pub housing: Housing,
 }
@@ -65,7 +68,7 @@ pub struct Parts<B: Broker> {
 /// The children of the tree.
 pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
     let Parts { settings, broker, mut journal, mut spool, .. } = parts;
-    let Parts { mut manager, mut surveyor, world, published, orders, housing, .. } = parts;
+    let Parts { mut manager, mut surveyor, world, published, orders, alerts, housing, .. } = parts;
     published.update(|state| {
         state.started = Some((world.now)());
         state.spool_unseen = true;
@@ -87,6 +90,7 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         world,
         limits: Limits::from(&settings.health),
         settings: Arc::new(settings.clone()),
+        alerts,
     };
     let stats_setup = stats::Setup {
         router: Arc::clone(&router),

@@ -183,6 +183,7 @@ pub(crate) fn alert(name: String, channel: Channel) -> Alert {
         resolved: true,
         max_per_hour: 20,
         timeout: Duration::from_secs(10),
+        ca_file: None,
         channel,
     }
 }

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use actix::{Actor, System};
 use barograph_actors::account::{Account, Sums};
+use barograph_actors::alerts::Alerts;
+use barograph_actors::alerts::beacon::last_will;
 use barograph_actors::health;
 use barograph_actors::orders::Orders;
 use barograph_actors::ports::{OpenJournal, OpenSpool};
@@ -22,6 +24,7 @@ use barograph_actors::{event, exit_code};
 use barograph_config::{Settings, Synchronous};
 use tracing::{info, warn};
 
+use crate::alerts::Threads;
 use crate::lock::{Lock, LockError, Locks, database_lock_path};
 use crate::mqtt::MqttBroker;
 use crate::paths::real_path;
@@ -163,8 +166,15 @@ fn supervisor(
         world: world::REAL,
         wrecks: Wrecks::default(),
     };
+    let broker = MqttBroker::new(settings.mqtt.clone(), world::now);
+    let broker = match last_will(&settings.alerts) {
+        Some(will) => broker.with_will(will),
+        None => broker,
+    };
+    let courier = Box::new(Threads::default());
+    let alerts = Alerts::new(&settings.alerts, &settings.mqtt.client_id, courier, orders.clone());
     let parts = Parts {
-        broker: MqttBroker::new(settings.mqtt.clone(), world::now),
+        broker,
         settings,
         journal: Box::new(move || Box::new(opener.clone()) as Box<dyn OpenJournal>),
         spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
@@ -172,6 +182,7 @@ fn supervisor(
         surveyor: Box::new(move || survey::surveyor(&seen, &wrecks)),
         world: world::REAL,
         published: published.clone(),
+        alerts,
         orders,
         housing: Housing::OwnThreads,
     };

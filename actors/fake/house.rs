@@ -15,7 +15,9 @@ use tokio::time::{Instant, sleep};
 
 use super::broker::FakeBroker;
 use super::journal::Disk;
+use super::post::Post;
 use super::spool::FakeSpools;
+use crate::alerts::Alerts;
 use crate::delivery::UnixMillis;
 use crate::health::ServiceManager;
 use crate::orders::Orders;
@@ -28,7 +30,7 @@ use crate::survey::Survey;
 use crate::tree::{self, Parts};
 
 /// Pauses are whole, and chance counts upwards.
-pub(crate) const WORLD: World = World { now, jitter: || 1.0, random };
+pub(crate) const WORLD: World = World { now, jitter: || 1.0, random, minute_of_day: || 720 };
 
 /// The wall clock agrees with the steady one.
 fn now() -> UnixMillis {
@@ -158,6 +160,7 @@ pub(crate) struct House {
     pub(crate) disk: Disk,
     pub(crate) published: Published,
     pub(crate) orders: Orders,
+    pub(crate) post: Post,
     pub(crate) seen: Seen,
     pub(crate) supervisor: Addr<Supervisor>,
 }
@@ -166,7 +169,8 @@ impl House {
     /// One process of the recorder over a broker and a disk that may have known another.
     pub(crate) fn start(broker: &FakeBroker, settings: Settings) -> Self {
         let (disk, published, seen) = (broker.disk.clone(), Published::default(), Seen::default());
-        let orders = Orders::default();
+        let (orders, post) = (Orders::default(), Post::default());
+        let alerts = settings.alerts.clone();
         let (opener, spools) = (disk.clone(), FakeSpools(disk.clone()));
         let policy = Policy::from(&settings.supervisor);
         let stuck_after = settings.supervisor.stuck_after;
@@ -179,6 +183,7 @@ impl House {
             surveyor: Box::new(|| Box::new(survey)),
             world: WORLD,
             published: published.clone(),
+            alerts: Alerts::new(&alerts, "attic", Box::new(post.clone()), orders.clone()),
             orders: orders.clone(),
             housing: Housing::Shared,
         });
@@ -196,6 +201,7 @@ impl House {
             disk,
             published,
             orders,
+            post,
             seen,
             supervisor: supervisor.start(),
         }

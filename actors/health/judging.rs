@@ -22,7 +22,8 @@ impl HealthActor {
     pub(super) fn judge(&mut self) {
         let (now, state) = (self.now(), self.setup.published.snapshot());
         self.memory.look(now, &state);
-        let found = findings(&self.look(&state));
+        let mut found = findings(&self.look(&state));
+        found.extend(self.setup.alerts.findings());
         let changes = self.memory.book.look(now, &found);
         let issues = self.memory.book.issues();
         self.setup.published.remember_judgement(self.memory.clone());

@@ -18,7 +18,8 @@ use super::file::Wrecks;
 use super::open::Opener;
 use super::spool::Spools;
 
-const WORLD: World = World { now: || UnixMillis(5_000), jitter: || 1.0, random: || 4_711 };
+const WORLD: World =
+    World { now: || UnixMillis(5_000), jitter: || 1.0, random: || 4_711, minute_of_day: || 720 };
 const TOPIC: &str = "a/b/weatherstation/magneticfluxsensor/";
 
 struct Place {
