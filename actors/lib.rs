@@ -39,6 +39,7 @@ mod promises;
 mod publications;
 pub mod published;
 mod question;
+pub mod readings;
 pub mod recording;
 pub mod route;
 pub mod stats;

@@ -35,6 +35,7 @@ use crate::ports::{Broker, Down, DownKind, Session, World};
 use crate::publications::Publications;
 use crate::published::Published;
 use crate::question::{Answer, Question, answer_of, ask};
+use crate::readings::ReadingWatch;
 use crate::route::Router;
 use crate::supervise::{Lifeline, Link};
 use crate::watch::Moment;
@@ -95,6 +96,7 @@ pub struct Recording<B: Broker> {
     /// The request for the routes' subscriptions that is under way.
     subscribing: Option<u16>,
     ears: Ears,
+    readings: ReadingWatch,
     pause: Pause,
     /// Dropped last: its report must come after the window was left.
     lifeline: Lifeline,
@@ -111,6 +113,7 @@ impl<B: Broker> Recording<B> {
             orders: setup.orders.open(),
             subscribing: None,
             ears: Ears::new(&setup.mqtt, &setup.published),
+            readings: ReadingWatch::new(setup.router.routes(), setup.published.readings().clone()),
             pause: Pause::of(&setup.published),
             setup,
             window: Some(window),

@@ -10,7 +10,7 @@ use super::pausing::Pause;
 use crate::barriers::Barriers;
 use crate::batch::Opening;
 use crate::broker_news as news;
-use crate::decode::decode;
+use crate::decode::decode_noticing;
 use crate::delivery::{ConnectionId, Delivery};
 use crate::event;
 use crate::health::ConnectionChanged;
@@ -127,7 +127,12 @@ impl<B: Broker> Recording<B> {
             self.settle_filters();
         }
         self.ears.admitted(delivery.qos);
-        let record = decode(delivery, &self.setup.router, self.setup.mqtt.max_packet_size);
+        let (router, max) = (&self.setup.router, self.setup.mqtt.max_packet_size);
+        let readings = &mut self.readings;
+        let record = decode_noticing(delivery, router, max, &mut |column, refusal| {
+            readings.notice(column, &refusal.detail);
+        });
+        readings.look(&record);
         if !self.heard.contains(&record.route) {
             self.heard.push(record.route);
         }
@@ -140,8 +145,11 @@ impl<B: Broker> Recording<B> {
 
     fn on_subscribed(&mut self, answers: Vec<Result<Qos, String>>) {
         let router = Arc::clone(&self.setup.router);
+        let routes = router.routes();
+        let of_routes = answers.iter().take(routes.len()).cloned().collect();
+        self.setup.published.update(|state| state.granted = of_routes);
         let mut granted = Vec::new();
-        for (route, answer) in router.routes().iter().zip(answers) {
+        for (route, answer) in routes.iter().zip(answers) {
             match answer {
                 Ok(_) => granted.push(route.topic.clone()),
                 Err(reason) => {
