@@ -17,7 +17,8 @@ const DEVICE: &str = "homeassistant/device/barograph_recorder/config";
 
 fn settings(scene: &Scene) -> Settings {
     let alert = "[[alert]]\nname = \"house\"\ntype = \"mqtt\"\n";
-    scene.settings().quick_to_heal().routes(&format!("{LOAD}\n{alert}"))
+    let settings = scene.settings().quick_to_heal().set("health", "clock_sync", "false");
+    settings.routes(&format!("{LOAD}\n{alert}"))
 }
 
 /// Somebody who comes now, and hears what is kept and what comes.
@@ -89,7 +90,7 @@ fn the_recorder_is_a_device_of_home_assistant_and_comes_again_with_a_forgetful_b
     assert_eq!(device["state_topic"], STATE);
     assert_eq!(device["availability"][0]["topic"], STATE);
     assert_eq!(device["components"]["problem"]["device_class"], "problem");
-    scene.broker.kill();
+    scene.broker.stop();
     scene.broker.forget_everything();
     scene.broker.start_again();
     recorder.event_number(2, "broker_connected");

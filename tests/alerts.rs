@@ -22,7 +22,8 @@ const SECRET: &str = "hunter2-Zaphod";
 
 /// The scene's settings, and these alerts.
 fn with_alerts(scene: &Scene, alerts: &str) -> Settings {
-    scene.settings().quick_to_heal().routes(&format!("{LOAD}\n{alerts}"))
+    let settings = scene.settings().quick_to_heal().set("health", "clock_sync", "false");
+    settings.routes(&format!("{LOAD}\n{alerts}"))
 }
 
 /// A script; it is read by /bin/sh.

@@ -367,6 +367,20 @@ fn settings_may_change_and_what_was_told_stays_told() {
     assert_eq!(phone.changes(), [(Change::New, "a")]);
 }
 
+/// Ends are told only of what was told, and nothing is new twice.
+fn assert_told_in_order(phone: &Phone) {
+    let mut believed = Vec::new();
+    for (change, id) in phone.changes() {
+        let known = believed.contains(&id);
+        match change {
+            Change::New => believed.push(id),
+            Change::Worse | Change::Still => {}
+            Change::Eased | Change::Over => believed.retain(|other| *other != id),
+        }
+        assert_eq!(known, change != Change::New, "{change:?} of {id}");
+    }
+}
+
 /// One step of a random story.
 #[derive(Debug, Clone)]
 enum Step {
@@ -445,17 +459,6 @@ proptest! {
         prop_assert_eq!(phone.beliefs(), wrong);
         assert_rate(&phone, max_per_hour as usize);
         prop_assert!(phone.desk.finding().is_none());
-        // Ends are told only of what was told.
-        let mut believed = Vec::new();
-        for (change, id) in phone.changes() {
-            match change {
-                Change::New => { prop_assert!(!believed.contains(&id)); believed.push(id); }
-                Change::Worse | Change::Still => prop_assert!(believed.contains(&id)),
-                Change::Eased | Change::Over => {
-                    prop_assert!(believed.contains(&id));
-                    believed.retain(|other| *other != id);
-                }
-            }
-        }
+        assert_told_in_order(&phone);
     }
 }
