@@ -38,7 +38,7 @@ fn each_channel_says_what_the_other_side_said() {
     let alerts = format!(
         "{}[[alert]]\nname = \"mail\"\ntype = \"email\"\nhost = \"localhost\"\nport = {}\ntls = \"none\"\n\
          from = \"a@b.example\"\nto = [\"c@d.example\"]\n\
-         [[alert]]\nname = \"sms\"\ntype = \"command\"\nargv = [\"/bin/sh\", \"-c\", \"cat >&2\"]\n\
+         [[alert]]\nname = \"sms\"\ntype = \"command\"\nargv = [\"/bin/sh\", \"-c\", \"cat > /dev/null; echo sent >&2\"]\n\
          [[alert]]\nname = \"house\"\ntype = \"mqtt\"\n",
         webhook(&sink),
         mail.port,
@@ -55,7 +55,7 @@ fn each_channel_says_what_the_other_side_said() {
         "took it: 200 OK: ok",
         "mail (email, c@d.example by localhost:",
         "took it: 250 2.0.0 queued as 4711",
-        "sms (command, /bin/sh): took it: exit code 0: {",
+        "sms (command, /bin/sh): took it: exit code 0: sent",
         "house (mqtt, barograph/recorder/health): took it: the broker acknowledged",
     ] {
         assert!(flat.contains(words), "{words}: {flat}");

@@ -191,7 +191,7 @@ fn mail_and_webhooks_with_an_authority_of_their_own_are_trusted_and_others_are_n
     }
     scene.broker.start_again();
     for sink in [&starttls, &tls, &plain] {
-        sink.gets("over: not connected", WITHIN);
+        sink.gets("OVER after", WITHIN);
     }
     assert!(plain.kept().iter().all(|mail| mail.user.is_none()));
     recorder.stop();
