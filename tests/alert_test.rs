@@ -6,7 +6,8 @@ use crate::support::process::Outcome;
 use crate::support::recorder::{command, json};
 use crate::support::scene::Scene;
 use crate::support::settings::{LOAD, Settings};
-use crate::support::sinks::{HttpSink, Manners, Reply, SmtpSink};
+use crate::support::sinks::http::{HttpSink, Reply};
+use crate::support::sinks::smtp::{Manners, SmtpSink};
 use crate::support::wire::{Packet, Wire};
 
 const SECRET: &str = "hunter2-Zaphod";

@@ -13,7 +13,9 @@ use crate::support::publisher::{Load, Publisher};
 use crate::support::recorder::{Recorder, barograph_with};
 use crate::support::scene::Scene;
 use crate::support::settings::{LOAD, Settings};
-use crate::support::sinks::{HttpSink, Manners, Reply, Request, Security, SmtpSink};
+use crate::support::sinks::http::{HttpSink, Reply, Request};
+use crate::support::sinks::smtp::{Manners, SmtpSink};
+use crate::support::sinks::tls::Security;
 use crate::support::wait;
 
 /// An alert leaves within seconds; the machine may be busy.

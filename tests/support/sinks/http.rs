@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Kept, Security, Stream};
+use super::tls::Security;
+use super::{Kept, Stream};
 use crate::support::wait;
 
 /// Something that was posted.

@@ -1,12 +1,8 @@
 //! Where alerts arrive: servers on loopback that keep what they are told, and answer as a test wants.
 
-mod http;
-mod smtp;
-mod tls;
-
-pub(crate) use http::{HttpSink, Reply, Request};
-pub(crate) use smtp::{Manners, SmtpSink};
-pub(crate) use tls::Security;
+pub(crate) mod http;
+pub(crate) mod smtp;
+pub(crate) mod tls;
 
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

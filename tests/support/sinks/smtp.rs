@@ -6,7 +6,8 @@ use std::net::{TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
-use super::{Kept, Security, Stream};
+use super::tls::Security;
+use super::{Kept, Stream};
 use crate::support::wait;
 
 /// A mail that was taken.
