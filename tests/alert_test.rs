@@ -79,7 +79,7 @@ fn who_does_not_take_it_is_named_and_one_failure_is_exit_code_1() {
         Box::leak(format!("Location: {}\r\n", elsewhere.url("/")).into_boxed_str());
     for (reply, words) in [
         (Reply::Say(401, "", "who are you?".into()), "answers 401 Unauthorized: who are you?"),
-        (Reply::Say(307, away, String::new()), "redirects are not followed"),
+        (Reply::Say(303, away, String::new()), "redirects are not followed"),
         (Reply::Echo, "answers 404 Not Found: Cannot POST"),
         (Reply::Say(500, "", "x".repeat(500)), "500 Internal Server Error"),
         (Reply::Flood, "answers 500 Internal Server Error"),
