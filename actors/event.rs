@@ -22,6 +22,8 @@ pub const BROKER_DISCONNECTED: &str = "broker_disconnected";
 pub const BROKER_UNREACHABLE: &str = "broker_unreachable";
 /// Another client connected with our client id.
 pub const SESSION_TAKEN_OVER: &str = "session_taken_over";
+/// A connection that delivered nothing was given up, to be made anew.
+pub const SESSION_RENEWED: &str = "session_renewed";
 /// The broker refused a filter.
 pub const SUBSCRIPTION_REFUSED: &str = "subscription_refused";
 /// The broker no longer knew the session that it kept for us.
@@ -112,6 +114,7 @@ pub const ALL: &[&str] = &[
     BROKER_DISCONNECTED,
     BROKER_UNREACHABLE,
     SESSION_TAKEN_OVER,
+    SESSION_RENEWED,
     SUBSCRIPTION_REFUSED,
     BROKER_FORGOT_SESSION,
     BROKER_ROLLED_BACK,

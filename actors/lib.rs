@@ -17,6 +17,7 @@ mod broker_news;
 pub mod db_writer;
 pub mod decode;
 pub mod delivery;
+pub mod echo;
 pub mod event;
 pub mod exit_code;
 #[cfg(test)]

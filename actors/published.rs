@@ -45,6 +45,26 @@ pub struct ChildState {
     pub since: Option<UnixMillis>,
 }
 
+/// Whether the broker's messages reach us, as far as our own echo tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Hearing {
+    /// When an echo last came back.
+    pub last_echo: Option<UnixMillis>,
+    /// Set while we are connected and hear nothing.
+    pub deaf: Option<Deafness>,
+    /// Why there is no echo to judge by.
+    pub off: Option<String>,
+}
+
+/// Connected, and nothing is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deafness {
+    /// Since when.
+    pub since: UnixMillis,
+    /// How often the session was renewed because of it.
+    pub renewals: u32,
+}
+
 /// A snapshot of everything.
 #[derive(Debug, Clone, Default)]
 pub struct State {
@@ -80,6 +100,8 @@ pub struct State {
     pub last_failure: Option<String>,
     /// The broker.
     pub connection: Connection,
+    /// Whether its messages reach us.
+    pub hearing: Hearing,
     /// The tree, by name.
     pub children: BTreeMap<&'static str, ChildState>,
     /// The newest row of each route, with the time of its arrival.

@@ -7,7 +7,9 @@
 //! connection that the delivery came by.
 
 mod coming;
+mod hearing;
 mod leaving;
+mod pausing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +20,8 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
+use self::hearing::Ears;
+use self::pausing::Pause;
 use crate::account::RouteId;
 use crate::barriers::Barriers;
 use crate::batch::Batch;
@@ -90,6 +94,8 @@ pub struct Recording<B: Broker> {
     orders: Receiver<Order>,
     /// The request for the routes' subscriptions that is under way.
     subscribing: Option<u16>,
+    ears: Ears,
+    pause: Pause,
     /// Dropped last: its report must come after the window was left.
     lifeline: Lifeline,
 }
@@ -104,6 +110,8 @@ impl<B: Broker> Recording<B> {
             publications: Publications::new(setup.orders.clone()),
             orders: setup.orders.open(),
             subscribing: None,
+            ears: Ears::new(&setup.mqtt, &setup.published),
+            pause: Pause::of(&setup.published),
             setup,
             window: Some(window),
             line,
@@ -123,11 +131,16 @@ impl<B: Broker> Recording<B> {
     /// Records until told to `stop`; then commits what is in hand, acknowledges it and says
     /// goodbye.
     pub async fn run(mut self, stop: Arc<Notify>) {
+        if self.pause.rests() {
+            self.lifeline.ready();
+        }
         loop {
             self.lifeline.pulse().beat();
             self.write_if_free();
             self.tell_what_is_here();
             self.watch_room();
+            self.listen();
+            self.leave_if_done().await;
             let may_read = self.may_read();
             let wake_at = self.wake_at();
             tokio::select! {
@@ -154,7 +167,13 @@ impl<B: Broker> Recording<B> {
     }
 
     fn on_order(&mut self, order: Order) {
-        self.publications.take(order, self.line.session().map(|(_, session)| session));
+        match order {
+            Order::Pause(done) => self.on_pause(done),
+            Order::Resume(done) => self.on_resume(done),
+            Order::Publication(order) => {
+                self.publications.take(order, self.line.session().map(|(_, session)| session));
+            }
+        }
     }
 
     fn tell_what_is_here(&mut self) {
@@ -186,7 +205,9 @@ impl<B: Broker> Recording<B> {
 
     fn commit_is_due(&mut self) -> bool {
         let next = self.next_commit_at();
-        self.window().has_full_batch() || next.is_none_or(|at| at <= Instant::now())
+        self.pause.hurries()
+            || self.window().has_full_batch()
+            || next.is_none_or(|at| at <= Instant::now())
     }
 
     /// When the commit interval has passed; `None` without one.
@@ -203,11 +224,13 @@ impl<B: Broker> Recording<B> {
     }
 
     fn may_read(&mut self) -> bool {
-        if self.held {
+        if self.pause.rests() {
+            false
+        } else if self.held {
             self.held = !self.window().is_half_empty();
             !self.held
         } else {
-            self.window().has_room()
+            self.window().has_room() && self.ears.have_room()
         }
     }
 
@@ -215,7 +238,7 @@ impl<B: Broker> Recording<B> {
     /// connection is given up and the broker holds the rest: it would count us as dead before long,
     /// and a dead connection would not be noticed.
     fn watch_room(&mut self) {
-        if self.window().has_room() {
+        if self.window().has_room() || self.pause.rests() {
             self.full_since = None;
             return;
         }
@@ -260,6 +283,7 @@ impl<B: Broker> Recording<B> {
             if !ACKNOWLEDGES_EARLY {
                 session.acknowledge(record.qos, record.packet_id);
             }
+            self.ears.acknowledged(session);
         }
         self.barriers.acknowledged(batch);
         self.send_barrier();
