@@ -14,6 +14,12 @@ mod account;
 mod actors;
 /// The same in each mode other than normal.
 mod actors_in_modes;
+/// The broker keeps our state for others: `mqtt` among the alerts.
+mod alert_state;
+/// `alert test` says what the other side said.
+mod alert_test;
+/// A person is told of what is wrong, on every way, and no way costs the recording anything.
+mod alerts;
 /// A broker that stops, is killed, or forgets loses and doubles nothing, or is found out.
 mod broker_outages;
 /// `check` tells what is wrong, and writes nothing.

@@ -23,6 +23,7 @@ pub(crate) mod random;
 pub(crate) mod recorder;
 pub(crate) mod scene;
 pub(crate) mod settings;
+pub(crate) mod sinks;
 pub(crate) mod strace;
 pub(crate) mod wait;
 pub(crate) mod wire;
