@@ -9,6 +9,7 @@
 //! the broker.
 
 pub mod account;
+pub mod arrivals;
 mod barriers;
 pub mod batch;
 pub mod broker_drops;
@@ -22,9 +23,11 @@ pub mod exit_code;
 pub(crate) mod fake;
 pub mod feed;
 pub mod health;
+pub mod histogram;
 pub mod issue;
 pub mod ledger;
 pub mod line;
+pub mod measures;
 pub mod mode;
 pub mod mqtt;
 pub mod note;

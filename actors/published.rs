@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::account::{Account, RouteId, Tally};
+use crate::arrivals::Arrivals;
 use crate::batch::Value;
 use crate::delivery::UnixMillis;
 use crate::feed::Feeds;
 use crate::issue::{Issue, Standing};
+use crate::measures::Measures;
 use crate::mode::Mode;
 use crate::note::{Event, Note};
 use crate::supervise::Pulse;
@@ -53,6 +55,10 @@ pub struct State {
     pub base: Option<Tally>,
     /// Deliveries taken from the broker since the process began.
     pub received: u64,
+    /// The same by route.
+    pub arrivals: Arrivals,
+    /// Connections that the broker accepted, since the process began.
+    pub connections: u64,
     /// Deliveries in memory, without a place on disk yet.
     pub held: u64,
     /// Deliveries in the spool.
@@ -112,8 +118,8 @@ impl State {
 pub struct Published {
     state: Arc<Mutex<State>>,
     notes: Arc<Mutex<VecDeque<Note>>>,
-    /// Apart from the state: it changes with every delivery.
-    received: Arc<AtomicU64>,
+    /// Apart from the state: they change with every delivery.
+    arrivals: Arc<Mutex<Arrivals>>,
     held: Arc<AtomicU64>,
     /// Neither database nor spool takes a batch.
     holding: Arc<AtomicBool>,
@@ -122,6 +128,7 @@ pub struct Published {
     /// The signs of life of those that run, by name; the supervisor's too.
     pulses: Arc<Mutex<BTreeMap<&'static str, Pulse>>>,
     feeds: Feeds,
+    measures: Measures,
 }
 
 impl Published {
@@ -162,14 +169,22 @@ impl Published {
     /// A copy of the state.
     pub fn snapshot(&self) -> State {
         let mut state = lock(&self.state).clone();
-        state.received = self.received.load(Ordering::Relaxed);
+        state.arrivals = lock(&self.arrivals).clone();
+        state.received = state.arrivals.deliveries();
         state.held = self.held();
         state
     }
 
-    /// Counts one delivery taken from the broker.
-    pub fn count_received(&self) {
-        self.received.fetch_add(1, Ordering::Relaxed);
+    /// Counts deliveries taken from the broker; `arrived` begins anew.
+    pub fn count_arrivals(&self, arrived: &mut Arrivals) {
+        if !arrived.is_empty() {
+            lock(&self.arrivals).take(arrived);
+        }
+    }
+
+    /// What is measured, for the metrics.
+    pub fn measures(&self) -> &Measures {
+        &self.measures
     }
 
     /// Notes an event for `barograph_events`: the writer takes it with its next transaction. (The
@@ -231,10 +246,13 @@ impl Published {
     }
 }
 
-/// Events give way before changes to the list of gaps; of those, the oldest gap that has ended.
+/// The oldest of the least worth gives way: counts before events, events before changes to the list
+/// of gaps.
 fn bound(notes: &mut VecDeque<Note>) {
     while notes.len() > NOTES_WAITING_MAX {
-        let oldest = notes.iter().position(|note| matches!(note, Note::Event(_)));
+        let counts = notes.iter().position(|note| matches!(note, Note::Stats(_)));
+        let oldest =
+            counts.or_else(|| notes.iter().position(|note| matches!(note, Note::Event(_))));
         notes.remove(oldest.unwrap_or(0));
     }
 }

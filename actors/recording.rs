@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tracing::{info, warn};
 
 use crate::account::{Drop as Dropped, Outcome, RouteId};
+use crate::arrivals::{Arrivals, Arrived};
 use crate::barriers::Barriers;
 use crate::batch::{Batch, Opening};
 use crate::broker_drops::BrokerDrops;
@@ -84,6 +85,8 @@ pub struct Recording<B: Broker> {
     said: Vec<DownKind>,
     /// Routes that were heard and not yet told of.
     heard: Vec<RouteId>,
+    /// Deliveries that are not told of yet.
+    arrived: Arrivals,
     drops: BrokerDrops,
     /// Dropped last: its report must come after the window was left.
     lifeline: Lifeline,
@@ -107,6 +110,7 @@ impl<B: Broker> Recording<B> {
             held: false,
             said: Vec::new(),
             heard: Vec::new(),
+            arrived: Arrivals::default(),
             drops: BrokerDrops::default(),
             lifeline,
         }
@@ -147,6 +151,7 @@ impl<B: Broker> Recording<B> {
     fn tell_what_is_here(&mut self) {
         let held = self.window().records();
         self.setup.published.set_held(held);
+        self.setup.published.count_arrivals(&mut self.arrived);
         if !self.heard.is_empty() {
             let at = Moment { wall: (self.setup.world.now)(), steady: Instant::now() };
             self.setup.published.sights().heard(&self.heard, at);
@@ -312,7 +317,10 @@ impl<B: Broker> Recording<B> {
         let session = self.line.session_name();
         info!(event = event::BROKER_CONNECTED, session_present, "connected to {session}");
         self.setup.published.note(event::BROKER_CONNECTED, at, format!("connected to {session}"));
-        self.setup.published.update(|state| state.connection = Connection::Up(at));
+        self.setup.published.update(|state| {
+            state.connection = Connection::Up(at);
+            state.connections += 1;
+        });
         self.setup.health.tell(ConnectionChanged { down: None });
         self.setup.published.remember(Note::gap_closed(GapCause::BrokerUnreachable, None, at));
         self.said.clear();
@@ -345,12 +353,12 @@ impl<B: Broker> Recording<B> {
         {
             return news::dropped(&self.setup.published, dropped, (self.setup.world.now)());
         }
-        self.setup.published.count_received();
         self.barriers.quiet = false;
         if !delivery.retain && !delivery.dup && delivery.qos != Qos::AtMostOnce {
             self.settle_filters();
         }
         let record = decode(delivery, &self.setup.router, self.setup.mqtt.max_packet_size);
+        self.arrived.add(record.route, Arrived { deliveries: 1, bytes: record.packet_size });
         if !self.heard.contains(&record.route) {
             self.heard.push(record.route);
         }
@@ -435,6 +443,7 @@ impl<B: Broker> Recording<B> {
 /// Whatever ends this life, its window goes to the next one.
 impl<B: Broker> Drop for Recording<B> {
     fn drop(&mut self) {
+        self.setup.published.count_arrivals(&mut self.arrived);
         if let Some(window) = self.window.take() {
             self.setup.estate.leave(window);
         }

@@ -71,6 +71,7 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         health: health.clone(),
         stats: stats.clone(),
         published: published.clone(),
+        router: Arc::clone(&router),
         world,
         limits: settings.health.clone(),
     };
@@ -84,6 +85,7 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
     let stats_setup = stats::Setup {
         router: Arc::clone(&router),
         published: published.clone(),
+        world,
         interval: settings.log.stats_interval,
         began: Instant::now(),
     };
