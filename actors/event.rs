@@ -86,6 +86,11 @@ pub const PAUSED: &str = "paused";
 /// A paused recorder receives again.
 pub const RESUMED: &str = "resumed";
 
+/// The metrics can be read.
+pub const METRICS_SERVED: &str = "metrics_served";
+/// The address of the metrics cannot be had; it is tried again.
+pub const METRICS_NOT_SERVED: &str = "metrics_not_served";
+
 /// Every name above.
 pub const ALL: &[&str] = &[
     STARTING,
@@ -129,6 +134,8 @@ pub const ALL: &[&str] = &[
     ACTOR_RENEWED,
     PAUSED,
     RESUMED,
+    METRICS_SERVED,
+    METRICS_NOT_SERVED,
 ];
 
 /// The constant that has this name: the spool gives names back as text.

@@ -11,7 +11,7 @@ use crate::arrivals::Arrivals;
 use crate::batch::Value;
 use crate::delivery::UnixMillis;
 use crate::feed::Feeds;
-use crate::issue::{Issue, Standing};
+use crate::issue::{Finding, Issue, Standing};
 use crate::measures::Measures;
 use crate::mode::Mode;
 use crate::note::{Event, Note};
@@ -93,6 +93,8 @@ pub struct State {
     pub issues: Vec<Issue>,
     /// Since when a person has paused the recorder.
     pub paused: Option<UnixMillis>,
+    /// What those find wrong who are no actors (the listener of the metrics), by who found it.
+    pub findings: BTreeMap<&'static str, Finding>,
 }
 
 impl State {
@@ -173,6 +175,16 @@ impl Published {
         state.received = state.arrivals.deliveries();
         state.held = self.held();
         state
+    }
+
+    /// Says what somebody who is no actor finds wrong; `None`: nothing any more. It becomes an issue at
+    /// the next look of the judge.
+    pub fn found(&self, by: &'static str, finding: Option<Finding>) {
+        let findings = &mut lock(&self.state).findings;
+        match finding {
+            Some(finding) => findings.insert(by, finding),
+            None => findings.remove(by),
+        };
     }
 
     /// Counts deliveries taken from the broker; `arrived` begins anew.
