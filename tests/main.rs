@@ -50,6 +50,8 @@ mod legacy;
 mod locks;
 /// Memory is bounded, whatever comes.
 mod memory;
+/// What a scraper reads is true, and costs the recording nothing.
+mod metrics;
 /// The power fails at random moments: what was acknowledged is on the disk.
 mod power_cut;
 /// What cannot become a row is kept, with the reason.

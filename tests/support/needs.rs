@@ -20,6 +20,8 @@ pub(crate) enum Need {
     Mounts,
     /// `xfs_io`, which can shut a file system down.
     PowerSwitch,
+    /// Prometheus' own judge of a page of metrics.
+    Promtool,
     /// The recorder that acknowledges before the commit.
     WrongRecorder,
 }
@@ -49,6 +51,7 @@ impl Need {
                     && succeeds("mkfs.ext4", &["-V"])
             }
             Self::PowerSwitch => succeeds("xfs_io", &["-V"]),
+            Self::Promtool => succeeds("promtool", &["--version"]),
             Self::WrongRecorder => env::var_os(WRONG_RECORDER).is_some(),
         }
     }
@@ -60,6 +63,9 @@ impl Need {
             }
             Self::Mounts => "root, loop devices and mkfs.ext4 are needed to mount".to_owned(),
             Self::PowerSwitch => "xfs_io (package xfsprogs) is needed to cut the power".to_owned(),
+            Self::Promtool => {
+                "promtool (package prometheus) is needed to judge the metrics".to_owned()
+            }
             Self::WrongRecorder => {
                 format!("{WRONG_RECORDER} does not name the wrong recorder; scripts/test builds it")
             }
