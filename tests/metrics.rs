@@ -263,7 +263,7 @@ fn counts_become_rows_and_old_rows_go() {
     let recorder = scene.recorder(&settings);
     let old = "SELECT count(*) FROM barograph_stats WHERE at < datetime('now', '-30 days')";
     scene.database.wait_for_one(old, 0);
-    let kept = "SELECT count(*) FROM barograph_stats WHERE at < datetime('now', '-29 days')";
+    let kept = "SELECT count(*) FROM barograph_stats WHERE at <= datetime('now', '-29 days')";
     assert!(scene.database.one::<i64>(kept) > 0, "those of thirty days stay");
     let published = publisher::publish(scene.broker.port(), Load::numbered(1).count(500));
     scene.drain(&recorder, &published);
