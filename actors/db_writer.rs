@@ -143,6 +143,15 @@ impl Message for Decided {
     type Result = ();
 }
 
+/// Asks for the database to be opened anew, because it looks odd from outside; while a batch is in hand
+/// that is not needed, as every write looks for itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Reopen;
+
+impl Message for Reopen {
+    type Result = ();
+}
+
 /// What the writer needs.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -297,6 +306,18 @@ impl Handler<Decided> for DbWriterActor {
         match decision {
             Decision::UseSpool => self.try_pending(ctx),
             Decision::UseDatabase => {}
+        }
+    }
+}
+
+impl Handler<Reopen> for DbWriterActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Reopen, _: &mut Context<Self>) {
+        if let Some(writing) = &mut self.writing
+            && self.pending.is_none()
+        {
+            writing.reopen();
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::keys::{self, ROOT};
 use crate::problems::{Complaint, Spot};
 use crate::reader::{Reader, join};
 use crate::section::{Answer, Section};
-use crate::topic::{filter_matches, filters_overlap};
+use crate::topic::filter_matches;
 use crate::values;
 use crate::words::Word;
 
@@ -80,6 +80,7 @@ fn read_alert<'a>(
     section.flag("resolved", &mut alert.resolved);
     section.whole("max_per_hour", &mut alert.max_per_hour);
     section.duration("timeout", &mut alert.timeout);
+    section.path("ca_file").map(Some).store(&mut alert.ca_file);
     let (name, spot) = name?;
     Some((Alert { name, channel: channel?, ..alert }, spot))
 }
@@ -154,9 +155,12 @@ fn keep_off_the_routes(
         section.reader.refuse(&spot, Complaint::advise(why, advice));
     }
     let Some(prefix) = discovery_prefix else { return };
-    // <prefix>/<component>/[<node>/]<object>/config
-    let announced = [format!("{prefix}/+/+/config"), format!("{prefix}/+/+/+/config")];
-    let taken = |filter: &&&str| announced.iter().any(|topic| filters_overlap(filter, topic));
+    // <prefix>/<component>/[<node>/]<object>/config, for what we may be announced as.
+    let announced = [
+        format!("{prefix}/device/barograph/config"),
+        format!("{prefix}/sensor/barograph/0/config"),
+    ];
+    let taken = |filter: &&&str| announced.iter().any(|topic| filter_matches(filter, topic));
     if let Some(filter) = filters.iter().find(taken) {
         let filter = crate::redact::shorten(filter);
         let why = format!("the route with the topic `{filter}` would record the announcement");

@@ -4,10 +4,14 @@
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Actor, System};
 use barograph_actors::account::{Account, Sums};
+use barograph_actors::alerts::Alerts;
+use barograph_actors::alerts::beacon::last_will;
 use barograph_actors::health;
+use barograph_actors::orders::Orders;
 use barograph_actors::ports::{OpenJournal, OpenSpool};
 use barograph_actors::published::{ChildState, Published};
 use barograph_actors::recording::ACKNOWLEDGES_EARLY;
@@ -20,13 +24,17 @@ use barograph_actors::{event, exit_code};
 use barograph_config::{Settings, Synchronous};
 use tracing::{info, warn};
 
+use crate::alerts::Threads;
 use crate::lock::{Lock, LockError, Locks, database_lock_path};
 use crate::metrics::{Metrics, Places};
 use crate::mqtt::MqttBroker;
 use crate::paths::real_path;
-use crate::signals::Signals;
+use crate::signals::{STOP_WITHIN, Signals};
 use crate::store::{Opener, Spools, Wrecks, spool_path};
-use crate::{fault_socket, systemd, world};
+use crate::{fault_socket, survey, systemd, world};
+
+/// A start that takes longer than a child may take is said to systemd with so much to spare.
+const START_SLACK: Duration = Duration::from_secs(5);
 
 /// What a run needs besides the settings.
 #[derive(Debug, Default)]
@@ -35,6 +43,8 @@ pub struct Options {
     pub fault_socket: Option<PathBuf>,
     /// What everyone may see.
     pub published: Published,
+    /// Where others ask the broker session for something.
+    pub orders: Orders,
 }
 
 /// A start that failed, with the exit code. Nothing was left behind.
@@ -55,10 +65,11 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
     let faults = options.fault_socket.as_deref().map(bind_faults).transpose()?;
     say_start(&settings);
     let system = System::new();
-    let published = options.published.clone();
+    let Options { published, orders, .. } = options;
     let mut metrics = metrics_of(&settings, &published);
     metrics.listen(settings.metrics.listen);
-    let supervisor = system.block_on(async { supervisor(settings, published, locks).start() });
+    let supervisor =
+        system.block_on(async { supervisor(settings, published, orders, locks).start() });
     signals.supervised_by(supervisor.clone().recipient());
     if let Some(listener) = faults
         && let Err(error) = fault_socket::serve(listener, supervisor)
@@ -143,16 +154,23 @@ fn say_start(settings: &Settings) {
     }
 }
 
-fn supervisor(settings: Settings, published: Published, locks: Locks) -> Supervisor {
+fn supervisor(
+    settings: Settings,
+    published: Published,
+    orders: Orders,
+    locks: Locks,
+) -> Supervisor {
     let policy = Policy::from(&settings.supervisor);
     let stuck_after = settings.supervisor.stuck_after;
+    let wrecks = Wrecks::default();
     let opener = Opener {
         database: settings.database.clone(),
         quarantine: settings.quarantine.clone(),
         routes: settings.routes.clone(),
         world: world::REAL,
-        wrecks: Wrecks::default(),
+        wrecks: wrecks.clone(),
     };
+    let seen = settings.clone();
     let spools = Spools {
         settings: settings.spool.clone(),
         database: settings.database.path.clone(),
@@ -161,24 +179,36 @@ fn supervisor(settings: Settings, published: Published, locks: Locks) -> Supervi
         world: world::REAL,
         wrecks: Wrecks::default(),
     };
+    let broker = MqttBroker::new(settings.mqtt.clone(), world::now);
+    let broker = match last_will(&settings.alerts) {
+        Some(will) => broker.with_will(will),
+        None => broker,
+    };
+    let courier = Box::new(Threads::default());
+    let alerts = Alerts::new(&settings.alerts, &settings.mqtt.client_id, courier, orders.clone());
     let parts = Parts {
-        broker: MqttBroker::new(settings.mqtt.clone(), &settings.routes, world::now),
+        broker,
         settings,
         journal: Box::new(move || Box::new(opener.clone()) as Box<dyn OpenJournal>),
         spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
-        status: Box::new(|| Box::new(systemd::status)),
+        manager: Box::new(|| Box::new(systemd::Manager::default())),
+        surveyor: Box::new(move || survey::surveyor(&seen, &wrecks)),
         world: world::REAL,
         published: published.clone(),
+        alerts,
+        orders,
         housing: Housing::OwnThreads,
     };
     let jitter = world::REAL.jitter;
-    let observer = Box::new(Witness { published });
+    let observer = Box::new(Witness { published, start_within: stuck_after });
     Supervisor::new(tree::children(parts), policy, stuck_after, jitter, observer, Box::new(locks))
 }
 
 /// Tells the world of the tree: the log, published state, systemd.
 struct Witness {
     published: Published,
+    /// How long a child may take to start before it counts as stuck.
+    start_within: Duration,
 }
 
 impl Observer for Witness {
@@ -192,6 +222,7 @@ impl Observer for Witness {
         info!(event = event::STOPPING, reason, "stopping in order");
         self.published.note(event::STOPPING, world::now(), reason);
         systemd::stopping(reason);
+        systemd::needs(STOP_WITHIN);
     }
 
     fn born(&mut self, name: &'static str, pulse: &Pulse) {
@@ -203,6 +234,12 @@ impl Observer for Witness {
     }
 
     fn child(&mut self, name: &'static str, state: &str, restarts: u32, last_exit: Option<&Exit>) {
+        if state == "starting" {
+            systemd::needs(self.start_within + START_SLACK);
+        }
+        if last_exit == Some(&Exit::Stuck) && state == "restarting" {
+            say_replaced(&self.published, name);
+        }
         if let Some(exit) = last_exit
             && state == "restarting"
         {
@@ -219,6 +256,11 @@ impl Observer for Witness {
         });
     }
 
+    fn lock_lost(&mut self, trouble: &str) {
+        let lost = (world::now(), trouble.to_owned());
+        self.published.update(|state| state.lock_lost = Some(lost));
+    }
+
     fn ended(&mut self, outcome: &Outcome) {
         say_end(&self.published, outcome);
         System::current().stop_with_code(outcome.code);
@@ -227,6 +269,12 @@ impl Observer for Witness {
     fn abandoned(&mut self, code: i32) {
         std::process::exit(code);
     }
+}
+
+fn say_replaced(published: &Published, name: &str) {
+    let told = format!("actor {name} was stuck: another life on another thread takes its place");
+    warn!(event = event::RECOVERY_ATTEMPTED, what = "replace_actor", why = "stuck", "{told}");
+    published.note(event::RECOVERY_ATTEMPTED, world::now(), told);
 }
 
 /// The account of this run. What is held was not acknowledged, and is still at the broker.
