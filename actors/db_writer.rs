@@ -20,6 +20,7 @@ use crate::health::HealthActor;
 use crate::mode::Decision;
 use crate::ports::{OpenError, OpenJournal, OpenSpool, World, WriteCause, WriteOutcome};
 use crate::published::Published;
+use crate::route::Router;
 use crate::stats::StatsActor;
 use crate::supervise::restart::backoff;
 use crate::supervise::{Cause, Fault, Lifeline, Link, Stop};
@@ -56,6 +57,16 @@ pub enum Place {
     Database,
     /// The spool, while the database cannot be written.
     Spool,
+}
+
+impl Place {
+    /// The word of the metrics' label `place`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Database => "database",
+            Self::Spool => "spool",
+        }
+    }
 }
 
 /// A batch is durable.
@@ -150,6 +161,8 @@ pub struct Setup {
     pub stats: Link<StatsActor>,
     /// What everyone may see.
     pub published: Published,
+    /// The routes, for the column that holds the time of a measurement.
+    pub router: Arc<Router>,
     /// Time and chance.
     pub world: World,
     /// When the database is given up, and how it is probed then.

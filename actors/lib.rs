@@ -10,6 +10,7 @@
 
 pub mod account;
 pub mod alerts;
+pub mod arrivals;
 mod barriers;
 pub mod batch;
 pub mod broker_drops;
@@ -24,10 +25,12 @@ pub mod exit_code;
 pub(crate) mod fake;
 pub mod feed;
 pub mod health;
+pub mod histogram;
 pub mod issue;
 pub mod issues;
 pub mod ledger;
 pub mod line;
+pub mod measures;
 pub mod mode;
 pub mod mqtt;
 pub mod note;

@@ -23,6 +23,7 @@ use tracing::warn;
 use self::hearing::Ears;
 use self::pausing::Pause;
 use crate::account::RouteId;
+use crate::arrivals::Arrivals;
 use crate::barriers::Barriers;
 use crate::batch::Batch;
 use crate::broker_drops::BrokerDrops;
@@ -90,6 +91,8 @@ pub struct Recording<B: Broker> {
     said: Vec<DownKind>,
     /// Routes that were heard and not yet told of.
     heard: Vec<RouteId>,
+    /// Deliveries that are not told of yet.
+    arrived: Arrivals,
     drops: BrokerDrops,
     publications: Publications,
     orders: Receiver<Order>,
@@ -126,6 +129,7 @@ impl<B: Broker> Recording<B> {
             held: false,
             said: Vec::new(),
             heard: Vec::new(),
+            arrived: Arrivals::default(),
             drops: BrokerDrops::default(),
             lifeline,
         }
@@ -182,6 +186,7 @@ impl<B: Broker> Recording<B> {
     fn tell_what_is_here(&mut self) {
         let held = self.window().records();
         self.setup.published.set_held(held);
+        self.setup.published.count_arrivals(&mut self.arrived);
         if !self.heard.is_empty() {
             let at = Moment { wall: (self.setup.world.now)(), steady: Instant::now() };
             self.setup.published.sights().heard(&self.heard, at);
@@ -322,6 +327,7 @@ impl<B: Broker> Recording<B> {
 /// Whatever ends this life, its window goes to the next one.
 impl<B: Broker> Drop for Recording<B> {
     fn drop(&mut self) {
+        self.setup.published.count_arrivals(&mut self.arrived);
         if let Some(window) = self.window.take() {
             self.setup.estate.leave(window);
         }

@@ -84,6 +84,7 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         health: health.clone(),
         stats: stats.clone(),
         published: published.clone(),
+        router: Arc::clone(&router),
         world,
         limits: settings.health.clone(),
     };
@@ -96,12 +97,7 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         settings: Arc::new(settings.clone()),
         alerts,
     };
-    let stats_setup = stats::Setup {
-        router: Arc::clone(&router),
-        published: published.clone(),
-        interval: settings.log.stats_interval,
-        began: Instant::now(),
-    };
+    let stats_setup = counting(&settings, &router, &published, world);
     let mqtt_setup = recording::Setup {
         router,
         mqtt: settings.mqtt,
@@ -133,4 +129,19 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
             Box::new(move || MqttActor::new(broker, setup, lifeline))
         }),
     ]
+}
+
+fn counting(
+    settings: &Settings,
+    router: &Arc<Router>,
+    published: &Published,
+    world: World,
+) -> stats::Setup {
+    stats::Setup {
+        router: Arc::clone(router),
+        published: published.clone(),
+        world,
+        interval: settings.log.stats_interval,
+        began: Instant::now(),
+    }
 }

@@ -58,6 +58,8 @@ mod legacy;
 mod locks;
 /// Memory is bounded, whatever comes.
 mod memory;
+/// What a scraper reads is true, and costs the recording nothing.
+mod metrics;
 /// The power fails at random moments: what was acknowledged is on the disk.
 mod power_cut;
 /// Messages of our own arrive, last words stay, and a last will is published for the dead.

@@ -21,7 +21,7 @@ fn the_stats_line_comes_at_its_interval_and_counts() {
     for (field, value) in [("received", 500), ("stored", 500), ("duplicate", 0), ("dropped", 0)] {
         assert_eq!(number(&line[field]), Some(value), "{field} in {line}");
     }
-    for field in ["uptime", "quarantined", "rate", "last_commit", "restarts"] {
+    for field in ["uptime", "quarantined", "received_per_second", "last_commit", "restarts"] {
         assert!(!line[field].is_null(), "no {field} in {line}");
     }
     scene.stop_and_check(recorder, &published);

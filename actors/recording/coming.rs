@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::Recording;
 use super::pausing::Pause;
+use crate::arrivals::Arrived;
 use crate::barriers::Barriers;
 use crate::batch::Opening;
 use crate::broker_news as news;
@@ -68,7 +69,10 @@ impl<B: Broker> Recording<B> {
         let session = self.line.session_name();
         info!(event = event::BROKER_CONNECTED, session_present, "connected to {session}");
         self.setup.published.note(event::BROKER_CONNECTED, at, format!("connected to {session}"));
-        self.setup.published.update(|state| state.connection = Connection::Up(at));
+        self.setup.published.update(|state| {
+            state.connection = Connection::Up(at);
+            state.connections += 1;
+        });
         self.setup.health.tell(ConnectionChanged { down: None });
         self.setup.published.remember(Note::gap_closed(GapCause::BrokerUnreachable, None, at));
         self.pause = Pause::None;
@@ -121,7 +125,6 @@ impl<B: Broker> Recording<B> {
         {
             return news::dropped(&self.setup.published, dropped, (self.setup.world.now)());
         }
-        self.setup.published.count_received();
         self.barriers.quiet = false;
         if !delivery.retain && !delivery.dup && delivery.qos != Qos::AtMostOnce {
             self.settle_filters();
@@ -133,6 +136,7 @@ impl<B: Broker> Recording<B> {
             readings.notice(column, &refusal.detail);
         });
         readings.look(&record);
+        self.arrived.add(record.route, Arrived { deliveries: 1, bytes: record.packet_size });
         if !self.heard.contains(&record.route) {
             self.heard.push(record.route);
         }

@@ -36,6 +36,7 @@ mod verify;
 mod write;
 
 pub use books::{Books, Count, Held, SpoolBooks, taken_over};
+pub use cause::free_bytes;
 pub use editor::{Changed, Editor};
 pub use file::Wrecks;
 pub use journal::SqliteJournal;

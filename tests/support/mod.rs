@@ -22,6 +22,7 @@ pub(crate) mod publisher;
 pub(crate) mod random;
 pub(crate) mod recorder;
 pub(crate) mod scene;
+pub(crate) mod scrape;
 pub(crate) mod settings;
 pub(crate) mod sinks;
 pub(crate) mod strace;

@@ -24,6 +24,8 @@ pub(crate) enum Need {
     Network,
     /// A library that shows a program another time (libfaketime).
     FakeTime,
+    /// Prometheus' own judge of a page of metrics.
+    Promtool,
     /// The recorder that acknowledges before the commit.
     WrongRecorder,
 }
@@ -66,6 +68,7 @@ impl Need {
                 made && succeeds("ip", &["netns", "del", &name])
             }
             Self::FakeTime => fake_time().is_some(),
+            Self::Promtool => succeeds("promtool", &["--version"]),
             Self::WrongRecorder => env::var_os(WRONG_RECORDER).is_some(),
         }
     }
@@ -79,6 +82,9 @@ impl Need {
             Self::PowerSwitch => "xfs_io (package xfsprogs) is needed to cut the power".to_owned(),
             Self::Network => "root and ip (package iproute2) are needed to cut a network".to_owned(),
             Self::FakeTime => "libfaketime (package faketime) is needed to set a clock".to_owned(),
+            Self::Promtool => {
+                "promtool (package prometheus) is needed to judge the metrics".to_owned()
+            }
             Self::WrongRecorder => {
                 format!("{WRONG_RECORDER} does not name the wrong recorder; scripts/test builds it")
             }
