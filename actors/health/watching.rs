@@ -67,10 +67,10 @@ impl HealthActor {
             Connection::Down(since, _) => Err(since),
             Connection::Starting => return,
         };
-        for (route, silence) in &mut self.memory.silences {
+        for (name, (route, silence)) in &mut self.memory.silences {
             let heard = published.sights().last_heard(*route);
             if let Some(change) = silence.look(now, connected, heard) {
-                say_silence(&published, self.setup.router.name(*route), change, now, &hearing);
+                say_silence(&published, name, change, now, &hearing);
             }
         }
     }

@@ -98,11 +98,12 @@ fn an_issue_outlives_the_judge() {
     let told = |event: &str| {
         recorder.events(event).into_iter().filter(|told| told["id"] == ID).collect::<Vec<_>>()
     };
-    assert_eq!(told("issue_appeared"), [began.clone()], "once for each trouble");
+    assert_eq!(told("issue_appeared").len(), 1, "once for each trouble");
     let over = told("issue_resolved");
     assert_eq!(over.len(), 1, "{over:?}");
     let text = |told: &Value| told["message"].as_str().expect("a text").to_owned();
-    let since = text(&began).split_once("since ").and_then(|(_, rest)| rest.get(..16)).map(str::to_owned);
+    let since =
+        text(&began).split_once("since ").and_then(|(_, rest)| rest.get(..16)).map(str::to_owned);
     let since = since.expect("since when, to the minute");
     assert!(text(&over[0]).starts_with(&format!("over, and it began at {since}")), "{over:?}");
     let query = "SELECT count(*) FROM barograph_events WHERE event LIKE 'issue_%' AND detail LIKE \

@@ -80,7 +80,9 @@ impl Need {
             }
             Self::Mounts => "root, loop devices and mkfs.ext4 are needed to mount".to_owned(),
             Self::PowerSwitch => "xfs_io (package xfsprogs) is needed to cut the power".to_owned(),
-            Self::Network => "root and ip (package iproute2) are needed to cut a network".to_owned(),
+            Self::Network => {
+                "root and ip (package iproute2) are needed to cut a network".to_owned()
+            }
             Self::FakeTime => "libfaketime (package faketime) is needed to set a clock".to_owned(),
             Self::Promtool => {
                 "promtool (package prometheus) is needed to judge the metrics".to_owned()
