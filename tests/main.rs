@@ -38,6 +38,8 @@ mod escalation;
 mod fault_sweep;
 /// `gaps` says when something may be missing, for each cause.
 mod gaps;
+/// A deaf connection is found out by an echo, and wrong readings by themselves.
+mod hearing;
 /// Without a place to write to, the broker keeps what it can, and the rest is counted.
 mod holding;
 /// The tables are those of the design, and existing ones are taken as they are.
