@@ -51,6 +51,7 @@ pub mod supervise;
 pub mod survey;
 mod teller;
 pub mod tree;
+mod voice;
 pub mod watch;
 pub mod window;
 pub mod writing;

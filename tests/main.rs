@@ -46,6 +46,8 @@ mod fault_sweep;
 mod gaps;
 /// Each check is made true by its real cause, and false again.
 mod health;
+/// A deaf connection is found out by an echo, and wrong readings by themselves.
+mod hearing;
 /// Without a place to write to, the broker keeps what it can, and the rest is counted.
 mod holding;
 /// The tables are those of the design, and existing ones are taken as they are.

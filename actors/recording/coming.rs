@@ -50,10 +50,11 @@ impl<B: Broker> Recording<B> {
             }
             LineEvent::Incoming(Incoming::Unsubscribed(_)) => {}
             LineEvent::Incoming(Incoming::Published(id, outcome)) => {
+                self.voice.answered(id);
                 if !self.on_echo_published(id, &outcome)
                     && let Some((_, session)) = self.line.session()
                 {
-                    self.publications.answered(id, &outcome, session);
+                    self.publications.answered(id, &outcome, session, &mut self.voice);
                 }
             }
             LineEvent::Incoming(Incoming::BarrierPassed) => self.on_barrier_passed(),
@@ -83,12 +84,13 @@ impl<B: Broker> Recording<B> {
         self.window().open(id, Opening { session_present, session, at });
         self.subscribe();
         if let Some((_, session)) = self.line.session() {
-            self.publications.begin(session);
+            self.publications.begin(session, &mut self.voice);
         }
         self.lifeline.ready();
     }
 
     pub(super) fn on_down(&mut self, down: Down) {
+        self.voice.ended(Some(down.kind));
         self.publications.end();
         self.ears.end();
         if down.kind != DownKind::Deaf {
