@@ -17,7 +17,7 @@ use crate::support::scrape::{self, Scrape};
 use crate::support::settings::Settings;
 
 /// How long a change may take until a scraper sees it.
-const SEEN_WITHIN: Duration = Duration::from_secs(20);
+const SEEN_WITHIN: Duration = Duration::from_secs(30);
 
 /// As `LOAD`, with the time of the measurement.
 const TIMED: &str = r#"
@@ -127,9 +127,9 @@ fn no_counter_goes_back_when_an_actor_dies() {
 }
 
 #[test]
-fn mode_connection_and_failures_show() {
+fn mode_connection_issues_and_failures_show() {
     let (mut scene, port) = (Scene::new(), free_port());
-    let settings = listening(&scene, port).quick_to_heal();
+    let settings = listening(&scene, port).quick_to_heal().text("health", "check_interval", "1s");
     let recorder = scene.recorder(&settings);
     shows(&recorder, port, r#"barograph_mode{mode="normal"}"#, |value| value == 1.0);
     shows(&recorder, port, "barograph_broker_connected", |value| value == 1.0);
@@ -148,9 +148,15 @@ fn mode_connection_and_failures_show() {
     shows(&recorder, port, r#"barograph_mode{mode="normal"}"#, |value| value == 1.0);
     scene.broker.stop();
     shows(&recorder, port, "barograph_broker_connected", |value| value == 0.0);
+    recorder.wait_for("an issue in the metrics", SEEN_WITHIN, || {
+        (Scrape::of(port).sum("barograph_issues", "severity") > 0.0).then_some(())
+    });
     scene.broker.start_again();
     shows(&recorder, port, "barograph_broker_connected", |value| value == 1.0);
     assert_eq!(Scrape::of(port).value("barograph_broker_connections_total"), 2.0);
+    recorder.wait_for("no issue in the metrics", SEEN_WITHIN * 2, || {
+        (Scrape::of(port).sum("barograph_issues", "severity") == 0.0).then_some(())
+    });
     scene.settle(recorder, &published);
 }
 
@@ -203,8 +209,10 @@ fn without_an_address_there_is_no_thread() {
 fn a_port_that_is_taken_is_said_and_holds_up_nobody() {
     let (scene, port) = (Scene::new(), free_port());
     let taken = TcpListener::bind(("127.0.0.1", port)).expect("a free port");
-    let recorder = scene.recorder(&listening(&scene, port));
+    let settings = listening(&scene, port).text("health", "check_interval", "1s");
+    let recorder = scene.recorder(&settings);
     recorder.event("metrics_not_served");
+    recorder.says("metrics_port_taken"); // as an issue
     recorder.says(&format!("127.0.0.1:{port} is taken"));
     recorder.says(&format!("(pid {}, since", std::process::id()));
     let published = publisher::publish(scene.broker.port(), Load::numbered(1).count(1_000));
