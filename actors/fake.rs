@@ -24,6 +24,7 @@ pub(crate) fn column(name: &str, kind: Kind) -> Column {
         max: None,
         unit: None,
         on_bad: OnBad::Quarantine,
+        stuck_after: None,
     }
 }
 
@@ -37,6 +38,7 @@ pub(crate) fn route(topic: &str, table: &str, columns: Vec<Column>) -> Route {
         columns,
         indexes: Vec::new(),
         silent_after: None,
+        time_column: None,
     }
 }
 

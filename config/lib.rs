@@ -11,14 +11,18 @@
 //! file that names them: `./weather_data.db` is the same file from every layer.
 //!
 //! Absent on purpose: nothing in this crate opens a database, a socket or a certificate. The only files it reads
-//! are the settings file, `password_file`, and `/proc/sys/kernel/hostname`.
+//! are the settings file, `password_file` and the like, and `/proc/sys/kernel/hostname`.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod alert;
+mod alerts;
 mod broker_url;
+mod channels;
 mod columns;
 mod credentials;
 mod defaults;
+mod http_url;
 mod indexes;
 mod keys;
 mod lines;
@@ -26,6 +30,7 @@ mod load;
 mod names;
 mod print;
 mod problems;
+mod quiet_hours;
 mod reader;
 mod recovery;
 mod redact;
@@ -54,12 +59,13 @@ mod shipped_tests;
 #[cfg(test)]
 mod testing;
 
+pub use alert::{Alert, AlertSeverity, Channel, Email, EmailTls, QuietHours};
 pub use keys::{KnownKey, known_keys};
 pub use load::{LoadError, Loaded, NamedBy, load, load_text};
 pub use problems::{Place, Problem, Problems};
 pub use settings::{
     BrokerUrl, ClientAuth, Column, Database, Format, Health, Index, Instance, Kind, Level, Log,
-    Mqtt, OnBad, Protocol, Qos, Quarantine, Route, Secret, Settings, Spool, Supervision,
+    Metrics, Mqtt, OnBad, Protocol, Qos, Quarantine, Route, Secret, Settings, Spool, Supervision,
     Synchronous,
 };
 pub use topic::{filter_matches, filters_overlap};

@@ -3,16 +3,19 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::alert::{Alert, Channel, Email};
+use crate::http_url;
 use crate::names::print_pointer;
 use crate::redact::HIDDEN;
 use crate::settings::{
-    Column, Database, Health, Log, Mqtt, OnBad, Quarantine, Route, Settings, Spool, Supervision,
+    Column, Database, Health, Log, Mqtt, OnBad, Quarantine, Route, Secret, Settings, Spool,
+    Supervision,
 };
 use crate::values::{print_duration, print_size};
 
 impl Settings {
-    /// The settings as TOML, every key said, secrets as `***`. Loading the text gives equal settings, except for a
-    /// password.
+    /// The settings as TOML, every key said, secrets as `***`. Loading the text gives equal settings, except for
+    /// secrets.
     pub fn to_toml(&self) -> String {
         let mut page = Page::default();
         page.header("[instance]");
@@ -24,6 +27,11 @@ impl Settings {
         quarantine(&mut page, &self.quarantine);
         supervisor(&mut page, &self.supervisor);
         log(&mut page, &self.log);
+        page.header("[metrics]");
+        page.text("listen", self.metrics.listen.map(|listen| listen.to_string()).as_deref());
+        for alert in &self.alerts {
+            print_alert(&mut page, alert);
+        }
         for route in &self.routes {
             print_route(&mut page, route);
         }
@@ -59,6 +67,21 @@ impl Page {
         }
     }
 
+    fn secret(&mut self, name: &str, secret: Option<&Secret>) {
+        self.text(name, secret.map(|_| HIDDEN));
+    }
+
+    /// A secret under a name of the operator's, which TOML may want in quotes.
+    fn named_secret(&mut self, name: &str, secret: &Secret) {
+        let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+        let name = if name.chars().all(is_bare) { name.to_owned() } else { quote(name) };
+        self.secret(&name, Some(secret));
+    }
+
+    fn secret_url(&mut self, url: &Secret) {
+        self.text("url", Some(&http_url::print(url.expose())));
+    }
+
     fn path(&mut self, name: &str, path: Option<&Path>) {
         self.text(name, path.map(|path| path.to_string_lossy()).as_deref());
     }
@@ -83,7 +106,7 @@ fn mqtt(page: &mut Page, mqtt: &Mqtt) {
     page.text("protocol", Some(mqtt.protocol.as_str()));
     page.text("client_id", Some(&mqtt.client_id));
     page.text("username", mqtt.username.as_deref());
-    page.text("password", mqtt.password.as_ref().map(|_| HIDDEN));
+    page.secret("password", mqtt.password.as_ref());
     page.duration("keep_alive", mqtt.keep_alive);
     page.duration("session_expiry", mqtt.session_expiry);
     page.raw("receive_maximum", &mqtt.receive_maximum.to_string());
@@ -96,6 +119,7 @@ fn mqtt(page: &mut Page, mqtt: &Mqtt) {
     page.path("client_cert", auth.map(|auth| auth.cert_file.as_path()));
     page.path("client_key", auth.map(|auth| auth.key_file.as_path()));
     page.raw("watch_drops", &mqtt.watch_drops.to_string());
+    page.raw("echo", &mqtt.echo.to_string());
 }
 
 fn database(page: &mut Page, database: &Database) {
@@ -119,6 +143,8 @@ fn health(page: &mut Page, health: &Health) {
     page.duration("no_write_issue_after", health.no_write_issue_after);
     page.duration("probe_min", health.probe_min);
     page.duration("probe_max", health.probe_max);
+    page.duration("check_interval", health.check_interval);
+    page.raw("clock_sync", &health.clock_sync.to_string());
 }
 
 fn quarantine(page: &mut Page, quarantine: &Quarantine) {
@@ -143,6 +169,68 @@ fn log(page: &mut Page, log: &Log) {
     page.text("format", Some(log.format.as_str()));
     page.path("file", log.file.as_deref());
     page.duration("stats_interval", log.stats_interval);
+    if let Some(size) = log.rotate_size {
+        page.size("rotate_size", size);
+    }
+    page.raw("rotate_keep", &log.rotate_keep.to_string());
+}
+
+fn print_alert(page: &mut Page, alert: &Alert) {
+    page.header("[[alert]]");
+    page.text("name", Some(&alert.name));
+    page.text("type", Some(alert.channel.word()));
+    page.text("min_severity", Some(alert.min_severity.as_str()));
+    page.duration("after", alert.after);
+    if let Some(repeat) = alert.repeat {
+        page.duration("repeat", repeat);
+    }
+    page.text("quiet_hours", alert.quiet_hours.map(|hours| hours.to_string()).as_deref());
+    page.raw("resolved", &alert.resolved.to_string());
+    page.raw("max_per_hour", &alert.max_per_hour.to_string());
+    page.duration("timeout", alert.timeout);
+    print_channel(page, &alert.channel);
+}
+
+fn print_channel(page: &mut Page, channel: &Channel) {
+    match channel {
+        Channel::Webhook { url, headers, secret } => {
+            page.secret_url(url);
+            page.secret("secret", secret.as_ref());
+            if !headers.is_empty() {
+                page.header("[alert.headers]");
+            }
+            for (name, value) in headers {
+                page.named_secret(name, value);
+            }
+        }
+        Channel::Slack { url } | Channel::Discord { url } => page.secret_url(url),
+        Channel::Ntfy { url, token } => {
+            page.secret_url(url);
+            page.secret("token", token.as_ref());
+        }
+        Channel::Telegram { url, token, chat_id } => {
+            page.text("url", Some(url));
+            page.secret("token", Some(token));
+            page.text("chat_id", Some(chat_id));
+        }
+        Channel::Email(email) => print_email(page, email),
+        Channel::Mqtt { topic, discovery, discovery_prefix } => {
+            page.text("topic", Some(topic));
+            page.raw("discovery", &discovery.to_string());
+            page.text("discovery_prefix", Some(discovery_prefix));
+        }
+        Channel::Command { argv } => page.names("argv", argv),
+    }
+}
+
+fn print_email(page: &mut Page, email: &Email) {
+    page.text("host", Some(&email.host));
+    page.raw("port", &email.port.to_string());
+    page.text("tls", Some(email.tls.as_str()));
+    page.text("username", email.username.as_deref());
+    page.secret("password", email.password.as_ref());
+    page.text("from", Some(&email.from));
+    page.names("to", &email.to);
 }
 
 fn print_route(page: &mut Page, route: &Route) {
@@ -154,6 +242,7 @@ fn print_route(page: &mut Page, route: &Route) {
     if let Some(after) = route.silent_after {
         page.duration("silent_after", after);
     }
+    page.text("time_column", route.time_column.as_deref());
     page.header("[route.columns]");
     for column in &route.columns {
         page.raw(&column.name, &attributes(column));
@@ -179,5 +268,6 @@ fn attributes(column: &Column) -> String {
     if column.on_bad != OnBad::Quarantine {
         attributes.push(format!("on_bad = \"{}\"", column.on_bad.as_str()));
     }
+    attributes.extend(column.stuck_after.map(|count| format!("stuck_after = {count}")));
     format!("{{ {} }}", attributes.join(", "))
 }

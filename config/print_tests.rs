@@ -60,6 +60,7 @@ fn column(name: String) -> impl Strategy<Value = Column> {
                 min: min.filter(|_| bounded),
                 max: max.filter(|_| bounded),
                 unit,
+                stuck_after: required.then_some(7),
                 on_bad: if null && !required { OnBad::Null } else { OnBad::Quarantine },
             }
         },
@@ -78,6 +79,7 @@ fn routes() -> impl Strategy<Value = Vec<Route>> {
                 qos: Qos::from_number(qos).unwrap(),
                 unique: if unique { vec!["a".into(), "z".into()] } else { Vec::new() },
                 columns: vec![columns.0, columns.1],
+                time_column: None,
                 silent_after: indexed.then_some(Duration::from_millis(100 + u64::from(unique))),
                 indexes: indexed
                     .then(|| Index {

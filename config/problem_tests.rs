@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
+use crate::alert::ChannelKind;
 use crate::testing::{only_problem, problems, problems_of, world, world_with};
+use crate::words::Word;
 use crate::{Place, known_keys, load_text};
 
 /// Text, key, part of the reason, part of the advice.
@@ -263,7 +265,10 @@ fn slip_in_a_route_accuses_nothing_of_being_missing() {
 fn every_known_key_refuses_a_value_of_another_type() {
     for key in known_keys() {
         let route = "[[route]]\ntopic = 'a'\ntable = 'a'\n[route.columns]\n";
+        let kind = ChannelKind::ALL.iter().find(|kind| kind.keys().contains(&key.name));
+        let kind = kind.map(|kind| format!("type = '{}'\n", kind.word())).unwrap_or_default();
         let text = match key.table {
+            "alert" => format!("[[alert]]\n{kind}{} = 1979-05-27\n", key.name),
             "route" => format!("[[route]]\n{} = 1979-05-27\n", key.name),
             "route.columns.*" => format!("{route}x = {{ {} = 1979-05-27 }}\n", key.name),
             section => format!("[{section}]\n{} = 1979-05-27\n", key.name),
@@ -333,6 +338,9 @@ fn fragment() -> impl Strategy<Value = String> {
     let known: Vec<String> = known_keys().map(|key| key.name.to_owned()).collect();
     let words = [
         "[mqtt]\n",
+        "[[alert]]\n",
+        "type = 'webhook'\n",
+        "[alert.headers]\n",
         "[[route]]\n",
         "[route.columns]\n",
         "[route.indexes]\n",
@@ -400,6 +408,12 @@ proptest! {
         let quoted = crate::print::quote(&value);
         let text = format!("[{}]\n{} = {quoted}\n{} = {value}\n", key.table, key.name, key.name);
         let _ = load_text(&text, &world());
+        let kind = ChannelKind::ALL.iter().find(|kind| kind.keys().contains(&key.name));
+        if let Some(kind) = kind {
+            let head = format!("[[alert]]\nname = 'a'\ntype = '{}'\n", kind.word());
+            let _ = load_text(&format!("{head}{} = {quoted}\n", key.name), &world());
+            let _ = load_text(&format!("{head}{} = {value}\n", key.name), &world());
+        }
         if let Some(name) = key.variable() {
             let _ = load_text("", &world_with(&name, &value));
         }

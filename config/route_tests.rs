@@ -116,7 +116,7 @@ fn bad_routes_are_told_with_their_remedy() {
         (format!("{head}columns = 5\n"), "columns", "a table is wanted", "columns ="),
         (format!("{head}qos = 3\n{columns}"), "qos", "from 0 to 2", "qos = 1"),
         (format!("{head}unique = 'x'\n{columns}"), "unique", "list of names", "[\"timestamp\"]"),
-        (format!("{head}unique = [1]\n{columns}"), "unique[1]", "a column's name", "["),
+        (format!("{head}unique = [1]\n{columns}"), "unique[1]", "a text, in quotes", "["),
         (format!("{head}unique = ['y']\n{columns}"), "unique[1]", "no such column", "\"x\""),
         (format!("{head}unique = ['id']\n{columns}"), "unique[1]", "no such column", ""),
         (format!("{head}unique = ['x','x']\n{columns}"), "unique[2]", "already", "once"),
