@@ -220,7 +220,7 @@ pub(crate) const LOG: Table = Table {
     keys: &[
         key("level", Wants::Word, r#""info""#),
         key("format", Wants::Word, r#""text""#),
-        key("file", Wants::Path, r#""/var/log/barograph.log""#),
+        key("file", Wants::Path, r#""/var/log/barograph/barograph.log""#),
         key("stats_interval", millis(1000, DAY * 1000), r#""5min""#),
         key("rotate_size", Wants::Size { min: 64 << 10, max: 1 << 40 }, r#""10 MiB""#),
         key("rotate_keep", Wants::Whole { min: 1, max: 1000 }, "5"),
