@@ -28,15 +28,18 @@ pub mod line;
 pub mod mode;
 pub mod mqtt;
 pub mod note;
+pub mod orders;
 pub mod ports;
 mod probe;
 #[cfg(test)]
 mod promises;
+mod publications;
 pub mod published;
 mod question;
 pub mod recording;
 pub mod route;
 pub mod stats;
+pub mod subscriptions;
 pub mod supervise;
 mod teller;
 pub mod tree;

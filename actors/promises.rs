@@ -4,6 +4,8 @@
 mod line;
 /// Database and spool fail, alone and together; the mode says so, and recovery comes by itself.
 mod modes;
+/// What others publish through the session is told of, and last words are said again.
+mod publishing;
 /// One actor dies, the others live on; too many deaths end the process.
 mod restarts;
 /// Whatever dies and fails, in whatever order: nothing is lost and nothing is stored twice.

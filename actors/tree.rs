@@ -11,6 +11,7 @@ use crate::db_writer::{self, DbWriterActor};
 use crate::health::{self, HealthActor, TellStatus};
 use crate::mode::Limits;
 use crate::mqtt::MqttActor;
+use crate::orders::Orders;
 use crate::ports::{Broker, OpenJournal, OpenSpool, World};
 use crate::published::Published;
 use crate::recording;
@@ -52,14 +53,25 @@ pub struct Parts<B: Broker> {
     pub world: World,
     /// What everyone may see.
     pub published: Published,
+    /// Where others ask the broker session for something.
+    pub orders: Orders,
     /// Where the children live.
     pub housing: Housing,
 }
 
 /// The children of the tree.
 pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
-    let Parts { settings, broker, mut journal, mut spool, mut status, world, published, housing } =
-        parts;
+    let Parts {
+        settings,
+        broker,
+        mut journal,
+        mut spool,
+        mut status,
+        world,
+        published,
+        orders,
+        housing,
+    } = parts;
     published.update(|state| {
         state.started = Some((world.now)());
         state.spool_unseen = true;
@@ -96,6 +108,7 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         health: health.clone(),
         published: published.clone(),
         estate: Estate::default(),
+        orders,
     };
     vec![
         ChildSpec::of(DB_WRITER, WRITER_STOPS_WITHIN, housing, writer, move |lifeline| {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use actix::{Actor, System};
 use barograph_actors::account::{Account, Sums};
 use barograph_actors::health;
+use barograph_actors::orders::Orders;
 use barograph_actors::ports::{OpenJournal, OpenSpool};
 use barograph_actors::published::{ChildState, Published};
 use barograph_actors::recording::ACKNOWLEDGES_EARLY;
@@ -34,6 +35,8 @@ pub struct Options {
     pub fault_socket: Option<PathBuf>,
     /// What everyone may see.
     pub published: Published,
+    /// Where others ask the broker session for something.
+    pub orders: Orders,
 }
 
 /// A start that failed, with the exit code. Nothing was left behind.
@@ -54,8 +57,9 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
     let faults = options.fault_socket.as_deref().map(bind_faults).transpose()?;
     say_start(&settings);
     let system = System::new();
-    let published = options.published.clone();
-    let supervisor = system.block_on(async { supervisor(settings, published, locks).start() });
+    let Options { published, orders, .. } = options;
+    let supervisor =
+        system.block_on(async { supervisor(settings, published, orders, locks).start() });
     signals.supervised_by(supervisor.clone().recipient());
     if let Some(listener) = faults
         && let Err(error) = fault_socket::serve(listener, supervisor)
@@ -130,7 +134,12 @@ fn say_start(settings: &Settings) {
     }
 }
 
-fn supervisor(settings: Settings, published: Published, locks: Locks) -> Supervisor {
+fn supervisor(
+    settings: Settings,
+    published: Published,
+    orders: Orders,
+    locks: Locks,
+) -> Supervisor {
     let policy = Policy::from(&settings.supervisor);
     let stuck_after = settings.supervisor.stuck_after;
     let opener = Opener {
@@ -149,13 +158,14 @@ fn supervisor(settings: Settings, published: Published, locks: Locks) -> Supervi
         wrecks: Wrecks::default(),
     };
     let parts = Parts {
-        broker: MqttBroker::new(settings.mqtt.clone(), &settings.routes, world::now),
+        broker: MqttBroker::new(settings.mqtt.clone(), world::now),
         settings,
         journal: Box::new(move || Box::new(opener.clone()) as Box<dyn OpenJournal>),
         spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
         status: Box::new(|| Box::new(systemd::status)),
         world: world::REAL,
         published: published.clone(),
+        orders,
         housing: Housing::OwnThreads,
     };
     let jitter = world::REAL.jitter;

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::journal::Disk;
 use super::session::Connection;
-use crate::ports::{Down, DownKind};
+use crate::ports::{Down, DownKind, Publication};
 
 /// Deliveries of QoS 1 and 2 that may be on their way to one client (mosquitto's
 /// `max_inflight_messages`).
@@ -40,6 +40,8 @@ pub(crate) struct State {
     /// Sent, and not known to be acknowledged: delivered again after a reconnect.
     pub(super) owed: VecDeque<(u16, Message)>,
     pub(super) retained: Vec<Message>,
+    /// What the client has published, in order.
+    pub(crate) published: Vec<Publication>,
     pub(super) next_id: u16,
     /// The session is known here.
     pub(super) kept: bool,

@@ -16,6 +16,7 @@ use super::broker::FakeBroker;
 use super::journal::Disk;
 use super::spool::FakeSpools;
 use crate::delivery::UnixMillis;
+use crate::orders::Orders;
 use crate::ports::{OpenJournal, OpenSpool, World};
 use crate::published::Published;
 use crate::supervise::child::Housing;
@@ -151,6 +152,7 @@ pub(crate) struct House {
     pub(crate) broker: FakeBroker,
     pub(crate) disk: Disk,
     pub(crate) published: Published,
+    pub(crate) orders: Orders,
     pub(crate) seen: Seen,
     pub(crate) supervisor: Addr<Supervisor>,
 }
@@ -159,6 +161,7 @@ impl House {
     /// One process of the recorder over a broker and a disk that may have known another.
     pub(crate) fn start(broker: &FakeBroker, settings: Settings) -> Self {
         let (disk, published, seen) = (broker.disk.clone(), Published::default(), Seen::default());
+        let orders = Orders::default();
         let (opener, spools) = (disk.clone(), FakeSpools(disk.clone()));
         let policy = Policy::from(&settings.supervisor);
         let stuck_after = settings.supervisor.stuck_after;
@@ -170,6 +173,7 @@ impl House {
             status: Box::new(|| Box::new(|_| {})),
             world: WORLD,
             published: published.clone(),
+            orders: orders.clone(),
             housing: Housing::Shared,
         });
         let observer = Box::new(seen.clone());
@@ -181,7 +185,14 @@ impl House {
             observer,
             Box::new(NoLock),
         );
-        Self { broker: broker.clone(), disk, published, seen, supervisor: supervisor.start() }
+        Self {
+            broker: broker.clone(),
+            disk,
+            published,
+            orders,
+            seen,
+            supervisor: supervisor.start(),
+        }
     }
 
     /// A recorder with nothing before it, ready.

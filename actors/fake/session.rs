@@ -8,7 +8,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::broker::{FakeBroker, INFLIGHT_MAX, Meets, Message, State};
 use crate::delivery::{ConnectionId, Delivery, UnixMillis};
-use crate::ports::{Broker, Connecting, Down, DownKind, Greeting, Incoming, Session};
+use crate::ports::{
+    Broker, Connecting, Down, DownKind, Filter, Greeting, Incoming, NotSent, Publication, Session,
+};
 
 /// A connection as the broker sees it.
 #[derive(Debug)]
@@ -24,7 +26,9 @@ pub(crate) struct Connection {
 #[derive(Debug)]
 enum Coming {
     Message(u16, bool, Message),
-    Subscribed,
+    Subscribed(u16, Vec<Filter>),
+    Unsubscribed(u16),
+    Published(u16),
     BarrierPassed(Instant),
     /// PUBREL.
     Release(u16),
@@ -37,6 +41,9 @@ enum Going {
     /// PUBCOMP.
     Completion(u16),
     Barrier,
+    Subscribe(u16, Vec<Filter>),
+    Unsubscribe(u16),
+    Publish(Option<u16>, Publication),
 }
 
 #[derive(Debug)]
@@ -44,6 +51,8 @@ pub(crate) struct FakeSession {
     broker: FakeBroker,
     id: ConnectionId,
     outbox: Vec<Going>,
+    /// The last number of a request or a message.
+    last_id: u16,
 }
 
 impl Broker for FakeBroker {
@@ -77,13 +86,13 @@ impl FakeBroker {
         let session_present = std::mem::replace(&mut state.kept, true);
         let again =
             state.owed.iter().map(|(id, message)| Coming::Message(*id, true, message.clone()));
-        let mut inbox: VecDeque<Coming> = again.collect();
-        inbox.push_back(Coming::Subscribed);
-        let retained = state.retained.clone();
-        state.queue.extend(retained);
+        let inbox: VecDeque<Coming> = again.collect();
         let unacknowledged = VecDeque::new();
         state.connection = Some(Connection { id, inbox, unacknowledged, ended: None });
-        (FakeSession { broker: self.clone(), id, outbox: Vec::new() }, Greeting { session_present })
+        (
+            FakeSession { broker: self.clone(), id, outbox: Vec::new(), last_id: 0 },
+            Greeting { session_present },
+        )
     }
 }
 
@@ -92,7 +101,14 @@ impl Connection {
     fn answer_at(&self) -> Option<Instant> {
         match self.inbox.front() {
             Some(Coming::BarrierPassed(at)) => Some(*at),
-            Some(Coming::Message(..) | Coming::Subscribed | Coming::Release(_)) | None => None,
+            Some(
+                Coming::Message(..)
+                | Coming::Subscribed(..)
+                | Coming::Unsubscribed(_)
+                | Coming::Published(_)
+                | Coming::Release(_),
+            )
+            | None => None,
         }
     }
 }
@@ -116,13 +132,24 @@ impl State {
         }
     }
 
+    fn say(&mut self, coming: Coming) {
+        if let Some(connection) = &mut self.connection {
+            connection.inbox.push_back(coming);
+        }
+    }
+
     fn hand_over(&mut self) -> Option<Incoming> {
         let connection = self.connection.as_mut()?;
         if connection.answer_at().is_some_and(|at| at > Instant::now()) {
             return None;
         }
         let (packet_id, dup, message) = match connection.inbox.pop_front()? {
-            Coming::Subscribed => return Some(Incoming::Subscribed(vec![Ok(Qos::AtLeastOnce)])),
+            Coming::Subscribed(id, filters) => {
+                let granted = filters.into_iter().map(|filter| Ok(filter.qos)).collect();
+                return Some(Incoming::Subscribed(id, granted));
+            }
+            Coming::Unsubscribed(id) => return Some(Incoming::Unsubscribed(id)),
+            Coming::Published(id) => return Some(Incoming::Published(id, Ok(()))),
             Coming::BarrierPassed(_) => return Some(Incoming::BarrierPassed),
             Coming::Release(packet_id) => return Some(Incoming::Released(packet_id)),
             Coming::Message(packet_id, dup, message) => (packet_id, dup, message),
@@ -193,6 +220,16 @@ impl FakeSession {
                         connection.inbox.push_back(Coming::BarrierPassed(at));
                     }
                 }
+                Going::Subscribe(id, filters) => {
+                    let retained = state.retained.clone();
+                    state.queue.extend(retained);
+                    state.say(Coming::Subscribed(id, filters));
+                }
+                Going::Unsubscribe(id) => state.say(Coming::Unsubscribed(id)),
+                Going::Publish(id, message) => {
+                    state.published.push(message);
+                    id.into_iter().for_each(|id| state.say(Coming::Published(id)));
+                }
             }
         }
     }
@@ -240,6 +277,26 @@ impl Session for FakeSession {
 
     fn barrier(&mut self) {
         self.outbox.push(Going::Barrier);
+    }
+
+    fn subscribe(&mut self, filters: &[Filter]) -> u16 {
+        self.last_id += 1;
+        self.outbox.push(Going::Subscribe(self.last_id, filters.to_vec()));
+        self.last_id
+    }
+
+    fn unsubscribe(&mut self, _: &[String]) -> u16 {
+        self.last_id += 1;
+        self.outbox.push(Going::Unsubscribe(self.last_id));
+        self.last_id
+    }
+
+    fn publish(&mut self, message: &Publication) -> Result<Option<u16>, NotSent> {
+        let has_number = message.qos != Qos::AtMostOnce;
+        self.last_id += u16::from(has_number);
+        let id = has_number.then_some(self.last_id);
+        self.outbox.push(Going::Publish(id, message.clone()));
+        Ok(id)
     }
 
     async fn disconnect(mut self) {
