@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorContext, AsyncContext, Context, Handler, Message, ResponseFuture, SpawnHandle,
+    Actor, ActorContext, AsyncContext, Context, Handler, Message, MessageResult, ResponseFuture,
+    SpawnHandle,
 };
 use barograph_config::Health;
 use tokio::sync::oneshot;
@@ -20,6 +21,8 @@ use crate::health::HealthActor;
 use crate::mode::Decision;
 use crate::ports::{OpenError, OpenJournal, OpenSpool, World, WriteCause, WriteOutcome};
 use crate::published::Published;
+use crate::route::Router;
+use crate::routing::Routing;
 use crate::stats::StatsActor;
 use crate::supervise::restart::backoff;
 use crate::supervise::{Cause, Fault, Lifeline, Link, Stop};
@@ -47,6 +50,23 @@ pub struct Stopping;
 
 impl Message for Append {
     type Result = Result<Durable, Stopping>;
+}
+
+/// Asks for other routes. Nothing that was decoded by the old ones may be under way.
+#[derive(Debug, Clone)]
+pub struct Reroute(pub Arc<Router>);
+
+/// What the writer says to it. Where it is decided, [`Routing`] has been told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RerouteResult {
+    /// The new routes are in force, or cannot be.
+    Decided,
+    /// It may be asked again.
+    NotNow,
+}
+
+impl Message for Reroute {
+    type Result = RerouteResult;
 }
 
 /// Where a batch is, or should have been, written.
@@ -141,6 +161,8 @@ pub struct Setup {
     pub stats: Link<StatsActor>,
     /// What everyone may see.
     pub published: Published,
+    /// The routes: the writer is the one who changes them.
+    pub routing: Routing,
     /// Time and chance.
     pub world: World,
     /// When the database is given up, and how it is probed then.
@@ -271,6 +293,19 @@ impl Handler<Append> for DbWriterActor {
             self.try_pending(ctx);
         }
         Box::pin(async move { durable.await.map_err(|_| Stopping) })
+    }
+}
+
+impl Handler<Reroute> for DbWriterActor {
+    type Result = MessageResult<Reroute>;
+
+    fn handle(&mut self, Reroute(router): Reroute, _: &mut Context<Self>) -> Self::Result {
+        MessageResult(match &mut self.writing {
+            // A batch of an asker that died, decoded by the routes of its time.
+            Some(_) if self.pending.is_some() => RerouteResult::NotNow,
+            Some(writing) => writing.reroute(&router),
+            None => RerouteResult::NotNow,
+        })
     }
 }
 

@@ -85,6 +85,12 @@ pub const ACTOR_RENEWED: &str = "actor_renewed";
 pub const PAUSED: &str = "paused";
 /// A paused recorder receives again.
 pub const RESUMED: &str = "resumed";
+/// The settings were read again: what is different now, or that nothing is.
+pub const RELOADED: &str = "reloaded";
+/// The settings cannot be used, or some of them cannot be put in force.
+pub const RELOAD_FAILED: &str = "reload_failed";
+/// Other routes wait until what came by the old ones is durable.
+pub const RELOAD_WAITS: &str = "reload_waits";
 
 /// Every name above.
 pub const ALL: &[&str] = &[
@@ -129,6 +135,9 @@ pub const ALL: &[&str] = &[
     ACTOR_RENEWED,
     PAUSED,
     RESUMED,
+    RELOADED,
+    RELOAD_FAILED,
+    RELOAD_WAITS,
 ];
 
 /// The constant that has this name: the spool gives names back as text.

@@ -78,11 +78,10 @@ impl HealthActor {
     /// A new life. What it must remember is in published state.
     pub fn new(setup: Setup, tell_status: TellStatus, lifeline: Lifeline) -> Self {
         let mode = setup.published.snapshot().mode;
-        let routes = setup.router.routes().iter().enumerate();
-        let silences = routes.filter_map(|(index, route)| {
-            let id = RouteId(u16::try_from(index).ok());
-            route.silent_after.map(|after| (id, Silence::new(after)))
-        });
+        let silences = setup
+            .router
+            .active()
+            .filter_map(|(id, route)| route.silent_after.map(|after| (id, Silence::new(after))));
         Self {
             silences: silences.collect(),
             setup,

@@ -51,6 +51,8 @@ pub struct State {
     pub tally: Tally,
     /// What the database's account said when the process began.
     pub base: Option<Tally>,
+    /// Routes whose counts `base` knows: those of later ones begin when they do.
+    pub routes_counted: usize,
     /// Deliveries taken from the broker since the process began.
     pub received: u64,
     /// Deliveries in memory, without a place on disk yet.
@@ -87,6 +89,21 @@ pub struct State {
     pub issues: Vec<Issue>,
     /// Since when a person has paused the recorder.
     pub paused: Option<UnixMillis>,
+    /// What a reload could not do.
+    pub unsettled: Unsettled,
+}
+
+/// What a reload of the settings could not do, until another one can.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unsettled {
+    /// The file cannot be used: since when, and every problem. Nothing of it is in force.
+    pub invalid: Option<(UnixMillis, String)>,
+    /// Settings that take effect at the next start, a sentence each.
+    pub at_next_start: Vec<String>,
+    /// Settings that could not be put in force, and why, a sentence each.
+    pub refused: Vec<String>,
+    /// Since when other routes wait for messages to become durable.
+    pub routes_wait: Option<UnixMillis>,
 }
 
 impl State {

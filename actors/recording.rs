@@ -8,6 +8,7 @@
 
 mod coming;
 mod leaving;
+mod rerouting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,6 +26,7 @@ use crate::broker_drops::BrokerDrops;
 use crate::db_writer::{DbWriterActor, Durable};
 use crate::event;
 use crate::health::HealthActor;
+use crate::in_force::InForce;
 use crate::line::{Line, LineEvent};
 use crate::orders::{Order, Orders};
 use crate::ports::{Broker, Down, DownKind, Session, World};
@@ -32,9 +34,13 @@ use crate::publications::Publications;
 use crate::published::Published;
 use crate::question::{Answer, Question, answer_of, ask};
 use crate::route::Router;
+use crate::routing::Routing;
+use crate::subscriptions::Subscriptions;
 use crate::supervise::{Lifeline, Link};
 use crate::watch::Moment;
 use crate::window::{Estate, Window};
+
+use rerouting::Rerouting;
 
 /// The loop wakes at least this often, to show that it lives.
 const TICK: Duration = Duration::from_millis(500);
@@ -46,12 +52,14 @@ pub const ACKNOWLEDGES_EARLY: bool = cfg!(feature = "acknowledge-early");
 /// What a recording needs besides the broker.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// The routes.
+    /// The routes in force.
     pub router: Arc<Router>,
     /// `[mqtt]`
     pub mqtt: Mqtt,
-    /// Least time between two commits.
-    pub commit_interval: Duration,
+    /// For what may change while it records.
+    pub in_force: InForce,
+    /// For what is to be recorded.
+    pub routing: Routing,
     /// Time and chance.
     pub world: World,
     /// Who writes.
@@ -88,8 +96,10 @@ pub struct Recording<B: Broker> {
     drops: BrokerDrops,
     publications: Publications,
     orders: Receiver<Order>,
-    /// The request for the routes' subscriptions that is under way.
-    subscribing: Option<u16>,
+    subscriptions: Subscriptions,
+    rerouting: Rerouting,
+    /// No commit interval is kept: somebody waits for the window to be empty.
+    hurry: bool,
     /// Dropped last: its report must come after the window was left.
     lifeline: Lifeline,
 }
@@ -98,12 +108,15 @@ impl<B: Broker> Recording<B> {
     /// Takes over the window of the life before, if it left one.
     pub fn new(broker: B, setup: Setup, lifeline: Lifeline) -> Self {
         let fresh = || Window::new((setup.world.random)(), setup.mqtt.max_unacked);
-        let window = setup.estate.take().unwrap_or_else(fresh);
+        let mut window = setup.estate.take().unwrap_or_else(fresh);
+        window.bound(setup.mqtt.max_unacked);
         let line = Line::new(broker, setup.world, &setup.mqtt);
         Self {
             publications: Publications::new(setup.orders.clone()),
             orders: setup.orders.open(),
-            subscribing: None,
+            subscriptions: Subscriptions::default(),
+            rerouting: Rerouting::new(&setup.routing),
+            hurry: false,
             setup,
             window: Some(window),
             line,
@@ -125,6 +138,7 @@ impl<B: Broker> Recording<B> {
     pub async fn run(mut self, stop: Arc<Notify>) {
         loop {
             self.lifeline.pulse().beat();
+            self.follow_routes();
             self.write_if_free();
             self.tell_what_is_here();
             self.watch_room();
@@ -134,6 +148,7 @@ impl<B: Broker> Recording<B> {
                 biased;
                 () = stop.notified() => break,
                 answer = answer_of(&mut self.writing) => self.on_answer(answer),
+                result = self.rerouting.decision() => self.on_rerouted(result),
                 Some(order) = self.orders.recv() => self.on_order(order),
                 event = self.line.next(), if may_read => self.on_line_and_what_came_with_it(event),
                 () = sleep_until(wake_at) => {}
@@ -191,8 +206,12 @@ impl<B: Broker> Recording<B> {
 
     /// When the commit interval has passed; `None` without one.
     fn next_commit_at(&self) -> Option<Instant> {
-        let interval = self.setup.commit_interval;
-        if interval.is_zero() { None } else { self.last_commit.map(|at| at + interval) }
+        let interval = self.setup.in_force.now().database.commit_interval;
+        if interval.is_zero() || self.hurry {
+            None
+        } else {
+            self.last_commit.map(|at| at + interval)
+        }
     }
 
     fn wake_at(&mut self) -> Instant {
@@ -203,7 +222,9 @@ impl<B: Broker> Recording<B> {
     }
 
     fn may_read(&mut self) -> bool {
-        if self.held {
+        if self.rerouting.is_draining() {
+            false
+        } else if self.held {
             self.held = !self.window().is_half_empty();
             !self.held
         } else {

@@ -59,10 +59,10 @@ impl Router {
         let mut routes = self.routes.to_vec();
         let mut removed = vec![true; routes.len()];
         let mut newcomers: Vec<&Route> = wanted.iter().collect();
-        let with_topic = |old: &Route, new: &Route| old.table == new.table && old.topic == new.topic;
-        let with_table = |old: &Route, new: &Route| old.table == new.table;
-        let rules: [&dyn Fn(&Route, &Route) -> bool; 2] = [&with_topic, &with_table];
-        for is_same in rules {
+        for by_topic in [true, false] {
+            let is_same = |old: &Route, new: &Route| {
+                old.table == new.table && (!by_topic || old.topic == new.topic)
+            };
             for (old, removed) in routes.iter_mut().zip(&mut removed).filter(|(_, gone)| **gone) {
                 if let Some(found) = newcomers.iter().position(|new| is_same(old, new)) {
                     *old = newcomers.remove(found).clone();

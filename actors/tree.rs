@@ -1,21 +1,20 @@
 //! The recorder's tree: the one list of its children. The order is the order of starts; stops go in
 //! reverse, so that the broker session ends first and the writer last.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use barograph_config::Settings;
 use tokio::time::Instant;
 
 use crate::db_writer::{self, DbWriterActor};
 use crate::health::{self, HealthActor, TellStatus};
+use crate::in_force::InForce;
 use crate::mode::Limits;
 use crate::mqtt::MqttActor;
 use crate::orders::Orders;
 use crate::ports::{Broker, OpenJournal, OpenSpool, World};
 use crate::published::Published;
 use crate::recording;
-use crate::route::Router;
+use crate::routing::Routing;
 use crate::stats::{self, StatsActor};
 use crate::supervise::child::Housing;
 use crate::supervise::{ChildSpec, Link};
@@ -39,10 +38,12 @@ const OBSERVER_STOPS_WITHIN: Duration = Duration::from_millis(300);
 
 /// The real world, or a faked one.
 pub struct Parts<B: Broker> {
-    /// The settings in force.
-    pub settings: Settings,
-    /// Makes connections.
-    pub broker: B,
+    /// The settings: each life begins with those in force then.
+    pub in_force: InForce,
+    /// The routes.
+    pub routing: Routing,
+    /// Makes what makes connections, one for each life of the session.
+    pub broker: Box<dyn FnMut() -> B>,
     /// Makes openers of the journal, one for each life of the writer.
     pub journal: Box<dyn FnMut() -> Box<dyn OpenJournal>>,
     /// Makes openers of the spool, likewise.
@@ -62,8 +63,9 @@ pub struct Parts<B: Broker> {
 /// The children of the tree.
 pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
     let Parts {
-        settings,
-        broker,
+        in_force,
+        routing,
+        mut broker,
         mut journal,
         mut spool,
         mut status,
@@ -76,57 +78,73 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         state.started = Some((world.now)());
         state.spool_unseen = true;
     });
-    let router = Arc::new(Router::new(settings.routes));
     let (writer, health, stats) = (Link::new(), Link::new(), Link::new());
 
-    let writer_setup = db_writer::Setup {
-        health: health.clone(),
-        stats: stats.clone(),
-        published: published.clone(),
-        world,
-        limits: settings.health.clone(),
+    let (settings, routes) = (in_force.clone(), routing.clone());
+    let writer_setup = {
+        let (health, stats, published) = (health.clone(), stats.clone(), published.clone());
+        move || db_writer::Setup {
+            health: health.clone(),
+            stats: stats.clone(),
+            published: published.clone(),
+            routing: routes.clone(),
+            world,
+            limits: settings.now().health.clone(),
+        }
     };
-    let health_setup = health::Setup {
-        writer: writer.clone(),
-        router: Arc::clone(&router),
-        published: published.clone(),
-        world,
-        limits: Limits::from(&settings.health),
+    let (settings, routes) = (in_force.clone(), routing.clone());
+    let health_setup = {
+        let (writer, published) = (writer.clone(), published.clone());
+        move || health::Setup {
+            writer: writer.clone(),
+            router: routes.now(),
+            published: published.clone(),
+            world,
+            limits: Limits::from(&settings.now().health),
+        }
     };
-    let stats_setup = stats::Setup {
-        router: Arc::clone(&router),
-        published: published.clone(),
-        interval: settings.log.stats_interval,
-        began: Instant::now(),
+    let (settings, routes, began) = (in_force.clone(), routing.clone(), Instant::now());
+    let stats_setup = {
+        let published = published.clone();
+        move || stats::Setup {
+            router: routes.now(),
+            published: published.clone(),
+            interval: settings.now().log.stats_interval,
+            began,
+        }
     };
-    let mqtt_setup = recording::Setup {
-        router,
-        mqtt: settings.mqtt,
-        commit_interval: settings.database.commit_interval,
-        world,
-        writer: writer.clone(),
-        health: health.clone(),
-        published: published.clone(),
-        estate: Estate::default(),
-        orders,
+    let mqtt_setup = {
+        let (writer, health, estate) = (writer.clone(), health.clone(), Estate::default());
+        move || recording::Setup {
+            router: routing.now(),
+            routing: routing.clone(),
+            mqtt: in_force.now().mqtt.clone(),
+            in_force: in_force.clone(),
+            world,
+            writer: writer.clone(),
+            health: health.clone(),
+            published: published.clone(),
+            estate: estate.clone(),
+            orders: orders.clone(),
+        }
     };
     vec![
         ChildSpec::of(DB_WRITER, WRITER_STOPS_WITHIN, housing, writer, move |lifeline| {
-            let (journal, spool, setup) = (journal(), spool(), writer_setup.clone());
+            let (journal, spool, setup) = (journal(), spool(), writer_setup());
             Box::new(move || DbWriterActor::new(journal, spool, setup, lifeline))
         }),
         ChildSpec::of(HEALTH, OBSERVER_STOPS_WITHIN, housing, health, move |lifeline| {
-            let (setup, tell) = (health_setup.clone(), status());
+            let (setup, tell) = (health_setup(), status());
             Box::new(move || HealthActor::new(setup, tell, lifeline))
         })
         .expendable(),
         ChildSpec::of(STATS, OBSERVER_STOPS_WITHIN, housing, stats, move |lifeline| {
-            let setup = stats_setup.clone();
+            let setup = stats_setup();
             Box::new(move || StatsActor::new(setup, lifeline))
         })
         .expendable(),
         ChildSpec::of(MQTT, MQTT_STOPS_WITHIN, housing, Link::new(), move |lifeline| {
-            let (broker, setup) = (broker.clone(), mqtt_setup.clone());
+            let (broker, setup) = (broker(), mqtt_setup());
             Box::new(move || MqttActor::new(broker, setup, lifeline))
         }),
     ]

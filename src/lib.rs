@@ -12,6 +12,7 @@ pub mod logging;
 pub mod mqtt;
 pub mod paths;
 pub mod process;
+pub mod reload;
 pub mod run;
 pub mod signals;
 pub mod simulate;

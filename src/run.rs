@@ -3,16 +3,16 @@
 
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use actix::{Actor, System};
 use barograph_actors::account::{Account, Sums};
 use barograph_actors::health;
+use barograph_actors::in_force::InForce;
 use barograph_actors::orders::Orders;
 use barograph_actors::ports::{OpenJournal, OpenSpool};
 use barograph_actors::published::{ChildState, Published};
 use barograph_actors::recording::ACKNOWLEDGES_EARLY;
-use barograph_actors::route::Router;
+use barograph_actors::routing::Routing;
 use barograph_actors::supervise::child::Housing;
 use barograph_actors::supervise::supervisor::Observer;
 use barograph_actors::supervise::{Exit, Outcome, Policy, Pulse, Supervisor};
@@ -24,6 +24,7 @@ use tracing::{info, warn};
 use crate::lock::{Lock, LockError, Locks, database_lock_path};
 use crate::mqtt::MqttBroker;
 use crate::paths::real_path;
+use crate::reload::{self, Source};
 use crate::signals::Signals;
 use crate::store::{Opener, Spools, Wrecks};
 use crate::{fault_socket, systemd, world};
@@ -37,6 +38,8 @@ pub struct Options {
     pub published: Published,
     /// Where others ask the broker session for something.
     pub orders: Orders,
+    /// Where the settings came from; without it they cannot be reloaded.
+    pub source: Option<Source>,
 }
 
 /// A start that failed, with the exit code. Nothing was left behind.
@@ -57,10 +60,21 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
     let faults = options.fault_socket.as_deref().map(bind_faults).transpose()?;
     say_start(&settings);
     let system = System::new();
-    let Options { published, orders, .. } = options;
-    let supervisor =
-        system.block_on(async { supervisor(settings, published, orders, locks).start() });
+    let Options { published, orders, source, .. } = options;
+    let (in_force, routing) = (InForce::new(settings.clone()), Routing::new(settings.routes));
+    let supervisor = system.block_on(async {
+        supervisor(&in_force, &routing, published.clone(), orders, locks).start()
+    });
     signals.supervised_by(supervisor.clone().recipient());
+    if let Some(source) = source {
+        let supervisor = supervisor.clone();
+        let listeners = Vec::new();
+        let parts = reload::Parts { source, in_force, routing, published, supervisor, listeners };
+        match reload::start(parts) {
+            Ok(reload) => signals.reloaded_by(move || reload.ask()),
+            Err(error) => warn!("the settings cannot be reloaded: {error}"),
+        }
+    }
     if let Some(listener) = faults
         && let Err(error) = fault_socket::serve(listener, supervisor)
     {
@@ -135,33 +149,21 @@ fn say_start(settings: &Settings) {
 }
 
 fn supervisor(
-    settings: Settings,
+    in_force: &InForce,
+    routing: &Routing,
     published: Published,
     orders: Orders,
     locks: Locks,
 ) -> Supervisor {
+    let settings = in_force.now();
     let policy = Policy::from(&settings.supervisor);
     let stuck_after = settings.supervisor.stuck_after;
-    let opener = Opener {
-        database: settings.database.clone(),
-        quarantine: settings.quarantine.clone(),
-        routes: settings.routes.clone(),
-        world: world::REAL,
-        wrecks: Wrecks::default(),
-    };
-    let spools = Spools {
-        settings: settings.spool.clone(),
-        database: settings.database.path.clone(),
-        router: Arc::new(Router::new(settings.routes.clone())),
-        packet_max: settings.mqtt.max_packet_size,
-        world: world::REAL,
-        wrecks: Wrecks::default(),
-    };
     let parts = Parts {
-        broker: MqttBroker::new(settings.mqtt.clone(), world::now),
-        settings,
-        journal: Box::new(move || Box::new(opener.clone()) as Box<dyn OpenJournal>),
-        spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
+        in_force: in_force.clone(),
+        routing: routing.clone(),
+        broker: brokers(in_force.clone()),
+        journal: journals(in_force.clone(), routing.clone()),
+        spool: spools(in_force.clone(), routing.clone()),
         status: Box::new(|| Box::new(systemd::status)),
         world: world::REAL,
         published: published.clone(),
@@ -171,6 +173,40 @@ fn supervisor(
     let jitter = world::REAL.jitter;
     let observer = Box::new(Witness { published });
     Supervisor::new(tree::children(parts), policy, stuck_after, jitter, observer, Box::new(locks))
+}
+
+fn brokers(in_force: InForce) -> Box<dyn FnMut() -> MqttBroker> {
+    Box::new(move || MqttBroker::new(in_force.now().mqtt.clone(), world::now))
+}
+
+/// What was damaged under one life of the writer is left to the next.
+fn journals(in_force: InForce, routing: Routing) -> Box<dyn FnMut() -> Box<dyn OpenJournal>> {
+    let wrecks = Wrecks::default();
+    Box::new(move || {
+        let settings = in_force.now();
+        Box::new(Opener {
+            database: settings.database.clone(),
+            quarantine: settings.quarantine.clone(),
+            router: routing.now(),
+            world: world::REAL,
+            wrecks: wrecks.clone(),
+        })
+    })
+}
+
+fn spools(in_force: InForce, routing: Routing) -> Box<dyn FnMut() -> Box<dyn OpenSpool>> {
+    let wrecks = Wrecks::default();
+    Box::new(move || {
+        let settings = in_force.now();
+        Box::new(Spools {
+            settings: settings.spool.clone(),
+            database: settings.database.path.clone(),
+            routing: routing.clone(),
+            packet_max: settings.mqtt.max_packet_size,
+            world: world::REAL,
+            wrecks: wrecks.clone(),
+        })
+    })
 }
 
 /// Tells the world of the tree: the log, published state, systemd.

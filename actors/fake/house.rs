@@ -16,9 +16,11 @@ use super::broker::FakeBroker;
 use super::journal::Disk;
 use super::spool::FakeSpools;
 use crate::delivery::UnixMillis;
+use crate::in_force::InForce;
 use crate::orders::Orders;
 use crate::ports::{OpenJournal, OpenSpool, World};
 use crate::published::Published;
+use crate::routing::Routing;
 use crate::supervise::child::Housing;
 use crate::supervise::supervisor::{InstanceLock, Observer};
 use crate::supervise::{Exit, Fault, Inject, Outcome, Policy, Pulse, Shutdown, Supervisor};
@@ -153,6 +155,8 @@ pub(crate) struct House {
     pub(crate) disk: Disk,
     pub(crate) published: Published,
     pub(crate) orders: Orders,
+    pub(crate) routing: Routing,
+    pub(crate) in_force: InForce,
     pub(crate) seen: Seen,
     pub(crate) supervisor: Addr<Supervisor>,
 }
@@ -165,9 +169,12 @@ impl House {
         let (opener, spools) = (disk.clone(), FakeSpools(disk.clone()));
         let policy = Policy::from(&settings.supervisor);
         let stuck_after = settings.supervisor.stuck_after;
+        let routing = Routing::new(settings.routes.clone());
+        let (in_force, connector) = (InForce::new(settings), broker.clone());
         let children = tree::children(Parts {
-            settings,
-            broker: broker.clone(),
+            routing: routing.clone(),
+            in_force: in_force.clone(),
+            broker: Box::new(move || connector.clone()),
             journal: Box::new(move || Box::new(opener.clone()) as Box<dyn OpenJournal>),
             spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
             status: Box::new(|| Box::new(|_| {})),
@@ -190,6 +197,8 @@ impl House {
             disk,
             published,
             orders,
+            routing,
+            in_force,
             seen,
             supervisor: supervisor.start(),
         }

@@ -15,6 +15,7 @@ use crate::ports::{
     Journal, OpenError, OpenJournal, RunBegins, Spooled, TidiedUp, WriteCause, WriteError,
     WriteOutcome,
 };
+use crate::route::Router;
 
 /// What one write meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -134,6 +135,8 @@ impl OpenJournal for Disk {
         let ledger = Ledger::load(&platter.ledger);
         Ok(Box::new(FakeJournal { disk: self.clone(), ledger, in_doubt: false }))
     }
+
+    fn reroute(&mut self, _: &Arc<Router>) {}
 }
 
 struct FakeJournal {

@@ -15,9 +15,9 @@ use crate::event;
 use crate::health::ConnectionChanged;
 use crate::line::LineEvent;
 use crate::note::{GapCause, Note};
-use crate::ports::{Broker, Down, DownKind, Incoming, Session};
+use crate::ports::{Broker, Down, DownKind, Incoming};
 use crate::published::Connection;
-use crate::subscriptions::filters;
+use crate::subscriptions::Subscriptions;
 
 impl<B: Broker> Recording<B> {
     pub(super) fn on_line(&mut self, event: LineEvent) {
@@ -41,11 +41,15 @@ impl<B: Broker> Recording<B> {
             }
             LineEvent::Incoming(Incoming::Delivery(delivery)) => self.on_delivery(delivery),
             LineEvent::Incoming(Incoming::Subscribed(id, answers)) => {
-                if self.subscribing.take_if(|asked| *asked == id).is_some() {
-                    self.on_subscribed(answers);
+                if let Some(topics) = self.subscriptions.answered(id) {
+                    self.on_subscribed(topics, answers);
                 }
             }
-            LineEvent::Incoming(Incoming::Unsubscribed(_)) => {}
+            LineEvent::Incoming(Incoming::Unsubscribed(id)) => {
+                if let Some(topics) = self.subscriptions.left(id) {
+                    self.setup.routing.left(&topics);
+                }
+            }
             LineEvent::Incoming(Incoming::Published(id, outcome)) => {
                 if let Some((_, session)) = self.line.session() {
                     self.publications.answered(id, &outcome, session);
@@ -71,9 +75,9 @@ impl<B: Broker> Recording<B> {
         self.barriers = Barriers::default();
         self.settling = None;
         self.window().open(id, Opening { session_present, session, at });
+        self.subscriptions = Subscriptions::default();
+        self.subscribe_to_difference(&[]);
         if let Some((_, session)) = self.line.session() {
-            let filters = filters(self.setup.router.routes(), &self.setup.mqtt);
-            self.subscribing = Some(session.subscribe(&filters));
             self.publications.begin(session);
         }
         self.lifeline.ready();
@@ -119,19 +123,20 @@ impl<B: Broker> Recording<B> {
         }
     }
 
-    fn on_subscribed(&mut self, answers: Vec<Result<Qos, String>>) {
+    fn on_subscribed(&mut self, topics: Vec<String>, answers: Vec<Result<Qos, String>>) {
         let router = Arc::clone(&self.setup.router);
-        let mut granted = Vec::new();
-        for (route, answer) in router.routes().iter().zip(answers) {
+        for (topic, answer) in topics.into_iter().zip(answers) {
+            let route = router.active().map(|(_, route)| route).find(|route| route.topic == topic);
+            let Some(route) = route else { continue };
             match answer {
-                Ok(_) => granted.push(route.topic.clone()),
+                Ok(_) => self.subscriptions.grant(topic),
                 Err(reason) => {
                     let now = (self.setup.world.now)();
                     news::subscription_refused(&self.setup.published, route, &reason, now);
                 }
             }
         }
-        self.settling = Some(granted);
+        self.settling = Some(self.subscriptions.granted().to_vec());
         self.send_barrier();
     }
 

@@ -18,8 +18,8 @@ use crate::exit_code;
 
 mod renewal;
 
-pub use renewal::Renew;
 use renewal::Renewing;
+pub use renewal::{Adjust, Renew};
 
 /// How often pulses are looked at.
 const PULSE_CHECK_PERIOD: Duration = Duration::from_millis(500);
