@@ -48,12 +48,16 @@ mod kills;
 mod legacy;
 /// There is one instance for one database.
 mod locks;
+/// A log that is rotated, by whomever, loses no line; one that cannot be written holds up nobody.
+mod log_file;
 /// Memory is bounded, whatever comes.
 mod memory;
 /// The power fails at random moments: what was acknowledged is on the disk.
 mod power_cut;
 /// What cannot become a row is kept, with the reason.
 mod quarantine;
+/// SIGHUP changes what is to change, and loses nothing.
+mod reload;
 /// The quarantine is replayed, dropped and exported, killed or beside a recorder, and floods are borne.
 mod replay;
 /// Passwords stay secret.

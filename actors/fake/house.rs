@@ -171,11 +171,16 @@ impl House {
         let stuck_after = settings.supervisor.stuck_after;
         let routing = Routing::new(settings.routes.clone());
         let (in_force, connector) = (InForce::new(settings), broker.clone());
+        let routes = routing.clone();
         let children = tree::children(Parts {
             routing: routing.clone(),
             in_force: in_force.clone(),
             broker: Box::new(move || connector.clone()),
-            journal: Box::new(move || Box::new(opener.clone()) as Box<dyn OpenJournal>),
+            journal: Box::new(move || {
+                let mut opener = opener.clone();
+                opener.reroute(&routes.now());
+                Box::new(opener) as Box<dyn OpenJournal>
+            }),
             spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
             status: Box::new(|| Box::new(|_| {})),
             world: WORLD,

@@ -366,10 +366,7 @@ impl Supervisor {
                     child.state = State::Stopping(timer);
                     return self.show(index, "stopping", None);
                 }
-                State::Renewing(Renewing { timer, .. }) => {
-                    child.state = State::Stopping(timer);
-                    return self.show(index, "stopping", None);
-                }
+                State::Renewing(renewing) => return self.stop_instead(index, &renewing, ctx),
                 State::Stopping(timer) => {
                     child.state = State::Stopping(timer);
                     return;

@@ -11,6 +11,7 @@ pub(crate) mod faults;
 pub(crate) mod folder;
 pub(crate) mod heavy;
 pub(crate) mod locker;
+pub(crate) mod manager;
 pub(crate) mod mosquitto;
 pub(crate) mod needs;
 pub(crate) mod ports;

@@ -83,6 +83,22 @@ impl Supervisor {
         self.start(index, ctx);
     }
 
+    /// The tree stops: there is no next life, and somebody waits.
+    pub(super) fn stop_instead(
+        &mut self,
+        index: usize,
+        renewing: &Renewing,
+        ctx: &mut Context<Self>,
+    ) {
+        ctx.cancel_future(renewing.timer);
+        let child = &mut self.children[index];
+        let timer = ctx.run_later(child.spec.stop_within, move |supervisor, ctx| {
+            supervisor.out_of_time(index, ctx);
+        });
+        child.state = State::Stopping(timer);
+        self.show(index, "stopping", None);
+    }
+
     /// It did not stop in its time: its thread is stuck.
     pub(super) fn renewal_failed(&mut self, index: usize, ctx: &mut Context<Self>) {
         if self.children[index].spec.expendable {
