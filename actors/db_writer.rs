@@ -5,7 +5,7 @@
 //! nothing is acknowledged meanwhile and the broker holds the rest. Between tries the actor is free
 //! to be asked to stop.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use actix::{
@@ -54,7 +54,12 @@ impl Message for Append {
 
 /// Asks for other routes. Nothing that was decoded by the old ones may be under way.
 #[derive(Debug, Clone)]
-pub struct Reroute(pub Arc<Router>);
+pub struct Reroute {
+    /// The routes.
+    pub router: Arc<Router>,
+    /// Whoever keeps everything else away meanwhile: only while it lives.
+    pub asker: Weak<()>,
+}
 
 /// What the writer says to it. Where it is decided, [`Routing`] has been told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,6 +154,15 @@ impl Message for Drained {
 pub struct Decided(pub Decision);
 
 impl Message for Decided {
+    type Result = ();
+}
+
+/// Asks for the database to be opened anew, because it looks odd from outside; while a batch is in hand
+/// that is not needed, as every write looks for itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Reopen;
+
+impl Message for Reopen {
     type Result = ();
 }
 
@@ -299,10 +313,11 @@ impl Handler<Append> for DbWriterActor {
 impl Handler<Reroute> for DbWriterActor {
     type Result = MessageResult<Reroute>;
 
-    fn handle(&mut self, Reroute(router): Reroute, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, question: Reroute, _: &mut Context<Self>) -> Self::Result {
+        let Reroute { router, asker } = question;
         MessageResult(match &mut self.writing {
             // A batch of an asker that died, decoded by the routes of its time.
-            Some(_) if self.pending.is_some() => RerouteResult::NotNow,
+            Some(_) if self.pending.is_some() || asker.strong_count() == 0 => RerouteResult::NotNow,
             Some(writing) => writing.reroute(&router),
             None => RerouteResult::NotNow,
         })
@@ -319,6 +334,18 @@ impl Handler<Decided> for DbWriterActor {
         match decision {
             Decision::UseSpool => self.try_pending(ctx),
             Decision::UseDatabase => {}
+        }
+    }
+}
+
+impl Handler<Reopen> for DbWriterActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Reopen, _: &mut Context<Self>) {
+        if let Some(writing) = &mut self.writing
+            && self.pending.is_none()
+        {
+            writing.reopen();
         }
     }
 }

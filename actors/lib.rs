@@ -9,6 +9,7 @@
 //! the broker.
 
 pub mod account;
+pub mod alerts;
 mod barriers;
 pub mod batch;
 pub mod broker_drops;
@@ -16,6 +17,7 @@ mod broker_news;
 pub mod db_writer;
 pub mod decode;
 pub mod delivery;
+pub mod echo;
 pub mod event;
 pub mod exit_code;
 #[cfg(test)]
@@ -24,6 +26,7 @@ pub mod feed;
 pub mod health;
 pub mod in_force;
 pub mod issue;
+pub mod issues;
 pub mod ledger;
 pub mod line;
 pub mod mode;
@@ -43,6 +46,7 @@ pub mod routing;
 pub mod stats;
 pub mod subscriptions;
 pub mod supervise;
+pub mod survey;
 mod teller;
 pub mod tree;
 pub mod watch;

@@ -1,4 +1,4 @@
-//! What others ask of the broker session: to publish something for them. The desk outlives the
+//! What others ask of the broker session: to publish something for them, or to pause. The desk outlives the
 //! actor behind it, and is never waited at: what cannot be taken now is refused.
 
 use std::collections::BTreeMap;
@@ -65,11 +65,27 @@ pub struct Retained {
 /// What is asked.
 #[derive(Debug)]
 pub(crate) enum Order {
-    /// Publish this, once.
-    Publish(Publication, Reply),
-    /// What is kept for this topic is new.
-    Retain(String, Reply),
+    /// Receive nothing until told otherwise; it is told when we have gone.
+    Pause(oneshot::Sender<()>),
+    /// Receive again.
+    Resume(oneshot::Sender<()>),
+    /// Something is to be published.
+    Publication(ToPublish),
 }
+
+/// What is to be published.
+#[derive(Debug)]
+pub(crate) enum ToPublish {
+    /// This, once.
+    Once(Publication, Reply),
+    /// What is kept for this topic is new.
+    Retained(String, Reply),
+}
+
+/// The broker session is just not there: it is being restarted, or the recorder stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the broker session is just being started anew; try again")]
+pub struct NobodyThere;
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -88,7 +104,7 @@ impl Orders {
     /// # Errors
     /// It was not published, or nobody knows; it is not tried again.
     pub async fn publish(&self, message: Publication) -> Outcome {
-        self.give(|reply| Order::Publish(message, reply)).await
+        self.give(|reply| ToPublish::Once(message, reply)).await
     }
 
     /// Publishes a topic's last word, and does so again at each new connection; an empty payload
@@ -106,7 +122,7 @@ impl Orders {
             }
             kept.insert(topic.clone(), retained);
         }
-        self.give(|reply| Order::Retain(topic, reply)).await
+        self.give(|reply| ToPublish::Retained(topic, reply)).await
     }
 
     /// No longer publishes anything on a topic at a new connection. What the broker keeps stays.
@@ -114,10 +130,38 @@ impl Orders {
         self.shared().kept.remove(topic);
     }
 
-    async fn give(&self, order: impl FnOnce(Reply) -> Order) -> Outcome {
+    /// Receives nothing from now on, and completes when what was in hand is committed and the broker
+    /// has heard a goodbye (within some 12 s). It lasts until [`Orders::resume`], also when the
+    /// broker session is started anew, but not longer than the process.
+    ///
+    /// # Errors
+    /// Nobody heard it.
+    pub async fn pause(&self) -> Result<(), NobodyThere> {
+        self.say(Order::Pause).await
+    }
+
+    /// Ends the pause; nothing happens without one.
+    ///
+    /// # Errors
+    /// Nobody heard it.
+    pub async fn resume(&self) -> Result<(), NobodyThere> {
+        self.say(Order::Resume).await
+    }
+
+    async fn say(
+        &self,
+        order: impl FnOnce(oneshot::Sender<()>) -> Order,
+    ) -> Result<(), NobodyThere> {
+        let (done, is_done) = oneshot::channel();
+        let desk = self.shared().desk.clone().ok_or(NobodyThere)?;
+        desk.try_send(order(done)).map_err(|_| NobodyThere)?;
+        is_done.await.map_err(|_| NobodyThere)
+    }
+
+    async fn give(&self, order: impl FnOnce(Reply) -> ToPublish) -> Outcome {
         let (reply, answer) = oneshot::channel();
         let desk = self.shared().desk.clone().ok_or(NotPublished::NotConnected)?;
-        desk.try_send(order(reply)).map_err(|error| match error {
+        desk.try_send(Order::Publication(order(reply))).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => NotPublished::TooMany,
             mpsc::error::TrySendError::Closed(_) => NotPublished::NotConnected,
         })?;

@@ -25,6 +25,8 @@ pub struct World {
     pub jitter: fn() -> f64,
     /// 63 random bits, anew at each call.
     pub random: fn() -> i64,
+    /// The minute of the day, in local time.
+    pub minute_of_day: fn() -> u16,
 }
 
 /// A durable store of batches. Its calls block: it lives on a thread of its own.

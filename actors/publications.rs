@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use barograph_config::Qos;
 
-use crate::orders::{KEPT_TOPICS_MAX, NotPublished, Order, Orders, Reply};
+use crate::orders::{KEPT_TOPICS_MAX, NotPublished, Orders, Reply, ToPublish};
 use crate::ports::{NotSent, Publication, Session};
 
 /// Last words that may wait for room among those on their way.
@@ -41,20 +41,20 @@ impl Publications {
     }
 
     /// Does what is asked, as far as it can be done now.
-    pub(crate) fn take(&mut self, order: Order, session: Option<&mut impl Session>) {
+    pub(crate) fn take(&mut self, order: ToPublish, session: Option<&mut impl Session>) {
         match (order, session) {
-            (Order::Publish(_, reply) | Order::Retain(_, reply), None) => {
+            (ToPublish::Once(_, reply) | ToPublish::Retained(_, reply), None) => {
                 tell(reply, Err(NotPublished::NotConnected));
             }
-            (Order::Publish(message, reply), Some(session)) => match session.publish(&message) {
+            (ToPublish::Once(message, reply), Some(session)) => match session.publish(&message) {
                 Ok(Some(id)) => drop(self.awaited.insert(id, Some(reply))),
                 Ok(None) => tell(reply, Ok(())),
                 Err(why) => tell(reply, Err(NotPublished::NotSent(why))),
             },
-            (Order::Retain(_, reply), Some(_)) if self.due.len() >= DUE_MAX => {
+            (ToPublish::Retained(_, reply), Some(_)) if self.due.len() >= DUE_MAX => {
                 tell(reply, Err(NotPublished::NotSent(NotSent::Busy)));
             }
-            (Order::Retain(topic, reply), Some(session)) => {
+            (ToPublish::Retained(topic, reply), Some(session)) => {
                 self.due.push_back((topic, Some(reply)));
                 self.pump(session);
             }

@@ -7,7 +7,9 @@
 //! connection that the delivery came by.
 
 mod coming;
+mod hearing;
 mod leaving;
+mod pausing;
 mod rerouting;
 
 use std::sync::Arc;
@@ -19,6 +21,8 @@ use tokio::sync::mpsc::Receiver;
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
+use self::hearing::Ears;
+use self::pausing::Pause;
 use crate::account::RouteId;
 use crate::barriers::Barriers;
 use crate::batch::Batch;
@@ -100,6 +104,8 @@ pub struct Recording<B: Broker> {
     rerouting: Rerouting,
     /// No commit interval is kept: somebody waits for the window to be empty.
     hurry: bool,
+    ears: Ears,
+    pause: Pause,
     /// Dropped last: its report must come after the window was left.
     lifeline: Lifeline,
 }
@@ -117,6 +123,8 @@ impl<B: Broker> Recording<B> {
             subscriptions: Subscriptions::default(),
             rerouting: Rerouting::new(&setup.routing),
             hurry: false,
+            ears: Ears::new(&setup.mqtt, &setup.published),
+            pause: Pause::of(&setup.published),
             setup,
             window: Some(window),
             line,
@@ -136,12 +144,17 @@ impl<B: Broker> Recording<B> {
     /// Records until told to `stop`; then commits what is in hand, acknowledges it and says
     /// goodbye.
     pub async fn run(mut self, stop: Arc<Notify>) {
+        if self.pause.rests() {
+            self.lifeline.ready();
+        }
         loop {
             self.lifeline.pulse().beat();
             self.follow_routes();
             self.write_if_free();
             self.tell_what_is_here();
             self.watch_room();
+            self.listen();
+            self.leave_if_done().await;
             let may_read = self.may_read();
             let wake_at = self.wake_at();
             tokio::select! {
@@ -169,7 +182,13 @@ impl<B: Broker> Recording<B> {
     }
 
     fn on_order(&mut self, order: Order) {
-        self.publications.take(order, self.line.session().map(|(_, session)| session));
+        match order {
+            Order::Pause(done) => self.on_pause(done),
+            Order::Resume(done) => self.on_resume(done),
+            Order::Publication(order) => {
+                self.publications.take(order, self.line.session().map(|(_, session)| session));
+            }
+        }
     }
 
     fn tell_what_is_here(&mut self) {
@@ -201,7 +220,9 @@ impl<B: Broker> Recording<B> {
 
     fn commit_is_due(&mut self) -> bool {
         let next = self.next_commit_at();
-        self.window().has_full_batch() || next.is_none_or(|at| at <= Instant::now())
+        self.pause.hurries()
+            || self.window().has_full_batch()
+            || next.is_none_or(|at| at <= Instant::now())
     }
 
     /// When the commit interval has passed; `None` without one.
@@ -222,13 +243,13 @@ impl<B: Broker> Recording<B> {
     }
 
     fn may_read(&mut self) -> bool {
-        if self.rerouting.is_draining() {
+        if self.pause.rests() || self.rerouting.is_draining() {
             false
         } else if self.held {
             self.held = !self.window().is_half_empty();
             !self.held
         } else {
-            self.window().has_room()
+            self.window().has_room() && self.ears.have_room()
         }
     }
 
@@ -236,7 +257,7 @@ impl<B: Broker> Recording<B> {
     /// connection is given up and the broker holds the rest: it would count us as dead before long,
     /// and a dead connection would not be noticed.
     fn watch_room(&mut self) {
-        if self.window().has_room() {
+        if self.window().has_room() || self.pause.rests() {
             self.full_since = None;
             return;
         }
@@ -281,6 +302,7 @@ impl<B: Broker> Recording<B> {
             if !ACKNOWLEDGES_EARLY {
                 session.acknowledge(record.qos, record.packet_id);
             }
+            self.ears.acknowledged(session);
         }
         self.barriers.acknowledged(batch);
         self.send_barrier();

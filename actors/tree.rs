@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::alerts::Alerts;
 use crate::db_writer::{self, DbWriterActor};
-use crate::health::{self, HealthActor, TellStatus};
+use crate::health::{self, HealthActor, ServiceManager};
 use crate::in_force::InForce;
 use crate::mode::Limits;
 use crate::mqtt::MqttActor;
@@ -18,6 +19,7 @@ use crate::routing::Routing;
 use crate::stats::{self, StatsActor};
 use crate::supervise::child::Housing;
 use crate::supervise::{ChildSpec, Link};
+use crate::survey::Surveyor;
 use crate::window::Estate;
 
 /// The only writer to the database.
@@ -49,103 +51,130 @@ pub struct Parts<B: Broker> {
     /// Makes openers of the spool, likewise.
     pub spool: Box<dyn FnMut() -> Box<dyn OpenSpool>>,
     /// Makes ways to the service manager, one for each life of the judge.
-    pub status: Box<dyn FnMut() -> TellStatus>,
+    pub manager: Box<dyn FnMut() -> Box<dyn ServiceManager>>,
+    /// Makes those who look at the world outside, likewise.
+    pub surveyor: Box<dyn FnMut() -> Surveyor>,
     /// Time and chance.
     pub world: World,
     /// What everyone may see.
     pub published: Published,
     /// Where others ask the broker session for something.
     pub orders: Orders,
+    /// Who tells people of issues.
+    pub alerts: Alerts,
     /// Where the children live.
     pub housing: Housing,
 }
 
 /// The children of the tree.
 pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
-    let Parts {
-        in_force,
-        routing,
-        mut broker,
-        mut journal,
-        mut spool,
-        mut status,
-        world,
-        published,
-        orders,
-        housing,
-    } = parts;
+    let Parts { mut broker, mut journal, mut spool, mut manager, mut surveyor, housing, .. } =
+        parts;
+    let Parts { in_force, routing, world, published, orders, alerts, .. } = parts;
     published.update(|state| {
         state.started = Some((world.now)());
         state.spool_unseen = true;
     });
-    let (writer, health, stats) = (Link::new(), Link::new(), Link::new());
-
-    let (settings, routes) = (in_force.clone(), routing.clone());
-    let writer_setup = {
-        let (health, stats, published) = (health.clone(), stats.clone(), published.clone());
-        move || db_writer::Setup {
-            health: health.clone(),
-            stats: stats.clone(),
-            published: published.clone(),
-            routing: routes.clone(),
-            world,
-            limits: settings.now().health.clone(),
-        }
+    let wires = Wires {
+        in_force,
+        routing,
+        world,
+        published,
+        orders,
+        alerts,
+        writer: Link::new(),
+        health: Link::new(),
+        stats: Link::new(),
+        estate: Estate::default(),
+        began: Instant::now(),
     };
-    let (settings, routes) = (in_force.clone(), routing.clone());
-    let health_setup = {
-        let (writer, published) = (writer.clone(), published.clone());
-        move || health::Setup {
-            writer: writer.clone(),
-            router: routes.now(),
-            published: published.clone(),
-            world,
-            limits: Limits::from(&settings.now().health),
-        }
-    };
-    let (settings, routes, began) = (in_force.clone(), routing.clone(), Instant::now());
-    let stats_setup = {
-        let published = published.clone();
-        move || stats::Setup {
-            router: routes.now(),
-            published: published.clone(),
-            interval: settings.now().log.stats_interval,
-            began,
-        }
-    };
-    let mqtt_setup = {
-        let (writer, health, estate) = (writer.clone(), health.clone(), Estate::default());
-        move || recording::Setup {
-            router: routing.now(),
-            routing: routing.clone(),
-            mqtt: in_force.now().mqtt.clone(),
-            in_force: in_force.clone(),
-            world,
-            writer: writer.clone(),
-            health: health.clone(),
-            published: published.clone(),
-            estate: estate.clone(),
-            orders: orders.clone(),
-        }
-    };
+    let (writer, health, stats) = (wires.writer.clone(), wires.health.clone(), wires.stats.clone());
+    let (to_writer, to_health, to_stats, to_mqtt) =
+        (wires.clone(), wires.clone(), wires.clone(), wires);
     vec![
         ChildSpec::of(DB_WRITER, WRITER_STOPS_WITHIN, housing, writer, move |lifeline| {
-            let (journal, spool, setup) = (journal(), spool(), writer_setup());
+            let (journal, spool, setup) = (journal(), spool(), to_writer.writer());
             Box::new(move || DbWriterActor::new(journal, spool, setup, lifeline))
         }),
         ChildSpec::of(HEALTH, OBSERVER_STOPS_WITHIN, housing, health, move |lifeline| {
-            let (setup, tell) = (health_setup(), status());
-            Box::new(move || HealthActor::new(setup, tell, lifeline))
+            let (setup, manager, surveyor) = (to_health.health(), manager(), surveyor());
+            Box::new(move || HealthActor::new(setup, manager, surveyor, lifeline))
         })
         .expendable(),
         ChildSpec::of(STATS, OBSERVER_STOPS_WITHIN, housing, stats, move |lifeline| {
-            let setup = stats_setup();
+            let setup = to_stats.stats();
             Box::new(move || StatsActor::new(setup, lifeline))
         })
         .expendable(),
         ChildSpec::of(MQTT, MQTT_STOPS_WITHIN, housing, Link::new(), move |lifeline| {
-            let (broker, setup) = (broker(), mqtt_setup());
+            let (broker, setup) = (broker(), to_mqtt.mqtt());
             Box::new(move || MqttActor::new(broker, setup, lifeline))
         }),
     ]
+}
+
+/// What the children share. A life gets what holds when it begins.
+#[derive(Clone)]
+struct Wires {
+    in_force: InForce,
+    routing: Routing,
+    world: World,
+    published: Published,
+    orders: Orders,
+    alerts: Alerts,
+    writer: Link<DbWriterActor>,
+    health: Link<HealthActor>,
+    stats: Link<StatsActor>,
+    estate: Estate,
+    began: Instant,
+}
+
+impl Wires {
+    fn writer(&self) -> db_writer::Setup {
+        db_writer::Setup {
+            health: self.health.clone(),
+            stats: self.stats.clone(),
+            published: self.published.clone(),
+            routing: self.routing.clone(),
+            world: self.world,
+            limits: self.in_force.now().health.clone(),
+        }
+    }
+
+    fn health(&self) -> health::Setup {
+        let settings = self.in_force.now();
+        health::Setup {
+            writer: self.writer.clone(),
+            router: self.routing.now(),
+            published: self.published.clone(),
+            world: self.world,
+            limits: Limits::from(&settings.health),
+            in_force: self.in_force.clone(),
+            alerts: self.alerts.clone(),
+        }
+    }
+
+    fn stats(&self) -> stats::Setup {
+        stats::Setup {
+            router: self.routing.now(),
+            published: self.published.clone(),
+            interval: self.in_force.now().log.stats_interval,
+            began: self.began,
+        }
+    }
+
+    fn mqtt(&self) -> recording::Setup {
+        recording::Setup {
+            router: self.routing.now(),
+            routing: self.routing.clone(),
+            mqtt: self.in_force.now().mqtt.clone(),
+            in_force: self.in_force.clone(),
+            world: self.world,
+            writer: self.writer.clone(),
+            health: self.health.clone(),
+            published: self.published.clone(),
+            estate: self.estate.clone(),
+            orders: self.orders.clone(),
+        }
+    }
 }

@@ -383,8 +383,10 @@ fn any_alert() -> impl Strategy<Value = Alert> {
     let options = (any::<bool>(), any::<bool>(), proptest::option::of(quiet), 1..=3600_u32);
     ("[a-zA-Z0-9_-]{1,64}", times, options, any_channel()).prop_map(
         |(name, (after, repeat, timeout), (bad, resolved, quiet_hours, max_per_hour), channel)| {
+            let has_file = bad && channel.kind().keys().contains(&"ca_file");
             Alert {
                 name,
+                ca_file: has_file.then(|| "/etc/ca.pem".into()),
                 min_severity: if bad { AlertSeverity::Critical } else { AlertSeverity::Warning },
                 after,
                 repeat: bad.then_some(repeat),

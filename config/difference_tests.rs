@@ -55,6 +55,7 @@ const SECTIONS: &[Change] = &[
     }),
     ("mqtt.watch_drops", Part::Mqtt, |s| s.mqtt.watch_drops = false),
     ("mqtt.echo", Part::Mqtt, |s| s.mqtt.echo = false),
+    ("mqtt.echo_interval", Part::Mqtt, |s| s.mqtt.echo_interval = DAY),
     ("database.path", Part::DatabasePath, |s| s.database.path = "x".into()),
     ("database.busy_timeout", Part::Database, |s| s.database.busy_timeout = DAY),
     ("database.commit_interval", Part::Database, |s| s.database.commit_interval = DAY),
@@ -121,6 +122,7 @@ const ALERTS: &[Change] = &[
     ("alert.resolved", Part::Alerts, |s| s.alerts[0].resolved = false),
     ("alert.max_per_hour", Part::Alerts, |s| s.alerts[0].max_per_hour = 1),
     ("alert.timeout", Part::Alerts, |s| s.alerts[0].timeout = DAY),
+    ("alert.ca_file", Part::Alerts, |s| s.alerts[0].ca_file = Some("/x.pem".into())),
     ("alert.url", Part::Alerts, |s| {
         let Channel::Webhook { url, .. } = channel(s, "webhook") else { panic!() };
         *url = Secret::new("https://hooks.example/another");

@@ -64,6 +64,7 @@ fn mqtt(page: &mut Page, mqtt: &Mqtt) {
     page.path("client_key", auth.map(|auth| auth.key_file.as_path()));
     page.raw("watch_drops", &mqtt.watch_drops);
     page.raw("echo", &mqtt.echo);
+    page.duration("echo_interval", mqtt.echo_interval);
 }
 
 fn database(page: &mut Page, database: &Database) {
@@ -128,6 +129,7 @@ fn print_alert(page: &mut Page, alert: &Alert) {
     page.raw("resolved", &alert.resolved);
     page.raw("max_per_hour", &alert.max_per_hour);
     page.duration("timeout", alert.timeout);
+    page.path("ca_file", alert.ca_file.as_deref());
     print_channel(page, &alert.channel);
 }
 

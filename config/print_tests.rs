@@ -132,6 +132,8 @@ fn any_settings() -> impl Strategy<Value = Settings> {
         (settings.health.probe_min, settings.health.probe_max) = (times.2, times.2);
         settings.quarantine.max_rows = numbers.2;
         settings.mqtt.watch_drops = json;
+        settings.mqtt.echo_interval =
+            times.2.clamp(Duration::from_secs(1), Duration::from_hours(1));
         settings.supervisor.backoff_min = times.3;
         settings.supervisor.backoff_max = times.3;
         settings.supervisor.intensity = numbers.3;

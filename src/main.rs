@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use barograph::cli::{Cli, Command, ConfigArgs, RunArgs};
-use barograph::inspect::{account, gaps, quarantine, verify};
+use barograph::inspect::{account, alert, gaps, quarantine, verify};
 use barograph::reload::Source;
 use barograph::run::{self, Failed, Options};
 use barograph::signals::Signals;
@@ -32,6 +32,9 @@ pub(crate) fn main() -> ExitCode {
         }
         Command::Quarantine(args) => {
             settings(args.command.config()).and_then(|l| quarantine::run(l.settings, &args.command))
+        }
+        Command::Alert(args) => {
+            settings(args.command.config()).and_then(|l| alert::alert(&l.settings, &args.command))
         }
         Command::Demo(args) => demo::demo(&args),
         Command::Simulate(args) => simulate::simulate(&args),

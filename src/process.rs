@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -150,6 +151,23 @@ pub fn sqlite_locker(database: &Path) -> Option<Holder> {
     let pid = shm.iter().find(covers).map(|lock| lock.pid);
     let pid = pid.or_else(|| on(database).first().map(|lock| lock.pid));
     pid.or_else(|| user_of(database, us)).and_then(Holder::of_pid)
+}
+
+/// The bytes of a database's -shm file that readers hold while they read: WAL_READ_LOCK(0) to (4).
+const WAL_READ_LOCKS: RangeInclusive<u64> = 123..=127;
+
+/// Another process that reads an SQLite database in a transaction, and so keeps its -wal from being used
+/// again. Best effort, as above.
+pub fn sqlite_reader(database: &Path) -> Option<Holder> {
+    let meta = fs::metadata(beside(database, "-shm")).ok()?;
+    let locks = fs::read_to_string("/proc/locks").ok()?;
+    let us = std::process::id();
+    let reads = |lock: &FileLock| {
+        let overlaps = lock.first <= *WAL_READ_LOCKS.end() && lock.last >= *WAL_READ_LOCKS.start();
+        overlaps && lock.kind != "FLOCK" && lock.pid != us
+    };
+    let locks = locks_in(&locks, meta.dev(), meta.ino());
+    locks.into_iter().find(reads).and_then(|lock| Holder::of_pid(lock.pid))
 }
 
 /// A path with something behind its name: SQLite's -wal and -shm.

@@ -3,9 +3,12 @@
 
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use actix::{Actor, System};
 use barograph_actors::account::{Account, Sums};
+use barograph_actors::alerts::Alerts;
+use barograph_actors::alerts::beacon::last_will;
 use barograph_actors::health;
 use barograph_actors::in_force::InForce;
 use barograph_actors::orders::Orders;
@@ -17,17 +20,22 @@ use barograph_actors::supervise::child::Housing;
 use barograph_actors::supervise::supervisor::Observer;
 use barograph_actors::supervise::{Exit, Outcome, Policy, Pulse, Supervisor};
 use barograph_actors::tree::{self, Parts};
+use barograph_actors::watch::Moment;
 use barograph_actors::{event, exit_code};
-use barograph_config::{Settings, Synchronous};
+use barograph_config::{Part, Settings, Synchronous};
 use tracing::{info, warn};
 
+use crate::alerts::Threads;
 use crate::lock::{Lock, LockError, Locks, database_lock_path};
 use crate::mqtt::MqttBroker;
 use crate::paths::real_path;
 use crate::reload::{self, Source};
-use crate::signals::Signals;
+use crate::signals::{STOP_WITHIN, Signals};
 use crate::store::{Opener, Spools, Wrecks};
-use crate::{fault_socket, systemd, world};
+use crate::{fault_socket, survey, systemd, world};
+
+/// A start that takes longer than a child may take is said to systemd with so much to spare.
+const START_SLACK: Duration = Duration::from_secs(5);
 
 /// What a run needs besides the settings.
 #[derive(Debug, Default)]
@@ -62,13 +70,16 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
     let system = System::new();
     let Options { published, orders, source, .. } = options;
     let (in_force, routing) = (InForce::new(settings.clone()), Routing::new(settings.routes));
+    let (told, name) = (&in_force.now().alerts, &in_force.now().mqtt.client_id);
+    let alerts = Alerts::new(told, name, Box::new(Threads::default()), orders.clone());
+    let voice = (orders, alerts.clone());
     let supervisor = system.block_on(async {
-        supervisor(&in_force, &routing, published.clone(), orders, locks).start()
+        supervisor(&in_force, &routing, published.clone(), voice, locks).start()
     });
     signals.supervised_by(supervisor.clone().recipient());
     if let Some(source) = source {
         let supervisor = supervisor.clone();
-        let listeners = Vec::new();
+        let listeners = vec![who_is_told(alerts)];
         let parts = reload::Parts { source, in_force, routing, published, supervisor, listeners };
         match reload::start(parts) {
             Ok(reload) => signals.reloaded_by(move || reload.ask()),
@@ -152,36 +163,61 @@ fn supervisor(
     in_force: &InForce,
     routing: &Routing,
     published: Published,
-    orders: Orders,
+    voice: (Orders, Alerts),
     locks: Locks,
 ) -> Supervisor {
+    let (orders, alerts) = voice;
     let settings = in_force.now();
     let policy = Policy::from(&settings.supervisor);
     let stuck_after = settings.supervisor.stuck_after;
+    let wrecks = Wrecks::default();
+    let (seen, watched) = (in_force.clone(), wrecks.clone());
     let parts = Parts {
         in_force: in_force.clone(),
         routing: routing.clone(),
         broker: brokers(in_force.clone()),
-        journal: journals(in_force.clone(), routing.clone()),
+        journal: journals(in_force.clone(), routing.clone(), wrecks),
         spool: spools(in_force.clone(), routing.clone()),
-        status: Box::new(|| Box::new(systemd::status)),
+        manager: Box::new(|| Box::new(systemd::Manager::default())),
+        surveyor: Box::new(move || survey::surveyor(&seen.now(), &watched)),
         world: world::REAL,
         published: published.clone(),
+        alerts,
         orders,
         housing: Housing::OwnThreads,
     };
     let jitter = world::REAL.jitter;
-    let observer = Box::new(Witness { published });
+    let observer = Box::new(Witness { published, start_within: stuck_after });
     Supervisor::new(tree::children(parts), policy, stuck_after, jitter, observer, Box::new(locks))
 }
 
+/// Alerts change in place: what was told stays told.
+fn who_is_told(alerts: Alerts) -> reload::Listener {
+    Box::new(move |parts, settings| {
+        if parts.contains(&Part::Alerts) {
+            let now = Moment { wall: world::now(), steady: tokio::time::Instant::now() };
+            alerts.set(&settings.alerts, now);
+        }
+    })
+}
+
 fn brokers(in_force: InForce) -> Box<dyn FnMut() -> MqttBroker> {
-    Box::new(move || MqttBroker::new(in_force.now().mqtt.clone(), world::now))
+    Box::new(move || {
+        let settings = in_force.now();
+        let broker = MqttBroker::new(settings.mqtt.clone(), world::now);
+        match last_will(&settings.alerts) {
+            Some(will) => broker.with_will(will),
+            None => broker,
+        }
+    })
 }
 
 /// What was damaged under one life of the writer is left to the next.
-fn journals(in_force: InForce, routing: Routing) -> Box<dyn FnMut() -> Box<dyn OpenJournal>> {
-    let wrecks = Wrecks::default();
+fn journals(
+    in_force: InForce,
+    routing: Routing,
+    wrecks: Wrecks,
+) -> Box<dyn FnMut() -> Box<dyn OpenJournal>> {
     Box::new(move || {
         let settings = in_force.now();
         Box::new(Opener {
@@ -212,6 +248,8 @@ fn spools(in_force: InForce, routing: Routing) -> Box<dyn FnMut() -> Box<dyn Ope
 /// Tells the world of the tree: the log, published state, systemd.
 struct Witness {
     published: Published,
+    /// How long a child may take to start before it counts as stuck.
+    start_within: Duration,
 }
 
 impl Observer for Witness {
@@ -225,6 +263,7 @@ impl Observer for Witness {
         info!(event = event::STOPPING, reason, "stopping in order");
         self.published.note(event::STOPPING, world::now(), reason);
         systemd::stopping(reason);
+        systemd::needs(STOP_WITHIN);
     }
 
     fn born(&mut self, name: &'static str, pulse: &Pulse) {
@@ -236,6 +275,12 @@ impl Observer for Witness {
     }
 
     fn child(&mut self, name: &'static str, state: &str, restarts: u32, last_exit: Option<&Exit>) {
+        if state == "starting" {
+            systemd::needs(self.start_within + START_SLACK);
+        }
+        if last_exit == Some(&Exit::Stuck) && state == "restarting" {
+            say_replaced(&self.published, name);
+        }
         if let Some(exit) = last_exit
             && state == "restarting"
         {
@@ -252,6 +297,11 @@ impl Observer for Witness {
         });
     }
 
+    fn lock_lost(&mut self, trouble: &str) {
+        let lost = (world::now(), trouble.to_owned());
+        self.published.update(|state| state.lock_lost = Some(lost));
+    }
+
     fn ended(&mut self, outcome: &Outcome) {
         say_end(&self.published, outcome);
         System::current().stop_with_code(outcome.code);
@@ -260,6 +310,12 @@ impl Observer for Witness {
     fn abandoned(&mut self, code: i32) {
         std::process::exit(code);
     }
+}
+
+fn say_replaced(published: &Published, name: &str) {
+    let told = format!("actor {name} was stuck: another life on another thread takes its place");
+    warn!(event = event::RECOVERY_ATTEMPTED, what = "replace_actor", why = "stuck", "{told}");
+    published.note(event::RECOVERY_ATTEMPTED, world::now(), told);
 }
 
 /// The account of this run. What is held was not acknowledged, and is still at the broker.

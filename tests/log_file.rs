@@ -80,6 +80,7 @@ impl Talker {
 /// `log`, and what it was renamed to, the oldest first.
 fn logs(scene: &Scene) -> Vec<std::path::PathBuf> {
     let mut files = scene.files("", "log");
+    files.retain(|path| path.extension().is_none_or(|ending| ending != "conf"));
     let number = |path: &std::path::PathBuf| {
         let name = path.file_name().expect("a file").to_string_lossy().into_owned();
         name.strip_prefix("log.").map_or(0, |number| number.parse::<usize>().unwrap_or(0))
@@ -99,7 +100,7 @@ fn a_log_rotated_by_its_size_keeps_every_line_once_and_in_order() {
         .set("log", "rotate_keep", "100");
     let mut talker = Talker::start(&scene, settings);
     let publisher = Publisher::start(scene.broker.port(), Load::numbered(1).rate(RATE));
-    talker.talk_until(600, || logs(&scene));
+    talker.talk_until(800, || logs(&scene));
     let files = logs(&scene);
     assert!(files.len() > 2, "{files:?}");
     for file in &files {

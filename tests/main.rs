@@ -54,6 +54,8 @@ mod log_file;
 mod memory;
 /// The power fails at random moments: what was acknowledged is on the disk.
 mod power_cut;
+/// Messages of our own arrive, last words stay, and a last will is published for the dead.
+mod publishing;
 /// What cannot become a row is kept, with the reason.
 mod quarantine;
 /// SIGHUP changes what is to change, and loses nothing.
@@ -72,6 +74,8 @@ mod shutdown;
 mod tidy;
 /// TLS with a private authority and client certificates.
 mod tls;
+/// The systemd unit is tight, and a recorder lives within it.
+mod unit_file;
 /// `verify` finds every bit that changed in what was recorded.
 mod verify;
 /// Statistics, events, systemd.

@@ -14,7 +14,6 @@ use crate::support::publisher::{Load, Publisher, publish_one};
 use crate::support::recorder::{Recorder, barograph_with};
 use crate::support::scene::Scene;
 use crate::support::settings::{LOAD, Settings};
-use crate::support::wait;
 
 const RATE: u32 = 1_000;
 const WITHIN: Duration = Duration::from_secs(30);
@@ -349,11 +348,11 @@ fn what_a_running_recorder_cannot_change_is_said_and_all_else_is_in_force() {
     let scene = Scene::new();
     let settings = scene.settings();
     let mut recorder = scene.recorder(&settings);
-    let elsewhere = scene.folder.path("elsewhere");
+    let elsewhere = scene.folder.path("elsewhere.db");
     let other = settings
         .path("database", "path", &elsewhere)
-        .path("spool", "dir", &elsewhere)
-        .path("instance", "lock_file", &elsewhere)
+        .path("spool", "dir", &scene.folder.path("elsewhere.spool"))
+        .path("instance", "lock_file", &scene.folder.path("elsewhere.lock"))
         .text("mqtt", "password", "correct horse")
         .text("mqtt", "username", "u")
         .set("quarantine", "max_rows", "5");

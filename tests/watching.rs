@@ -1,8 +1,6 @@
 //! What a person, a script or systemd sees of a running recorder.
 
-use std::cell::RefCell;
 use std::fs;
-use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
 use crate::support::manager::Manager;

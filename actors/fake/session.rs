@@ -42,7 +42,7 @@ enum Going {
     Completion(u16),
     Barrier,
     Subscribe(u16, Vec<Filter>),
-    Unsubscribe(u16),
+    Unsubscribe(u16, Vec<String>),
     Publish(Option<u16>, Publication),
 }
 
@@ -116,6 +116,9 @@ impl Connection {
 impl State {
     /// Sends what there is room for.
     fn pump(&mut self) {
+        if self.mute {
+            return;
+        }
         let Some(connection) = &mut self.connection else { return };
         while let Some(message) = self.queue.front()
             && (message.qos == Qos::AtMostOnce || self.owed.len() < INFLIGHT_MAX)
@@ -154,6 +157,11 @@ impl State {
             Coming::Release(packet_id) => return Some(Incoming::Released(packet_id)),
             Coming::Message(packet_id, dup, message) => (packet_id, dup, message),
         };
+        if let Some((topic, payload)) = &message.own {
+            let delivery = delivery(topic, payload.clone(), &message, (packet_id, dup));
+            connection.unacknowledged.push_back((packet_id, message));
+            return Some(Incoming::Delivery(delivery));
+        }
         if message.qos != Qos::AtMostOnce {
             self.handed.insert(message.serial, message.n);
             connection.unacknowledged.push_back((packet_id, message.clone()));
@@ -161,17 +169,7 @@ impl State {
             self.handed_at_most_once.insert(message.n);
         }
         let payload = Bytes::from(format!("{{\"n\":{}}}", message.n));
-        Some(Incoming::Delivery(Delivery {
-            topic: "a/b".to_owned(),
-            whole_size: payload.len() as u64,
-            packet_size: payload.len() as u64,
-            payload,
-            qos: message.qos,
-            retain: message.retain,
-            dup,
-            packet_id,
-            received_at: UnixMillis(0),
-        }))
+        Some(Incoming::Delivery(delivery("a/b", payload, &message, (packet_id, dup))))
     }
 
     /// The promises that an acknowledgement can break.
@@ -186,11 +184,33 @@ impl State {
         if expected != packet_id {
             self.wrong.push(format!("{packet_id} acknowledged, and it was the turn of {expected}"));
         }
+        if message.own.is_some() {
+            return;
+        }
         self.acknowledged.insert(message.serial, message.n);
         let promised = self.acknowledged.values().filter(|n| **n == message.n).count();
         if stored(message.n) < promised {
             self.wrong.push(format!("{} acknowledged and not stored", message.n));
         }
+    }
+}
+
+fn delivery(
+    topic: &str,
+    payload: Bytes,
+    message: &Message,
+    (packet_id, dup): (u16, bool),
+) -> Delivery {
+    Delivery {
+        topic: topic.to_owned(),
+        whole_size: payload.len() as u64,
+        packet_size: payload.len() as u64,
+        payload,
+        qos: message.qos,
+        retain: message.retain,
+        dup,
+        packet_id,
+        received_at: UnixMillis(0),
     }
 }
 
@@ -221,12 +241,28 @@ impl FakeSession {
                     }
                 }
                 Going::Subscribe(id, filters) => {
-                    let retained = state.retained.clone();
-                    state.queue.extend(retained);
+                    let is_own = |topic: &&str| topic.starts_with("barograph/");
+                    let own = filters.iter().map(|filter| filter.topic.as_str()).find(is_own);
+                    match own {
+                        Some(topic) => drop(state.own_topics.insert(topic.to_owned())),
+                        None => {
+                            let retained = state.retained.clone();
+                            state.queue.extend(retained);
+                        }
+                    }
                     state.say(Coming::Subscribed(id, filters));
                 }
-                Going::Unsubscribe(id) => state.say(Coming::Unsubscribed(id)),
+                Going::Unsubscribe(id, filters) => {
+                    state.own_topics.retain(|topic| !filters.contains(topic));
+                    state.given_up.extend(filters);
+                    state.say(Coming::Unsubscribed(id));
+                }
                 Going::Publish(id, message) => {
+                    if state.own_topics.contains(&message.topic) {
+                        let own = Some((message.topic.clone(), message.payload.clone()));
+                        let (qos, retain) = (message.qos, false);
+                        state.queue.push_back(Message { serial: 0, n: 0, qos, retain, own });
+                    }
                     state.published.push(message);
                     id.into_iter().for_each(|id| state.say(Coming::Published(id)));
                 }
@@ -285,9 +321,9 @@ impl Session for FakeSession {
         self.last_id
     }
 
-    fn unsubscribe(&mut self, _: &[String]) -> u16 {
+    fn unsubscribe(&mut self, filters: &[String]) -> u16 {
         self.last_id += 1;
-        self.outbox.push(Going::Unsubscribe(self.last_id));
+        self.outbox.push(Going::Unsubscribe(self.last_id, filters.to_vec()));
         self.last_id
     }
 

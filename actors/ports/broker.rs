@@ -161,6 +161,8 @@ pub enum DownKind {
     Network,
     /// What came was not MQTT as we know it.
     Protocol,
+    /// We ended it: it delivered nothing.
+    Deaf,
     /// We ended it: more has arrived than may wait for the database.
     WindowFull,
 }
@@ -178,6 +180,7 @@ impl DownKind {
             Self::Closed => "closed",
             Self::Network => "network",
             Self::Protocol => "protocol",
+            Self::Deaf => "deaf",
             Self::WindowFull => "window_full",
         }
     }

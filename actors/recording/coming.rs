@@ -6,6 +6,7 @@ use barograph_config::Qos;
 use tracing::{info, warn};
 
 use super::Recording;
+use super::pausing::Pause;
 use crate::barriers::Barriers;
 use crate::batch::Opening;
 use crate::broker_news as news;
@@ -17,7 +18,6 @@ use crate::line::LineEvent;
 use crate::note::{GapCause, Note};
 use crate::ports::{Broker, Down, DownKind, Incoming};
 use crate::published::Connection;
-use crate::subscriptions::Subscriptions;
 
 impl<B: Broker> Recording<B> {
     pub(super) fn on_line(&mut self, event: LineEvent) {
@@ -43,6 +43,8 @@ impl<B: Broker> Recording<B> {
             LineEvent::Incoming(Incoming::Subscribed(id, answers)) => {
                 if let Some(topics) = self.subscriptions.answered(id) {
                     self.on_subscribed(topics, answers);
+                } else {
+                    self.on_echo_subscribed(id, &answers);
                 }
             }
             LineEvent::Incoming(Incoming::Unsubscribed(id)) => {
@@ -51,7 +53,9 @@ impl<B: Broker> Recording<B> {
                 }
             }
             LineEvent::Incoming(Incoming::Published(id, outcome)) => {
-                if let Some((_, session)) = self.line.session() {
+                if !self.on_echo_published(id, &outcome)
+                    && let Some((_, session)) = self.line.session()
+                {
                     self.publications.answered(id, &outcome, session);
                 }
             }
@@ -71,12 +75,13 @@ impl<B: Broker> Recording<B> {
         self.setup.published.update(|state| state.connection = Connection::Up(at));
         self.setup.health.tell(ConnectionChanged { down: None });
         self.setup.published.remember(Note::gap_closed(GapCause::BrokerUnreachable, None, at));
+        self.pause = Pause::None;
+        self.end_pause();
         self.said.clear();
         self.barriers = Barriers::default();
         self.settling = None;
         self.window().open(id, Opening { session_present, session, at });
-        self.subscriptions = Subscriptions::default();
-        self.subscribe_to_difference(&[]);
+        self.subscribe();
         if let Some((_, session)) = self.line.session() {
             self.publications.begin(session);
         }
@@ -85,9 +90,19 @@ impl<B: Broker> Recording<B> {
 
     pub(super) fn on_down(&mut self, down: Down) {
         self.publications.end();
+        self.ears.end();
+        if down.kind != DownKind::Deaf {
+            self.end_deafness();
+        }
         let at = (self.setup.world.now)();
         let message = down.message.clone();
-        news::unreachable_from(&self.setup.published, at, &down);
+        if matches!(self.pause, Pause::Over) {
+            self.pause = Pause::None;
+            self.end_pause();
+            news::gap_from(&self.setup.published, at, &down);
+        } else {
+            news::unreachable_from(&self.setup.published, at, &down);
+        }
         self.setup.published.update(|state| {
             let since = match state.connection {
                 Connection::Down(since, _) => since,
@@ -102,6 +117,9 @@ impl<B: Broker> Recording<B> {
     }
 
     fn on_delivery(&mut self, delivery: Delivery) {
+        if self.ears.is_echo(&delivery.topic) {
+            return self.on_echo(&delivery);
+        }
         if let Some(dropped) = self.drops.look(&delivery)
             && self.setup.router.find(&delivery.topic).is_none()
         {
@@ -112,6 +130,7 @@ impl<B: Broker> Recording<B> {
         if !delivery.retain && !delivery.dup && delivery.qos != Qos::AtMostOnce {
             self.settle_filters();
         }
+        self.ears.admitted(delivery.qos);
         let record = decode(delivery, &self.setup.router, self.setup.mqtt.max_packet_size);
         if !self.heard.contains(&record.route) {
             self.heard.push(record.route);

@@ -42,9 +42,17 @@ impl<B: Broker> Recording<B> {
                 }
             });
         }
+        self.say_goodbye().await;
+    }
+
+    /// Says what is to stand for us, and ends the connection in order.
+    pub(super) async fn say_goodbye(&mut self) {
         if let Some((_, session)) = self.line.session() {
             self.publications.say_farewell(session);
         }
         self.line.disconnect().await;
+        self.publications.end();
+        self.ears.end();
+        self.end_deafness();
     }
 }

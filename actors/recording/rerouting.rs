@@ -28,6 +28,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 pub(super) struct Rerouting {
     news: watch::Receiver<()>,
     stage: Stage,
+    /// Gone with this life: then the writer must not do what it was asked to.
+    alive: Arc<()>,
 }
 
 enum Stage {
@@ -41,7 +43,8 @@ enum Stage {
 
 impl Rerouting {
     pub(super) fn new(routing: &Routing) -> Self {
-        Self { news: routing.news(), stage: Stage::Resting { until: None } }
+        let stage = Stage::Resting { until: None };
+        Self { news: routing.news(), stage, alive: Arc::new(()) }
     }
 
     pub(super) fn is_draining(&self) -> bool {
@@ -112,9 +115,10 @@ impl<B: Broker> Recording<B> {
     fn ask_for_routes(&mut self) {
         let Some(router) = self.setup.routing.wanted() else { return self.rest(None) };
         let writer = self.setup.writer.get();
+        let question = Reroute { router, asker: Arc::downgrade(&self.rerouting.alive) };
         self.rerouting.stage = Stage::Asking(Box::pin(async move {
             match writer {
-                Some(writer) => writer.send(Reroute(router)).await.unwrap_or(RerouteResult::NotNow),
+                Some(writer) => writer.send(question).await.unwrap_or(RerouteResult::NotNow),
                 None => RerouteResult::NotNow,
             }
         }));
@@ -150,7 +154,7 @@ impl<B: Broker> Recording<B> {
         let topic_is_wanted = |topic: &String| wanted.iter().any(|filter| filter.topic == *topic);
         let mut unwanted = self.setup.routing.to_leave();
         unwanted.extend(before.iter().map(|filter| filter.topic.clone()));
-        unwanted.retain(|topic| !topic_is_wanted(topic));
+        unwanted.retain(|topic| !topic_is_wanted(topic) && !self.ears.is_echo(topic));
         unwanted.sort_unstable();
         unwanted.dedup();
         let new: Vec<Filter> =

@@ -16,18 +16,20 @@ impl Writing {
         if Arc::ptr_eq(&before, router) {
             return RerouteResult::Decided;
         }
-        // What a failed commit left in doubt is settled by the routes of its time.
-        if !self.given_up && self.journal.is_none() {
-            let _said_at_the_next_write = self.open_journal();
+        // What a failed commit left in doubt is settled by the routes of its time; and a handle that
+        // alone still sees what nobody else does is not thrown away.
+        let writable = self.write_notes_to_journal().is_ok();
+        if !writable && !self.given_up {
+            return RerouteResult::NotNow;
         }
+        self.journal = None;
         self.journal_port.reroute(router);
-        if self.journal.is_none() {
+        if !writable {
             self.adopt(&before, router);
             return RerouteResult::Decided;
         }
         match self.journal_port.open() {
             Ok(journal) => {
-                self.journal = None;
                 self.adopt(&before, router);
                 // Without it the next use opens it, and tells of what is wrong.
                 let _said_at_the_next_write = self.take_journal(journal);
@@ -35,6 +37,7 @@ impl Writing {
             }
             Err(OpenError { cause, permanent, message }) => {
                 self.journal_port.reroute(&before);
+                let _said_at_the_next_write = self.open_journal();
                 if cause.is_the_operators() || permanent.is_some() {
                     self.setup.routing.refuse(router, message);
                     return RerouteResult::Decided;

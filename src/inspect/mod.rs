@@ -3,11 +3,12 @@
 //! only `quarantine replay` and `quarantine drop` write.
 
 pub mod account;
+pub mod alert;
 pub mod args;
 pub mod gaps;
 pub mod quarantine;
 mod replay;
-mod text;
+pub(crate) mod text;
 mod time;
 pub mod verify;
 

@@ -73,6 +73,34 @@ impl MqttBroker {
         timeout(CONNECT_WITHIN, probing).await.unwrap_or_else(|_| Err(stream::timed_out(&settings)))
     }
 
+    /// Publishes one message at QoS 1 and waits for the broker's answer. Under a client id of its own
+    /// (`…-alert-test`) and without a session, as [`MqttBroker::probe`].
+    ///
+    /// # Errors
+    /// Outside: it does not answer, or does not accept us. Inside: it refuses the message.
+    pub async fn publish_once(&self, message: &Publication) -> Result<Result<(), String>, Down> {
+        let mut settings = Mqtt::clone(&self.settings);
+        settings.client_id.push_str("-alert-test");
+        let publishing = async {
+            let stream = stream::connect(&settings).await?;
+            let mut session = MqttSession::new(stream, self.wire(), &settings, self.now);
+            session.greet(&settings, None, Keep::Nothing).await?;
+            if let Err(why) = session.publish(message) {
+                return Ok(Err(why.to_string()));
+            }
+            let answer = loop {
+                if let Incoming::Published(_, answer) = session.next().await? {
+                    break answer;
+                }
+            };
+            session.disconnect().await;
+            Ok(answer)
+        };
+        timeout(CONNECT_WITHIN, publishing)
+            .await
+            .unwrap_or_else(|_| Err(stream::timed_out(&settings)))
+    }
+
     async fn open(self) -> Result<(MqttSession, Greeting), Down> {
         let stream = stream::connect(&self.settings).await?;
         let mut session = MqttSession::new(stream, self.wire(), &self.settings, self.now);

@@ -13,7 +13,7 @@ const UNSENT_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a PUBLISH besides topic and payload, at most.
 const OVERHEAD: usize = 16;
 /// The number of the barrier, never given to anything else.
-pub(super) const BARRIER_ID: u16 = 1;
+pub(super) const BARRIER_ID: u16 = u16::MAX;
 
 /// What the broker takes from us: its word in CONNACK (MQTT 5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,8 +94,7 @@ impl Outgoing {
     /// Cannot run out: of 65,534 numbers, a few are taken.
     fn free(&mut self) -> u16 {
         loop {
-            self.last = if self.last < BARRIER_ID { BARRIER_ID } else { self.last };
-            self.last = self.last.checked_add(1).unwrap_or(BARRIER_ID + 1);
+            self.last = self.last % (BARRIER_ID - 1) + 1;
             if !self.asked.contains(&self.last) && !self.publishing.contains(&self.last) {
                 return self.last;
             }
@@ -126,7 +125,7 @@ mod tests {
         for _ in 0..140_000 {
             let (id, _) = outgoing.admit(&message(Qos::AtLeastOnce), 0).expect("there is room");
             let id = id.expect("QoS 1 has a number");
-            assert!(id > BARRIER_ID && id != asked && Some(id) != first);
+            assert!(id > 0 && id < BARRIER_ID && id != asked && Some(id) != first);
             assert!(outgoing.published(id) && !outgoing.published(id));
         }
         assert!(outgoing.answered(asked) && !outgoing.answered(asked));

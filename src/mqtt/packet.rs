@@ -113,6 +113,7 @@ pub(super) fn refused(kind: DownKind, code: &str) -> Down {
         | DownKind::TakenOver
         | DownKind::Closed
         | DownKind::Network
+        | DownKind::Deaf
         | DownKind::WindowFull => "look at the broker's log",
     };
     Down { kind, message: format!("the broker refused the connection ({code}); {advice}") }

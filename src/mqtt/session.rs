@@ -20,9 +20,11 @@ use super::stream::Stream;
 const READ_ROOM: usize = 32 * 1024;
 /// For sending what is queued and the farewell.
 const FAREWELL_WITHIN: Duration = Duration::from_secs(1);
-/// Pings without any byte from the broker after which the connection counts as dead: with a ping
-/// each half keep-alive, 1.5 keep-alives at most.
-const SILENT_PINGS_MAX: u32 = 2;
+/// Pings in a keep-alive.
+const PINGS: u32 = 3;
+/// So many pings in a row without any byte from the broker, and the connection counts as dead when the
+/// next one is due: a whole keep-alive after the first of them, and at most 1.33 after the last byte.
+const SILENT_PINGS_MAX: u32 = PINGS;
 /// Nobody subscribes to this: leaving it changes nothing, and the answer proves that the broker has
 /// taken all that was sent before.
 const BARRIER_FILTER: &str = "barograph/barrier";
@@ -64,7 +66,7 @@ impl MqttSession {
         now: fn() -> UnixMillis,
     ) -> Self {
         let (reader, writer) = split(stream);
-        let ping_period = settings.keep_alive / 2;
+        let ping_period = settings.keep_alive / PINGS;
         let mut ping = interval_at(Instant::now() + ping_period, ping_period);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
