@@ -87,6 +87,12 @@ pub const ACTOR_RENEWED: &str = "actor_renewed";
 pub const PAUSED: &str = "paused";
 /// A paused recorder receives again.
 pub const RESUMED: &str = "resumed";
+/// The settings were read again: what is different now, or that nothing is.
+pub const RELOADED: &str = "reloaded";
+/// The settings cannot be used, or some of them cannot be put in force.
+pub const RELOAD_FAILED: &str = "reload_failed";
+/// Other routes wait until what came by the old ones is durable.
+pub const RELOAD_WAITS: &str = "reload_waits";
 /// Something is wrong from now on.
 pub const ISSUE_APPEARED: &str = "issue_appeared";
 /// An issue became worse, or milder.
@@ -150,6 +156,9 @@ pub const ALL: &[&str] = &[
     ACTOR_RENEWED,
     PAUSED,
     RESUMED,
+    RELOADED,
+    RELOAD_FAILED,
+    RELOAD_WAITS,
     ISSUE_APPEARED,
     ISSUE_CHANGED,
     ISSUE_RESOLVED,

@@ -4,6 +4,7 @@
 mod broker;
 
 use std::fmt;
+use std::sync::Arc;
 
 pub use broker::{
     Broker, Connecting, Down, DownKind, Filter, Greeting, Incoming, NotSent, Publication, Session,
@@ -13,6 +14,7 @@ use crate::account::Tally;
 use crate::batch::{Batch, BatchId, Receipt};
 use crate::delivery::UnixMillis;
 use crate::note::Note;
+use crate::route::Router;
 
 /// Time and chance.
 #[derive(Debug, Clone, Copy)]
@@ -184,6 +186,9 @@ pub trait OpenJournal: Send {
     /// # Errors
     /// Says whether waiting can help.
     fn open(&mut self) -> Result<Box<dyn Journal>, OpenError>;
+
+    /// From now on it is opened for these routes.
+    fn reroute(&mut self, router: &Arc<Router>);
 }
 
 /// Why the journal cannot be opened.

@@ -15,6 +15,7 @@ use crate::feed::Row;
 use crate::measures::TimeColumns;
 use crate::note::{GapCause, Note};
 use crate::ports::{WriteCause, WriteError};
+use crate::route::Router;
 use crate::supervise::supervisor::whole_ms;
 use crate::watch::Moment;
 
@@ -45,7 +46,7 @@ pub(crate) struct Teller {
 impl Teller {
     pub(crate) fn new(setup: Setup) -> Self {
         Self {
-            times: TimeColumns::of_routes(&setup.router),
+            times: TimeColumns::of_routes(&setup.routing.now()),
             setup,
             database: None,
             spool: None,
@@ -53,6 +54,11 @@ impl Teller {
             quarantined_unsaid: 0,
             holding: None,
         }
+    }
+
+    /// Other routes are in force.
+    pub(crate) fn follow(&mut self, router: &Router) {
+        self.times = TimeColumns::of_routes(router);
     }
 
     fn now(&self) -> UnixMillis {

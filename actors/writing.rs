@@ -13,6 +13,7 @@
 //! takes it over, by the same ledger and in the same order as if there had been no spool.
 
 mod drain;
+mod rerouting;
 
 use std::time::Duration;
 
@@ -100,7 +101,11 @@ impl Writing {
     }
 
     fn open_journal(&mut self) -> Result<(), OpenError> {
-        let mut journal = self.journal_port.open()?;
+        let journal = self.journal_port.open()?;
+        self.take_journal(journal)
+    }
+
+    fn take_journal(&mut self, mut journal: Box<dyn Journal>) -> Result<(), OpenError> {
         let first = !self.published().snapshot().run_begun;
         if first {
             let spool_seen = self.spool_seen();
@@ -109,15 +114,7 @@ impl Writing {
                 |WriteError { cause, message, .. }| OpenError { cause, message, permanent: None },
             )?;
         }
-        let account = journal.account();
-        // Counted anew at each opening: what a failed commit left in doubt is then known.
-        self.published().update(|state| {
-            state.run_begun = true;
-            match &state.base {
-                Some(base) => state.tally = account.since(base),
-                None => state.base = Some(account),
-            }
-        });
+        self.count_anew(&journal.account());
         if let Some(spool) = &mut self.spool {
             let position = journal.taken_over(spool.id());
             forget(spool.as_mut(), position);

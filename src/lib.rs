@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod mqtt;
 pub mod paths;
 pub mod process;
+pub mod reload;
 pub mod run;
 pub mod signals;
 pub mod simulate;

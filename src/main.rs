@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use barograph::cli::{Cli, Command, ConfigArgs, RunArgs};
 use barograph::inspect::{account, alert, gaps, quarantine, verify};
+use barograph::reload::Source;
 use barograph::run::{self, Failed, Options};
 use barograph::signals::Signals;
 use barograph::{check, demo, logging, simulate};
@@ -49,18 +50,24 @@ pub(crate) fn main() -> ExitCode {
 
 fn record(args: RunArgs) -> Result<i32, Failed> {
     let signals = Signals::install()?;
-    let Loaded { settings, warnings, .. } = settings(&args.config)?;
+    let source = Source { world: World::of_this_process(), overrides: args.config.overrides() };
+    let Loaded { settings, warnings, .. } = load_from(&source)?;
     logging::start(&settings.log)
         .map_err(|message| Failed { code: exit_code::CANNOT_CREATE, message })?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let options = Options { fault_socket: args.fault_injection, ..Options::default() };
+    let options =
+        Options { fault_socket: args.fault_injection, source: Some(source), ..Options::default() };
     run::run(settings, &signals, options)
 }
 
 fn settings(args: &ConfigArgs) -> Result<Loaded, Failed> {
-    load(&World::of_this_process(), &args.overrides())
+    load_from(&Source { world: World::of_this_process(), overrides: args.overrides() })
+}
+
+fn load_from(source: &Source) -> Result<Loaded, Failed> {
+    load(&source.world, &source.overrides)
         .map_err(|error| Failed { code: exit_code::CONFIG, message: error.to_string() })
 }
 

@@ -58,6 +58,8 @@ mod kills;
 mod legacy;
 /// There is one instance for one database.
 mod locks;
+/// A log that is rotated, by whomever, loses no line; one that cannot be written holds up nobody.
+mod log_file;
 /// Memory is bounded, whatever comes.
 mod memory;
 /// What a scraper reads is true, and costs the recording nothing.
@@ -68,6 +70,8 @@ mod power_cut;
 mod publishing;
 /// What cannot become a row is kept, with the reason.
 mod quarantine;
+/// SIGHUP changes what is to change, and loses nothing.
+mod reload;
 /// The quarantine is replayed, dropped and exported, killed or beside a recorder, and floods are borne.
 mod replay;
 /// Passwords stay secret.
@@ -82,6 +86,8 @@ mod shutdown;
 mod tidy;
 /// TLS with a private authority and client certificates.
 mod tls;
+/// The systemd unit is tight, and a recorder lives within it.
+mod unit_file;
 /// `verify` finds every bit that changed in what was recorded.
 mod verify;
 /// systemd's watchdog is fed by those it watches, and by nobody else.

@@ -15,6 +15,7 @@ use crate::ports::{
     Journal, OpenError, OpenJournal, RunBegins, Spooled, TidiedUp, WriteCause, WriteError,
     WriteOutcome,
 };
+use crate::route::Router;
 
 /// What one write meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub(crate) struct Platter {
     pub(crate) events: Vec<Event>,
     /// One each for the next writes; then they succeed.
     pub(crate) faults: VecDeque<WriteFault>,
+    /// The routes that it is opened for.
+    router: Option<Arc<Router>>,
     /// For the next openings.
     pub(crate) open_faults: VecDeque<OpenError>,
     /// Every write is refused, for this cause.
@@ -103,7 +106,7 @@ impl Disk {
     pub(crate) fn count(&self, n: i64) -> usize {
         let platter = self.platter();
         let is_it = |record: &&Record| match &record.body {
-            Body::Row(values) => values[..] == [Value::Integer(n)],
+            Body::Row(values) => values[0] == Value::Integer(n),
             Body::Quarantined(_) => false,
         };
         let queue = platter.spool.iter().flat_map(|(_, queue)| queue);
@@ -134,8 +137,13 @@ impl OpenJournal for Disk {
             return Err(error);
         }
         platter.opened += 1;
+        let router = platter.router.clone();
         let ledger = Ledger::load(&platter.ledger);
-        Ok(Box::new(FakeJournal { disk: self.clone(), ledger, in_doubt: false }))
+        Ok(Box::new(FakeJournal { disk: self.clone(), ledger, in_doubt: false, router }))
+    }
+
+    fn reroute(&mut self, router: &Arc<Router>) {
+        self.platter().router = Some(Arc::clone(router));
     }
 }
 
@@ -143,6 +151,7 @@ struct FakeJournal {
     disk: Disk,
     ledger: Ledger,
     in_doubt: bool,
+    router: Option<Arc<Router>>,
 }
 
 impl FakeJournal {
@@ -172,6 +181,18 @@ impl FakeJournal {
         Receipt { repeated: false, tally, events: Vec::new() }
     }
 
+    /// The tables of this journal are those of its routes: a row must have been decoded by the same.
+    fn assert_it_fits_its_routes(&self, batch: &Batch) {
+        for record in &batch.records {
+            let Body::Row(values) = &record.body else { continue };
+            let Some(route) = self.router.as_ref().and_then(|router| router.get(record.route))
+            else {
+                continue;
+            };
+            assert_eq!(values.len(), route.columns.len(), "a row of other columns");
+        }
+    }
+
     fn store(&self, platter: &mut Platter, record: &Record) -> Outcome {
         if self.ledger.is_redelivery(record) {
             return Outcome::Duplicate(Repeat::Redelivery);
@@ -181,7 +202,7 @@ impl FakeJournal {
         }
         match &record.body {
             Body::Row(values) => {
-                let [Value::Integer(n)] = values[..] else { panic!("one number, not {values:?}") };
+                let Value::Integer(n) = values[0] else { panic!("a number, not {values:?}") };
                 *platter.counts.entry(n).or_default() += 1;
                 platter.order.push(n);
                 Outcome::Stored
@@ -229,6 +250,7 @@ pub(super) fn failed(cause: WriteCause, outcome: WriteOutcome) -> WriteError {
 
 impl Journal for FakeJournal {
     fn append(&mut self, batch: &Batch, notes: &[Note]) -> Result<Receipt, WriteError> {
+        self.assert_it_fits_its_routes(batch);
         if self.disk.platter().ledger.last().is_some_and(|row| row.batch == batch.id) {
             self.disk.platter().misused += usize::from(self.in_doubt);
             return Ok(Receipt { repeated: true, tally: Tally::default(), events: Vec::new() });

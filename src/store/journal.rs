@@ -2,6 +2,7 @@
 //! what it wrote, and the notes that waited.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use barograph_actors::account::Tally;
@@ -10,7 +11,7 @@ use barograph_actors::note::Note;
 use barograph_actors::ports::{
     Journal, RunBegins, Spooled, TidiedUp, World, WriteCause, WriteError, WriteOutcome,
 };
-use barograph_config::Route;
+use barograph_actors::route::Router;
 use rusqlite::{Connection, OpenFlags};
 
 use super::cause::{full, sentence, write_error};
@@ -30,7 +31,7 @@ pub struct SqliteJournal {
     pub(super) conn: Connection,
     /// The file that `conn` holds; the path may come to lead elsewhere.
     pub(super) file: OpenFile,
-    pub(super) routes: Vec<Route>,
+    pub(super) router: Arc<Router>,
     pub(super) statements: Statements,
     pub(super) shapes: Shapes,
     pub(super) world: World,
@@ -135,7 +136,7 @@ impl Journal for SqliteJournal {
     }
 
     fn account(&self) -> Tally {
-        rows::account(&self.conn, &self.routes).unwrap_or_default()
+        rows::account(&self.conn, self.router.routes()).unwrap_or_default()
     }
 
     /// Without waiting for readers: what they hold back of the WAL is checkpointed later.
@@ -250,7 +251,7 @@ impl SqliteJournal {
     /// no reason for concern.
     fn look_inside(&self) -> Option<rusqlite::Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let tables = self.routes.iter().map(|route| route.table.as_str());
+        let tables = self.router.active().map(|(_, route)| route.table.as_str());
         let tables = tables.chain(["barograph_ledger", "barograph_digests"]);
         // A few pages are read, each once.
         let opened = Connection::open_with_flags(self.file.path(), flags)

@@ -139,10 +139,11 @@ impl SqliteJournal {
     ) -> rusqlite::Result<Tally> {
         let mut rolled_back = None;
         let mut tally = Tally::default();
-        let mut writer = RowWriter::new(&self.conn, &self.statements, &self.routes, &self.shapes);
+        let mut writer =
+            RowWriter::new(&self.conn, &self.statements, self.router.routes(), &self.shapes);
         for record in &batch.records {
             rolled_back = rolled_back.or_else(|| self.known.ledger.rolled_back(record));
-            let outcome = match repeat(&self.known, &self.routes, record) {
+            let outcome = match repeat(&self.known, self.router.routes(), record) {
                 Some(repeat) => Outcome::Duplicate(repeat),
                 None => writer.write(record)?,
             };
@@ -173,7 +174,7 @@ impl SqliteJournal {
         let mut received: Vec<(RouteId, u64)> = Vec::new();
         for (route, outcome, n) in tally.iter() {
             let (word, reason) = outcome.words();
-            let name = name_of(route, &self.routes);
+            let name = name_of(route, self.router.routes());
             statement.execute(params![name, word, reason, rows::as_i64(n)])?;
             match received.iter_mut().find(|(r, _)| *r == route) {
                 Some((_, total)) => *total += n,
@@ -181,7 +182,7 @@ impl SqliteJournal {
             }
         }
         for (route, n) in received {
-            let name = name_of(route, &self.routes);
+            let name = name_of(route, self.router.routes());
             statement.execute(params![name, "received", "", rows::as_i64(n)])?;
         }
         Ok(())
