@@ -3,7 +3,8 @@
 
 /// It was asked to stop, and did.
 pub const OK: i32 = 0;
-/// `account` or `verify` found something wrong, and said what; `quarantine` found no such message, or
+/// `account` or `verify` found something wrong, and said what; somebody did not take the message of
+/// `alert test`; `quarantine` found no such message, or
 /// was told not to drop any.
 pub const FOUND_WRONG: i32 = 1;
 /// `EX_USAGE`: the command line cannot be understood.

@@ -107,7 +107,7 @@ impl HealthActor {
         lifeline: Lifeline,
     ) -> Self {
         let (mode, now) = (setup.published.snapshot().mode, Instant::now());
-        let memory = setup.published.memory().unwrap_or_else(|| Memory::new(&setup.router));
+        let memory = setup.published.memory().unwrap_or_default().fit(&setup.router);
         Self {
             setup,
             manager,
@@ -185,6 +185,8 @@ impl Actor for HealthActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
+        // The clocks are watched from the start.
+        self.look_around();
         ctx.run_interval(TICK, |health, ctx| {
             health.lifeline.pulse().beat();
             health.look_around();
@@ -207,6 +209,8 @@ impl Handler<WriteSucceeded> for HealthActor {
         match written.place {
             Place::Database => {
                 self.setup.published.all_is_well();
+                // It is out of use; whether it works shows when it is needed again.
+                self.memory.spool_failed = None;
                 self.hear(Heard::Stored);
             }
             Place::Spool => {

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use barograph_config::Qos;
+
 use crate::account::{Account, RouteId, Tally};
 use crate::arrivals::Arrivals;
 use crate::batch::Value;
@@ -16,6 +18,7 @@ use crate::issues::Memory;
 use crate::measures::Measures;
 use crate::mode::Mode;
 use crate::note::{Event, Note};
+use crate::readings::Readings;
 use crate::supervise::Pulse;
 use crate::watch::Sights;
 
@@ -56,6 +59,15 @@ pub struct Hearing {
     pub deaf: Option<Deafness>,
     /// Why there is no echo to judge by.
     pub off: Option<String>,
+}
+
+impl Hearing {
+    /// What proves that the broker and we can hear each other: words to be put behind "there to hear
+    /// it"; empty without a proof.
+    pub(crate) fn proof(&self) -> String {
+        let proof = |at| format!(" (our own echo came back at {at} UTC)");
+        self.last_echo.filter(|_| self.deaf.is_none()).map(proof).unwrap_or_default()
+    }
 }
 
 /// Connected, and nothing is heard.
@@ -108,6 +120,8 @@ pub struct State {
     pub connection: Connection,
     /// Whether its messages reach us.
     pub hearing: Hearing,
+    /// What it last granted for each route, in their order; empty before its first answer.
+    pub granted: Vec<Result<Qos, String>>,
     /// The tree, by name.
     pub children: BTreeMap<&'static str, ChildState>,
     /// The newest row of each route, with the time of its arrival.
@@ -152,6 +166,8 @@ pub struct Published {
     holding: Arc<AtomicBool>,
     /// When something last became durable, and when each route last said something.
     sights: Sights,
+    /// Readings that are wrong in themselves.
+    readings: Readings,
     /// The signs of life of those that run, by name; the supervisor's too.
     pulses: Arc<Mutex<BTreeMap<&'static str, Pulse>>>,
     feeds: Feeds,
@@ -164,6 +180,11 @@ impl Published {
     /// How we stand with the broker.
     pub fn connection(&self) -> Connection {
         lock(&self.state).connection.clone()
+    }
+
+    /// Whether the broker's messages reach us.
+    pub fn hearing(&self) -> Hearing {
+        lock(&self.state).hearing.clone()
     }
 
     /// What is wrong now, the worst first.
@@ -297,6 +318,11 @@ impl Published {
     /// What the judge must know in its next life.
     pub fn remember_judgement(&self, memory: Memory) {
         *lock(&self.memory) = Some(memory);
+    }
+
+    /// Readings that are wrong in themselves.
+    pub fn readings(&self) -> &Readings {
+        &self.readings
     }
 
     /// When what was last seen.

@@ -36,8 +36,10 @@ use crate::ports::{Broker, Down, DownKind, Session, World};
 use crate::publications::Publications;
 use crate::published::Published;
 use crate::question::{Answer, Question, answer_of, ask};
+use crate::readings::ReadingWatch;
 use crate::route::Router;
 use crate::supervise::{Lifeline, Link};
+use crate::voice::Voice;
 use crate::watch::Moment;
 use crate::window::{Estate, Window};
 
@@ -93,11 +95,13 @@ pub struct Recording<B: Broker> {
     /// Deliveries that are not told of yet.
     arrived: Arrivals,
     drops: BrokerDrops,
+    voice: Voice,
     publications: Publications,
     orders: Receiver<Order>,
     /// The request for the routes' subscriptions that is under way.
     subscribing: Option<u16>,
     ears: Ears,
+    readings: ReadingWatch,
     pause: Pause,
     /// Dropped last: its report must come after the window was left.
     lifeline: Lifeline,
@@ -110,10 +114,12 @@ impl<B: Broker> Recording<B> {
         let window = setup.estate.take().unwrap_or_else(fresh);
         let line = Line::new(broker, setup.world, &setup.mqtt);
         Self {
+            voice: Voice::default(),
             publications: Publications::new(setup.orders.clone()),
             orders: setup.orders.open(),
             subscribing: None,
             ears: Ears::new(&setup.mqtt, &setup.published),
+            readings: ReadingWatch::new(setup.router.routes(), setup.published.readings().clone()),
             pause: Pause::of(&setup.published),
             setup,
             window: Some(window),
@@ -175,7 +181,8 @@ impl<B: Broker> Recording<B> {
             Order::Pause(done) => self.on_pause(done),
             Order::Resume(done) => self.on_resume(done),
             Order::Publication(order) => {
-                self.publications.take(order, self.line.session().map(|(_, session)| session));
+                let session = self.line.session().map(|(_, session)| session);
+                self.publications.take(order, session, &mut self.voice);
             }
         }
     }

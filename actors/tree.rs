@@ -65,17 +65,21 @@ pub struct Parts<B: Broker> {
     pub housing: Housing,
 }
 
-/// The children of the tree.
-pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
-    let Parts { settings, broker, mut journal, mut spool, .. } = parts;
-    let Parts { mut manager, mut surveyor, world, published, orders, alerts, housing, .. } = parts;
+/// A process begins.
+fn begin(published: &Published, world: World) {
     published.update(|state| {
         state.started = Some((world.now)());
         state.spool_unseen = true;
     });
+}
+
+/// The children of the tree.
+pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
+    let Parts { settings, broker, mut journal, mut spool, .. } = parts;
+    let Parts { mut manager, mut surveyor, world, published, orders, alerts, housing, .. } = parts;
+    begin(&published, world);
     let router = Arc::new(Router::new(settings.routes.clone()));
     let (writer, health, stats) = (Link::new(), Link::new(), Link::new());
-
     let writer_setup = db_writer::Setup {
         health: health.clone(),
         stats: stats.clone(),

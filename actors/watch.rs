@@ -132,6 +132,11 @@ impl Silence {
         }
     }
 
+    /// How long it may say nothing.
+    pub fn after(&self) -> Duration {
+        self.after
+    }
+
     /// Since when nothing has come, while it is silent.
     pub fn silent_since(&self) -> Option<UnixMillis> {
         match self.state {

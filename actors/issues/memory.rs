@@ -24,8 +24,8 @@ const RESTARTS_MAX: usize = 32;
 pub struct Memory {
     /// The issues.
     pub book: IssueBook,
-    /// The silence of each route that has a `silent_after`.
-    pub silences: BTreeMap<RouteId, Silence>,
+    /// The silence of each route that has a `silent_after`, by its table.
+    pub silences: BTreeMap<String, (RouteId, Silence)>,
     /// Both clocks.
     pub clock: ClockWatch,
     /// The last jump of the wall clock.
@@ -73,14 +73,18 @@ impl Restarts {
 }
 
 impl Memory {
-    /// That of a first life.
-    pub fn new(router: &Router) -> Self {
-        let routes = router.routes().iter().enumerate();
-        let silences = routes.filter_map(|(index, route)| {
+    /// Fits it to the routes in force; of those that are as they were nothing is forgotten.
+    #[must_use]
+    pub fn fit(mut self, router: &Router) -> Self {
+        let known = std::mem::take(&mut self.silences);
+        for (index, route) in router.routes().iter().enumerate() {
+            let Some(after) = route.silent_after else { continue };
             let id = RouteId(u16::try_from(index).ok());
-            route.silent_after.map(|after| (id, Silence::new(after)))
-        });
-        Self { silences: silences.collect(), ..Self::default() }
+            let kept = known.get(&route.table).map(|(_, silence)| *silence);
+            let silence = kept.filter(|it| it.after() == after).unwrap_or(Silence::new(after));
+            self.silences.insert(route.table.clone(), (id, silence));
+        }
+        self
     }
 
     /// Notices what has changed in published state.

@@ -11,7 +11,7 @@ use crate::arrivals::Arrived;
 use crate::barriers::Barriers;
 use crate::batch::Opening;
 use crate::broker_news as news;
-use crate::decode::decode;
+use crate::decode::decode_noticing;
 use crate::delivery::{ConnectionId, Delivery};
 use crate::event;
 use crate::health::ConnectionChanged;
@@ -50,10 +50,11 @@ impl<B: Broker> Recording<B> {
             }
             LineEvent::Incoming(Incoming::Unsubscribed(_)) => {}
             LineEvent::Incoming(Incoming::Published(id, outcome)) => {
+                self.voice.answered(id);
                 if !self.on_echo_published(id, &outcome)
                     && let Some((_, session)) = self.line.session()
                 {
-                    self.publications.answered(id, &outcome, session);
+                    self.publications.answered(id, &outcome, session, &mut self.voice);
                 }
             }
             LineEvent::Incoming(Incoming::BarrierPassed) => self.on_barrier_passed(),
@@ -83,12 +84,13 @@ impl<B: Broker> Recording<B> {
         self.window().open(id, Opening { session_present, session, at });
         self.subscribe();
         if let Some((_, session)) = self.line.session() {
-            self.publications.begin(session);
+            self.publications.begin(session, &mut self.voice);
         }
         self.lifeline.ready();
     }
 
     pub(super) fn on_down(&mut self, down: Down) {
+        self.voice.ended(Some(down.kind));
         self.publications.end();
         self.ears.end();
         if down.kind != DownKind::Deaf {
@@ -130,7 +132,12 @@ impl<B: Broker> Recording<B> {
             self.settle_filters();
         }
         self.ears.admitted(delivery.qos);
-        let record = decode(delivery, &self.setup.router, self.setup.mqtt.max_packet_size);
+        let (router, max) = (&self.setup.router, self.setup.mqtt.max_packet_size);
+        let readings = &mut self.readings;
+        let record = decode_noticing(delivery, router, max, &mut |column, refusal| {
+            readings.notice(column, &refusal.detail);
+        });
+        readings.look(&record);
         self.arrived.add(record.route, Arrived { deliveries: 1, bytes: record.packet_size });
         if !self.heard.contains(&record.route) {
             self.heard.push(record.route);
@@ -144,8 +151,11 @@ impl<B: Broker> Recording<B> {
 
     fn on_subscribed(&mut self, answers: Vec<Result<Qos, String>>) {
         let router = Arc::clone(&self.setup.router);
+        let routes = router.routes();
+        let of_routes = answers.iter().take(routes.len()).cloned().collect();
+        self.setup.published.update(|state| state.granted = of_routes);
         let mut granted = Vec::new();
-        for (route, answer) in router.routes().iter().zip(answers) {
+        for (route, answer) in routes.iter().zip(answers) {
             match answer {
                 Ok(_) => granted.push(route.topic.clone()),
                 Err(reason) => {
