@@ -86,6 +86,9 @@ pub const PAUSED: &str = "paused";
 /// A paused recorder receives again.
 pub const RESUMED: &str = "resumed";
 
+/// A person told the running recorder to do something: what, and who.
+pub const OPERATOR_COMMAND: &str = "operator_command";
+
 /// Every name above.
 pub const ALL: &[&str] = &[
     STARTING,
@@ -129,6 +132,7 @@ pub const ALL: &[&str] = &[
     ACTOR_RENEWED,
     PAUSED,
     RESUMED,
+    OPERATOR_COMMAND,
 ];
 
 /// The constant that has this name: the spool gives names back as text.

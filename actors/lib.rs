@@ -28,12 +28,14 @@ pub mod line;
 pub mod mode;
 pub mod mqtt;
 pub mod note;
+pub mod origin;
 pub mod ports;
 mod probe;
 #[cfg(test)]
 mod promises;
 pub mod published;
 mod question;
+pub mod rates;
 pub mod recording;
 pub mod route;
 pub mod stats;

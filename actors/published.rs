@@ -13,6 +13,7 @@ use crate::feed::Feeds;
 use crate::issue::{Issue, Standing};
 use crate::mode::Mode;
 use crate::note::{Event, Note};
+use crate::rates::Rates;
 use crate::supervise::Pulse;
 use crate::watch::Sights;
 
@@ -87,6 +88,10 @@ pub struct State {
     pub issues: Vec<Issue>,
     /// Since when a person has paused the recorder.
     pub paused: Option<UnixMillis>,
+    /// The broker still had our session when it last accepted us; `None`: it has not yet.
+    pub session_present: Option<bool>,
+    /// How much there is to do, of late.
+    pub rates: Rates,
 }
 
 impl State {
@@ -165,6 +170,11 @@ impl Published {
         state.received = self.received.load(Ordering::Relaxed);
         state.held = self.held();
         state
+    }
+
+    /// How many deliveries were taken from the broker.
+    pub fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
     }
 
     /// Counts one delivery taken from the broker.

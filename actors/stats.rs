@@ -11,6 +11,7 @@ use crate::account::{Account, RouteId, Sums};
 use crate::db_writer::{WriteFailed, WriteSucceeded};
 use crate::event;
 use crate::published::Published;
+use crate::rates::Recent;
 use crate::route::Router;
 use crate::supervise::{Fault, Lifeline, Stop};
 
@@ -36,6 +37,8 @@ pub struct StatsActor {
     setup: Setup,
     /// Of the period since the last line.
     period: Period,
+    recent: Recent,
+    commits: u64,
     lifeline: Lifeline,
 }
 
@@ -65,7 +68,16 @@ impl StatsActor {
     /// A new life. The totals are in published state; only the current period begins anew.
     pub fn new(setup: Setup, lifeline: Lifeline) -> Self {
         let received = setup.published.snapshot().received;
-        Self { setup, period: Period::begin(received), lifeline }
+        Self { setup, period: Period::begin(received), recent: Recent::default(), commits: 0, lifeline }
+    }
+
+    /// The rates of late, for whoever looks.
+    fn look(&mut self) {
+        let published = &self.setup.published;
+        let rates = self.recent.look(Instant::now(), published.received(), self.commits);
+        if let Some(rates) = rates {
+            published.update(|state| state.rates = rates);
+        }
     }
 
     fn say(&mut self) {
@@ -120,7 +132,10 @@ impl Actor for StatsActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        ctx.run_interval(TICK, |stats, _| stats.lifeline.pulse().beat());
+        ctx.run_interval(TICK, |stats, _| {
+            stats.lifeline.pulse().beat();
+            stats.look();
+        });
         ctx.run_interval(self.setup.interval, |stats, _| stats.say());
         self.lifeline.ready();
     }
@@ -130,6 +145,7 @@ impl Handler<WriteSucceeded> for StatsActor {
     type Result = ();
 
     fn handle(&mut self, written: WriteSucceeded, _: &mut Context<Self>) {
+        self.commits += 1;
         self.period.commits += 1;
         self.period.slowest = self.period.slowest.max(written.took);
     }

@@ -54,18 +54,27 @@ pub struct Parts<B: Broker> {
     pub published: Published,
     /// Where the children live.
     pub housing: Housing,
+    /// Who is reached from outside the tree.
+    pub links: Links,
+}
+
+/// Children that are asked for something from outside the tree.
+#[derive(Debug, Clone, Default)]
+pub struct Links {
+    /// The writer.
+    pub writer: Link<DbWriterActor>,
 }
 
 /// The children of the tree.
 pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
-    let Parts { settings, broker, mut journal, mut spool, mut status, world, published, housing } =
-        parts;
+    let Parts { settings, broker, mut journal, mut spool, mut status, .. } = parts;
+    let (world, published, housing) = (parts.world, parts.published, parts.housing);
     published.update(|state| {
         state.started = Some((world.now)());
         state.spool_unseen = true;
     });
     let router = Arc::new(Router::new(settings.routes));
-    let (writer, health, stats) = (Link::new(), Link::new(), Link::new());
+    let (writer, health, stats) = (parts.links.writer, Link::new(), Link::new());
 
     let writer_setup = db_writer::Setup {
         health: health.clone(),

@@ -152,6 +152,24 @@ pub fn sqlite_locker(database: &Path) -> Option<Holder> {
     pid.or_else(|| user_of(database, us)).and_then(Holder::of_pid)
 }
 
+/// The bytes of a database's -shm file that its users lock: writing, checkpointing, recovering, and five
+/// for readers (SQLite's "WAL-mode File Format").
+const WAL_LOCKS: std::ops::RangeInclusive<u64> = 120..=127;
+
+/// Other processes that keep a WAL from being folded into its database: they read it, or write.
+pub fn wal_readers(database: &Path) -> Vec<Holder> {
+    let Ok(meta) = fs::metadata(beside(database, "-shm")) else { return Vec::new() };
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    let found = locks_in(&locks, meta.dev(), meta.ino()).into_iter();
+    let reads = |lock: &FileLock| {
+        lock.kind != "FLOCK" && WAL_LOCKS.contains(&lock.first) && lock.pid != std::process::id()
+    };
+    let mut pids: Vec<u32> = found.filter(reads).map(|lock| lock.pid).collect();
+    pids.sort_unstable();
+    pids.dedup();
+    pids.into_iter().filter_map(Holder::of_pid).collect()
+}
+
 /// A path with something behind its name: SQLite's -wal and -shm.
 pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

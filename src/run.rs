@@ -15,11 +15,13 @@ use barograph_actors::route::Router;
 use barograph_actors::supervise::child::Housing;
 use barograph_actors::supervise::supervisor::Observer;
 use barograph_actors::supervise::{Exit, Outcome, Policy, Pulse, Supervisor};
-use barograph_actors::tree::{self, Parts};
+use barograph_actors::tree::{self, Links, Parts};
 use barograph_actors::{event, exit_code};
 use barograph_config::{Settings, Synchronous};
 use tracing::{info, warn};
 
+use crate::control::socket::Placed;
+use crate::control::{self, Control};
 use crate::lock::{Lock, LockError, Locks, database_lock_path};
 use crate::mqtt::MqttBroker;
 use crate::paths::real_path;
@@ -51,21 +53,37 @@ pub struct Failed {
 /// It could not begin.
 pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Result<i32, Failed> {
     let locks = take_locks(&mut settings)?;
+    let listening = control::open(&settings);
     let faults = options.fault_socket.as_deref().map(bind_faults).transpose()?;
     say_start(&settings);
     let system = System::new();
-    let published = options.published.clone();
-    let supervisor = system.block_on(async { supervisor(settings, published, locks).start() });
+    let (published, links) = (options.published.clone(), Links::default());
+    let (listener, placed) = listening.map(|it| (it.listener, it.placed)).unzip();
+    let shown = Arc::new(settings.clone());
+    let witness = Witness { published: published.clone(), socket: placed };
+    let supervisor =
+        system.block_on(async { supervisor(settings, links.clone(), witness, locks).start() });
     signals.supervised_by(supervisor.clone().recipient());
+    let goodbye = listener.and_then(|listener| {
+        let (supervisor, signals) = (supervisor.clone(), signals.clone());
+        let control = Control { settings: shown, published, supervisor, links, signals };
+        control::serve(listener, control)
+            .inspect_err(|error| warn!("nobody answers on the operator's socket: {error}"))
+            .ok()
+    });
     if let Some(listener) = faults
         && let Err(error) = fault_socket::serve(listener, supervisor)
     {
         warn!("no faults can be injected: {error}");
     }
-    system.run_with_code().map_err(|error| Failed {
+    let ended = system.run_with_code().map_err(|error| Failed {
         code: exit_code::ESCALATED,
         message: format!("the event loop ended: {error}"),
-    })
+    });
+    if let Some(goodbye) = goodbye {
+        goodbye.say();
+    }
+    ended
 }
 
 fn bind_faults(path: &Path) -> Result<UnixListener, Failed> {
@@ -130,7 +148,7 @@ fn say_start(settings: &Settings) {
     }
 }
 
-fn supervisor(settings: Settings, published: Published, locks: Locks) -> Supervisor {
+fn supervisor(settings: Settings, links: Links, witness: Witness, locks: Locks) -> Supervisor {
     let policy = Policy::from(&settings.supervisor);
     let stuck_after = settings.supervisor.stuck_after;
     let opener = Opener {
@@ -155,17 +173,20 @@ fn supervisor(settings: Settings, published: Published, locks: Locks) -> Supervi
         spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
         status: Box::new(|| Box::new(systemd::status)),
         world: world::REAL,
-        published: published.clone(),
+        published: witness.published.clone(),
         housing: Housing::OwnThreads,
+        links,
     };
     let jitter = world::REAL.jitter;
-    let observer = Box::new(Witness { published });
-    Supervisor::new(tree::children(parts), policy, stuck_after, jitter, observer, Box::new(locks))
+    let (observer, locks) = (Box::new(witness), Box::new(locks));
+    Supervisor::new(tree::children(parts), policy, stuck_after, jitter, observer, locks)
 }
 
 /// Tells the world of the tree: the log, published state, systemd.
 struct Witness {
     published: Published,
+    /// Goes while the lock is still held: then it cannot be the next instance's.
+    socket: Option<Placed>,
 }
 
 impl Observer for Witness {
@@ -208,6 +229,9 @@ impl Observer for Witness {
 
     fn ended(&mut self, outcome: &Outcome) {
         say_end(&self.published, outcome);
+        if let Some(socket) = &self.socket {
+            socket.remove();
+        }
         System::current().stop_with_code(outcome.code);
     }
 

@@ -171,6 +171,7 @@ impl House {
             world: WORLD,
             published: published.clone(),
             housing: Housing::Shared,
+            links: tree::Links::default(),
         });
         let observer = Box::new(seen.clone());
         let supervisor = Supervisor::new(
