@@ -18,7 +18,9 @@ use crate::account::Sums;
 use crate::batch::{Batch, BatchId};
 use crate::health::HealthActor;
 use crate::mode::Decision;
-use crate::ports::{Checkpointed, OpenError, OpenJournal, OpenSpool, World, WriteCause, WriteOutcome};
+use crate::ports::{
+    Checkpointed, OpenError, OpenJournal, OpenSpool, World, WriteCause, WriteOutcome,
+};
 use crate::published::Published;
 use crate::stats::StatsActor;
 use crate::supervise::restart::backoff;

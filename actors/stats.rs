@@ -68,7 +68,13 @@ impl StatsActor {
     /// A new life. The totals are in published state; only the current period begins anew.
     pub fn new(setup: Setup, lifeline: Lifeline) -> Self {
         let received = setup.published.snapshot().received;
-        Self { setup, period: Period::begin(received), recent: Recent::default(), commits: 0, lifeline }
+        Self {
+            setup,
+            period: Period::begin(received),
+            recent: Recent::default(),
+            commits: 0,
+            lifeline,
+        }
     }
 
     /// The rates of late, for whoever looks.

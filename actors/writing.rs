@@ -22,7 +22,8 @@ use crate::batch::{Batch, Receipt};
 use crate::db_writer::{Place, Setup};
 use crate::mode::{Decision, Limits};
 use crate::ports::{
-    Checkpointed, Journal, OpenError, OpenJournal, OpenSpool, RunBegins, Spool, WriteError, WriteOutcome,
+    Checkpointed, Journal, OpenError, OpenJournal, OpenSpool, RunBegins, Spool, WriteError,
+    WriteOutcome,
 };
 use crate::probe::Probe;
 use crate::published::Published;

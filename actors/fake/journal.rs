@@ -12,8 +12,8 @@ use crate::delivery::UnixMillis;
 use crate::ledger::{Ledger, Row};
 use crate::note::{Event, GapChange, Note};
 use crate::ports::{
-    Checkpointed,     Journal, OpenError, OpenJournal, RunBegins, Spooled, TidiedUp, WriteCause, WriteError,
-    WriteOutcome,
+    Checkpointed, Journal, OpenError, OpenJournal, RunBegins, Spooled, TidiedUp, WriteCause,
+    WriteError, WriteOutcome,
 };
 
 /// What one write meets.

@@ -69,7 +69,10 @@ async fn restart(control: &Control, peer: &Peer, actor: &str) -> Result<Json, Re
         Ok(Ok(true)) => {}
         Ok(Ok(false)) => {
             let message = format!("actor {actor} is not running now");
-            return Err(Refusal::new(message, "it is being restarted, or stopped: barograph status"));
+            return Err(Refusal::new(
+                message,
+                "it is being restarted, or stopped: barograph status",
+            ));
         }
         Ok(Err(_)) | Err(_) => return Err(no_answer("the supervisor")),
     }
@@ -85,7 +88,10 @@ async fn restart(control: &Control, peer: &Peer, actor: &str) -> Result<Json, Re
 }
 
 async fn pause(_control: &Control, _peer: &Peer, _paused: bool) -> Result<Json, Refusal> {
-    Err(Refusal::new("this recorder cannot be paused", "stop it instead: the broker keeps messages"))
+    Err(Refusal::new(
+        "this recorder cannot be paused",
+        "stop it instead: the broker keeps messages",
+    ))
 }
 
 async fn checkpoint(control: &Control, peer: &Peer) -> Result<Json, Refusal> {

@@ -72,7 +72,7 @@ impl Client {
         }
         let sent = self.stream.get_mut().write_all(format!("{request}\n").as_bytes());
         // One that was not admitted was told why, before the connection was closed.
-        let answer = match (self.next(), sent) {
+        let answer = match (self.next_line(), sent) {
             (Ok(Some(answer)), _) => answer,
             (Err(error), _) => return Err(error),
             (Ok(None), Err(error)) => return Err(failed(&self.path, self.within, &error)),
@@ -88,7 +88,7 @@ impl Client {
     ///
     /// # Errors
     /// Nothing came in time, or not what is known, or a refusal.
-    pub fn next(&mut self) -> Result<Option<Json>, NoAnswer> {
+    pub fn next_line(&mut self) -> Result<Option<Json>, NoAnswer> {
         let mut line = Vec::new();
         let read = self.stream.read_until(b'\n', &mut line);
         match read {
@@ -116,10 +116,14 @@ impl Client {
 
 fn failed(path: &Path, within: Duration, error: &io::Error) -> NoAnswer {
     let path = path.to_owned();
-    match error.kind() {
-        ErrorKind::NotFound | ErrorKind::ConnectionRefused => NoAnswer::Nobody(path),
-        ErrorKind::PermissionDenied => NoAnswer::Denied(path),
-        ErrorKind::WouldBlock | ErrorKind::TimedOut => NoAnswer::Silent(path, within),
-        _ => NoAnswer::Broken { path, cause: error.to_string() },
+    let is = |kinds: &[ErrorKind]| kinds.contains(&error.kind());
+    if is(&[ErrorKind::NotFound, ErrorKind::ConnectionRefused]) {
+        NoAnswer::Nobody(path)
+    } else if is(&[ErrorKind::PermissionDenied]) {
+        NoAnswer::Denied(path)
+    } else if is(&[ErrorKind::WouldBlock, ErrorKind::TimedOut]) {
+        NoAnswer::Silent(path, within)
+    } else {
+        NoAnswer::Broken { path, cause: error.to_string() }
     }
 }

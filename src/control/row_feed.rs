@@ -11,9 +11,9 @@ use serde_json::{Value as Json, json};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::watch;
 
+use super::Control;
 use super::protocol::{self, Refusal};
 use super::server::{Line, Rest};
-use super::Control;
 
 /// So much text is sent at once.
 const CHUNK: usize = 32 * 1024;

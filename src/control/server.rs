@@ -165,7 +165,8 @@ async fn attend(stream: UnixStream, desk: &Desk) -> io::Result<()> {
                 | Request::LogLevel(_)),
             ) => actions::carry_out(control, &peer, &order).await,
         };
-        let answer = answer.map_or_else(|refusal| protocol::error(&refusal), |it| protocol::ok(&it));
+        let answer =
+            answer.map_or_else(|refusal| protocol::error(&refusal), |it| protocol::ok(&it));
         line.send(&answer).await?;
     }
 }

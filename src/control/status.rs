@@ -124,7 +124,8 @@ fn routes_json(state: &State, routes: &[Route]) -> Vec<Json> {
 
 fn actors_json(control: &Control, state: &State) -> Vec<Json> {
     let pulses = control.published.pulses();
-    let pulse = |name: &str| pulses.get(name).map(|pulse| pulse.since_last_beat().as_millis() as u64);
+    let pulse =
+        |name: &str| pulses.get(name).map(|pulse| pulse.since_last_beat().as_millis() as u64);
     let of_child = state.children.iter().map(|(name, child)| {
         json!({
             "actor": name,
@@ -207,5 +208,5 @@ fn existing(mut folder: PathBuf) -> PathBuf {
 
 fn free(folder: &Path) -> Option<u64> {
     let disk = statvfs(folder).ok()?;
-    Some(u64::from(disk.blocks_available()) * u64::from(disk.fragment_size()))
+    Some(disk.blocks_available() * disk.fragment_size())
 }

@@ -8,7 +8,8 @@ use barograph_actors::account::Tally;
 use barograph_actors::batch::{Batch, Receipt};
 use barograph_actors::note::Note;
 use barograph_actors::ports::{
-    Checkpointed, Journal, RunBegins, Spooled, TidiedUp, World, WriteCause, WriteError, WriteOutcome,
+    Checkpointed, Journal, RunBegins, Spooled, TidiedUp, World, WriteCause, WriteError,
+    WriteOutcome,
 };
 use barograph_config::Route;
 use rusqlite::{Connection, OpenFlags};
