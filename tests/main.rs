@@ -50,6 +50,12 @@ mod legacy;
 mod locks;
 /// Memory is bounded, whatever comes.
 mod memory;
+/// The operator's socket, and `status` through it.
+mod operator;
+/// A recorder is stopped, replaced, killed; what is no recorder is not.
+mod operator_stop;
+/// Events and rows are shown once, and a running recorder does as it is told.
+mod operator_watch;
 /// The power fails at random moments: what was acknowledged is on the disk.
 mod power_cut;
 /// What cannot become a row is kept, with the reason.

@@ -15,12 +15,16 @@ pub mod tail;
 
 use std::fs;
 use std::io::{self, Write};
+use std::path::Path;
+use std::time::UNIX_EPOCH;
 
+use barograph_actors::delivery::UnixMillis;
 use barograph_actors::exit_code;
 use barograph_config::Settings;
 
 use crate::control::client::NoAnswer;
 use crate::control::socket;
+use crate::inspect::time::shown;
 use crate::lock::held_by;
 use crate::process::Holder;
 use crate::run::Failed;
@@ -55,13 +59,23 @@ impl Absent {
         }
         let text = fs::read_to_string(lock).unwrap_or_default();
         let holder = Holder::from_file_text(&text);
-        let sentence = if holder.pid.is_some() {
-            format!("not running; last run: {holder}")
-        } else {
-            format!("not running, and never did with the lock {}; see --config", lock.display())
+        let sentence = match (holder.pid, emptied(lock)) {
+            (Some(_), _) => format!("not running; the last run did not end in order: {holder}"),
+            (None, Some(at)) => format!("not running; it was stopped at {}", shown(at)),
+            (None, None) => {
+                let lock = lock.display();
+                format!("not running, and no recorder ever had the lock {lock}; see --config")
+            }
         };
         Self { sentence, holder, is_held: false }
     }
+}
+
+/// When the lock was released in order: its file is emptied then.
+fn emptied(lock: &Path) -> Option<UnixMillis> {
+    let changed = fs::metadata(lock).ok()?.modified().ok()?;
+    let since = changed.duration_since(UNIX_EPOCH).ok()?;
+    Some(UnixMillis(i64::try_from(since.as_millis()).ok()?))
 }
 
 /// What an answer that did not come means for the exit code.

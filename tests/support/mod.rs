@@ -13,6 +13,7 @@ pub(crate) mod heavy;
 pub(crate) mod locker;
 pub(crate) mod mosquitto;
 pub(crate) mod needs;
+pub(crate) mod operator;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod proxy;
