@@ -142,6 +142,15 @@ impl Message for Checkpoint {
     type Result = Result<Checkpointed, String>;
 }
 
+/// Asks for the database to be opened anew, because it looks odd from outside; while a batch is in hand
+/// that is not needed, as every write looks for itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Reopen;
+
+impl Message for Reopen {
+    type Result = ();
+}
+
 /// What the writer needs.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -306,6 +315,18 @@ impl Handler<Checkpoint> for DbWriterActor {
         match &mut self.writing {
             Some(writing) => writing.checkpoint(),
             None => Err("the writer is stopping".to_owned()),
+        }
+    }
+}
+
+impl Handler<Reopen> for DbWriterActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Reopen, _: &mut Context<Self>) {
+        if let Some(writing) = &mut self.writing
+            && self.pending.is_none()
+        {
+            writing.reopen();
         }
     }
 }

@@ -3,6 +3,7 @@
 pub(crate) mod broker;
 pub(crate) mod house;
 pub(crate) mod journal;
+pub(crate) mod post;
 pub(crate) mod session;
 pub(crate) mod spool;
 
@@ -24,6 +25,7 @@ pub(crate) fn column(name: &str, kind: Kind) -> Column {
         max: None,
         unit: None,
         on_bad: OnBad::Quarantine,
+        stuck_after: None,
     }
 }
 
@@ -37,6 +39,7 @@ pub(crate) fn route(topic: &str, table: &str, columns: Vec<Column>) -> Route {
         columns,
         indexes: Vec::new(),
         silent_after: None,
+        time_column: None,
     }
 }
 

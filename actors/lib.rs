@@ -9,6 +9,7 @@
 //! the broker.
 
 pub mod account;
+pub mod alerts;
 mod barriers;
 pub mod batch;
 pub mod broker_drops;
@@ -16,6 +17,7 @@ mod broker_news;
 pub mod db_writer;
 pub mod decode;
 pub mod delivery;
+pub mod echo;
 pub mod event;
 pub mod exit_code;
 #[cfg(test)]
@@ -23,23 +25,28 @@ pub(crate) mod fake;
 pub mod feed;
 pub mod health;
 pub mod issue;
+pub mod issues;
 pub mod ledger;
 pub mod line;
 pub mod mode;
 pub mod mqtt;
 pub mod note;
+pub mod orders;
 pub mod origin;
 pub mod ports;
 mod probe;
 #[cfg(test)]
 mod promises;
+mod publications;
 pub mod published;
 mod question;
 pub mod rates;
 pub mod recording;
 pub mod route;
 pub mod stats;
+pub mod subscriptions;
 pub mod supervise;
+pub mod survey;
 mod teller;
 pub mod tree;
 pub mod watch;

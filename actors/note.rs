@@ -23,6 +23,8 @@ pub enum GapCause {
     ProcessDown,
     /// There was no connection to the broker.
     BrokerUnreachable,
+    /// The connection lived and delivered nothing.
+    Deaf,
     /// The broker no longer knew the session that it kept for us.
     BrokerForgotSession,
     /// The broker came back with an old copy of its state.
@@ -38,9 +40,10 @@ pub enum GapCause {
 }
 
 /// Every cause, so that stored words can be read back.
-const CAUSES: [GapCause; 8] = [
+const CAUSES: [GapCause; 9] = [
     GapCause::ProcessDown,
     GapCause::BrokerUnreachable,
+    GapCause::Deaf,
     GapCause::BrokerForgotSession,
     GapCause::BrokerRolledBack,
     GapCause::Holding,
@@ -51,7 +54,7 @@ const CAUSES: [GapCause; 8] = [
 
 impl GapCause {
     /// Every cause.
-    pub fn all() -> [Self; 8] {
+    pub fn all() -> [Self; 9] {
         CAUSES
     }
 
@@ -60,6 +63,7 @@ impl GapCause {
         match self {
             Self::ProcessDown => "process_down",
             Self::BrokerUnreachable => "broker_unreachable",
+            Self::Deaf => "deaf",
             Self::BrokerForgotSession => event::BROKER_FORGOT_SESSION,
             Self::BrokerRolledBack => event::BROKER_ROLLED_BACK,
             Self::Holding => "holding",

@@ -86,6 +86,12 @@ fn about(name: &str) -> Option<(&'static str, Tone)> {
             (tree::HEALTH, Tone::Warning)
         }
         event::NO_WRITES => (tree::HEALTH, Tone::Bad),
+        event::ISSUE_RESOLVED | event::ALERT_RECOVERED => (tree::HEALTH, Tone::Good),
+        event::ALERT_SENT => (tree::HEALTH, Tone::Plain),
+        event::ISSUE_APPEARED
+        | event::ISSUE_CHANGED
+        | event::RECOVERY_ATTEMPTED
+        | event::ALERT_FAILED => (tree::HEALTH, Tone::Warning),
         event::STATS => (tree::STATS, Tone::Plain),
         event::QUARANTINE_CHANGED | event::OPERATOR_COMMAND => (OPERATOR, Tone::Plain),
         _ => return None,

@@ -11,6 +11,7 @@ use crate::batch::Value;
 use crate::delivery::UnixMillis;
 use crate::feed::Feeds;
 use crate::issue::{Issue, Standing};
+use crate::issues::Memory;
 use crate::mode::Mode;
 use crate::note::{Event, Note};
 use crate::rates::Rates;
@@ -43,6 +44,26 @@ pub struct ChildState {
     pub last_exit: Option<String>,
     /// Since when it has been in this state.
     pub since: Option<UnixMillis>,
+}
+
+/// Whether the broker's messages reach us, as far as our own echo tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Hearing {
+    /// When an echo last came back.
+    pub last_echo: Option<UnixMillis>,
+    /// Set while we are connected and hear nothing.
+    pub deaf: Option<Deafness>,
+    /// Why there is no echo to judge by.
+    pub off: Option<String>,
+}
+
+/// Connected, and nothing is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deafness {
+    /// Since when.
+    pub since: UnixMillis,
+    /// How often the session was renewed because of it.
+    pub renewals: u32,
 }
 
 /// A snapshot of everything.
@@ -80,12 +101,16 @@ pub struct State {
     pub last_failure: Option<String>,
     /// The broker.
     pub connection: Connection,
+    /// Whether its messages reach us.
+    pub hearing: Hearing,
     /// The tree, by name.
     pub children: BTreeMap<&'static str, ChildState>,
     /// The newest row of each route, with the time of its arrival.
     pub latest: BTreeMap<RouteId, (UnixMillis, Vec<Value>)>,
     /// What is wrong now, the worst first.
     pub issues: Vec<Issue>,
+    /// Since when the instance's lock keeps nobody out any more, and why.
+    pub lock_lost: Option<(UnixMillis, String)>,
     /// Since when a person has paused the recorder.
     pub paused: Option<UnixMillis>,
     /// The broker still had our session when it last accepted us; `None`: it has not yet.
@@ -127,12 +152,19 @@ pub struct Published {
     /// The signs of life of those that run, by name; the supervisor's too.
     pulses: Arc<Mutex<BTreeMap<&'static str, Pulse>>>,
     feeds: Feeds,
+    /// What the judge remembers from life to life.
+    memory: Arc<Mutex<Option<Memory>>>,
 }
 
 impl Published {
     /// How we stand with the broker.
     pub fn connection(&self) -> Connection {
         lock(&self.state).connection.clone()
+    }
+
+    /// What is wrong now, the worst first.
+    pub fn issues(&self) -> Vec<Issue> {
+        lock(&self.state).issues.clone()
     }
 
     /// A write succeeded after all.
@@ -161,7 +193,12 @@ impl Published {
 
     /// Changes the state.
     pub fn update(&self, change: impl FnOnce(&mut State)) {
-        change(&mut lock(&self.state));
+        self.change(change);
+    }
+
+    /// Changes the state, and gives what that says.
+    pub fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut lock(&self.state))
     }
 
     /// A copy of the state.
@@ -233,6 +270,16 @@ impl Published {
     /// The sign of life of each, by name.
     pub fn pulses(&self) -> BTreeMap<&'static str, Pulse> {
         lock(&self.pulses).clone()
+    }
+
+    /// What the judge's life before remembered.
+    pub fn memory(&self) -> Option<Memory> {
+        lock(&self.memory).clone()
+    }
+
+    /// What the judge must know in its next life.
+    pub fn remember_judgement(&self, memory: Memory) {
+        *lock(&self.memory) = Some(memory);
     }
 
     /// When what was last seen.

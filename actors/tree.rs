@@ -7,10 +7,12 @@ use std::time::Duration;
 use barograph_config::Settings;
 use tokio::time::Instant;
 
+use crate::alerts::Alerts;
 use crate::db_writer::{self, DbWriterActor};
-use crate::health::{self, HealthActor, TellStatus};
+use crate::health::{self, HealthActor, ServiceManager};
 use crate::mode::Limits;
 use crate::mqtt::MqttActor;
+use crate::orders::Orders;
 use crate::ports::{Broker, OpenJournal, OpenSpool, World};
 use crate::published::Published;
 use crate::recording;
@@ -18,6 +20,7 @@ use crate::route::Router;
 use crate::stats::{self, StatsActor};
 use crate::supervise::child::Housing;
 use crate::supervise::{ChildSpec, Link};
+use crate::survey::Surveyor;
 use crate::window::Estate;
 
 /// The only writer to the database.
@@ -47,11 +50,17 @@ pub struct Parts<B: Broker> {
     /// Makes openers of the spool, likewise.
     pub spool: Box<dyn FnMut() -> Box<dyn OpenSpool>>,
     /// Makes ways to the service manager, one for each life of the judge.
-    pub status: Box<dyn FnMut() -> TellStatus>,
+    pub manager: Box<dyn FnMut() -> Box<dyn ServiceManager>>,
+    /// Makes those who look at the world outside, likewise.
+    pub surveyor: Box<dyn FnMut() -> Surveyor>,
     /// Time and chance.
     pub world: World,
     /// What everyone may see.
     pub published: Published,
+    /// Where others ask the broker session for something.
+    pub orders: Orders,
+    /// Who tells people of issues.
+    pub alerts: Alerts,
     /// Where the children live.
     pub housing: Housing,
     /// Who is reached from outside the tree.
@@ -67,13 +76,13 @@ pub struct Links {
 
 /// The children of the tree.
 pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
-    let Parts { settings, broker, mut journal, mut spool, mut status, .. } = parts;
-    let (world, published, housing) = (parts.world, parts.published, parts.housing);
+    let Parts { settings, broker, mut journal, mut spool, .. } = parts;
+    let Parts { mut manager, mut surveyor, world, published, orders, alerts, housing, .. } = parts;
     published.update(|state| {
         state.started = Some((world.now)());
         state.spool_unseen = true;
     });
-    let router = Arc::new(Router::new(settings.routes));
+    let router = Arc::new(Router::new(settings.routes.clone()));
     let (writer, health, stats) = (parts.links.writer, Link::new(), Link::new());
 
     let writer_setup = db_writer::Setup {
@@ -89,6 +98,8 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         published: published.clone(),
         world,
         limits: Limits::from(&settings.health),
+        settings: Arc::new(settings.clone()),
+        alerts,
     };
     let stats_setup = stats::Setup {
         router: Arc::clone(&router),
@@ -105,6 +116,7 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         health: health.clone(),
         published: published.clone(),
         estate: Estate::default(),
+        orders,
     };
     vec![
         ChildSpec::of(DB_WRITER, WRITER_STOPS_WITHIN, housing, writer, move |lifeline| {
@@ -112,18 +124,22 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
             Box::new(move || DbWriterActor::new(journal, spool, setup, lifeline))
         }),
         ChildSpec::of(HEALTH, OBSERVER_STOPS_WITHIN, housing, health, move |lifeline| {
-            let (setup, tell) = (health_setup.clone(), status());
-            Box::new(move || HealthActor::new(setup, tell, lifeline))
+            let (setup, manager, surveyor) = (health_setup.clone(), manager(), surveyor());
+            Box::new(move || HealthActor::new(setup, manager, surveyor, lifeline))
         })
         .expendable(),
-        ChildSpec::of(STATS, OBSERVER_STOPS_WITHIN, housing, stats, move |lifeline| {
-            let setup = stats_setup.clone();
-            Box::new(move || StatsActor::new(setup, lifeline))
-        })
-        .expendable(),
+        stats_child(stats_setup, housing, stats),
         ChildSpec::of(MQTT, MQTT_STOPS_WITHIN, housing, Link::new(), move |lifeline| {
             let (broker, setup) = (broker.clone(), mqtt_setup.clone());
             Box::new(move || MqttActor::new(broker, setup, lifeline))
         }),
     ]
+}
+
+fn stats_child(setup: stats::Setup, housing: Housing, link: Link<StatsActor>) -> ChildSpec {
+    let child = ChildSpec::of(STATS, OBSERVER_STOPS_WITHIN, housing, link, move |lifeline| {
+        let setup = setup.clone();
+        Box::new(move || StatsActor::new(setup, lifeline))
+    });
+    child.expendable()
 }

@@ -343,11 +343,7 @@ impl Writing {
             Ok(()) => notes.are_durable(),
             Err(error) if !to_spool => {
                 drop(notes);
-                self.failures = self.failures.saturating_add(1);
-                self.teller.probe_failed(&error);
-                if self.limits.are_exceeded(error.cause, self.failures) {
-                    self.give_up();
-                }
+                self.journal_failed(&error);
             }
             // The next batch, if there is one, tells of it.
             Err(_) => {}
@@ -365,6 +361,30 @@ impl Writing {
             return Err(format!("the database is given up until it can be written again: {why}"));
         }
         self.with_journal(|journal| journal.checkpoint()).map_err(|error| error.message)
+    }
+
+    fn journal_failed(&mut self, error: &WriteError) {
+        self.failures = self.failures.saturating_add(1);
+        self.teller.probe_failed(error);
+        if self.limits.are_exceeded(error.cause, self.failures) {
+            self.give_up();
+        }
+    }
+
+    /// Opens the database anew. A handle whose file was taken away finds that out by its first use, as
+    /// in any write, and leaves what only it can see; one that is in order is closed.
+    pub(crate) fn reopen(&mut self) {
+        if self.given_up || self.has_queue() {
+            return;
+        }
+        if self.with_journal(|journal| journal.heartbeat()).is_ok()
+            && let Some(journal) = self.journal.take()
+        {
+            journal.close(false);
+        }
+        if let Err(error) = self.with_journal(|journal| journal.heartbeat()) {
+            self.journal_failed(&error);
+        }
     }
 
     /// Writes what notes there are, and closes both places.

@@ -4,7 +4,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::defaults;
-use crate::keys::{self, Key};
+use crate::keys::{self, Key, nearest};
 use crate::names::{IDENTIFIER_LEN_MAX, OWN_COLUMNS, identifier_fault, identifier_like, pointer};
 use crate::problems::{Complaint, Spot};
 use crate::reader::join;
@@ -151,6 +151,7 @@ fn read_attributes(section: &mut Section<'_, '_>, column: &mut Column) -> bool {
     let max = section.take("max", values::real).map(Some).store(&mut column.max);
     section.text("unit").map(Some).store(&mut column.unit);
     let on_bad = section.word("on_bad", &mut column.on_bad);
+    section.number("stuck_after").map(Some).store(&mut column.stuck_after);
     check_bounds(section, column, &kind, &min, &max);
     if let Some(spot) = on_bad.spot()
         && column.on_bad == OnBad::Null
@@ -160,6 +161,40 @@ fn read_attributes(section: &mut Section<'_, '_>, column: &mut Column) -> bool {
         section.reader.refuse(spot, Complaint::write(why, r#""quarantine""#));
     }
     !kind.is_bad() && !required.is_bad()
+}
+
+/// The column that holds the time of the measurement.
+pub(crate) fn read_time_column(
+    route: &mut Section<'_, '_>,
+    columns: &[ColumnDraft],
+) -> Option<String> {
+    let (name, spot) = route.text("time_column").good()?;
+    let numbers = columns.iter().filter(|draft| match draft.column.kind {
+        Kind::Integer | Kind::Real => true,
+        Kind::Text | Kind::Boolean | Kind::Json => false,
+    });
+    let known: Vec<&str> = numbers.map(|draft| draft.column.name.as_str()).collect();
+    if known.contains(&name.as_str()) {
+        return Some(name);
+    }
+    let column = columns.iter().find(|draft| draft.column.name == name);
+    if !route.reader.is_whole() || column.is_some_and(|draft| !draft.is_sound) || columns.is_empty()
+    {
+        return None;
+    }
+    let why = match column {
+        Some(draft) => {
+            let kind = draft.column.kind.as_str();
+            format!("a time is a number, and this column is of type {kind}")
+        }
+        None => "the route has no column of this name".to_owned(),
+    };
+    let complaint = match nearest(&name, known.iter().copied()).or(known.first().copied()) {
+        Some(near) => Complaint::write(why, crate::print::quote(near)),
+        None => Complaint::advise(why, "remove it, or add a column of type integer with the time"),
+    };
+    route.reader.refuse(&spot, complaint);
+    None
 }
 
 fn check_bounds(

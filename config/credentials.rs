@@ -9,8 +9,8 @@ use crate::section::Section;
 use crate::settings::{Mqtt, Protocol, Secret};
 use crate::values;
 
-/// Longest password file, in bytes: what MQTT can send, and a line end.
-const PASSWORD_FILE_BYTES_MAX: u64 = values::TEXT_BYTES_MAX as u64 + 2;
+/// Longest file with a secret, in bytes: what MQTT can send, and a line end.
+const SECRET_FILE_BYTES_MAX: u64 = values::TEXT_BYTES_MAX as u64 + 2;
 
 /// What the URL said about user and password, and where the URL stands.
 pub(crate) struct UrlCredentials {
@@ -56,7 +56,7 @@ pub(crate) fn read(
     let Some((source, spot)) = strongest(section.reader, passwords) else { return };
     mqtt.password = match source {
         Source::Word(word) => Some(word),
-        Source::File(path) => match read_password(&cwd.join(path)) {
+        Source::File(path) => match read_secret(&cwd.join(path)) {
             Ok(password) => Some(password),
             Err(complaint) => {
                 section.reader.refuse(&spot, complaint);
@@ -102,16 +102,16 @@ fn warn_of_flag(reader: &mut Reader<'_>, spot: &Spot) {
     }
 }
 
-fn read_password(path: &Path) -> Result<Secret, Complaint> {
-    let advice =
-        "make it a file that holds the password and nothing else, readable for this process";
+/// The only text of a file; a line end after it does not count.
+pub(crate) fn read_secret(path: &Path) -> Result<Secret, Complaint> {
+    let advice = "make it a file that holds the secret and nothing else, readable for this process";
     let complain = |why: String| Complaint::advise(why, advice);
     let mut bytes = Vec::new();
     std::fs::File::open(path)
-        .and_then(|file| file.take(PASSWORD_FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
+        .and_then(|file| file.take(SECRET_FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
         .map_err(|error| complain(format!("the file cannot be read: {error}")))?;
-    if bytes.len() as u64 > PASSWORD_FILE_BYTES_MAX {
-        return Err(complain("the file is larger than any password of MQTT".to_owned()));
+    if bytes.len() as u64 > SECRET_FILE_BYTES_MAX {
+        return Err(complain("the file is larger than any secret (65535 bytes)".to_owned()));
     }
     let text = String::from_utf8(bytes)
         .map_err(|_| complain("the file's text is not UTF-8".to_owned()))?;
@@ -122,7 +122,9 @@ fn read_password(path: &Path) -> Result<Secret, Complaint> {
         return Err(complain("the file is empty".to_owned()));
     }
     if word.contains('\0') || word.len() > values::TEXT_BYTES_MAX {
-        return Err(complain("the file holds what is no password of MQTT".to_owned()));
+        return Err(complain(
+            "the file holds a NUL character, or more than 65535 bytes".to_owned(),
+        ));
     }
     Ok(Secret::new(word))
 }

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::alert::{Alert, AlertSeverity, Channel, EmailTls};
 use crate::settings::{
-    BrokerUrl, Column, Database, Format, Health, Index, Instance, Kind, Level, Log, Mqtt, OnBad,
-    Protocol, Qos, Quarantine, Route, Settings, Spool, Supervision, Synchronous,
+    BrokerUrl, Column, Database, Format, Health, Index, Instance, Kind, Level, Log, Metrics, Mqtt,
+    OnBad, Protocol, Qos, Quarantine, Route, Settings, Spool, Supervision, Synchronous,
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -35,6 +36,8 @@ impl Settings {
                 no_write_issue_after: MINUTE,
                 probe_min: Duration::from_secs(1),
                 probe_max: MINUTE,
+                check_interval: MINUTE,
+                clock_sync: true,
             },
             quarantine: Quarantine { max_rows: 100_000, max_age: 365 * DAY },
             supervisor: Supervision {
@@ -50,7 +53,11 @@ impl Settings {
                 format: Format::Text,
                 file: None,
                 stats_interval: 5 * MINUTE,
+                rotate_size: None,
+                rotate_keep: 5,
             },
+            metrics: Metrics { listen: None },
+            alerts: Vec::new(),
             routes: vec![weathermeters(), magneticfluxsensor()],
         }
     }
@@ -73,6 +80,8 @@ fn mqtt(hostname: &str) -> Mqtt {
         ca_file: None,
         client_auth: None,
         watch_drops: true,
+        echo: true,
+        echo_interval: Duration::from_secs(60),
     }
 }
 
@@ -107,6 +116,7 @@ pub(crate) fn column(name: &str, pointer: String, kind: Kind) -> Column {
         max: None,
         unit: None,
         on_bad: OnBad::Quarantine,
+        stuck_after: None,
     }
 }
 
@@ -144,6 +154,7 @@ fn weathermeters() -> Route {
             index("idx_weather_created", "created_at"),
         ],
         silent_after: Some(5 * MINUTE),
+        time_column: None,
     }
 }
 
@@ -157,5 +168,42 @@ fn magneticfluxsensor() -> Route {
         columns: vec![required("x"), required("y"), required("z")],
         indexes: vec![index("idx_flux_created", "created_at")],
         silent_after: Some(5 * MINUTE),
+        time_column: None,
+    }
+}
+
+/// What an alert says of itself only if the operator wants it otherwise.
+pub(crate) fn alert(name: String, channel: Channel) -> Alert {
+    Alert {
+        name,
+        min_severity: AlertSeverity::Warning,
+        after: MINUTE,
+        repeat: None,
+        quiet_hours: None,
+        resolved: true,
+        max_per_hour: 20,
+        timeout: Duration::from_secs(10),
+        ca_file: None,
+        channel,
+    }
+}
+
+/// The server of Telegram's bots.
+pub(crate) const TELEGRAM: &str = "https://api.telegram.org";
+
+/// The first level under which Home Assistant looks for devices.
+pub(crate) const DISCOVERY_PREFIX: &str = "homeassistant";
+
+/// The topic of our own health: below the client's name, in which nothing may be a wildcard.
+pub(crate) fn health_topic(client_id: &str) -> String {
+    format!("barograph/{}/health", client_id.replace(['+', '#'], "_"))
+}
+
+/// The port on which a mail server takes messages.
+pub(crate) fn mail_port(tls: EmailTls) -> u16 {
+    match tls {
+        EmailTls::StartTls => 587,
+        EmailTls::Tls => 465,
+        EmailTls::None => 25,
     }
 }

@@ -14,9 +14,11 @@ pub(crate) enum Wants {
     /// Any text but an empty one.
     Text,
     /// A text that is never repeated.
-    Password,
+    Secret,
     /// The broker's URL, whose credentials are never repeated.
     Url,
+    /// A URL that is never repeated: whoever knows it may use it.
+    SecretUrl,
     /// A path.
     Path,
     /// One of the words of an enum.
@@ -35,18 +37,19 @@ pub(crate) enum Wants {
     Names,
     /// A table.
     Table,
-    /// The list of `[[route]]` tables.
-    Routes,
+    /// A list of tables, such as `[[route]]`.
+    Tables,
 }
 
 impl Wants {
     /// Whether the file holds it in quotes, so that an environment variable may leave them out.
     pub(crate) fn is_said_as_text(self) -> bool {
         match self {
-            Self::Text | Self::Password | Self::Url | Self::Path | Self::Word => true,
+            Self::Text | Self::Secret | Self::Url | Self::SecretUrl => true,
+            Self::Path | Self::Word => true,
             Self::Duration { .. } | Self::Size { .. } => true,
             Self::Whole { .. } | Self::Real | Self::Flag => false,
-            Self::Names | Self::Table | Self::Routes => false,
+            Self::Names | Self::Table | Self::Tables => false,
         }
     }
 }
@@ -118,7 +121,9 @@ pub(crate) const ROOT: Table = Table {
         key("quarantine", Wants::Table, "[quarantine]"),
         key("supervisor", Wants::Table, "[supervisor]"),
         key("log", Wants::Table, "[log]"),
-        key("route", Wants::Routes, "[[route]]"),
+        key("metrics", Wants::Table, "[metrics]"),
+        key("alert", Wants::Tables, "[[alert]]"),
+        key("route", Wants::Tables, "[[route]]"),
     ],
 };
 
@@ -136,7 +141,7 @@ pub(crate) const MQTT: Table = Table {
         key("protocol", Wants::Word, r#""3.1.1""#),
         key("client_id", Wants::Text, r#""barograph-attic""#),
         key("username", Wants::Text, r#""barograph""#),
-        key("password", Wants::Password, r#""...""#),
+        key("password", Wants::Secret, r#""...""#),
         key("password_file", Wants::Path, r#""/etc/barograph/password""#),
         key("keep_alive", seconds(5, 18 * HOUR), r#""60s""#),
         key("session_expiry", seconds(1, 100 * YEAR), r#""7days""#),
@@ -149,6 +154,8 @@ pub(crate) const MQTT: Table = Table {
         key("client_cert", Wants::Path, r#""/etc/barograph/client.pem""#),
         key("client_key", Wants::Path, r#""/etc/barograph/client.key""#),
         key("watch_drops", Wants::Flag, "true"),
+        key("echo", Wants::Flag, "true"),
+        key("echo_interval", millis(1000, HOUR * 1000), r#""60s""#),
     ],
 };
 
@@ -181,6 +188,8 @@ pub(crate) const HEALTH: Table = Table {
         key("no_write_issue_after", millis(100, DAY * 1000), r#""60s""#),
         key("probe_min", millis(10, DAY * 1000), r#""1s""#),
         key("probe_max", millis(10, DAY * 1000), r#""60s""#),
+        key("check_interval", millis(1000, HOUR * 1000), r#""60s""#),
+        key("clock_sync", Wants::Flag, "true"),
     ],
 };
 
@@ -212,10 +221,58 @@ pub(crate) const LOG: Table = Table {
     keys: &[
         key("level", Wants::Word, r#""info""#),
         key("format", Wants::Word, r#""text""#),
-        key("file", Wants::Path, r#""/var/log/barograph.log""#),
+        key("file", Wants::Path, r#""/var/log/barograph/barograph.log""#),
         key("stats_interval", millis(1000, DAY * 1000), r#""5min""#),
+        key("rotate_size", Wants::Size { min: 64 << 10, max: 1 << 40 }, r#""10 MiB""#),
+        key("rotate_keep", Wants::Whole { min: 1, max: 1000 }, "5"),
     ],
 };
+
+/// `[metrics]`
+pub(crate) const METRICS: Table =
+    Table { name: "metrics", keys: &[key("listen", Wants::Text, r#""127.0.0.1:9464""#)] };
+
+/// `[[alert]]`: what all of them know, and then what only some types know ([`ChannelKind::keys`]).
+///
+/// [`ChannelKind::keys`]: crate::alert::ChannelKind::keys
+pub(crate) const ALERT: Table = Table {
+    name: "alert",
+    keys: &[
+        key("name", Wants::Text, r#""phone""#),
+        key("type", Wants::Word, r#""webhook""#),
+        key("min_severity", Wants::Word, r#""warning""#),
+        key("after", millis(0, DAY * 1000), r#""1min""#),
+        key("repeat", millis(MINUTE * 1000, YEAR * 1000), r#""12h""#),
+        key("quiet_hours", Wants::Text, r#""22:00-07:00""#),
+        key("resolved", Wants::Flag, "true"),
+        key("max_per_hour", Wants::Whole { min: 1, max: 3600 }, "20"),
+        key("timeout", millis(1000, 5 * MINUTE * 1000), r#""10s""#),
+        key("ca_file", Wants::Path, r#""/etc/barograph/alert-ca.pem""#),
+        key("url", Wants::SecretUrl, r#""https://station.example/hook""#),
+        key("url_file", Wants::Path, r#""/etc/barograph/hook""#),
+        key("headers", Wants::Table, "[alert.headers]"),
+        key("secret", Wants::Secret, r#""...""#),
+        key("secret_file", Wants::Path, r#""/etc/barograph/hook-secret""#),
+        key("token", Wants::Secret, r#""...""#),
+        key("token_file", Wants::Path, r#""/etc/barograph/token""#),
+        key("chat_id", Wants::Text, r#""-1001234567890""#),
+        key("host", Wants::Text, r#""mail.example""#),
+        key("port", Wants::Whole { min: 1, max: 65_535 }, "587"),
+        key("tls", Wants::Word, r#""starttls""#),
+        key("username", Wants::Text, r#""barograph@mail.example""#),
+        key("password", Wants::Secret, r#""...""#),
+        key("password_file", Wants::Path, r#""/etc/barograph/mail-password""#),
+        key("from", Wants::Text, r#""barograph@mail.example""#),
+        key("to", Wants::Names, r#"["you@mail.example"]"#),
+        key("topic", Wants::Text, r#""barograph/attic/health""#),
+        key("discovery", Wants::Flag, "true"),
+        key("discovery_prefix", Wants::Text, r#""homeassistant""#),
+        key("argv", Wants::Names, r#"["/usr/local/bin/notify", "--urgent"]"#),
+    ],
+};
+
+/// One header in `[alert.headers]`, whose name is the operator's word.
+pub(crate) const ALERT_HEADER: Key = key("headers", Wants::Secret, r#""...""#);
 
 /// `[[route]]`
 pub(crate) const ROUTE: Table = Table {
@@ -228,6 +285,7 @@ pub(crate) const ROUTE: Table = Table {
         key("columns", Wants::Table, "{ temperature = \"temperature\" }"),
         key("indexes", Wants::Table, "{ idx_weather_created = [\"created_at\"] }"),
         key("silent_after", millis(100, YEAR * 1000), r#""5min""#),
+        key("time_column", Wants::Text, r#""timestamp""#),
     ],
 };
 
@@ -242,24 +300,25 @@ pub(crate) const COLUMN: Table = Table {
         key("max", Wants::Real, "60"),
         key("unit", Wants::Text, r#""°C""#),
         key("on_bad", Wants::Word, r#""quarantine""#),
+        key("stuck_after", Wants::Whole { min: 2, max: 1_000_000 }, "100"),
     ],
 };
 
 /// The tables whose keys an environment variable can set, too.
-pub(crate) const SECTIONS: [&Table; 8] =
-    [&INSTANCE, &MQTT, &DATABASE, &SPOOL, &HEALTH, &QUARANTINE, &SUPERVISOR, &LOG];
+pub(crate) const SECTIONS: [&Table; 9] =
+    [&INSTANCE, &MQTT, &DATABASE, &SPOOL, &HEALTH, &QUARANTINE, &SUPERVISOR, &LOG, &METRICS];
 
 /// A key that the settings file knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownKey {
-    /// Its table as the file writes it: `mqtt`, `route`, or `route.columns.*` for the attributes of one column.
+    /// Its table as the file writes it: `mqtt`, `alert`, `route`, or `route.columns.*` for the attributes of one column.
     pub table: &'static str,
     /// Its name in that table.
     pub name: &'static str,
 }
 
 impl KnownKey {
-    /// The environment variable that sets it, `BAROGRAPH_MQTT__URL`; `None` for keys of routes.
+    /// The environment variable that sets it, `BAROGRAPH_MQTT__URL`; `None` for keys of alerts and routes.
     pub fn variable(&self) -> Option<String> {
         let settable = SECTIONS.iter().any(|section| section.name == self.table);
         settable
@@ -275,7 +334,7 @@ impl fmt::Display for KnownKey {
 
 /// Every key of the settings file, in the order of the shipped one.
 pub fn known_keys() -> impl Iterator<Item = KnownKey> {
-    SECTIONS.into_iter().chain([&ROUTE, &COLUMN]).flat_map(|table| {
+    SECTIONS.into_iter().chain([&ALERT, &ROUTE, &COLUMN]).flat_map(|table| {
         table.keys.iter().map(|key| KnownKey { table: table.name, name: key.name })
     })
 }

@@ -11,21 +11,28 @@
 //! file that names them: `./weather_data.db` is the same file from every layer.
 //!
 //! Absent on purpose: nothing in this crate opens a database, a socket or a certificate. The only files it reads
-//! are the settings file, `password_file`, and `/proc/sys/kernel/hostname`.
+//! are the settings file, `password_file` and the like, and `/proc/sys/kernel/hostname`.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod alert;
+mod alerts;
 mod broker_url;
+mod channels;
 mod columns;
 mod credentials;
 mod defaults;
+mod difference;
+mod http_url;
 mod indexes;
 mod keys;
 mod lines;
 mod load;
 mod names;
+mod page;
 mod print;
 mod problems;
+mod quiet_hours;
 mod reader;
 mod recovery;
 mod redact;
@@ -42,6 +49,10 @@ mod words;
 mod world;
 
 #[cfg(test)]
+mod alert_tests;
+#[cfg(test)]
+mod difference_tests;
+#[cfg(test)]
 mod layer_tests;
 #[cfg(test)]
 mod print_tests;
@@ -54,12 +65,14 @@ mod shipped_tests;
 #[cfg(test)]
 mod testing;
 
+pub use alert::{Alert, AlertSeverity, Channel, Email, EmailTls, QuietHours};
+pub use difference::{Difference, Part, differences};
 pub use keys::{KnownKey, known_keys};
 pub use load::{LoadError, Loaded, NamedBy, load, load_text};
 pub use problems::{Place, Problem, Problems};
 pub use settings::{
     BrokerUrl, ClientAuth, Column, Database, Format, Health, Index, Instance, Kind, Level, Log,
-    Mqtt, OnBad, Protocol, Qos, Quarantine, Route, Secret, Settings, Spool, Supervision,
+    Metrics, Mqtt, OnBad, Protocol, Qos, Quarantine, Route, Secret, Settings, Spool, Supervision,
     Synchronous,
 };
 pub use topic::{filter_matches, filters_overlap};

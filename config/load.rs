@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
+use crate::alerts;
 use crate::lines::Lines;
 use crate::problems::{Place, Problem, Problems};
 use crate::reader::Reader;
@@ -80,7 +81,8 @@ impl fmt::Display for NamedBy {
 /// The settings, from the built-in default, the file, the environment and the flags, each stronger than the one before.
 ///
 /// The file is the first of: `overrides.config`, the variable `BAROGRAPH_CONFIG` (an empty one is none),
-/// `barograph.toml` in the working directory, `world.etc_file`. Reads that file and `mqtt.password_file`, nothing else.
+/// `barograph.toml` in the working directory, `world.etc_file`. Reads that file and those that it names for secrets
+/// (`mqtt.password_file`, `url_file` of an alert and the like), nothing else.
 ///
 /// A variable is named after section and key, `BAROGRAPH_MQTT__URL`, and holds a TOML scalar; where a text, path, word,
 /// duration or size is wanted, its quotes may be left out. A problem of a weaker layer is one even if a stronger layer
@@ -165,6 +167,13 @@ fn resolve(file: SettingsFile, world: &World, overrides: &Overrides) -> Result<L
     if let Some(drafts) = &drafts {
         route_set::compare(&mut reader, drafts);
     }
+    let filters = match &drafts {
+        Some(drafts) => drafts.iter().filter_map(Draft::filter).collect(),
+        None => settings.routes.iter().map(|route| route.topic.as_str()).collect(),
+    };
+    let client_id = &settings.mqtt.client_id;
+    let surroundings = alerts::Surroundings { cwd: &world.cwd, client_id, filters };
+    settings.alerts = alerts::read(&mut reader, &surroundings);
     let (found, warnings) = reader.finish();
     problems.extend(found);
     if !problems.is_empty() {

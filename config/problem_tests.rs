@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
+use crate::alert::ChannelKind;
 use crate::testing::{only_problem, problems, problems_of, world, world_with};
+use crate::words::Word;
 use crate::{Place, known_keys, load_text};
 
 /// Text, key, part of the reason, part of the advice.
@@ -43,6 +45,18 @@ fn scalar_mistakes_are_told_with_their_remedy() {
         ("[mqtt]\nclient_id = true", "mqtt.client_id", "true or false", "write: client_id ="),
         ("[database]\npath = ':memory:'", "database.path", "must be a file", "weather_data.db"),
         ("[database]\nsynchronous = 'ful'", "database.synchronous", "\"full\"", "= \"full\""),
+        ("[mqtt]\necho = 'no'", "mqtt.echo", "without quotes", "echo = true"),
+        ("[health]\ncheck_interval = 60", "health.check_interval", "its unit", "\"60s\""),
+        ("[health]\ncheck_interval = '0s'", "health.check_interval", "least is 1s", "\"1s\""),
+        ("[health]\ncheck_interval = '2h'", "health.check_interval", "most is 1h", "\"1h\""),
+        ("[health]\nclock_sync = 1", "health.clock_sync", "true or false", "clock_sync = true"),
+        ("[log]\nrotate_size = '1 KiB'", "log.rotate_size", "from 64 KiB", "\"10 MiB\""),
+        ("[log]\nrotate_size = '10 megs'", "log.rotate_size", "its unit", "\"10 MiB\""),
+        ("[log]\nrotate_keep = 0", "log.rotate_keep", "from 1 to 1000", "rotate_keep = 5"),
+        ("[metrics]\nlisten = 9464", "metrics.listen", "a text", "\"9464\""),
+        ("[metrics]\nlisten = ':9464'", "metrics.listen", "an address", "\"127.0.0.1:9464\""),
+        ("[metrics]\nlisten = 'localhost:1'", "metrics.listen", "an address", "127.0.0.1:"),
+        ("[metrics]\nport = 9464", "metrics.port", "no such key in [metrics]", "listen"),
         ("[supervisor]\nintensity = 0", "supervisor.intensity", "from 1", "10"),
         ("[log]\nlevel = 'INFO'", "log.level", "\"info\"", "level = \"info\""),
         ("[log]\nlevel = ['info']", "log.level", "a list", "level = \"info\""),
@@ -263,7 +277,10 @@ fn slip_in_a_route_accuses_nothing_of_being_missing() {
 fn every_known_key_refuses_a_value_of_another_type() {
     for key in known_keys() {
         let route = "[[route]]\ntopic = 'a'\ntable = 'a'\n[route.columns]\n";
+        let kind = ChannelKind::ALL.iter().find(|kind| kind.keys().contains(&key.name));
+        let kind = kind.map(|kind| format!("type = '{}'\n", kind.word())).unwrap_or_default();
         let text = match key.table {
+            "alert" => format!("[[alert]]\n{kind}{} = 1979-05-27\n", key.name),
             "route" => format!("[[route]]\n{} = 1979-05-27\n", key.name),
             "route.columns.*" => format!("{route}x = {{ {} = 1979-05-27 }}\n", key.name),
             section => format!("[{section}]\n{} = 1979-05-27\n", key.name),
@@ -333,6 +350,9 @@ fn fragment() -> impl Strategy<Value = String> {
     let known: Vec<String> = known_keys().map(|key| key.name.to_owned()).collect();
     let words = [
         "[mqtt]\n",
+        "[[alert]]\n",
+        "type = 'webhook'\n",
+        "[alert.headers]\n",
         "[[route]]\n",
         "[route.columns]\n",
         "[route.indexes]\n",
@@ -400,6 +420,12 @@ proptest! {
         let quoted = crate::print::quote(&value);
         let text = format!("[{}]\n{} = {quoted}\n{} = {value}\n", key.table, key.name, key.name);
         let _ = load_text(&text, &world());
+        let kind = ChannelKind::ALL.iter().find(|kind| kind.keys().contains(&key.name));
+        if let Some(kind) = kind {
+            let head = format!("[[alert]]\nname = 'a'\ntype = '{}'\n", kind.word());
+            let _ = load_text(&format!("{head}{} = {quoted}\n", key.name), &world());
+            let _ = load_text(&format!("{head}{} = {value}\n", key.name), &world());
+        }
         if let Some(name) = key.variable() {
             let _ = load_text("", &world_with(&name, &value));
         }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 
 use crate::keys::{Key, ROOT, Table, nearest};
 use crate::lines::Lines;
@@ -48,9 +48,15 @@ impl<'a> Reader<'a> {
         Section::new(self, table, toml, table.name.to_owned())
     }
 
-    /// The value of `route`, if the file has any.
-    pub(crate) fn routes(&self) -> Option<&'a Spanned<DeValue<'a>>> {
-        self.root.get("route")
+    /// The tables of a list such as `[[route]]` and its place; `None`: the file has none, or something else.
+    pub(crate) fn list(&mut self, name: &str) -> Option<(&'a DeArray<'a>, Spot)> {
+        let value = self.root.get(name)?;
+        let spot = self.spot(name.to_owned(), value.span(), None);
+        let list = value.get_ref().as_array();
+        if list.is_none() && !self.slipped(&value.span()) {
+            self.refuse(&spot, wrong_type(value.get_ref(), ROOT.key(name)));
+        }
+        list.map(|list| (list, spot))
     }
 
     /// What environment and flags say about a key, weakest first.
@@ -165,7 +171,8 @@ fn spell_key(name: &str) -> String {
 
 fn unknown(name: &str, table: &Table, path: &str) -> Complaint {
     let is_root = table.name.is_empty();
-    let why = match (is_root, path.starts_with("route")) {
+    let in_list = path.starts_with("route[") || path.starts_with("alert[");
+    let why = match (is_root, in_list) {
         (true, _) => "there is no table or key of this name".to_owned(),
         (false, true) => format!("there is no such key in `{path}`"),
         (false, false) => format!("there is no such key in [{path}]"),

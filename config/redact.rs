@@ -18,7 +18,7 @@ pub(crate) fn written(key: &Key, value: &DeValue<'_>, raw: &str) -> Option<Strin
     if value.is_table() {
         return None;
     }
-    if key.wants == Wants::Password {
+    if matches!(key.wants, Wants::Secret | Wants::SecretUrl) {
         return Some(HIDDEN.to_owned());
     }
     if value.is_array() && key.wants != Wants::Names {

@@ -11,8 +11,8 @@ use crate::keys::{self, ROOT};
 use crate::names::{IDENTIFIER_LEN_MAX, identifier_fault, identifier_like};
 use crate::print::quote;
 use crate::problems::{Complaint, Spot};
-use crate::reader::{Reader, join};
-use crate::section::{Answer, Section};
+use crate::reader::Reader;
+use crate::section::Section;
 use crate::settings::{Index, Qos, Route};
 use crate::topic::filter_fault;
 use crate::values;
@@ -33,10 +33,16 @@ pub(crate) struct Draft {
     pub(crate) columns: Vec<ColumnDraft>,
     pub(crate) indexes: Vec<(Index, Spot)>,
     silent_after: Option<Duration>,
+    time_column: Option<String>,
     pub(crate) header: Spot,
 }
 
 impl Draft {
+    /// The topic filter, if it is a good one.
+    pub(crate) fn filter(&self) -> Option<&str> {
+        self.topic.as_ref().map(|(filter, _)| filter.as_str())
+    }
+
     /// The route, if nothing is absent.
     pub(crate) fn finish(self) -> Option<Route> {
         Some(Route {
@@ -47,22 +53,14 @@ impl Draft {
             columns: self.columns.into_iter().map(|draft| draft.column).collect(),
             indexes: self.indexes.into_iter().map(|(index, _)| index).collect(),
             silent_after: self.silent_after,
+            time_column: self.time_column,
         })
     }
 }
 
 /// The routes of the file; `None` if it has none, and the defaults hold.
 pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Vec<Draft>> {
-    let routes = reader.routes()?;
-    let key = ROOT.key("route");
-    let Some(list) = routes.get_ref().as_array() else {
-        if !reader.slipped(&routes.span()) {
-            let spot = reader.spot("route".to_owned(), routes.span(), None);
-            reader.refuse(&spot, values::wrong_type(routes.get_ref(), key));
-        }
-        return None;
-    };
-    let spot = reader.spot("route".to_owned(), routes.span(), None);
+    let (list, spot) = reader.list("route")?;
     if list.is_empty() && reader.is_whole() {
         let why = "without a route nothing would be recorded";
         let advice = "write a [[route]], or remove this line: then the built-in routes hold";
@@ -96,7 +94,8 @@ fn read_route<'a>(
     let indexes = read_indexes(&mut section, &columns, table_name, &header);
     let mut silent_after = None;
     section.take("silent_after", values::duration).map(Some).store(&mut silent_after);
-    Some(Draft { topic, table, qos, unique, columns, indexes, silent_after, header })
+    let time_column = columns::read_time_column(&mut section, &columns);
+    Some(Draft { topic, table, qos, unique, columns, indexes, silent_after, time_column, header })
 }
 
 fn read_topic(section: &mut Section<'_, '_>, header: &Spot) -> Option<(String, Spot)> {
@@ -110,7 +109,7 @@ fn read_topic(section: &mut Section<'_, '_>, header: &Spot) -> Option<(String, S
             Some((why, _)) => Err(Complaint::write(why, key.example)),
         }
     });
-    expect_given(section, header, "topic", answer)
+    section.demand("topic", header, answer)
 }
 
 fn read_table(section: &mut Section<'_, '_>, header: &Spot) -> Option<(String, Spot)> {
@@ -121,21 +120,7 @@ fn read_table(section: &mut Section<'_, '_>, header: &Spot) -> Option<(String, S
             Some(why) => Err(Complaint::write(why, quote(&identifier_like(&name)))),
         }
     });
-    expect_given(section, header, "table", answer)
-}
-
-fn expect_given(
-    section: &mut Section<'_, '_>,
-    header: &Spot,
-    name: &str,
-    answer: Answer<String>,
-) -> Option<(String, Spot)> {
-    if matches!(answer, Answer::Unset) && section.reader.is_whole() {
-        let spot = Spot { path: join(&header.path, name), name: name.to_owned(), ..header.clone() };
-        let complaint = Complaint::write("the route lacks it", keys::ROUTE.key(name).example);
-        section.reader.refuse(&spot, complaint);
-    }
-    answer.good()
+    section.demand("table", header, answer)
 }
 
 fn read_qos(value: &DeValue<'_>, key: &keys::Key) -> Result<Qos, Complaint> {

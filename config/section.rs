@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::keys::{Key, Table};
+use crate::keys::{Key, Table, Wants};
 use crate::problems::{Complaint, Spot};
 use crate::reader::{Reader, join};
 use crate::redact::written;
@@ -170,12 +170,16 @@ impl<'r, 'a> Section<'r, 'a> {
     }
 
     /// A whole number; the declared limits must make it fit.
-    pub(crate) fn whole<N: TryFrom<i64>>(&mut self, name: &str, target: &mut N) -> Seen {
+    pub(crate) fn number<N: TryFrom<i64>>(&mut self, name: &str) -> Answer<N> {
         self.take(name, |value, key| {
             let number = values::whole(value, key)?;
             Ok(N::try_from(number).ok().expect("the declared limits are those of the type"))
         })
-        .store(target)
+    }
+
+    /// A whole number, stored where it belongs.
+    pub(crate) fn whole<N: TryFrom<i64>>(&mut self, name: &str, target: &mut N) -> Seen {
+        self.number(name).store(target)
     }
 
     /// `true` or `false`, stored where it belongs.
@@ -186,6 +190,29 @@ impl<'r, 'a> Section<'r, 'a> {
     /// One of the words of an enum, stored where it belongs.
     pub(crate) fn word<W: Word>(&mut self, name: &str, target: &mut W) -> Seen {
         self.take(name, values::word).store(target)
+    }
+
+    /// The good value of a key that has no default; without it, a whole file has a problem at the table's header.
+    pub(crate) fn demand<T>(
+        &mut self,
+        name: &str,
+        header: &Spot,
+        answer: Answer<T>,
+    ) -> Option<(T, Spot)> {
+        if matches!(answer, Answer::Unset) {
+            let why = format!("the {} lacks it", self.table.name);
+            self.refuse_lack(name, header, Complaint::write(why, self.table.key(name).example));
+        }
+        answer.good()
+    }
+
+    /// Refuses the absence of a key; in a text with slips it may be there after all.
+    pub(crate) fn refuse_lack(&mut self, name: &str, header: &Spot, complaint: Complaint) {
+        if self.reader.is_whole() {
+            let path = join(&header.path, name);
+            let spot = Spot { path, name: name.to_owned(), ..header.clone() };
+            self.reader.refuse(&spot, complaint);
+        }
     }
 
     /// A list of names, each with its own place; `Bad` if any entry is not a text.
@@ -213,7 +240,7 @@ impl<'r, 'a> Section<'r, 'a> {
         };
         if entries.len() > NAMES_MAX {
             let why = format!("the list has at most {NAMES_MAX} entries");
-            self.reader.refuse(&spot, Complaint::advise(why, "name each column once"));
+            self.reader.refuse(&spot, Complaint::advise(why, "write fewer, each once"));
             return Answer::Bad;
         }
         let mut names = Vec::with_capacity(entries.len());
@@ -225,8 +252,8 @@ impl<'r, 'a> Section<'r, 'a> {
             match entry.get_ref().as_str() {
                 Some(name) => names.push((name.to_owned(), at)),
                 None => {
-                    let why = "each entry of the list is a column's name, in quotes";
-                    self.reader.refuse(&at, Complaint::write(why, r#"["created_at"]"#));
+                    let why = "each entry of the list is a text, in quotes";
+                    self.reader.refuse(&at, Complaint::write(why, list_example(key)));
                 }
             }
         }
@@ -258,6 +285,11 @@ impl<'r, 'a> Section<'r, 'a> {
         };
         self.reader.refuse(spot, Complaint::write(why, format!("\"{limit}\"")));
     }
+}
+
+/// A good list; the keys of `[route.indexes]` are the operator's words, and declared together.
+fn list_example(key: &Key) -> &'static str {
+    if key.wants == Wants::Names { key.example } else { r#"["created_at"]"# }
 }
 
 /// Takes a good value over a weaker one, refuses a bad one and says so.

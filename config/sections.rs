@@ -8,6 +8,7 @@ use crate::problems::Complaint;
 use crate::reader::Reader;
 use crate::section::{Answer, Section, Seen};
 use crate::settings::{ClientAuth, Mqtt, Protocol, Settings, Synchronous};
+use crate::values;
 use crate::world::World;
 
 /// Reads the sections over the defaults in `settings`.
@@ -18,6 +19,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, world: &World, settings: &mut Settin
     spool(reader, settings);
     health(reader, settings);
     quarantine(reader, settings);
+    metrics(reader, settings);
     let log_file = log(reader, settings);
     let lock_file = instance(reader, settings);
     keep_apart(reader, settings, &log_file, &lock_file);
@@ -56,6 +58,8 @@ fn mqtt(reader: &mut Reader<'_>, world: &World, mqtt: &mut Mqtt) {
     credentials::read(&mut section, from_url, &world.cwd, mqtt);
     certificates(&mut section, url_known, mqtt);
     section.flag("watch_drops", &mut mqtt.watch_drops);
+    section.flag("echo", &mut mqtt.echo);
+    section.duration("echo_interval", &mut mqtt.echo_interval);
     warn_of_unused(&mut section, &defaults, mqtt);
     if matches!(client_id, Seen::Unset) && world.hostname == "localhost" {
         let text = "mqtt.client_id: this host is named `localhost`, as others may be; \
@@ -112,7 +116,7 @@ fn database(reader: &mut Reader<'_>, settings: &mut Settings) -> Seen {
     let database = &mut settings.database;
     let mut section = reader.section(&keys::DATABASE);
     let path = section.take("path", |value, key| {
-        let path = crate::values::path(value, key)?;
+        let path = values::path(value, key)?;
         let text = path.to_string_lossy();
         if text == ":memory:" || text.starts_with("file:") {
             let why = "a database must be a file with a plain path, or nothing would be kept";
@@ -154,6 +158,8 @@ fn health(reader: &mut Reader<'_>, settings: &mut Settings) {
     let high = section.duration("probe_max", &mut health.probe_max);
     section
         .keep_order(("probe_min", &low, health.probe_min), ("probe_max", &high, health.probe_max));
+    section.duration("check_interval", &mut health.check_interval);
+    section.flag("clock_sync", &mut health.clock_sync);
 }
 
 fn quarantine(reader: &mut Reader<'_>, settings: &mut Settings) {
@@ -184,7 +190,26 @@ fn log(reader: &mut Reader<'_>, settings: &mut Settings) -> Seen {
     section.word("level", &mut log.level);
     section.word("format", &mut log.format);
     section.duration("stats_interval", &mut log.stats_interval);
-    section.path("file").map(Some).store(&mut log.file)
+    section.whole("rotate_keep", &mut log.rotate_keep);
+    let rotate = section.take("rotate_size", values::size).map(Some).store(&mut log.rotate_size);
+    let file = section.path("file").map(Some).store(&mut log.file);
+    if let (Some(spot), Seen::Unset) = (rotate.spot(), &file) {
+        section.reader.warn(spot, "has no effect without log.file");
+    }
+    file
+}
+
+fn metrics(reader: &mut Reader<'_>, settings: &mut Settings) {
+    let mut section = reader.section(&keys::METRICS);
+    let listen = section.take("listen", |value, key| {
+        let text = values::text(value, key)?;
+        text.parse().map_err(|_| {
+            let why =
+                "an address of this machine and a port are wanted (0.0.0.0: on all addresses)";
+            Complaint::write(why, key.example)
+        })
+    });
+    listen.map(Some).store(&mut settings.metrics.listen);
 }
 
 /// After [`database`]: its path decides where the lock file is by default.

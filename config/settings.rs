@@ -2,8 +2,11 @@
 //! no string that a type could hold, no secret that `Debug` could print.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use crate::alert::Alert;
 
 /// Everything the operator may say, checked and resolved.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,6 +27,10 @@ pub struct Settings {
     pub supervisor: Supervision,
     /// The log.
     pub log: Log,
+    /// Where the numbers can be fetched.
+    pub metrics: Metrics,
+    /// Who is told of issues: names never repeat, at most one is on MQTT.
+    pub alerts: Vec<Alert>,
     /// What is recorded, and where: never empty, filters never overlap.
     pub routes: Vec<Route>,
 }
@@ -68,6 +75,10 @@ pub struct Mqtt {
     pub client_auth: Option<ClientAuth>,
     /// Subscribe to the broker's own count of messages it dropped (`$SYS`); default true.
     pub watch_drops: bool,
+    /// A message to ourselves every minute tells a deaf connection from a silent station; default true.
+    pub echo: bool,
+    /// How often, 1 s to 1 h; default 60 s.
+    pub echo_interval: Duration,
 }
 
 /// Our own certificate for the broker.
@@ -176,6 +187,10 @@ pub struct Health {
     pub probe_min: Duration,
     /// Longest pause before a database that was given up is tried again; default 60 s.
     pub probe_max: Duration,
+    /// How often everything is checked without a cause, 1 s to 1 h; default 60 s.
+    pub check_interval: Duration,
+    /// Say it when the kernel calls the clock unsynchronised; default true.
+    pub clock_sync: bool,
 }
 
 /// `[quarantine]`
@@ -215,6 +230,17 @@ pub struct Log {
     pub file: Option<PathBuf>,
     /// Period of the line that says how much was received and stored; default 5 min.
     pub stats_interval: Duration,
+    /// `file` is rotated when it is this large, in bytes; `None`, the default: never, logrotate does it.
+    pub rotate_size: Option<u64>,
+    /// How many old files (`name.1`, the youngest, and so on) are kept, 1 to 1000; default 5.
+    pub rotate_keep: u32,
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Metrics {
+    /// Address and port that answer `/metrics`; `None`, the default: nobody listens. Port 0 is any free one.
+    pub listen: Option<SocketAddr>,
 }
 
 /// Severity of a log line.
@@ -258,6 +284,9 @@ pub struct Route {
     pub indexes: Vec<Index>,
     /// No message for this long, while the broker is connected, is a gap; `None`: silence is nothing odd.
     pub silent_after: Option<Duration>,
+    /// The column (integer or real) with the time of the measurement, in seconds or milliseconds since 1970 UTC, from which
+    /// the time from measurement to commit is told.
+    pub time_column: Option<String>,
 }
 
 /// MQTT quality of service.
@@ -299,6 +328,8 @@ pub struct Column {
     pub unit: Option<String>,
     /// What a bad value does.
     pub on_bad: OnBad,
+    /// So many identical readings in a row are an issue, 2 to 1,000,000; `None`: a value may stand still.
+    pub stuck_after: Option<u32>,
 }
 
 /// Type of a column's values.

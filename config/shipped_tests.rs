@@ -1,6 +1,11 @@
 //! The files we ship say what the program does.
 
+use std::path::Path;
+use std::process::Command;
+
+use crate::alert::ChannelKind;
 use crate::testing::{loaded, settings};
+use crate::words::Word;
 use crate::{DEFAULT_FILE, Settings, known_keys};
 
 /// Lines of the file that set or, resting behind a `#`, would set something, with their table.
@@ -8,10 +13,10 @@ fn settings_lines() -> Vec<(String, String)> {
     let mut table = String::new();
     let mut lines = Vec::new();
     for line in DEFAULT_FILE.lines() {
-        if line.starts_with('[') {
+        let line = line.trim_start_matches("# ");
+        if line.starts_with('[') && line.ends_with(']') {
             table = line.trim_matches(['[', ']']).to_owned();
         }
-        let line = line.trim_start_matches("# ");
         if let Some((name, _)) = line.split_once(" = ") {
             lines.push((table.clone(), name.trim().to_owned()));
         }
@@ -37,6 +42,12 @@ fn shipped_file_names_every_key_in_its_table() {
             "route" if key.name == "columns" || key.name == "indexes" => {
                 DEFAULT_FILE.contains(&format!("\n[route.{}]\n", key.name))
             }
+            // The names of files are in the notes above the examples.
+            "alert" => {
+                let name = key.name;
+                let said = [format!("# [alert.{name}]"), format!(" {name} = ")];
+                said.iter().any(|said| DEFAULT_FILE.contains(said))
+            }
             table => lines.iter().any(|(place, name)| place == table && name == key.name),
         };
         assert!(is_there, "config/barograph.toml does not mention {key}");
@@ -45,7 +56,9 @@ fn shipped_file_names_every_key_in_its_table() {
 
 #[test]
 fn resting_settings_of_the_shipped_file_are_good_ones() {
-    let mut woken = DEFAULT_FILE.replace("url = \"mqtt://", "url = \"mqtts://");
+    let (before, alerts) = DEFAULT_FILE.split_once("\n# Who is told").unwrap();
+    let (_, after) = alerts.split_once("\n# What is recorded").unwrap();
+    let mut woken = format!("{before}\n# {after}").replace("url = \"mqtt://", "url = \"mqtts://");
     for name in [
         "client_id",
         "username",
@@ -55,6 +68,9 @@ fn resting_settings_of_the_shipped_file_are_good_ones() {
         "client_key",
         "file",
         "unique",
+        "time_column",
+        "rotate_size",
+        "listen",
         "lock_file",
         "dir",
     ] {
@@ -79,6 +95,22 @@ fn resting_settings_of_the_shipped_file_are_good_ones() {
 }
 
 #[test]
+fn every_type_of_alert_rests_in_the_shipped_file_as_a_good_one() {
+    let mut woken = String::new();
+    let mut awake = false;
+    for line in DEFAULT_FILE.lines() {
+        awake = line == "# [[alert]]" || awake && !line.is_empty();
+        woken.push_str(if awake { &line[2..] } else { line });
+        woken.push('\n');
+    }
+    let loaded = loaded(&woken);
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    let types: Vec<_> = loaded.settings.alerts.iter().map(|alert| alert.channel.word()).collect();
+    let all: Vec<_> = ChannelKind::ALL.iter().map(|kind| kind.word()).collect();
+    assert_eq!(types, all);
+}
+
+#[test]
 fn sample_broker_has_the_settings_that_keep_messages() {
     let sample = include_str!("mosquitto.conf");
     for line in [
@@ -90,6 +122,27 @@ fn sample_broker_has_the_settings_that_keep_messages() {
         "listener 1883 localhost",
     ] {
         assert!(sample.lines().any(|found| found == line), "{line}");
+    }
+}
+
+#[test]
+fn sample_of_logrotate_tells_the_recorder_and_no_program_of_an_alert() {
+    let sample = include_str!("logrotate");
+    let log = DEFAULT_FILE.lines().find_map(|line| line.strip_prefix("# file = ")).unwrap();
+    assert!(sample.contains(&format!("\n{} {{\n", log.trim_matches('"'))), "{log}");
+    let tell = "systemctl kill --kill-whom=main --signal=USR1 barograph.service";
+    for line in [tell, "delaycompress", "nocreate"] {
+        assert!(sample.lines().any(|found| found.trim() == line), "{line}");
+    }
+    // Where logrotate is installed, it is asked, too; it looks at no file that others can write.
+    let dir = tempfile::tempdir().unwrap();
+    let (file, state) = (dir.path().join("barograph"), dir.path().join("state"));
+    std::fs::write(&file, sample).unwrap();
+    let arguments = [Path::new("--debug"), Path::new("--state"), &state, &file];
+    if let Ok(output) = Command::new("/usr/sbin/logrotate").args(arguments).output() {
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !told.contains("error:"), "{told}");
+        assert!(told.contains("weekly (8 rotations)"), "{told}");
     }
 }
 

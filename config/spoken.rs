@@ -74,9 +74,9 @@ fn find(section: &str, name: &str) -> Option<(&'static Table, &'static Key)> {
 }
 
 fn unknown_variable(name: &str, section: &str) -> Problem {
-    let (why, instead) = if section == "ROUTE" {
+    let (why, instead) = if matches!(section, "ROUTE" | "ALERT") {
         (
-            "routes cannot be set by the environment".to_owned(),
+            "alerts and routes cannot be set by the environment".to_owned(),
             "write them into the file".to_owned(),
         )
     } else {

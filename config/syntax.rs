@@ -58,13 +58,13 @@ fn missing_quotes(key: &Key, raw: &str) -> Option<Complaint> {
         Wants::Text | Wants::Path | Wants::Word | Wants::Duration { .. } | Wants::Size { .. } => {
             !raw.contains(['"', '\\'])
         }
-        Wants::Password | Wants::Url => false,
+        Wants::Secret | Wants::Url | Wants::SecretUrl => false,
         Wants::Whole { .. }
         | Wants::Real
         | Wants::Flag
         | Wants::Names
         | Wants::Table
-        | Wants::Routes => return None,
+        | Wants::Tables => return None,
     };
     let raw = raw.trim();
     if raw.is_empty() {

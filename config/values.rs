@@ -223,8 +223,8 @@ fn spell_size(size: u64) -> String {
 pub(crate) fn wrong_type(value: &DeValue<'_>, key: &Key) -> Complaint {
     let wanted = match key.wants {
         Wants::Text => "a text in quotes",
-        Wants::Password => "a password in quotes",
-        Wants::Url => "a URL in quotes",
+        Wants::Secret => "a secret in quotes",
+        Wants::Url | Wants::SecretUrl => "a URL in quotes",
         Wants::Path => "a path in quotes",
         Wants::Word => "a word in quotes",
         Wants::Duration { .. } => "a duration in quotes, with its unit,",
@@ -234,7 +234,7 @@ pub(crate) fn wrong_type(value: &DeValue<'_>, key: &Key) -> Complaint {
         Wants::Flag => "true or false, without quotes,",
         Wants::Names => "a list of names",
         Wants::Table => "a table",
-        Wants::Routes => "a list of tables",
+        Wants::Tables => "a list of tables",
     };
     let why = format!("{} stands here, where {wanted} is wanted", kind(value));
     let is_header = key.example.starts_with('[') && !matches!(key.wants, Wants::Names);
@@ -258,8 +258,9 @@ fn offer(value: &DeValue<'_>, key: &Key) -> Option<String> {
             Some(format!("{number:?}"))
         }
         Wants::Flag => value.as_str()?.parse::<bool>().ok().map(|flag| flag.to_string()),
-        Wants::Password | Wants::Url | Wants::Word | Wants::Duration { .. } => None,
-        Wants::Size { .. } | Wants::Names | Wants::Table | Wants::Routes => None,
+        Wants::Secret | Wants::Url | Wants::SecretUrl | Wants::Word => None,
+        Wants::Duration { .. } | Wants::Size { .. } => None,
+        Wants::Names | Wants::Table | Wants::Tables => None,
     }
 }
 

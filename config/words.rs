@@ -1,5 +1,6 @@
 //! The words of the file for our enums, said once: reading, printing and suggesting use the same list.
 
+use crate::alert::{AlertSeverity, ChannelKind, EmailTls};
 use crate::settings::{Format, Kind, Level, OnBad, Protocol, Qos, Synchronous};
 
 /// An enum that the file writes as one word.
@@ -13,10 +14,10 @@ pub(crate) trait Word: Copy + 'static {
 
 /// Generates the list and both directions from one table; the `match` inside makes a new variant demand its word.
 macro_rules! words {
-    ($type:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
+    ($vis:vis $type:ident { $($variant:ident = $word:literal),+ $(,)? }) => {
         impl $type {
             /// The word the settings file uses.
-            pub fn as_str(self) -> &'static str {
+            $vis fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)+
                 }
@@ -33,18 +34,30 @@ macro_rules! words {
     };
 }
 
-words!(Protocol { V311 = "3.1.1", V5 = "5" });
-words!(Synchronous { Full = "full", Normal = "normal" });
-words!(Level { Error = "error", Warn = "warn", Info = "info", Debug = "debug", Trace = "trace" });
-words!(Format { Text = "text", Json = "json" });
-words!(Kind {
+words!(pub Protocol { V311 = "3.1.1", V5 = "5" });
+words!(pub Synchronous { Full = "full", Normal = "normal" });
+words!(pub Level { Error = "error", Warn = "warn", Info = "info", Debug = "debug", Trace = "trace" });
+words!(pub Format { Text = "text", Json = "json" });
+words!(pub Kind {
     Integer = "integer",
     Real = "real",
     Text = "text",
     Boolean = "boolean",
     Json = "json"
 });
-words!(OnBad { Quarantine = "quarantine", Null = "null" });
+words!(pub AlertSeverity { Warning = "warning", Critical = "critical" });
+words!(pub(crate) ChannelKind {
+    Webhook = "webhook",
+    Slack = "slack",
+    Discord = "discord",
+    Ntfy = "ntfy",
+    Telegram = "telegram",
+    Email = "email",
+    Mqtt = "mqtt",
+    Command = "command"
+});
+words!(pub EmailTls { StartTls = "starttls", Tls = "tls", None = "none" });
+words!(pub OnBad { Quarantine = "quarantine", Null = "null" });
 
 impl Qos {
     /// The number MQTT and the settings file use: 0, 1 or 2.

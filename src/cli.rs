@@ -6,7 +6,7 @@ use std::time::Duration;
 use barograph_config::Overrides;
 use clap::{Args, Parser, Subcommand};
 
-use crate::inspect::args::{AccountArgs, GapsArgs, QuarantineArgs, VerifyArgs};
+use crate::inspect::args::{AccountArgs, AlertArgs, GapsArgs, QuarantineArgs, VerifyArgs};
 use crate::operator::args::{
     CompletionsArgs, EventsArgs, LevelArgs, ManArgs, OrderArgs, RestartArgs, StatusArgs, StopArgs,
     TailArgs,
@@ -55,6 +55,8 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Look at messages that could not become rows; replay, export or drop them
     Quarantine(QuarantineArgs),
+    /// Send a test to those who are told of issues, or list them
+    Alert(AlertArgs),
     /// Show it all: an embedded broker, a simulated weather station, the recorder
     Demo(DemoArgs),
     /// Publish a simulated weather station's messages to a broker

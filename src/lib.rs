@@ -2,6 +2,7 @@
 //! `barograph-actors`, what the operator may say in `barograph-config`; this crate is what it does
 //! it with: MQTT, SQLite, locks, signals, systemd, the command line.
 
+pub mod alerts;
 pub mod check;
 pub mod cli;
 pub mod control;
@@ -18,6 +19,7 @@ pub mod run;
 pub mod signals;
 pub mod simulate;
 pub mod store;
+pub mod survey;
 pub mod systemd;
 pub mod world;
 

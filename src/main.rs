@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use barograph::cli::{Cli, Command, ConfigArgs, RunArgs};
-use barograph::inspect::{account, gaps, quarantine, verify};
+use barograph::inspect::{account, alert, gaps, quarantine, verify};
 use barograph::operator::stop::{self, Ended};
 use barograph::operator::{self, events, orders, status, tail};
 use barograph::run::{self, Failed, Options};
@@ -43,6 +43,9 @@ pub(crate) fn main() -> ExitCode {
         }
         Command::Quarantine(args) => {
             settings(args.command.config()).and_then(|l| quarantine::run(l.settings, &args.command))
+        }
+        Command::Alert(args) => {
+            settings(args.command.config()).and_then(|l| alert::alert(&l.settings, &args.command))
         }
         Command::Demo(args) => demo::demo(&args),
         Command::Simulate(args) => simulate::simulate(&args),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -161,19 +162,21 @@ pub fn sqlite_locker(database: &Path) -> Option<Holder> {
     pid.or_else(|| user_of(database, us)).and_then(Holder::of_pid)
 }
 
-/// The bytes of a database's -shm file that its users lock: writing, checkpointing, recovering, and five
-/// for readers (SQLite's "WAL-mode File Format").
-const WAL_LOCKS: std::ops::RangeInclusive<u64> = 120..=127;
+/// The bytes of a database's -shm file that readers hold while they read: WAL_READ_LOCK(0) to (4).
+const WAL_READ_LOCKS: RangeInclusive<u64> = 123..=127;
 
-/// Other processes that keep a WAL from being folded into its database: they read it, or write.
-pub fn wal_readers(database: &Path) -> Vec<Holder> {
+/// Other processes that read an SQLite database in a transaction, and so keep its -wal from being used
+/// again. Best effort, as above.
+pub fn sqlite_readers(database: &Path) -> Vec<Holder> {
     let Ok(meta) = fs::metadata(beside(database, "-shm")) else { return Vec::new() };
     let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
-    let found = locks_in(&locks, meta.dev(), meta.ino()).into_iter();
+    let us = std::process::id();
     let reads = |lock: &FileLock| {
-        lock.kind != "FLOCK" && WAL_LOCKS.contains(&lock.first) && lock.pid != std::process::id()
+        let overlaps = lock.first <= *WAL_READ_LOCKS.end() && lock.last >= *WAL_READ_LOCKS.start();
+        overlaps && lock.kind != "FLOCK" && lock.pid != us
     };
-    let mut pids: Vec<u32> = found.filter(reads).map(|lock| lock.pid).collect();
+    let locks = locks_in(&locks, meta.dev(), meta.ino());
+    let mut pids: Vec<u32> = locks.iter().filter(|lock| reads(lock)).map(|lock| lock.pid).collect();
     pids.sort_unstable();
     pids.dedup();
     pids.into_iter().filter_map(Holder::of_pid).collect()

@@ -4,10 +4,14 @@
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{Actor, System};
 use barograph_actors::account::{Account, Sums};
+use barograph_actors::alerts::Alerts;
+use barograph_actors::alerts::beacon::last_will;
 use barograph_actors::health;
+use barograph_actors::orders::Orders;
 use barograph_actors::ports::{OpenJournal, OpenSpool};
 use barograph_actors::published::{ChildState, Published};
 use barograph_actors::recording::ACKNOWLEDGES_EARLY;
@@ -20,14 +24,18 @@ use barograph_actors::{event, exit_code};
 use barograph_config::{Settings, Synchronous};
 use tracing::{info, warn};
 
+use crate::alerts::Threads;
 use crate::control::socket::Placed;
 use crate::control::{self, Control};
 use crate::lock::{Lock, LockError, Locks, database_lock_path};
 use crate::mqtt::MqttBroker;
 use crate::paths::real_path;
-use crate::signals::Signals;
+use crate::signals::{STOP_WITHIN, Signals};
 use crate::store::{Opener, Spools, Wrecks};
-use crate::{fault_socket, systemd, world};
+use crate::{fault_socket, survey, systemd, world};
+
+/// A start that takes longer than a child may take is said to systemd with so much to spare.
+const START_SLACK: Duration = Duration::from_secs(5);
 
 /// What a run needs besides the settings.
 #[derive(Debug, Default)]
@@ -36,6 +44,8 @@ pub struct Options {
     pub fault_socket: Option<PathBuf>,
     /// What everyone may see.
     pub published: Published,
+    /// Where others ask the broker session for something.
+    pub orders: Orders,
 }
 
 /// A start that failed, with the exit code. Nothing was left behind.
@@ -57,16 +67,22 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
     let faults = options.fault_socket.as_deref().map(bind_faults).transpose()?;
     say_start(&settings);
     let system = System::new();
-    let (published, links) = (options.published.clone(), Links::default());
+    let Options { published, orders, .. } = options;
+    let links = Links::default();
     let (listener, placed) = listening.map(|it| (it.listener, it.placed)).unzip();
     let shown = Arc::new(settings.clone());
-    let witness = Witness { published: published.clone(), socket: placed };
+    let witness = Witness {
+        published: published.clone(),
+        start_within: settings.supervisor.stuck_after,
+        socket: placed,
+    };
+    let outside = (orders.clone(), links.clone());
     let supervisor =
-        system.block_on(async { supervisor(settings, links.clone(), witness, locks).start() });
+        system.block_on(async { supervisor(settings, outside, witness, locks).start() });
     signals.supervised_by(supervisor.clone().recipient());
     let goodbye = listener.and_then(|listener| {
         let (supervisor, signals) = (supervisor.clone(), signals.clone());
-        let control = Control { settings: shown, published, supervisor, links, signals };
+        let control = Control { settings: shown, published, supervisor, links, orders, signals };
         control::serve(listener, control)
             .inspect_err(|error| warn!("nobody answers on the operator's socket: {error}"))
             .ok()
@@ -148,16 +164,23 @@ fn say_start(settings: &Settings) {
     }
 }
 
-fn supervisor(settings: Settings, links: Links, witness: Witness, locks: Locks) -> Supervisor {
+fn supervisor(
+    settings: Settings,
+    (orders, links): (Orders, Links),
+    witness: Witness,
+    locks: Locks,
+) -> Supervisor {
     let policy = Policy::from(&settings.supervisor);
     let stuck_after = settings.supervisor.stuck_after;
+    let wrecks = Wrecks::default();
     let opener = Opener {
         database: settings.database.clone(),
         quarantine: settings.quarantine.clone(),
         routes: settings.routes.clone(),
         world: world::REAL,
-        wrecks: Wrecks::default(),
+        wrecks: wrecks.clone(),
     };
+    let seen = settings.clone();
     let spools = Spools {
         settings: settings.spool.clone(),
         database: settings.database.path.clone(),
@@ -166,14 +189,24 @@ fn supervisor(settings: Settings, links: Links, witness: Witness, locks: Locks) 
         world: world::REAL,
         wrecks: Wrecks::default(),
     };
+    let broker = MqttBroker::new(settings.mqtt.clone(), world::now);
+    let broker = match last_will(&settings.alerts) {
+        Some(will) => broker.with_will(will),
+        None => broker,
+    };
+    let courier = Box::new(Threads::default());
+    let alerts = Alerts::new(&settings.alerts, &settings.mqtt.client_id, courier, orders.clone());
     let parts = Parts {
-        broker: MqttBroker::new(settings.mqtt.clone(), &settings.routes, world::now),
+        broker,
         settings,
         journal: Box::new(move || Box::new(opener.clone()) as Box<dyn OpenJournal>),
         spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
-        status: Box::new(|| Box::new(systemd::status)),
+        manager: Box::new(|| Box::new(systemd::Manager::default())),
+        surveyor: Box::new(move || survey::surveyor(&seen, &wrecks)),
         world: world::REAL,
         published: witness.published.clone(),
+        alerts,
+        orders,
         housing: Housing::OwnThreads,
         links,
     };
@@ -185,6 +218,8 @@ fn supervisor(settings: Settings, links: Links, witness: Witness, locks: Locks) 
 /// Tells the world of the tree: the log, published state, systemd.
 struct Witness {
     published: Published,
+    /// How long a child may take to start before it counts as stuck.
+    start_within: Duration,
     /// Goes while the lock is still held: then it cannot be the next instance's.
     socket: Option<Placed>,
 }
@@ -200,6 +235,7 @@ impl Observer for Witness {
         info!(event = event::STOPPING, reason, "stopping in order");
         self.published.note(event::STOPPING, world::now(), reason);
         systemd::stopping(reason);
+        systemd::needs(STOP_WITHIN);
     }
 
     fn born(&mut self, name: &'static str, pulse: &Pulse) {
@@ -211,6 +247,12 @@ impl Observer for Witness {
     }
 
     fn child(&mut self, name: &'static str, state: &str, restarts: u32, last_exit: Option<&Exit>) {
+        if state == "starting" {
+            systemd::needs(self.start_within + START_SLACK);
+        }
+        if last_exit == Some(&Exit::Stuck) && state == "restarting" {
+            say_replaced(&self.published, name);
+        }
         if let Some(exit) = last_exit
             && state == "restarting"
         {
@@ -227,6 +269,11 @@ impl Observer for Witness {
         });
     }
 
+    fn lock_lost(&mut self, trouble: &str) {
+        let lost = (world::now(), trouble.to_owned());
+        self.published.update(|state| state.lock_lost = Some(lost));
+    }
+
     fn ended(&mut self, outcome: &Outcome) {
         say_end(&self.published, outcome);
         if let Some(socket) = &self.socket {
@@ -238,6 +285,12 @@ impl Observer for Witness {
     fn abandoned(&mut self, code: i32) {
         std::process::exit(code);
     }
+}
+
+fn say_replaced(published: &Published, name: &str) {
+    let told = format!("actor {name} was stuck: another life on another thread takes its place");
+    warn!(event = event::RECOVERY_ATTEMPTED, what = "replace_actor", why = "stuck", "{told}");
+    published.note(event::RECOVERY_ATTEMPTED, world::now(), told);
 }
 
 /// The account of this run. What is held was not acknowledged, and is still at the broker.

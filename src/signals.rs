@@ -14,7 +14,7 @@ use crate::run::Failed;
 
 /// The ordered stop has its deadlines, and this is the one above them: service managers and people
 /// wait 10 s.
-const STOP_WITHIN: Duration = Duration::from_millis(9_300);
+pub(crate) const STOP_WITHIN: Duration = Duration::from_millis(9_300);
 
 /// For the line that says so.
 const LAST_WORD_WITHIN: Duration = Duration::from_millis(100);

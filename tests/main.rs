@@ -58,6 +58,8 @@ mod operator_stop;
 mod operator_watch;
 /// The power fails at random moments: what was acknowledged is on the disk.
 mod power_cut;
+/// Messages of our own arrive, last words stay, and a last will is published for the dead.
+mod publishing;
 /// What cannot become a row is kept, with the reason.
 mod quarantine;
 /// The quarantine is replayed, dropped and exported, killed or beside a recorder, and floods are borne.

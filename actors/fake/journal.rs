@@ -44,6 +44,8 @@ pub(crate) struct Platter {
     pub(crate) spool_failing: Option<WriteCause>,
     /// The spool: its id, and what is in it.
     pub(crate) spool: Option<(i64, VecDeque<Spooled>)>,
+    /// The last position that was given in it: one that was taken over is not given again.
+    pub(super) spool_position: i64,
     /// Position reached in the spool of this id.
     taken_over: (i64, i64),
     /// Every number in the order in which it was stored.

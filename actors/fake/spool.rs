@@ -23,16 +23,18 @@ impl OpenSpool for FakeSpools {
         if let Some(cause) = platter.spool_failing {
             return Err(failed(cause, WriteOutcome::Refused));
         }
-        let (id, queue) = platter.spool.get_or_insert_with(|| ((WORLD.random)(), VecDeque::new()));
-        let (id, last) = (*id, queue.back().map_or(0, |spooled| spooled.position));
-        Ok((Box::new(FakeSpool { disk: self.0.clone(), id, last }), Vec::new()))
+        if platter.spool.is_none() {
+            platter.spool = Some(((WORLD.random)(), VecDeque::new()));
+            platter.spool_position = 0;
+        }
+        let id = platter.spool.as_ref().map_or(0, |(id, _)| *id);
+        Ok((Box::new(FakeSpool { disk: self.0.clone(), id }), Vec::new()))
     }
 }
 
 struct FakeSpool {
     disk: Disk,
     id: i64,
-    last: i64,
 }
 
 impl FakeSpool {
@@ -41,8 +43,9 @@ impl FakeSpool {
         if let Some(cause) = platter.spool_failing {
             return Err(failed(cause, WriteOutcome::Refused));
         }
-        self.last += 1;
-        let spooled = Spooled { position: self.last, batch, notes: notes.to_vec() };
+        platter.spool_position += 1;
+        let position = platter.spool_position;
+        let spooled = Spooled { position, batch, notes: notes.to_vec() };
         platter.spool.as_mut().expect("it is open").1.push_back(spooled);
         Ok(())
     }

@@ -15,13 +15,15 @@ use tracing::info;
 use super::Control;
 use super::protocol::{Refusal, Request};
 use super::server::Peer;
-use crate::process::wal_readers;
+use crate::process::sqlite_readers;
 use crate::{logging, world};
 
 /// How long an actor may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How long an actor may take to stop and be there again.
 const RENEWED_WITHIN: Duration = Duration::from_secs(10);
+/// How long what is in hand may take to be committed, and the goodbye to the broker.
+const PAUSED_WITHIN: Duration = Duration::from_secs(15);
 /// Between two looks whether it is.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -87,11 +89,19 @@ async fn restart(control: &Control, peer: &Peer, actor: &str) -> Result<Json, Re
     Err(Refusal::new(message, "look at it: barograph status"))
 }
 
-async fn pause(_control: &Control, _peer: &Peer, _paused: bool) -> Result<Json, Refusal> {
-    Err(Refusal::new(
-        "this recorder cannot be paused",
-        "stop it instead: the broker keeps messages",
-    ))
+async fn pause(control: &Control, peer: &Peer, paused: bool) -> Result<Json, Refusal> {
+    note(control, peer, if paused { "pause" } else { "resume" });
+    let obeyed = timeout(PAUSED_WITHIN, async {
+        match paused {
+            true => control.orders.pause().await,
+            false => control.orders.resume().await,
+        }
+    });
+    match obeyed.await {
+        Ok(Ok(())) => Ok(json!({ "paused": paused })),
+        Ok(Err(error)) => Err(Refusal::new(error.to_string(), "look at it: barograph status")),
+        Err(_) => Err(no_answer("the broker session")),
+    }
 }
 
 async fn checkpoint(control: &Control, peer: &Peer) -> Result<Json, Refusal> {
@@ -112,7 +122,7 @@ async fn checkpoint(control: &Control, peer: &Peer) -> Result<Json, Refusal> {
     let held_by = if wholly {
         Vec::new()
     } else {
-        let look = tokio::task::spawn_blocking(move || wal_readers(&path));
+        let look = tokio::task::spawn_blocking(move || sqlite_readers(&path));
         let holders = timeout(ANSWER_WITHIN, look).await.ok().and_then(Result::ok);
         holders.unwrap_or_default().iter().map(ToString::to_string).collect()
     };
@@ -120,7 +130,7 @@ async fn checkpoint(control: &Control, peer: &Peer) -> Result<Json, Refusal> {
 }
 
 fn no_answer(who: &str) -> Refusal {
-    let message = format!("{who} did not answer within {} s", ANSWER_WITHIN.as_secs());
+    let message = format!("{who} does not answer");
     let hint = "it may wait for a disk, or for whoever locks the database: barograph status";
     Refusal::new(message, hint)
 }

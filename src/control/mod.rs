@@ -18,6 +18,7 @@ mod status;
 use std::sync::Arc;
 
 use actix::Addr;
+use barograph_actors::orders::Orders;
 use barograph_actors::published::Published;
 use barograph_actors::supervise::Supervisor;
 use barograph_actors::tree::Links;
@@ -39,6 +40,8 @@ pub struct Control {
     pub supervisor: Addr<Supervisor>,
     /// Actors that are asked something.
     pub links: Links,
+    /// The broker session.
+    pub orders: Orders,
     /// The way to the ordered stop.
     pub signals: Signals,
 }

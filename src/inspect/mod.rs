@@ -3,6 +3,7 @@
 //! only `quarantine replay` and `quarantine drop` write.
 
 pub mod account;
+pub mod alert;
 pub mod args;
 pub mod gaps;
 pub mod quarantine;

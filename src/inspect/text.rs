@@ -6,7 +6,12 @@ pub(crate) const WIDTH: usize = 80;
 /// Breaks a text into lines that fit, each behind `indent` blanks. A word that is too long for a line
 /// stands alone.
 pub(crate) fn wrapped(text: &str, indent: usize) -> String {
-    let room = WIDTH.saturating_sub(indent).max(1);
+    wrapped_at(text, indent, WIDTH)
+}
+
+/// The same for another width.
+pub(crate) fn wrapped_at(text: &str, indent: usize, width: usize) -> String {
+    let room = width.saturating_sub(indent).max(1);
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let length = lines.last().map_or(0, |line| line.chars().count());

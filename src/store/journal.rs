@@ -334,6 +334,7 @@ impl SqliteJournal {
 /// A handle that still may see what nobody else does is left for the next opening.
 impl Drop for SqliteJournal {
     fn drop(&mut self) {
+        self.wrecks.let_go();
         if self.wrecked
             && let Ok(nothing) = Connection::open_in_memory()
         {

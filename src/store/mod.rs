@@ -26,6 +26,7 @@ mod row_writer;
 mod rows;
 mod salvage;
 mod schema;
+mod sight;
 mod spool;
 mod spool_rows;
 #[cfg(test)]
@@ -45,5 +46,6 @@ pub use narrow::Flip;
 pub use notes::{Gap, gaps_since};
 pub use open::{Opener, Peek, peek};
 pub use quarantine::{Filter, Kept, count_kept, each_kept, newest_kept};
+pub use sight::{Sighted, sight};
 pub use spool::{Spools, spool_path};
 pub use verify::{Finding, Interrupt, Verified, Wrong, verify};

@@ -157,6 +157,7 @@ impl Opener {
             ledger: Ledger::load(&ledger_rows),
             history: History::of(&ledger_rows),
         };
+        self.wrecks.hold(&file);
         info!(event = event::DATABASE_OPENED, database = %path.display(), "database {} opened", path.display());
         Ok(SqliteJournal {
             statements: Statements::new(&self.routes),

@@ -18,7 +18,8 @@ use super::file::Wrecks;
 use super::open::Opener;
 use super::spool::Spools;
 
-const WORLD: World = World { now: || UnixMillis(5_000), jitter: || 1.0, random: || 4_711 };
+const WORLD: World =
+    World { now: || UnixMillis(5_000), jitter: || 1.0, random: || 4_711, minute_of_day: || 720 };
 const TOPIC: &str = "a/b/weatherstation/magneticfluxsensor/";
 
 struct Place {
@@ -222,4 +223,24 @@ fn the_spool_of_another_database_of_the_same_name_is_left_alone() {
     other.database = place.folder.path().join("elsewhere").join("data.db");
     let error = other.open().err().unwrap();
     assert!(error.message.contains("belongs to the database"), "{}", error.message);
+}
+
+/// A writer that dies over an emptied spool leaves it there. Were a position given again, the
+/// database would pass by what it has not got.
+#[test]
+fn a_spool_that_was_emptied_gives_no_position_twice() {
+    let place = Place::new();
+    let (mut journal, mut spool) = (place.journal(), place.spool());
+    spool.append(&place.batch(1, 0..5), &[]).unwrap();
+    let front = spool.front(100).unwrap();
+    journal.take_over(spool.id(), &front).unwrap();
+    spool.forget_through(front[0].position).unwrap();
+    assert!(spool.is_empty());
+    drop(spool);
+    let mut spool = place.spool();
+    spool.forget_through(journal.taken_over(spool.id())).unwrap();
+    spool.append(&place.batch(2, 5..9), &[]).unwrap();
+    let front = spool.front(100).unwrap();
+    journal.take_over(spool.id(), &front).unwrap();
+    assert_eq!(place.numbers(), (0..9).collect::<Vec<_>>());
 }
