@@ -20,6 +20,7 @@ use std::sync::Arc;
 use actix::Addr;
 use barograph_actors::orders::Orders;
 use barograph_actors::published::Published;
+use barograph_actors::route::Router;
 use barograph_actors::supervise::Supervisor;
 use barograph_actors::tree::Links;
 use barograph_config::Settings;
@@ -44,6 +45,13 @@ pub struct Control {
     pub orders: Orders,
     /// The way to the ordered stop.
     pub signals: Signals,
+}
+
+impl Control {
+    /// The routes, by their ids.
+    fn router(&self) -> Router {
+        Router::new(self.settings.routes.clone())
+    }
 }
 
 /// Makes the socket beside the lock, which must be held. Without one the recorder records all the same.

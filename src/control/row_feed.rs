@@ -6,6 +6,7 @@ use std::sync::Arc;
 use barograph_actors::account::RouteId;
 use barograph_actors::batch::Value;
 use barograph_actors::feed::Row;
+use barograph_actors::route::Router;
 use barograph_config::Route;
 use serde_json::{Value as Json, json};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
@@ -27,7 +28,8 @@ impl Wanted {
     /// Those of a route, by its table's name, or all.
     pub(super) fn of(control: &Control, table: Option<&str>) -> Result<Self, Refusal> {
         let Some(table) = table else { return Ok(Self { only: None }) };
-        let routes = &control.settings.routes;
+        let router = control.router();
+        let routes = router.routes();
         match routes.iter().position(|route| route.table == table) {
             Some(index) => Ok(Self { only: Some(RouteId(u16::try_from(index).ok())) }),
             None => {
@@ -50,15 +52,15 @@ pub(super) async fn stream(
     wanted: &Wanted,
     mut closes: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let routes = &control.settings.routes;
+    let router = control.router();
     let mut feed = control.published.feeds().watch_rows();
-    line.send(&protocol::ok(&json!({ "routes": described(routes, wanted) }))).await?;
+    line.send(&protocol::ok(&json!({ "routes": described(&router, wanted) }))).await?;
     loop {
         let rest = tokio::select! {
             biased;
             rows = feed.recv() => match rows {
                 Ok(rows) => {
-                    send(&mut line, routes, wanted, &rows).await?;
+                    send(&mut line, &control.router(), wanted, &rows).await?;
                     continue;
                 }
                 Err(RecvError::Lagged(number)) => {
@@ -72,7 +74,7 @@ pub(super) async fn stream(
         if matches!(rest, Rest::Closing) {
             loop {
                 match feed.try_recv() {
-                    Ok(rows) => send(&mut line, routes, wanted, &rows).await?,
+                    Ok(rows) => send(&mut line, &control.router(), wanted, &rows).await?,
                     Err(TryRecvError::Lagged(number)) => line.missed("commits", number).await?,
                     Err(TryRecvError::Empty | TryRecvError::Closed) => break,
                 }
@@ -84,7 +86,7 @@ pub(super) async fn stream(
     }
 }
 
-fn described(routes: &[Route], wanted: &Wanted) -> Vec<Json> {
+fn described(router: &Router, wanted: &Wanted) -> Vec<Json> {
     let of = |(index, route): (usize, &Route)| {
         let columns = route.columns.iter();
         let columns = columns.map(|column| json!({ "name": column.name, "unit": column.unit }));
@@ -92,20 +94,19 @@ fn described(routes: &[Route], wanted: &Wanted) -> Vec<Json> {
         let columns = columns.collect::<Vec<_>>();
         wanted.wants(id).then(|| json!({ "route": route.table, "columns": columns }))
     };
-    routes.iter().enumerate().filter_map(of).collect()
+    router.routes().iter().enumerate().filter_map(of).collect()
 }
 
 async fn send(
     line: &mut Line,
-    routes: &[Route],
+    router: &Router,
     wanted: &Wanted,
     rows: &Arc<[Row]>,
 ) -> io::Result<()> {
     let mut text = String::new();
     for row in rows.iter().filter(|row| wanted.wants(row.route)) {
-        let route = row.route.0.and_then(|index| routes.get(usize::from(index)));
         let content = json!({
-            "route": route.map(|route| &route.table),
+            "route": router.name(row.route),
             "received_at": row.received_at.to_string(),
             "values": row.values.iter().map(value_json).collect::<Vec<_>>(),
         });

@@ -66,7 +66,7 @@ pub(super) async fn report(control: &Control) -> Json {
             "commits_per_second": rounded(state.rates.commits),
             "over_seconds": state.rates.over.as_secs(),
         },
-        "routes": routes_json(&state, &settings.routes),
+        "routes": routes_json(&state, control.router().routes()),
         "actors": actors_json(control, &state),
         "issues": issues_json(&state),
         "account": account_json(&state),
