@@ -22,6 +22,7 @@ use crate::ports::{
     Checkpointed, OpenError, OpenJournal, OpenSpool, World, WriteCause, WriteOutcome,
 };
 use crate::published::Published;
+use crate::route::Router;
 use crate::stats::StatsActor;
 use crate::supervise::restart::backoff;
 use crate::supervise::{Cause, Fault, Lifeline, Link, Stop};
@@ -58,6 +59,16 @@ pub enum Place {
     Database,
     /// The spool, while the database cannot be written.
     Spool,
+}
+
+impl Place {
+    /// The word of the metrics' label `place`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Database => "database",
+            Self::Spool => "spool",
+        }
+    }
 }
 
 /// A batch is durable.
@@ -160,6 +171,8 @@ pub struct Setup {
     pub stats: Link<StatsActor>,
     /// What everyone may see.
     pub published: Published,
+    /// The routes, for the column that holds the time of a measurement.
+    pub router: Arc<Router>,
     /// Time and chance.
     pub world: World,
     /// When the database is given up, and how it is probed then.

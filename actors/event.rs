@@ -101,6 +101,10 @@ pub const ALERT_SENT: &str = "alert_sent";
 pub const ALERT_FAILED: &str = "alert_failed";
 /// A channel that failed takes alerts again.
 pub const ALERT_RECOVERED: &str = "alert_recovered";
+/// The metrics can be read.
+pub const METRICS_SERVED: &str = "metrics_served";
+/// The address of the metrics cannot be had; it is tried again.
+pub const METRICS_NOT_SERVED: &str = "metrics_not_served";
 
 /// A person told the running recorder to do something: what, and who.
 pub const OPERATOR_COMMAND: &str = "operator_command";
@@ -156,6 +160,8 @@ pub const ALL: &[&str] = &[
     ALERT_SENT,
     ALERT_FAILED,
     ALERT_RECOVERED,
+    METRICS_SERVED,
+    METRICS_NOT_SERVED,
     OPERATOR_COMMAND,
 ];
 

@@ -207,6 +207,8 @@ impl Handler<WriteSucceeded> for HealthActor {
         match written.place {
             Place::Database => {
                 self.setup.published.all_is_well();
+                // It is out of use; whether it works shows when it is needed again.
+                self.memory.spool_failed = None;
                 self.hear(Heard::Stored);
             }
             Place::Spool => {

@@ -10,10 +10,12 @@ mod broker;
 mod clock;
 mod database;
 mod disks;
+mod hearing;
 mod lock;
 mod memory;
 mod routes;
 mod trend;
+mod values;
 mod writes;
 
 use std::time::Duration;
@@ -60,6 +62,10 @@ pub const CHECKS: &[Check] = &[
     writes::failing_spool,
     writes::stalled,
     broker::unreachable,
+    hearing::deaf,
+    hearing::refused,
+    hearing::lowered,
+    hearing::paused,
     broker::dropping,
     database::replaced,
     database::unanswered,
@@ -70,9 +76,16 @@ pub const CHECKS: &[Check] = &[
     actors::restarting,
     lock::lost,
     routes::silent,
+    values::wrong,
     clock::jumped,
     clock::unsynchronised,
+    found_elsewhere,
 ];
+
+/// What those say who are no actors.
+fn found_elsewhere(look: &Look<'_>) -> Vec<Finding> {
+    look.state.findings.values().cloned().collect()
+}
 
 /// Everything that all checks find.
 pub fn findings(look: &Look<'_>) -> Vec<Finding> {

@@ -87,6 +87,8 @@ fn about(name: &str) -> Option<(&'static str, Tone)> {
         }
         event::NO_WRITES => (tree::HEALTH, Tone::Bad),
         event::ISSUE_RESOLVED | event::ALERT_RECOVERED => (tree::HEALTH, Tone::Good),
+        event::METRICS_SERVED => (SUPERVISOR, Tone::Good),
+        event::METRICS_NOT_SERVED => (SUPERVISOR, Tone::Warning),
         event::ALERT_SENT => (tree::HEALTH, Tone::Plain),
         event::ISSUE_APPEARED
         | event::ISSUE_CHANGED

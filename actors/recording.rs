@@ -23,6 +23,7 @@ use tracing::warn;
 use self::hearing::Ears;
 use self::pausing::Pause;
 use crate::account::RouteId;
+use crate::arrivals::Arrivals;
 use crate::barriers::Barriers;
 use crate::batch::Batch;
 use crate::broker_drops::BrokerDrops;
@@ -35,6 +36,7 @@ use crate::ports::{Broker, Down, DownKind, Session, World};
 use crate::publications::Publications;
 use crate::published::Published;
 use crate::question::{Answer, Question, answer_of, ask};
+use crate::readings::ReadingWatch;
 use crate::route::Router;
 use crate::supervise::{Lifeline, Link};
 use crate::watch::Moment;
@@ -89,12 +91,15 @@ pub struct Recording<B: Broker> {
     said: Vec<DownKind>,
     /// Routes that were heard and not yet told of.
     heard: Vec<RouteId>,
+    /// Deliveries that are not told of yet.
+    arrived: Arrivals,
     drops: BrokerDrops,
     publications: Publications,
     orders: Receiver<Order>,
     /// The request for the routes' subscriptions that is under way.
     subscribing: Option<u16>,
     ears: Ears,
+    readings: ReadingWatch,
     pause: Pause,
     /// Dropped last: its report must come after the window was left.
     lifeline: Lifeline,
@@ -111,6 +116,7 @@ impl<B: Broker> Recording<B> {
             orders: setup.orders.open(),
             subscribing: None,
             ears: Ears::new(&setup.mqtt, &setup.published),
+            readings: ReadingWatch::new(setup.router.routes(), setup.published.readings().clone()),
             pause: Pause::of(&setup.published),
             setup,
             window: Some(window),
@@ -123,6 +129,7 @@ impl<B: Broker> Recording<B> {
             held: false,
             said: Vec::new(),
             heard: Vec::new(),
+            arrived: Arrivals::default(),
             drops: BrokerDrops::default(),
             lifeline,
         }
@@ -179,6 +186,7 @@ impl<B: Broker> Recording<B> {
     fn tell_what_is_here(&mut self) {
         let held = self.window().records();
         self.setup.published.set_held(held);
+        self.setup.published.count_arrivals(&mut self.arrived);
         if !self.heard.is_empty() {
             let at = Moment { wall: (self.setup.world.now)(), steady: Instant::now() };
             self.setup.published.sights().heard(&self.heard, at);
@@ -319,6 +327,7 @@ impl<B: Broker> Recording<B> {
 /// Whatever ends this life, its window goes to the next one.
 impl<B: Broker> Drop for Recording<B> {
     fn drop(&mut self) {
+        self.setup.published.count_arrivals(&mut self.arrived);
         if let Some(window) = self.window.take() {
             self.setup.estate.leave(window);
         }

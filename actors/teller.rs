@@ -12,6 +12,7 @@ use crate::db_writer::{Drained, Place, ProbeFailed, Setup, WriteFailed, WriteSuc
 use crate::delivery::UnixMillis;
 use crate::event;
 use crate::feed::Row;
+use crate::measures::TimeColumns;
 use crate::note::{GapCause, Note};
 use crate::ports::{WriteCause, WriteError};
 use crate::supervise::supervisor::whole_ms;
@@ -32,6 +33,7 @@ struct Trouble {
 #[derive(Debug)]
 pub(crate) struct Teller {
     setup: Setup,
+    times: TimeColumns,
     database: Option<Trouble>,
     spool: Option<Trouble>,
     quarantine_said: Option<Instant>,
@@ -43,6 +45,7 @@ pub(crate) struct Teller {
 impl Teller {
     pub(crate) fn new(setup: Setup) -> Self {
         Self {
+            times: TimeColumns::of_routes(&setup.router),
             setup,
             database: None,
             spool: None,
@@ -100,6 +103,7 @@ impl Teller {
             remember_latest(&mut state.latest, batch, receipt);
         });
         if !receipt.repeated {
+            self.setup.published.measures().aged(&self.times, batch, now);
             self.setup.published.feeds().rows(|| rows_of(batch, receipt));
             receipt.events.iter().for_each(|event| self.setup.published.feeds().event(event));
         }

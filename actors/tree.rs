@@ -74,21 +74,26 @@ pub struct Links {
     pub writer: Link<DbWriterActor>,
 }
 
-/// The children of the tree.
-pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
-    let Parts { settings, broker, mut journal, mut spool, .. } = parts;
-    let Parts { mut manager, mut surveyor, world, published, orders, alerts, housing, .. } = parts;
+/// A process begins.
+fn begin(published: &Published, world: World) {
     published.update(|state| {
         state.started = Some((world.now)());
         state.spool_unseen = true;
     });
+}
+
+/// The children of the tree.
+pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
+    let Parts { settings, broker, mut journal, mut spool, .. } = parts;
+    let Parts { mut manager, mut surveyor, world, published, orders, alerts, housing, .. } = parts;
+    begin(&published, world);
     let router = Arc::new(Router::new(settings.routes.clone()));
     let (writer, health, stats) = (parts.links.writer, Link::new(), Link::new());
-
     let writer_setup = db_writer::Setup {
         health: health.clone(),
         stats: stats.clone(),
         published: published.clone(),
+        router: Arc::clone(&router),
         world,
         limits: settings.health.clone(),
     };
@@ -101,12 +106,7 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         settings: Arc::new(settings.clone()),
         alerts,
     };
-    let stats_setup = stats::Setup {
-        router: Arc::clone(&router),
-        published: published.clone(),
-        interval: settings.log.stats_interval,
-        began: Instant::now(),
-    };
+    let stats_setup = counting(&settings, &router, &published, world);
     let mqtt_setup = recording::Setup {
         router,
         mqtt: settings.mqtt,
@@ -134,6 +134,21 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
             Box::new(move || MqttActor::new(broker, setup, lifeline))
         }),
     ]
+}
+
+fn counting(
+    settings: &Settings,
+    router: &Arc<Router>,
+    published: &Published,
+    world: World,
+) -> stats::Setup {
+    stats::Setup {
+        router: Arc::clone(router),
+        published: published.clone(),
+        world,
+        interval: settings.log.stats_interval,
+        began: Instant::now(),
+    }
 }
 
 fn stats_child(setup: stats::Setup, housing: Housing, link: Link<StatsActor>) -> ChildSpec {

@@ -11,6 +11,7 @@ pub mod fault_socket;
 pub mod inspect;
 pub mod lock;
 pub mod logging;
+pub mod metrics;
 pub mod mqtt;
 pub mod operator;
 pub mod paths;

@@ -1,5 +1,7 @@
 //! Other processes, as `/proc` shows them.
 
+mod port;
+
 use std::fmt;
 use std::fs;
 use std::ops::RangeInclusive;
@@ -9,8 +11,10 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+pub use port::port_holder;
+
 /// Clock ticks a second in `/proc/PID/stat`: fixed to 100 in the kernel's interface on Linux.
-const TICKS_PER_SECOND: i64 = 100;
+pub(crate) const TICKS_PER_SECOND: u32 = 100;
 
 /// A process that holds a lock.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -36,7 +40,7 @@ impl Holder {
             .map(|word| without_credentials(&String::from_utf8_lossy(word)))
             .collect();
         let ticks = began(pid);
-        let since = ticks.and_then(|ticks| Some(boot()? + ticks / TICKS_PER_SECOND));
+        let since = ticks.and_then(|ticks| Some(boot()? + ticks / i64::from(TICKS_PER_SECOND)));
         Some(Self { pid: Some(pid), since, ticks, command: Some(words.join(" ")) })
     }
 
@@ -191,14 +195,18 @@ pub fn beside(path: &Path, ending: &str) -> PathBuf {
 
 /// A process other than ours that has the file open.
 fn user_of(path: &Path, us: u32) -> Option<u32> {
-    let path = fs::canonicalize(path).ok()?;
+    process_with(&fs::canonicalize(path).ok()?, Some(us))
+}
+
+/// A process that has this open: a file, or a socket by its number (`socket:[4711]`).
+fn process_with(path: &Path, but: Option<u32>) -> Option<u32> {
     let processes = fs::read_dir("/proc").ok()?.flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let has_it_open = |pid: &u32| {
         let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
         open.into_iter().any(|fd| fs::read_link(fd.path()).is_ok_and(|target| target == path))
     };
-    pids.filter(|pid| *pid != us).find(has_it_open)
+    pids.filter(|pid| Some(*pid) != but).find(has_it_open)
 }
 
 fn locks_in(locks: &str, device: u64, inode: u64) -> Vec<FileLock> {

@@ -28,10 +28,11 @@ use crate::alerts::Threads;
 use crate::control::socket::Placed;
 use crate::control::{self, Control};
 use crate::lock::{Lock, LockError, Locks, database_lock_path};
+use crate::metrics::{Metrics, Places};
 use crate::mqtt::MqttBroker;
 use crate::paths::real_path;
 use crate::signals::{STOP_WITHIN, Signals};
-use crate::store::{Opener, Spools, Wrecks};
+use crate::store::{Opener, Spools, Wrecks, spool_path};
 use crate::{fault_socket, survey, systemd, world};
 
 /// A start that takes longer than a child may take is said to systemd with so much to spare.
@@ -68,6 +69,8 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
     say_start(&settings);
     let system = System::new();
     let Options { published, orders, .. } = options;
+    let mut metrics = metrics_of(&settings, &published);
+    metrics.listen(settings.metrics.listen);
     let links = Links::default();
     let (listener, placed) = listening.map(|it| (it.listener, it.placed)).unzip();
     let shown = Arc::new(settings.clone());
@@ -92,14 +95,23 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
     {
         warn!("no faults can be injected: {error}");
     }
-    let ended = system.run_with_code().map_err(|error| Failed {
-        code: exit_code::ESCALATED,
-        message: format!("the event loop ended: {error}"),
-    });
+    let ended = system.run_with_code();
+    metrics.listen(None);
     if let Some(goodbye) = goodbye {
         goodbye.say();
     }
-    ended
+    ended.map_err(|error| Failed {
+        code: exit_code::ESCALATED,
+        message: format!("the event loop ended: {error}"),
+    })
+}
+
+/// The metrics; nobody listens yet.
+fn metrics_of(settings: &Settings, published: &Published) -> Metrics {
+    let database = settings.database.path.clone();
+    let places = Places { spool: spool_path(&settings.spool.dir, &database), database };
+    let router = Arc::new(Router::new(settings.routes.clone()));
+    Metrics::new(published.clone(), router, places)
 }
 
 fn bind_faults(path: &Path) -> Result<UnixListener, Failed> {

@@ -68,6 +68,7 @@ impl Platter {
             match note {
                 Note::Event(event) => self.events.push(event.clone()),
                 Note::Gap(change) => self.gaps.push(change.clone()),
+                Note::Stats(_) => {}
             }
         }
     }

@@ -8,8 +8,11 @@ pub(super) fn silent(look: &Look<'_>) -> Vec<Finding> {
     let silent = look.memory.silences.iter().filter_map(|(route, silence)| {
         let (name, since) = (look.router.name(*route), silence.silent_since()?);
         let sentence = format!("nothing has come for {name} since {since} UTC");
-        let hint = "broker and recorder are there to hear it: look at the sensor, its power and its \
-                    topic; a sensor that may be silent for longer has a longer silent_after";
+        let hint = format!(
+            "broker and recorder are there to hear it{}: look at the sensor, its power and its topic; a \
+             sensor that may be silent for longer has a longer silent_after",
+            look.state.hearing.proof()
+        );
         Some(warning(format!("route_silent:{name}"), sentence, hint))
     });
     silent.collect()

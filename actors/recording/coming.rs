@@ -7,10 +7,11 @@ use tracing::{info, warn};
 
 use super::Recording;
 use super::pausing::Pause;
+use crate::arrivals::Arrived;
 use crate::barriers::Barriers;
 use crate::batch::Opening;
 use crate::broker_news as news;
-use crate::decode::decode;
+use crate::decode::decode_noticing;
 use crate::delivery::{ConnectionId, Delivery};
 use crate::event;
 use crate::health::ConnectionChanged;
@@ -69,7 +70,10 @@ impl<B: Broker> Recording<B> {
         self.setup.published.update(|state| state.session_present = Some(session_present));
         info!(event = event::BROKER_CONNECTED, session_present, "connected to {session}");
         self.setup.published.note(event::BROKER_CONNECTED, at, format!("connected to {session}"));
-        self.setup.published.update(|state| state.connection = Connection::Up(at));
+        self.setup.published.update(|state| {
+            state.connection = Connection::Up(at);
+            state.connections += 1;
+        });
         self.setup.health.tell(ConnectionChanged { down: None });
         self.setup.published.remember(Note::gap_closed(GapCause::BrokerUnreachable, None, at));
         self.pause = Pause::None;
@@ -122,13 +126,18 @@ impl<B: Broker> Recording<B> {
         {
             return news::dropped(&self.setup.published, dropped, (self.setup.world.now)());
         }
-        self.setup.published.count_received();
         self.barriers.quiet = false;
         if !delivery.retain && !delivery.dup && delivery.qos != Qos::AtMostOnce {
             self.settle_filters();
         }
         self.ears.admitted(delivery.qos);
-        let record = decode(delivery, &self.setup.router, self.setup.mqtt.max_packet_size);
+        let (router, max) = (&self.setup.router, self.setup.mqtt.max_packet_size);
+        let readings = &mut self.readings;
+        let record = decode_noticing(delivery, router, max, &mut |column, refusal| {
+            readings.notice(column, &refusal.detail);
+        });
+        readings.look(&record);
+        self.arrived.add(record.route, Arrived { deliveries: 1, bytes: record.packet_size });
         if !self.heard.contains(&record.route) {
             self.heard.push(record.route);
         }
@@ -141,8 +150,11 @@ impl<B: Broker> Recording<B> {
 
     fn on_subscribed(&mut self, answers: Vec<Result<Qos, String>>) {
         let router = Arc::clone(&self.setup.router);
+        let routes = router.routes();
+        let of_routes = answers.iter().take(routes.len()).cloned().collect();
+        self.setup.published.update(|state| state.granted = of_routes);
         let mut granted = Vec::new();
-        for (route, answer) in router.routes().iter().zip(answers) {
+        for (route, answer) in routes.iter().zip(answers) {
             match answer {
                 Ok(_) => granted.push(route.topic.clone()),
                 Err(reason) => {

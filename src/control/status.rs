@@ -36,6 +36,7 @@ pub(super) async fn report(control: &Control) -> Json {
     });
     let files = timeout(FILES_WITHIN, look).await.ok().and_then(Result::ok).unwrap_or_default();
     let state = control.published.snapshot();
+    let rates = control.published.measures().snapshot().rates();
     json!({
         "now": world::now().to_string(),
         "standing": state.standing().word(),
@@ -62,9 +63,10 @@ pub(super) async fn report(control: &Control) -> Json {
             "free_bytes": files.spool_free,
         },
         "rates": {
-            "received_per_second": rounded(state.rates.received),
-            "commits_per_second": rounded(state.rates.commits),
-            "over_seconds": state.rates.over.as_secs(),
+            "received_per_second": rounded(rates.received),
+            "stored_per_second": rounded(rates.stored),
+            "commits_per_second": rounded(rates.commits),
+            "over_seconds": rates.over.as_secs(),
         },
         "routes": routes_json(&state, control.router().routes()),
         "actors": actors_json(control, &state),
