@@ -112,6 +112,9 @@ pub const METRICS_SERVED: &str = "metrics_served";
 /// The address of the metrics cannot be had; it is tried again.
 pub const METRICS_NOT_SERVED: &str = "metrics_not_served";
 
+/// A person told the running recorder to do something: what, and who.
+pub const OPERATOR_COMMAND: &str = "operator_command";
+
 /// Every name above.
 pub const ALL: &[&str] = &[
     STARTING,
@@ -168,6 +171,7 @@ pub const ALL: &[&str] = &[
     ALERT_RECOVERED,
     METRICS_SERVED,
     METRICS_NOT_SERVED,
+    OPERATOR_COMMAND,
 ];
 
 /// The constant that has this name: the spool gives names back as text.

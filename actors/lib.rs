@@ -36,6 +36,7 @@ pub mod mode;
 pub mod mqtt;
 pub mod note;
 pub mod orders;
+pub mod origin;
 pub mod ports;
 mod probe;
 #[cfg(test)]

@@ -134,6 +134,8 @@ pub struct State {
     pub lock_lost: Option<(UnixMillis, String)>,
     /// Since when a person has paused the recorder.
     pub paused: Option<UnixMillis>,
+    /// The broker still had our session when it last accepted us; `None`: it has not yet.
+    pub session_present: Option<bool>,
     /// What those find wrong who are no actors (the listener of the metrics), by who found it.
     pub findings: BTreeMap<&'static str, Finding>,
     /// What a reload could not do.

@@ -64,6 +64,12 @@ mod log_file;
 mod memory;
 /// What a scraper reads is true, and costs the recording nothing.
 mod metrics;
+/// The operator's socket, and `status` through it.
+mod operator;
+/// A recorder is stopped, replaced, killed; what is no recorder is not.
+mod operator_stop;
+/// Events and rows are shown once, and a running recorder does as it is told.
+mod operator_watch;
 /// The power fails at random moments: what was acknowledged is on the disk.
 mod power_cut;
 /// Messages of our own arrive, last words stay, and a last will is published for the dead.
