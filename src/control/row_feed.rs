@@ -29,11 +29,10 @@ impl Wanted {
     pub(super) fn of(control: &Control, table: Option<&str>) -> Result<Self, Refusal> {
         let Some(table) = table else { return Ok(Self { only: None }) };
         let router = control.router();
-        let routes = router.routes();
-        match routes.iter().position(|route| route.table == table) {
-            Some(index) => Ok(Self { only: Some(RouteId(u16::try_from(index).ok())) }),
+        match router.active().find(|(_, route)| route.table == table) {
+            Some((id, _)) => Ok(Self { only: Some(id) }),
             None => {
-                let tables: Vec<&str> = routes.iter().map(|route| route.table.as_str()).collect();
+                let tables: Vec<&str> = router.active().map(|(_, it)| it.table.as_str()).collect();
                 let message = format!("there is no route with the table {table:?}");
                 Err(Refusal::new(message, format!("there are: {}", tables.join(", "))))
             }
@@ -87,14 +86,13 @@ pub(super) async fn stream(
 }
 
 fn described(router: &Router, wanted: &Wanted) -> Vec<Json> {
-    let of = |(index, route): (usize, &Route)| {
+    let of = |(id, route): (RouteId, &Route)| {
         let columns = route.columns.iter();
         let columns = columns.map(|column| json!({ "name": column.name, "unit": column.unit }));
-        let id = RouteId(u16::try_from(index).ok());
         let columns = columns.collect::<Vec<_>>();
         wanted.wants(id).then(|| json!({ "route": route.table, "columns": columns }))
     };
-    router.routes().iter().enumerate().filter_map(of).collect()
+    router.active().filter_map(of).collect()
 }
 
 async fn send(

@@ -10,6 +10,7 @@ use barograph_actors::delivery::UnixMillis;
 use barograph_actors::health;
 use barograph_actors::mode::Mode;
 use barograph_actors::published::{Connection, State};
+use barograph_actors::route::Router;
 use barograph_config::{Route, Settings};
 use nix::sys::statvfs::statvfs;
 use serde_json::{Map, Value as Json, json};
@@ -68,7 +69,7 @@ pub(super) async fn report(control: &Control) -> Json {
             "commits_per_second": rounded(rates.commits),
             "over_seconds": rates.over.as_secs(),
         },
-        "routes": routes_json(&state, control.router().routes()),
+        "routes": routes_json(&state, &control.router()),
         "actors": actors_json(control, &state),
         "issues": issues_json(&state),
         "account": account_json(&state),
@@ -104,9 +105,8 @@ fn broker_json(state: &State, settings: &Settings) -> Json {
     })
 }
 
-fn routes_json(state: &State, routes: &[Route]) -> Vec<Json> {
-    let of = |(index, route): (usize, &Route)| {
-        let id = RouteId(u16::try_from(index).ok());
+fn routes_json(state: &State, router: &Router) -> Vec<Json> {
+    let of = |(id, route): (RouteId, &Route)| {
         let latest = state.latest.get(&id).map(|(at, values)| {
             let columns = route.columns.iter().zip(values);
             let values = columns.map(|(column, value)| {
@@ -121,7 +121,7 @@ fn routes_json(state: &State, routes: &[Route]) -> Vec<Json> {
             "latest": latest,
         })
     };
-    routes.iter().enumerate().map(of).collect()
+    router.active().map(of).collect()
 }
 
 fn actors_json(control: &Control, state: &State) -> Vec<Json> {
