@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use barograph_config::Qos;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::Recording;
@@ -54,7 +55,7 @@ impl<B: Broker> Recording<B> {
                 }
             }
             LineEvent::Incoming(Incoming::Published(id, outcome)) => {
-                self.voice.answered(id);
+                self.voice.answered(id, Instant::now());
                 if !self.on_echo_published(id, &outcome)
                     && let Some((_, session)) = self.line.session()
                 {
@@ -95,7 +96,7 @@ impl<B: Broker> Recording<B> {
     }
 
     pub(super) fn on_down(&mut self, down: Down) {
-        self.voice.ended(Some(down.kind));
+        self.voice.ended(Some(down.kind), Instant::now());
         self.publications.end();
         self.ears.end();
         if down.kind != DownKind::Deaf {
