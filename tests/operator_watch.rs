@@ -185,6 +185,27 @@ fn an_actor_is_started_anew_under_load_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_paused_recorder_receives_nothing_until_it_is_told_to_and_loses_nothing() {
+    let scene = Scene::new();
+    let settings = scene.settings();
+    let recorder = scene.recorder(&settings);
+    let publisher = publisher::Publisher::start(scene.broker.port(), Load::numbered(1).rate(1_000));
+    publisher.has_sent(500);
+    let (code, told) = json(&["pause"], &settings);
+    assert_eq!((code, &told["paused"]), (Some(0), &true.into()), "{told}");
+    let stored = scene.database.count("load");
+    let sent = publisher.sent();
+    publisher.has_sent(sent + 500);
+    assert_eq!(scene.database.count("load"), stored, "nothing is received");
+    let (_, status) = json(&["status"], &settings);
+    assert!(status["paused_since"].is_string(), "{status}");
+    assert_eq!(json(&["resume"], &settings).1["paused"], false);
+    scene.settle(recorder, &publisher.finish());
+    let commands = "SELECT count(*) FROM barograph_events WHERE event = 'operator_command'";
+    assert_eq!(scene.database.one::<i64>(commands), 2);
+}
+
+#[test]
 fn the_log_says_more_when_it_is_told_to() {
     let scene = Scene::new();
     let settings = scene.settings().text("log", "level", "warn");
