@@ -1,5 +1,5 @@
-//! Alerts: on which way a person hears of issues. The policy is here, one [`desk`] for each channel; the
-//! channels themselves are behind the port [`courier::Courier`].
+//! Alerts: on which way a person hears of issues. The policy is here, one desk for each channel; the
+//! channels themselves are behind the port [`Courier`].
 //!
 //! A desk outlives the `HealthActor` that looks at it: what was told must not be told again because
 //! somebody restarted.

@@ -19,7 +19,9 @@ use crate::account::Sums;
 use crate::batch::{Batch, BatchId};
 use crate::health::HealthActor;
 use crate::mode::Decision;
-use crate::ports::{OpenError, OpenJournal, OpenSpool, World, WriteCause, WriteOutcome};
+use crate::ports::{
+    Checkpointed, OpenError, OpenJournal, OpenSpool, World, WriteCause, WriteOutcome,
+};
 use crate::published::Published;
 use crate::route::Router;
 use crate::routing::Routing;
@@ -81,6 +83,16 @@ pub enum Place {
     Database,
     /// The spool, while the database cannot be written.
     Spool,
+}
+
+impl Place {
+    /// The word of the metrics' label `place`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Database => "database",
+            Self::Spool => "spool",
+        }
+    }
 }
 
 /// A batch is durable.
@@ -155,6 +167,14 @@ pub struct Decided(pub Decision);
 
 impl Message for Decided {
     type Result = ();
+}
+
+/// Asks for the WAL to be folded into the database. `Err` says why that cannot be.
+#[derive(Debug, Clone, Copy)]
+pub struct Checkpoint;
+
+impl Message for Checkpoint {
+    type Result = Result<Checkpointed, String>;
 }
 
 /// Asks for the database to be opened anew, because it looks odd from outside; while a batch is in hand
@@ -334,6 +354,18 @@ impl Handler<Decided> for DbWriterActor {
         match decision {
             Decision::UseSpool => self.try_pending(ctx),
             Decision::UseDatabase => {}
+        }
+    }
+}
+
+impl Handler<Checkpoint> for DbWriterActor {
+    type Result = Result<Checkpointed, String>;
+
+    fn handle(&mut self, _: Checkpoint, _: &mut Context<Self>) -> Self::Result {
+        self.lifeline.pulse().beat();
+        match &mut self.writing {
+            Some(writing) => writing.checkpoint(),
+            None => Err("the writer is stopping".to_owned()),
         }
     }
 }

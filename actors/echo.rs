@@ -12,6 +12,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::ports::{Filter, NotSent, Publication, Session};
+use crate::voice::Voice;
 
 /// The first echo on a connection comes this soon.
 const FIRST_AFTER: Duration = Duration::from_secs(5);
@@ -193,15 +194,18 @@ impl Echo {
     }
 
     /// Sends the next echo when it is due.
+    ///
+    /// # Errors
+    /// There will be none on this connection.
     pub(crate) fn send(
         &mut self,
-        session: &mut impl Session,
+        (session, voice): (&mut impl Session, &mut Voice),
         now: Instant,
         nonce: impl FnOnce() -> i64,
-    ) {
-        let Ear::On(due) = self.ear else { return };
+    ) -> Result<(), NotSent> {
+        let Ear::On(due) = self.ear else { return Ok(()) };
         if now < due {
-            return;
+            return Ok(());
         }
         let says = format!("{:016x}", nonce());
         let echo = Publication {
@@ -210,7 +214,7 @@ impl Echo {
             qos: Qos::AtLeastOnce,
             retain: false,
         };
-        match session.publish(&echo) {
+        match voice.publish(session, &echo) {
             Ok(number) => {
                 self.ear = Ear::On(now + self.interval);
                 self.silent_since.get_or_insert(now);
@@ -221,8 +225,12 @@ impl Echo {
             }
             // Tried again at the next look.
             Err(NotSent::Busy) => {}
-            Err(NotSent::TooLarge) => self.end(),
+            Err(why @ (NotSent::TooLarge | NotSent::HungUp)) => {
+                self.end();
+                return Err(why);
+            }
         }
+        Ok(())
     }
 }
 

@@ -107,6 +107,13 @@ pub const ALERT_SENT: &str = "alert_sent";
 pub const ALERT_FAILED: &str = "alert_failed";
 /// A channel that failed takes alerts again.
 pub const ALERT_RECOVERED: &str = "alert_recovered";
+/// The metrics can be read.
+pub const METRICS_SERVED: &str = "metrics_served";
+/// The address of the metrics cannot be had; it is tried again.
+pub const METRICS_NOT_SERVED: &str = "metrics_not_served";
+
+/// A person told the running recorder to do something: what, and who.
+pub const OPERATOR_COMMAND: &str = "operator_command";
 
 /// Every name above.
 pub const ALL: &[&str] = &[
@@ -162,6 +169,9 @@ pub const ALL: &[&str] = &[
     ALERT_SENT,
     ALERT_FAILED,
     ALERT_RECOVERED,
+    METRICS_SERVED,
+    METRICS_NOT_SERVED,
+    OPERATOR_COMMAND,
 ];
 
 /// The constant that has this name: the spool gives names back as text.

@@ -112,8 +112,7 @@ impl HealthActor {
     ) -> Self {
         let (mode, now) = (setup.published.snapshot().mode, Instant::now());
         let mut memory = setup.published.memory().unwrap_or_default();
-        for (route, known) in memory.follow(&setup.router) {
-            let name = setup.router.name(route).to_owned();
+        for (name, (_, known)) in memory.follow(&setup.router) {
             let at = (setup.world.now)();
             if known.silent_since().is_some() {
                 setup.published.remember(Note::gap_closed(GapCause::RouteSilent, Some(name), at));
@@ -197,6 +196,8 @@ impl Actor for HealthActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
+        // The clocks are watched from the start.
+        self.look_around();
         ctx.run_interval(TICK, |health, ctx| {
             health.lifeline.pulse().beat();
             health.settings = health.setup.in_force.now();
@@ -220,6 +221,8 @@ impl Handler<WriteSucceeded> for HealthActor {
         match written.place {
             Place::Database => {
                 self.setup.published.all_is_well();
+                // It is out of use; whether it works shows when it is needed again.
+                self.memory.spool_failed = None;
                 self.hear(Heard::Stored);
             }
             Place::Spool => {

@@ -10,11 +10,13 @@ mod broker;
 mod clock;
 mod database;
 mod disks;
+mod hearing;
 mod lock;
 mod memory;
 mod routes;
 mod settings;
 mod trend;
+mod values;
 mod writes;
 
 use std::time::Duration;
@@ -61,6 +63,10 @@ pub const CHECKS: &[Check] = &[
     writes::failing_spool,
     writes::stalled,
     broker::unreachable,
+    hearing::deaf,
+    hearing::refused,
+    hearing::lowered,
+    hearing::paused,
     broker::dropping,
     database::replaced,
     database::unanswered,
@@ -71,11 +77,18 @@ pub const CHECKS: &[Check] = &[
     actors::restarting,
     lock::lost,
     routes::silent,
+    values::wrong,
     clock::jumped,
     clock::unsynchronised,
+    found_elsewhere,
     settings::invalid,
     settings::not_in_force,
 ];
+
+/// What those say who are no actors.
+fn found_elsewhere(look: &Look<'_>) -> Vec<Finding> {
+    look.state.findings.values().cloned().collect()
+}
 
 /// Everything that all checks find.
 pub fn findings(look: &Look<'_>) -> Vec<Finding> {

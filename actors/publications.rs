@@ -7,6 +7,7 @@ use barograph_config::Qos;
 
 use crate::orders::{KEPT_TOPICS_MAX, NotPublished, Orders, Reply, ToPublish};
 use crate::ports::{NotSent, Publication, Session};
+use crate::voice::Voice;
 
 /// Last words that may wait for room among those on their way.
 const DUE_MAX: usize = 2 * KEPT_TOPICS_MAX;
@@ -27,10 +28,10 @@ impl Publications {
     }
 
     /// A connection begins: all last words once more.
-    pub(crate) fn begin(&mut self, session: &mut impl Session) {
+    pub(crate) fn begin(&mut self, session: &mut impl Session, voice: &mut Voice) {
         self.end();
         self.due = self.orders.kept_topics().into_iter().map(|topic| (topic, None)).collect();
-        self.pump(session);
+        self.pump(session, voice);
     }
 
     /// The connection is gone; what had no answer never has one.
@@ -41,22 +42,29 @@ impl Publications {
     }
 
     /// Does what is asked, as far as it can be done now.
-    pub(crate) fn take(&mut self, order: ToPublish, session: Option<&mut impl Session>) {
+    pub(crate) fn take(
+        &mut self,
+        order: ToPublish,
+        session: Option<&mut impl Session>,
+        voice: &mut Voice,
+    ) {
         match (order, session) {
             (ToPublish::Once(_, reply) | ToPublish::Retained(_, reply), None) => {
                 tell(reply, Err(NotPublished::NotConnected));
             }
-            (ToPublish::Once(message, reply), Some(session)) => match session.publish(&message) {
-                Ok(Some(id)) => drop(self.awaited.insert(id, Some(reply))),
-                Ok(None) => tell(reply, Ok(())),
-                Err(why) => tell(reply, Err(NotPublished::NotSent(why))),
-            },
+            (ToPublish::Once(message, reply), Some(session)) => {
+                match voice.publish(session, &message) {
+                    Ok(Some(id)) => drop(self.awaited.insert(id, Some(reply))),
+                    Ok(None) => tell(reply, Ok(())),
+                    Err(why) => tell(reply, Err(NotPublished::NotSent(why))),
+                }
+            }
             (ToPublish::Retained(_, reply), Some(_)) if self.due.len() >= DUE_MAX => {
                 tell(reply, Err(NotPublished::NotSent(NotSent::Busy)));
             }
             (ToPublish::Retained(topic, reply), Some(session)) => {
                 self.due.push_back((topic, Some(reply)));
-                self.pump(session);
+                self.pump(session, voice);
             }
         }
     }
@@ -67,6 +75,7 @@ impl Publications {
         id: u16,
         outcome: &Result<(), String>,
         session: &mut impl Session,
+        voice: &mut Voice,
     ) -> bool {
         let Some(reply) = self.awaited.remove(&id) else { return false };
         match (reply, outcome) {
@@ -79,22 +88,22 @@ impl Publications {
                 );
             }
         }
-        self.pump(session);
+        self.pump(session, voice);
         true
     }
 
     /// Says the last words that are due, while there is room for them on their way.
-    fn pump(&mut self, session: &mut impl Session) {
+    fn pump(&mut self, session: &mut impl Session, voice: &mut Voice) {
         while let Some((topic, reply)) = self.due.pop_front() {
             let Some(kept) = self.orders.kept(&topic) else { continue };
             let (payload, qos) = (kept.payload, Qos::AtLeastOnce);
             let message = Publication { topic, payload, qos, retain: true };
-            match session.publish(&message) {
+            match voice.publish(session, &message) {
                 Ok(Some(id)) => drop(self.awaited.insert(id, reply)),
                 Ok(None) => reply.into_iter().for_each(|reply| tell(reply, Ok(()))),
                 Err(NotSent::Busy) => return self.due.push_front((message.topic, reply)),
-                Err(NotSent::TooLarge) => {
-                    let why = Err(NotPublished::NotSent(NotSent::TooLarge));
+                Err(why @ (NotSent::TooLarge | NotSent::HungUp)) => {
+                    let why = Err(NotPublished::NotSent(why));
                     reply.into_iter().for_each(|reply| tell(reply, why.clone()));
                 }
             }

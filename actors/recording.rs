@@ -24,6 +24,7 @@ use tracing::warn;
 use self::hearing::Ears;
 use self::pausing::Pause;
 use crate::account::RouteId;
+use crate::arrivals::Arrivals;
 use crate::barriers::Barriers;
 use crate::batch::Batch;
 use crate::broker_drops::BrokerDrops;
@@ -37,10 +38,12 @@ use crate::ports::{Broker, Down, DownKind, Session, World};
 use crate::publications::Publications;
 use crate::published::Published;
 use crate::question::{Answer, Question, answer_of, ask};
+use crate::readings::ReadingWatch;
 use crate::route::Router;
 use crate::routing::Routing;
 use crate::subscriptions::Subscriptions;
 use crate::supervise::{Lifeline, Link};
+use crate::voice::Voice;
 use crate::watch::Moment;
 use crate::window::{Estate, Window};
 
@@ -97,7 +100,10 @@ pub struct Recording<B: Broker> {
     said: Vec<DownKind>,
     /// Routes that were heard and not yet told of.
     heard: Vec<RouteId>,
+    /// Deliveries that are not told of yet.
+    arrived: Arrivals,
     drops: BrokerDrops,
+    voice: Voice,
     publications: Publications,
     orders: Receiver<Order>,
     subscriptions: Subscriptions,
@@ -105,6 +111,7 @@ pub struct Recording<B: Broker> {
     /// No commit interval is kept: somebody waits for the window to be empty.
     hurry: bool,
     ears: Ears,
+    readings: ReadingWatch,
     pause: Pause,
     /// Dropped last: its report must come after the window was left.
     lifeline: Lifeline,
@@ -118,12 +125,14 @@ impl<B: Broker> Recording<B> {
         window.bound(setup.mqtt.max_unacked);
         let line = Line::new(broker, setup.world, &setup.mqtt);
         Self {
+            voice: Voice::default(),
             publications: Publications::new(setup.orders.clone()),
             orders: setup.orders.open(),
             subscriptions: Subscriptions::default(),
             rerouting: Rerouting::new(&setup.routing),
             hurry: false,
             ears: Ears::new(&setup.mqtt, &setup.published),
+            readings: ReadingWatch::new(setup.router.routes(), setup.published.readings().clone()),
             pause: Pause::of(&setup.published),
             setup,
             window: Some(window),
@@ -136,6 +145,7 @@ impl<B: Broker> Recording<B> {
             held: false,
             said: Vec::new(),
             heard: Vec::new(),
+            arrived: Arrivals::default(),
             drops: BrokerDrops::default(),
             lifeline,
         }
@@ -186,7 +196,8 @@ impl<B: Broker> Recording<B> {
             Order::Pause(done) => self.on_pause(done),
             Order::Resume(done) => self.on_resume(done),
             Order::Publication(order) => {
-                self.publications.take(order, self.line.session().map(|(_, session)| session));
+                let session = self.line.session().map(|(_, session)| session);
+                self.publications.take(order, session, &mut self.voice);
             }
         }
     }
@@ -194,6 +205,7 @@ impl<B: Broker> Recording<B> {
     fn tell_what_is_here(&mut self) {
         let held = self.window().records();
         self.setup.published.set_held(held);
+        self.setup.published.count_arrivals(&mut self.arrived);
         if !self.heard.is_empty() {
             let at = Moment { wall: (self.setup.world.now)(), steady: Instant::now() };
             self.setup.published.sights().heard(&self.heard, at);
@@ -338,6 +350,7 @@ impl<B: Broker> Recording<B> {
 /// Whatever ends this life, its window goes to the next one.
 impl<B: Broker> Drop for Recording<B> {
     fn drop(&mut self) {
+        self.setup.published.count_arrivals(&mut self.arrived);
         if let Some(window) = self.window.take() {
             self.setup.estate.leave(window);
         }

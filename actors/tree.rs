@@ -64,13 +64,22 @@ pub struct Parts<B: Broker> {
     pub alerts: Alerts,
     /// Where the children live.
     pub housing: Housing,
+    /// Who is reached from outside the tree.
+    pub links: Links,
+}
+
+/// Children that are asked for something from outside the tree.
+#[derive(Debug, Clone, Default)]
+pub struct Links {
+    /// The writer.
+    pub writer: Link<DbWriterActor>,
 }
 
 /// The children of the tree.
 pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
     let Parts { mut broker, mut journal, mut spool, mut manager, mut surveyor, housing, .. } =
         parts;
-    let Parts { in_force, routing, world, published, orders, alerts, .. } = parts;
+    let Parts { in_force, routing, world, published, orders, alerts, links, .. } = parts;
     published.update(|state| {
         state.started = Some((world.now)());
         state.spool_unseen = true;
@@ -82,7 +91,7 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         published,
         orders,
         alerts,
-        writer: Link::new(),
+        writer: links.writer,
         health: Link::new(),
         stats: Link::new(),
         estate: Estate::default(),
@@ -158,6 +167,7 @@ impl Wires {
         stats::Setup {
             router: self.routing.now(),
             published: self.published.clone(),
+            world: self.world,
             interval: self.in_force.now().log.stats_interval,
             began: self.began,
         }

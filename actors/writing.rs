@@ -23,7 +23,8 @@ use crate::batch::{Batch, Receipt};
 use crate::db_writer::{Place, Setup};
 use crate::mode::{Decision, Limits};
 use crate::ports::{
-    Journal, OpenError, OpenJournal, OpenSpool, RunBegins, Spool, WriteError, WriteOutcome,
+    Checkpointed, Journal, OpenError, OpenJournal, OpenSpool, RunBegins, Spool, WriteError,
+    WriteOutcome,
 };
 use crate::probe::Probe;
 use crate::published::Published;
@@ -344,6 +345,19 @@ impl Writing {
             // The next batch, if there is one, tells of it.
             Err(_) => {}
         }
+    }
+
+    /// Folds the WAL into the database.
+    ///
+    /// # Errors
+    /// It is given up, or cannot be written; as a sentence.
+    pub(crate) fn checkpoint(&mut self) -> Result<Checkpointed, String> {
+        if self.given_up {
+            let why = self.published().snapshot().last_failure;
+            let why = why.unwrap_or_else(|| "it could not be written".to_owned());
+            return Err(format!("the database is given up until it can be written again: {why}"));
+        }
+        self.with_journal(|journal| journal.checkpoint()).map_err(|error| error.message)
     }
 
     fn journal_failed(&mut self, error: &WriteError) {

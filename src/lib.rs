@@ -5,12 +5,15 @@
 pub mod alerts;
 pub mod check;
 pub mod cli;
+pub mod control;
 pub mod demo;
 pub mod fault_socket;
 pub mod inspect;
 pub mod lock;
 pub mod logging;
+pub mod metrics;
 pub mod mqtt;
+pub mod operator;
 pub mod paths;
 pub mod process;
 pub mod reload;

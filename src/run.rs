@@ -3,6 +3,7 @@
 
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix::{Actor, System};
@@ -19,19 +20,22 @@ use barograph_actors::routing::Routing;
 use barograph_actors::supervise::child::Housing;
 use barograph_actors::supervise::supervisor::Observer;
 use barograph_actors::supervise::{Exit, Outcome, Policy, Pulse, Supervisor};
-use barograph_actors::tree::{self, Parts};
+use barograph_actors::tree::{self, Links, Parts};
 use barograph_actors::watch::Moment;
 use barograph_actors::{event, exit_code};
 use barograph_config::{Part, Settings, Synchronous};
 use tracing::{info, warn};
 
 use crate::alerts::Threads;
+use crate::control::socket::Placed;
+use crate::control::{self, Control};
 use crate::lock::{Lock, LockError, Locks, database_lock_path};
+use crate::metrics::{Metrics, Places};
 use crate::mqtt::MqttBroker;
 use crate::paths::real_path;
 use crate::reload::{self, Source};
 use crate::signals::{STOP_WITHIN, Signals};
-use crate::store::{Opener, Spools, Wrecks};
+use crate::store::{Opener, Spools, Wrecks, spool_path};
 use crate::{fault_socket, survey, systemd, world};
 
 /// A start that takes longer than a child may take is said to systemd with so much to spare.
@@ -65,6 +69,7 @@ pub struct Failed {
 /// It could not begin.
 pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Result<i32, Failed> {
     let locks = take_locks(&mut settings)?;
+    let listening = control::open(&settings);
     let faults = options.fault_socket.as_deref().map(bind_faults).transpose()?;
     say_start(&settings);
     let system = System::new();
@@ -72,14 +77,35 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
     let (in_force, routing) = (InForce::new(settings.clone()), Routing::new(settings.routes));
     let (told, name) = (&in_force.now().alerts, &in_force.now().mqtt.client_id);
     let alerts = Alerts::new(told, name, Box::new(Threads::default()), orders.clone());
-    let voice = (orders, alerts.clone());
-    let supervisor = system.block_on(async {
-        supervisor(&in_force, &routing, published.clone(), voice, locks).start()
-    });
+    let metrics = metrics_of(&in_force, &routing, &published);
+    let links = Links::default();
+    let (listener, placed) = listening.map(|it| (it.listener, it.placed)).unzip();
+    let witness = Witness {
+        published: published.clone(),
+        start_within: in_force.now().supervisor.stuck_after,
+        socket: placed,
+    };
+    let outside = Outside { orders: orders.clone(), alerts: alerts.clone(), links: links.clone() };
+    let supervisor =
+        system.block_on(async { supervisor(&in_force, &routing, outside, witness, locks).start() });
     signals.supervised_by(supervisor.clone().recipient());
+    let goodbye = listener.and_then(|listener| {
+        let control = Control {
+            in_force: in_force.clone(),
+            routing: routing.clone(),
+            published: published.clone(),
+            supervisor: supervisor.clone(),
+            links,
+            orders,
+            signals: signals.clone(),
+        };
+        control::serve(listener, control)
+            .inspect_err(|error| warn!("nobody answers on the operator's socket: {error}"))
+            .ok()
+    });
     if let Some(source) = source {
         let supervisor = supervisor.clone();
-        let listeners = vec![who_is_told(alerts)];
+        let listeners = vec![who_is_told(alerts), who_is_scraped(Arc::clone(&metrics))];
         let parts = reload::Parts { source, in_force, routing, published, supervisor, listeners };
         match reload::start(parts) {
             Ok(reload) => signals.reloaded_by(move || reload.ask()),
@@ -91,9 +117,38 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
     {
         warn!("no faults can be injected: {error}");
     }
-    system.run_with_code().map_err(|error| Failed {
+    let ended = system.run_with_code();
+    lock(&metrics).listen(None);
+    if let Some(goodbye) = goodbye {
+        goodbye.say();
+    }
+    ended.map_err(|error| Failed {
         code: exit_code::ESCALATED,
         message: format!("the event loop ended: {error}"),
+    })
+}
+
+/// The metrics; nobody listens yet.
+/// The page of metrics, served where the settings say so.
+fn metrics_of(in_force: &InForce, routing: &Routing, published: &Published) -> Arc<Mutex<Metrics>> {
+    let settings = in_force.now();
+    let database = settings.database.path.clone();
+    let places = Places { spool: spool_path(&settings.spool.dir, &database), database };
+    let mut metrics = Metrics::new(published.clone(), routing.clone(), places);
+    metrics.listen(settings.metrics.listen);
+    Arc::new(Mutex::new(metrics))
+}
+
+/// A panic while it was held leaves at worst a listener that is to be stopped.
+fn lock(metrics: &Mutex<Metrics>) -> MutexGuard<'_, Metrics> {
+    metrics.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn who_is_scraped(metrics: Arc<Mutex<Metrics>>) -> reload::Listener {
+    Box::new(move |parts, settings| {
+        if parts.contains(&Part::Metrics) {
+            lock(&metrics).listen(settings.metrics.listen);
+        }
     })
 }
 
@@ -159,14 +214,21 @@ fn say_start(settings: &Settings) {
     }
 }
 
+/// Who is spoken to from outside the tree, and by it.
+struct Outside {
+    orders: Orders,
+    alerts: Alerts,
+    links: Links,
+}
+
 fn supervisor(
     in_force: &InForce,
     routing: &Routing,
-    published: Published,
-    voice: (Orders, Alerts),
+    outside: Outside,
+    witness: Witness,
     locks: Locks,
 ) -> Supervisor {
-    let (orders, alerts) = voice;
+    let Outside { orders, alerts, links } = outside;
     let settings = in_force.now();
     let policy = Policy::from(&settings.supervisor);
     let stuck_after = settings.supervisor.stuck_after;
@@ -181,14 +243,15 @@ fn supervisor(
         manager: Box::new(|| Box::new(systemd::Manager::default())),
         surveyor: Box::new(move || survey::surveyor(&seen.now(), &watched)),
         world: world::REAL,
-        published: published.clone(),
+        published: witness.published.clone(),
         alerts,
         orders,
         housing: Housing::OwnThreads,
+        links,
     };
     let jitter = world::REAL.jitter;
-    let observer = Box::new(Witness { published, start_within: stuck_after });
-    Supervisor::new(tree::children(parts), policy, stuck_after, jitter, observer, Box::new(locks))
+    let (observer, locks) = (Box::new(witness), Box::new(locks));
+    Supervisor::new(tree::children(parts), policy, stuck_after, jitter, observer, locks)
 }
 
 /// Alerts change in place: what was told stays told.
@@ -250,6 +313,8 @@ struct Witness {
     published: Published,
     /// How long a child may take to start before it counts as stuck.
     start_within: Duration,
+    /// Goes while the lock is still held: then it cannot be the next instance's.
+    socket: Option<Placed>,
 }
 
 impl Observer for Witness {
@@ -304,6 +369,9 @@ impl Observer for Witness {
 
     fn ended(&mut self, outcome: &Outcome) {
         say_end(&self.published, outcome);
+        if let Some(socket) = &self.socket {
+            socket.remove();
+        }
         System::current().stop_with_code(outcome.code);
     }
 

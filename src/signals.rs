@@ -124,10 +124,24 @@ impl Signals {
                 );
             });
         }
-        state.asked = true;
-        thread::spawn(end_in_time);
         thread::spawn(|| info!("asked to stop; a second signal ends at once"));
-        if let Some(supervisor) = &state.supervisor {
+        state.begin_stop();
+    }
+
+    /// The ordered stop, as by a first signal; when it has begun, nothing.
+    pub fn stop(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if !state.asked {
+            state.begin_stop();
+        }
+    }
+}
+
+impl State {
+    fn begin_stop(&mut self) {
+        self.asked = true;
+        thread::spawn(end_in_time);
+        if let Some(supervisor) = &self.supervisor {
             supervisor.do_send(Shutdown);
         }
     }

@@ -8,7 +8,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::support::locker::Locker;
-use crate::support::manager::Manager;
+use crate::support::notify::Manager;
 use crate::support::ports::free_port;
 use crate::support::publisher::{Load, Publisher, publish_one};
 use crate::support::recorder::{Recorder, barograph_with};
@@ -372,11 +372,9 @@ fn what_a_running_recorder_cannot_change_is_said_and_all_else_is_in_force() {
 #[test]
 fn systemd_is_told_of_a_reload_and_of_its_end() {
     let scene = Scene::new();
-    let manager = Manager::new(&scene);
+    let manager = Manager::listen(&scene.folder);
     let settings = scene.settings();
-    let mut command = barograph_with("run", &settings);
-    command.env("NOTIFY_SOCKET", manager.path());
-    let mut recorder = Recorder::spawn(command);
+    let mut recorder = Recorder::spawn(manager.manages(barograph_with("run", &settings)));
     manager.hears("READY=1");
     manager.forgets();
     recorder.reload(&settings.set("quarantine", "max_rows", "5"), "quarantine.max_rows");

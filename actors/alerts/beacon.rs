@@ -229,74 +229,9 @@ impl Beacon {
 }
 
 /// Home Assistant's device discovery: one retained message describes the device and its entities.
-/// Templates have to bear `offline`, which is no JSON.
 fn announcement(recorder: &str, topic: &str, prefix: &str) -> (String, Value) {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
     let id: String = format!("barograph_{recorder}").chars().map(plain).collect();
-    let value = |expression: &str| {
-        format!("{{% if value_json is defined %}}{{{{ {expression} }}}}{{% endif %}}")
-    };
-    let entity = |platform: &str, key: &str, name: &str, template: String, more: Value| {
-        let mut entity = json!({
-            "platform": platform,
-            "unique_id": format!("{id}_{key}"),
-            "name": name,
-            "value_template": template,
-        });
-        if let (Some(entity), Value::Object(more)) = (entity.as_object_mut(), more) {
-            entity.extend(more);
-        }
-        (key.to_owned(), entity)
-    };
-    let modes = ["normal", "retrying", "degraded", "recovering", "holding"];
-    let problem = value("'ON' if value_json.health != 'ok' else 'OFF'");
-    let entities = [
-        entity(
-            "binary_sensor",
-            "problem",
-            "Problem",
-            problem,
-            json!({ "device_class": "problem" }),
-        ),
-        entity(
-            "sensor",
-            "health",
-            "Health",
-            value("value_json.health"),
-            json!({
-                "device_class": "enum", "options": ["ok", "degraded", "critical"],
-            }),
-        ),
-        entity(
-            "sensor",
-            "mode",
-            "Mode",
-            value("value_json.mode"),
-            json!({
-                "device_class": "enum", "options": modes, "entity_category": "diagnostic",
-            }),
-        ),
-        // A state of Home Assistant has at most 255 characters.
-        entity("sensor", "sentence", "State", value("value_json.sentence[:255]"), json!({})),
-        entity(
-            "sensor",
-            "rate",
-            "Messages",
-            value("value_json.rate"),
-            json!({
-                "unit_of_measurement": "msg/s", "state_class": "measurement",
-            }),
-        ),
-        entity(
-            "sensor",
-            "last_commit",
-            "Last commit",
-            value("value_json.last_commit"),
-            json!({
-                "device_class": "timestamp",
-            }),
-        ),
-    ];
     let payload = json!({
         "device": {
             "identifiers": [id],
@@ -312,9 +247,50 @@ fn announcement(recorder: &str, topic: &str, prefix: &str) -> (String, Value) {
             "value_template": format!("{{{{ '{OFFLINE}' if value == '{OFFLINE}' else 'online' }}}}"),
         }],
         "qos": 1,
-        "components": entities.into_iter().collect::<serde_json::Map<_, _>>(),
+        "components": entities(&id),
     });
     (format!("{prefix}/device/{id}/config"), payload)
+}
+
+/// What the device shows.
+fn entities(device: &str) -> Value {
+    let modes = ["normal", "retrying", "degraded", "recovering", "holding"];
+    let standings = ["ok", "degraded", "critical"];
+    let mut problem =
+        entity("binary_sensor", "Problem", "'ON' if value_json.health != 'ok' else 'OFF'");
+    problem["device_class"] = "problem".into();
+    let mut health = entity("sensor", "Health", "value_json.health");
+    health["device_class"] = "enum".into();
+    health["options"] = standings.as_slice().into();
+    let mut mode = entity("sensor", "Mode", "value_json.mode");
+    mode["device_class"] = "enum".into();
+    mode["options"] = modes.as_slice().into();
+    mode["entity_category"] = "diagnostic".into();
+    // A state of Home Assistant has at most 255 characters.
+    let sentence = entity("sensor", "State", "value_json.sentence[:255]");
+    let mut rate = entity("sensor", "Messages", "value_json.rate");
+    rate["unit_of_measurement"] = "msg/s".into();
+    rate["state_class"] = "measurement".into();
+    let mut last_commit = entity("sensor", "Last commit", "value_json.last_commit");
+    last_commit["device_class"] = "timestamp".into();
+    let mut entities = json!({
+        "problem": problem,
+        "health": health,
+        "mode": mode,
+        "sentence": sentence,
+        "rate": rate,
+        "last_commit": last_commit,
+    });
+    for (key, entity) in entities.as_object_mut().into_iter().flatten() {
+        entity["unique_id"] = format!("{device}_{key}").into();
+    }
+    entities
+}
+
+/// The template has to bear `offline`, which is no JSON.
+fn entity(platform: &str, name: &str, value: &str) -> Value {
+    let template = format!("{{% if value_json is defined %}}{{{{ {value} }}}}{{% endif %}}");
+    json!({ "platform": platform, "name": name, "value_template": template })
 }
 
 #[cfg(test)]

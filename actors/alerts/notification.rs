@@ -255,7 +255,10 @@ fn paragraph(item: &Item) -> String {
         }
     };
     let hint = if hint.is_empty() { String::new() } else { format!("\nWhat to do: {hint}") };
-    format!("{head}: {sentence}\nSince {since} UTC.{hint}")
+    // Most sentences say it themselves.
+    let says_when = sentence.contains(&since.to_string());
+    let since = if says_when { String::new() } else { format!("\nSince {since} UTC.") };
+    format!("{head}: {sentence}{since}{hint}")
 }
 
 fn over_word(item: &Item) -> &'static str {
@@ -280,12 +283,12 @@ pub(crate) fn rfc3339(at: UnixMillis) -> String {
     at.to_string().replace(' ', "T") + "Z"
 }
 
-/// At most so many characters; what is cut off leaves an ellipsis.
+/// At most so many characters; what is cut off leaves three dots.
 fn cut(text: &str, chars_max: usize) -> String {
     if text.chars().count() <= chars_max {
         return text.to_owned();
     }
-    text.chars().take(chars_max.saturating_sub(1)).chain(['…']).collect()
+    text.chars().take(chars_max.saturating_sub(3)).collect::<String>() + "..."
 }
 
 #[cfg(test)]
@@ -353,7 +356,7 @@ mod tests {
         }
         let long = Issue { sentence: "y".repeat(5000), ..all.items[0].issue.clone() };
         let text = notification(vec![Item { issue: long, ..all.items[0].clone() }]).text(1900);
-        assert!(text.chars().count() <= 1900 && text.ends_with('…'));
+        assert!(text.chars().count() <= 1900 && text.ends_with("..."));
     }
 
     #[test]

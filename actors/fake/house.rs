@@ -198,6 +198,7 @@ impl House {
             alerts: Alerts::new(&alerts, "attic", Box::new(post.clone()), orders.clone()),
             orders: orders.clone(),
             housing: Housing::Shared,
+            links: tree::Links::default(),
         });
         let observer = Box::new(seen.clone());
         let supervisor = Supervisor::new(

@@ -12,8 +12,8 @@ use crate::delivery::UnixMillis;
 use crate::ledger::{Ledger, Row};
 use crate::note::{Event, GapChange, Note};
 use crate::ports::{
-    Journal, OpenError, OpenJournal, RunBegins, Spooled, TidiedUp, WriteCause, WriteError,
-    WriteOutcome,
+    Checkpointed, Journal, OpenError, OpenJournal, RunBegins, Spooled, TidiedUp, WriteCause,
+    WriteError, WriteOutcome,
 };
 use crate::route::Router;
 
@@ -71,6 +71,7 @@ impl Platter {
             match note {
                 Note::Event(event) => self.events.push(event.clone()),
                 Note::Gap(change) => self.gaps.push(change.clone()),
+                Note::Stats(_) => {}
             }
         }
     }
@@ -163,9 +164,14 @@ impl FakeJournal {
             self.ledger.open(batch.connection, opening, &platter.ledger);
         }
         let mut tally = batch.dropped.clone();
-        for record in &batch.records {
+        let mut passed_by = Vec::new();
+        for (place, record) in batch.records.iter().enumerate() {
             platter.rollbacks += usize::from(self.ledger.rolled_back(record).is_some());
-            tally.add(record.route, self.store(platter, record), 1);
+            let outcome = self.store(platter, record);
+            tally.add(record.route, outcome, 1);
+            if outcome != Outcome::Stored {
+                passed_by.push(place);
+            }
         }
         if !batch.settled_filters.is_empty() {
             platter.known_filters.clone_from(&batch.settled_filters);
@@ -177,7 +183,7 @@ impl FakeJournal {
         platter.account.merge(&tally);
         platter.note(notes);
         platter.commits.push((Instant::now(), batch.records.len()));
-        Receipt { repeated: false, tally, events: Vec::new() }
+        Receipt { repeated: false, tally, events: Vec::new(), passed_by }
     }
 
     /// The tables of this journal are those of its routes: a row must have been decoded by the same.
@@ -242,6 +248,11 @@ impl FakeJournal {
     }
 }
 
+fn repeated() -> Receipt {
+    let (tally, events, passed_by) = (Tally::default(), Vec::new(), Vec::new());
+    Receipt { repeated: true, tally, events, passed_by }
+}
+
 pub(super) fn failed(cause: WriteCause, outcome: WriteOutcome) -> WriteError {
     let reopen = outcome == WriteOutcome::Unknown;
     WriteError { cause, message: "injected".to_owned(), outcome, reopen }
@@ -252,7 +263,7 @@ impl Journal for FakeJournal {
         self.assert_it_fits_its_routes(batch);
         if self.disk.platter().ledger.last().is_some_and(|row| row.batch == batch.id) {
             self.disk.platter().misused += usize::from(self.in_doubt);
-            return Ok(Receipt { repeated: true, tally: Tally::default(), events: Vec::new() });
+            return Ok(repeated());
         }
         let receipt = self.write(|journal, platter| Some(journal.commit(platter, batch, notes)))?;
         Ok(receipt.expect("a commit gives a receipt"))
@@ -265,11 +276,7 @@ impl Journal for FakeJournal {
             for spooled in front.iter().filter(|spooled| spooled.position > done) {
                 let last = platter.ledger.last().map(|row| row.batch);
                 match &spooled.batch {
-                    Some(batch) if last == Some(batch.id) => receipts.push(Receipt {
-                        repeated: true,
-                        tally: Tally::default(),
-                        events: Vec::new(),
-                    }),
+                    Some(batch) if last == Some(batch.id) => receipts.push(repeated()),
                     Some(batch) => receipts.push(journal.commit(platter, batch, &spooled.notes)),
                     None => platter.note(&spooled.notes),
                 }
@@ -301,6 +308,10 @@ impl Journal for FakeJournal {
 
     fn tidy_up(&mut self) -> Result<TidiedUp, WriteError> {
         Ok(TidiedUp::Done)
+    }
+
+    fn checkpoint(&mut self) -> Result<Checkpointed, WriteError> {
+        Ok(Checkpointed { pages: 0, folded_in: 0, wholly: true })
     }
 
     fn taken_over(&self, spool: i64) -> i64 {

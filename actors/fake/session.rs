@@ -357,3 +357,32 @@ impl Drop for FakeSession {
         }
     }
 }
+
+/// Only numbers what is published.
+#[derive(Debug, Default)]
+pub(crate) struct NumberingSession(u16);
+
+impl Session for NumberingSession {
+    async fn next(&mut self) -> Result<Incoming, Down> {
+        std::future::pending().await
+    }
+
+    fn acknowledge(&mut self, _: Qos, _: u16) {}
+
+    fn barrier(&mut self) {}
+
+    fn subscribe(&mut self, _: &[Filter]) -> u16 {
+        0
+    }
+
+    fn unsubscribe(&mut self, _: &[String]) -> u16 {
+        0
+    }
+
+    fn publish(&mut self, _: &Publication) -> Result<Option<u16>, NotSent> {
+        self.0 += 1;
+        Ok(Some(self.0))
+    }
+
+    async fn disconnect(self) {}
+}

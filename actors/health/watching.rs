@@ -9,7 +9,7 @@ use super::HealthActor;
 use crate::event;
 use crate::mode::Heard;
 use crate::note::{GapCause, Note};
-use crate::published::{Connection, Published};
+use crate::published::{Connection, Hearing, Published};
 use crate::watch::{ClockJump, Moment, SilenceChange};
 
 impl HealthActor {
@@ -53,7 +53,10 @@ impl HealthActor {
 
     fn look_for_silence(&mut self, now: Moment) {
         let published = self.setup.published.clone();
+        let hearing = published.hearing();
         let connected = match published.connection() {
+            // A deaf recorder calls nobody silent.
+            Connection::Up(_) if hearing.deaf.is_some() => Err(now.wall),
             Connection::Up(since) => {
                 // The wall's time of it may have been set since; this life saw it begin then.
                 let known = self.connected.filter(|at| at.wall == since);
@@ -64,23 +67,30 @@ impl HealthActor {
             Connection::Down(since, _) => Err(since),
             Connection::Starting => return,
         };
-        for (route, silence) in &mut self.memory.silences {
+        for (name, (route, silence)) in &mut self.memory.silences {
             let heard = published.sights().last_heard(*route);
             if let Some(change) = silence.look(now, connected, heard) {
-                say_silence(&published, self.setup.router.name(*route), change, now);
+                say_silence(&published, name, change, now, &hearing);
             }
         }
     }
 }
 
-fn say_silence(published: &Published, route: &str, change: SilenceChange, now: Moment) {
+fn say_silence(
+    published: &Published,
+    route: &str,
+    change: SilenceChange,
+    now: Moment,
+    hearing: &Hearing,
+) {
     let name = || Some(route.to_owned());
     let closed = |to| Note::gap_closed(GapCause::RouteSilent, name(), to);
     match change {
         SilenceChange::Fell(since) => {
             let told = format!(
                 "nothing has come for {route} since {since} UTC, although broker and recorder are \
-                 there to hear it: look at the sensor, and at its topic"
+                 there to hear it{}: look at the sensor, and at its topic",
+                hearing.proof()
             );
             warn!(event = event::ROUTE_SILENT, route, "{told}");
             published.note(event::ROUTE_SILENT, now.wall, told.clone());

@@ -24,8 +24,8 @@ const RESTARTS_MAX: usize = 32;
 pub struct Memory {
     /// The issues.
     pub book: IssueBook,
-    /// The silence of each route that has a `silent_after`.
-    pub silences: BTreeMap<RouteId, Silence>,
+    /// The silence of each route that has a `silent_after`, by its table.
+    pub silences: BTreeMap<String, (RouteId, Silence)>,
     /// Both clocks.
     pub clock: ClockWatch,
     /// The last jump of the wall clock.
@@ -80,17 +80,18 @@ impl Memory {
         memory
     }
 
-    /// Others routes may be in force than before: gives the silences that are no longer watched.
-    pub fn follow(&mut self, router: &Router) -> BTreeMap<RouteId, Silence> {
+    /// Fits it to the routes in force; of those that are as they were nothing is forgotten. Gives the
+    /// silences that are no longer watched.
+    pub fn follow(&mut self, router: &Router) -> BTreeMap<String, (RouteId, Silence)> {
         let mut known = std::mem::take(&mut self.silences);
         for (id, route) in router.active() {
             let Some(after) = route.silent_after else { continue };
-            let silence = match known.get(&id) {
-                Some(silence) if silence.after() == after => *silence,
+            let silence = match known.get(&route.table) {
+                Some((_, silence)) if silence.after() == after => *silence,
                 Some(_) | None => Silence::new(after),
             };
-            known.remove(&id);
-            self.silences.insert(id, silence);
+            known.remove(&route.table);
+            self.silences.insert(route.table.clone(), (id, silence));
         }
         known
     }

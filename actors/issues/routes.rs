@@ -5,11 +5,14 @@ use crate::issue::Finding;
 
 /// A route's sensor says nothing, although broker and recorder are there to hear it.
 pub(super) fn silent(look: &Look<'_>) -> Vec<Finding> {
-    let silent = look.memory.silences.iter().filter_map(|(route, silence)| {
-        let (name, since) = (look.router.name(*route), silence.silent_since()?);
+    let silent = look.memory.silences.iter().filter_map(|(name, (_, silence))| {
+        let since = silence.silent_since()?;
         let sentence = format!("nothing has come for {name} since {since} UTC");
-        let hint = "broker and recorder are there to hear it: look at the sensor, its power and its \
-                    topic; a sensor that may be silent for longer has a longer silent_after";
+        let hint = format!(
+            "broker and recorder are there to hear it{}: look at the sensor, its power and its topic; a \
+             sensor that may be silent for longer has a longer silent_after",
+            look.state.hearing.proof()
+        );
         Some(warning(format!("route_silent:{name}"), sentence, hint))
     });
     silent.collect()
@@ -24,7 +27,7 @@ mod tests {
     /// The judge looks at every route.
     fn look_at_all(scene: &mut Scene, connected: Moment, heard: Option<Moment>) {
         let now = scene.now();
-        for silence in scene.memory.silences.values_mut() {
+        for (_, silence) in scene.memory.silences.values_mut() {
             silence.look(now, Ok(connected), heard);
         }
     }
@@ -40,7 +43,7 @@ mod tests {
         look_at_all(&mut scene, connected, None);
         assert_eq!(
             ids(&scene.finds(silent)),
-            ["warning route_silent:weather_data", "warning route_silent:magnetic_flux_data"]
+            ["warning route_silent:magnetic_flux_data", "warning route_silent:weather_data"]
         );
         let now = scene.now();
         look_at_all(&mut scene, connected, Some(now));

@@ -120,6 +120,8 @@ pub enum NotSent {
     Busy,
     /// The broker said that it takes no packet of this size.
     TooLarge,
+    /// The broker ended connections over messages on this topic.
+    HungUp,
 }
 
 impl fmt::Display for NotSent {
@@ -127,6 +129,10 @@ impl fmt::Display for NotSent {
         f.write_str(match self {
             Self::Busy => "the broker has not answered the messages before it",
             Self::TooLarge => "it is larger than the broker takes",
+            Self::HungUp => {
+                "the broker hangs up on us when we publish there: it probably does not allow it, and \
+                 it is not tried again before the broker session is started anew"
+            }
         })
     }
 }

@@ -28,7 +28,7 @@ fn connected(house: &House) -> bool {
 fn a_pause_commits_what_is_in_hand_and_says_goodbye_and_the_broker_keeps_the_rest() {
     with_paused_time(async {
         let mut slow = settings();
-        slow.database.commit_interval = Duration::from_secs(100);
+        slow.database.commit_interval = Duration::from_secs(30);
         let house = House::new(slow).await;
         house.broker.publish(100, Qos::AtLeastOnce);
         house.broker.publish(3, Qos::AtMostOnce);

@@ -23,6 +23,8 @@ enum Act {
     Deafen,
     /// Nothing is delivered, or again.
     Mute(bool),
+    /// A person pauses it, or ends the pause.
+    Pause(bool),
     Meet(Meets),
     Forget,
     Write(WriteFault),
@@ -71,6 +73,7 @@ fn act() -> impl Strategy<Value = Act> {
         3 => cut.prop_map(Act::Cut),
         2 => Just(Act::Deafen),
         2 => any::<bool>().prop_map(Act::Mute),
+        2 => any::<bool>().prop_map(Act::Pause),
         1 => meets.prop_map(Act::Meet),
         1 => Just(Act::Forget),
         5 => write.prop_map(Act::Write),
@@ -119,6 +122,13 @@ async fn perform(house: &House, act: &Act) {
         Act::Publish(count, qos) => house.broker.publish(*count, *qos),
         Act::Cut(kind) => house.broker.cut(*kind),
         Act::Deafen => house.broker.state().deaf = true,
+        // Whoever asks a session that just dies is told so, and asks again.
+        Act::Pause(true) => {
+            let _maybe_nobody = house.orders.pause().await;
+        }
+        Act::Pause(false) => {
+            let _maybe_nobody = house.orders.resume().await;
+        }
         Act::Mute(mute) => house.broker.state().mute = *mute,
         Act::Meet(meets) => house.broker.state().meets.push_back(*meets),
         Act::Forget => house.broker.forget(),

@@ -7,10 +7,11 @@ use tracing::{info, warn};
 
 use super::Recording;
 use super::pausing::Pause;
+use crate::arrivals::Arrived;
 use crate::barriers::Barriers;
 use crate::batch::Opening;
 use crate::broker_news as news;
-use crate::decode::decode;
+use crate::decode::decode_noticing;
 use crate::delivery::{ConnectionId, Delivery};
 use crate::event;
 use crate::health::ConnectionChanged;
@@ -53,10 +54,11 @@ impl<B: Broker> Recording<B> {
                 }
             }
             LineEvent::Incoming(Incoming::Published(id, outcome)) => {
+                self.voice.answered(id);
                 if !self.on_echo_published(id, &outcome)
                     && let Some((_, session)) = self.line.session()
                 {
-                    self.publications.answered(id, &outcome, session);
+                    self.publications.answered(id, &outcome, session, &mut self.voice);
                 }
             }
             LineEvent::Incoming(Incoming::BarrierPassed) => self.on_barrier_passed(),
@@ -70,9 +72,13 @@ impl<B: Broker> Recording<B> {
     fn on_connected(&mut self, id: ConnectionId, session_present: bool) {
         let at = (self.setup.world.now)();
         let session = self.line.session_name();
+        self.setup.published.update(|state| state.session_present = Some(session_present));
         info!(event = event::BROKER_CONNECTED, session_present, "connected to {session}");
         self.setup.published.note(event::BROKER_CONNECTED, at, format!("connected to {session}"));
-        self.setup.published.update(|state| state.connection = Connection::Up(at));
+        self.setup.published.update(|state| {
+            state.connection = Connection::Up(at);
+            state.connections += 1;
+        });
         self.setup.health.tell(ConnectionChanged { down: None });
         self.setup.published.remember(Note::gap_closed(GapCause::BrokerUnreachable, None, at));
         self.pause = Pause::None;
@@ -83,12 +89,13 @@ impl<B: Broker> Recording<B> {
         self.window().open(id, Opening { session_present, session, at });
         self.subscribe();
         if let Some((_, session)) = self.line.session() {
-            self.publications.begin(session);
+            self.publications.begin(session, &mut self.voice);
         }
         self.lifeline.ready();
     }
 
     pub(super) fn on_down(&mut self, down: Down) {
+        self.voice.ended(Some(down.kind));
         self.publications.end();
         self.ears.end();
         if down.kind != DownKind::Deaf {
@@ -125,13 +132,18 @@ impl<B: Broker> Recording<B> {
         {
             return news::dropped(&self.setup.published, dropped, (self.setup.world.now)());
         }
-        self.setup.published.count_received();
         self.barriers.quiet = false;
         if !delivery.retain && !delivery.dup && delivery.qos != Qos::AtMostOnce {
             self.settle_filters();
         }
         self.ears.admitted(delivery.qos);
-        let record = decode(delivery, &self.setup.router, self.setup.mqtt.max_packet_size);
+        let (router, max) = (&self.setup.router, self.setup.mqtt.max_packet_size);
+        let readings = &mut self.readings;
+        let record = decode_noticing(delivery, router, max, &mut |column, refusal| {
+            readings.notice(column, &refusal.detail);
+        });
+        readings.look(&record);
+        self.arrived.add(record.route, Arrived { deliveries: 1, bytes: record.packet_size });
         if !self.heard.contains(&record.route) {
             self.heard.push(record.route);
         }
@@ -144,9 +156,12 @@ impl<B: Broker> Recording<B> {
 
     fn on_subscribed(&mut self, topics: Vec<String>, answers: Vec<Result<Qos, String>>) {
         let router = Arc::clone(&self.setup.router);
+        let active = |topic: &String| router.active().find(|(_, route)| route.topic == *topic);
         for (topic, answer) in topics.into_iter().zip(answers) {
-            let route = router.active().map(|(_, route)| route).find(|route| route.topic == topic);
-            let Some(route) = route else { continue };
+            let Some((id, route)) = active(&topic) else { continue };
+            self.setup.published.update(|state| {
+                state.granted.insert(id, answer.clone());
+            });
             match answer {
                 Ok(_) => self.subscriptions.grant(topic),
                 Err(reason) => {

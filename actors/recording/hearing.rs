@@ -125,7 +125,10 @@ impl<B: Broker> Recording<B> {
             }
         }
         if let Some((_, session)) = self.line.session() {
-            self.ears.echo.send(session, now, self.setup.world.random);
+            let speak = (session, &mut self.voice);
+            if let Err(why) = self.ears.echo.send(speak, now, self.setup.world.random) {
+                self.do_without_echo(&why.to_string());
+            }
         }
     }
 

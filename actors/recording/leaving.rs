@@ -51,6 +51,7 @@ impl<B: Broker> Recording<B> {
             self.publications.say_farewell(session);
         }
         self.line.disconnect().await;
+        self.voice.ended(None);
         self.publications.end();
         self.ears.end();
         self.end_deafness();

@@ -101,7 +101,8 @@ impl<B: Broker> Recording<B> {
     pub(super) async fn leave_if_done(&mut self) {
         let Pause::Leaving { until, .. } = &self.pause else { return };
         let (late, empty) = (*until <= Instant::now(), self.window().is_empty());
-        if !late && !(empty && self.ears.answered_all()) {
+        let done = empty && self.ears.answered_all();
+        if !(done || late) {
             return;
         }
         self.say_goodbye().await;

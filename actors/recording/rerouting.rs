@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::Recording;
 use crate::db_writer::{Reroute, RerouteResult};
 use crate::ports::{Broker, Filter, Session};
+use crate::readings::ReadingWatch;
 use crate::routing::Routing;
 use crate::subscriptions::filters;
 
@@ -142,6 +143,8 @@ impl<B: Broker> Recording<B> {
     /// The writer has taken them over.
     fn use_routes(&mut self, router: Arc<crate::route::Router>) {
         let before = std::mem::replace(&mut self.setup.router, router);
+        let readings = self.setup.published.readings().clone();
+        self.readings = ReadingWatch::new(self.setup.router.routes(), readings);
         let before = filters(before.active().map(|(_, route)| route), &self.setup.mqtt);
         self.subscribe_to_difference(&before);
     }

@@ -48,7 +48,7 @@ impl Writing {
     }
 
     /// The last reading of a route that has other columns now would be read by the wrong names.
-    fn adopt(&self, before: &Router, router: &Arc<Router>) {
+    fn adopt(&mut self, before: &Router, router: &Arc<Router>) {
         self.published().update(|state| {
             state.latest.retain(|id, _| match (before.get(*id), router.get(*id)) {
                 (Some(before), Some(now)) => before.columns == now.columns,
@@ -56,6 +56,7 @@ impl Writing {
             });
         });
         self.setup.routing.adopt(router);
+        self.teller.follow(router);
     }
 
     /// Counted anew at each opening: what a failed commit left in doubt is then known. What the database

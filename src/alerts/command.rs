@@ -121,10 +121,14 @@ fn last_words(stderr: ChildStderr) -> mpsc::Receiver<String> {
                 Ok(0) | Err(_) => break,
                 Ok(_) => {}
             }
+            let is_whole = line.last() == Some(&b'\n');
             let line = String::from_utf8_lossy(&line);
             let line = line.trim().replace(|c: char| c.is_control(), " ");
             if !line.is_empty() {
                 last = line;
+            }
+            if !is_whole && reader.skip_until(b'\n').is_err() {
+                break;
             }
         }
         let _gone = sender.send(last);

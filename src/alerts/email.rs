@@ -1,6 +1,7 @@
 //! Mail by SMTP: the subject is the sentence, the lines fit a terminal.
 
 use std::error::Error as _;
+use std::io;
 
 use barograph_actors::alerts::courier::Failure;
 use barograph_actors::alerts::notification::Notification;
@@ -90,7 +91,7 @@ fn parameters(alert: &Alert, email: &Email) -> Result<TlsParameters, Failure> {
 
 fn explain(error: &Error, alert: &Alert, email: &Email) -> Failure {
     let place = format!("{}:{}", email.host, email.port);
-    if error.is_timeout() {
+    if error.is_timeout() || has_run_out(error) {
         let timeout = humantime::format_duration(alert.timeout);
         let hint = "look at the mail server, and at the network between";
         return failure(format!("{place} did not answer within {timeout}"), hint);
@@ -115,6 +116,12 @@ fn explain(error: &Error, alert: &Alert, email: &Email) -> Failure {
         None => "look at the alert's host, port and tls",
     };
     failure(format!("{place}: {said}"), hint)
+}
+
+/// The socket's time limit; the library takes it for any other error of the network.
+fn has_run_out(error: &Error) -> bool {
+    let io = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    io.is_some_and(|io| matches!(io.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut))
 }
 
 #[cfg(test)]

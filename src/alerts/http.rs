@@ -89,6 +89,7 @@ fn agent(alert: &Alert, url: &str) -> Result<Agent, Failure> {
 }
 
 /// In our words: those of the library may repeat the URL.
+#[allow(clippy::wildcard_enum_match_arm, reason = "the library's own; it may get more")]
 fn explain(error: &Error, place: &str, timeout: Duration) -> Failure {
     let timeout = humantime::format_duration(timeout);
     match error {
@@ -125,7 +126,6 @@ fn explain(error: &Error, place: &str, timeout: Duration) -> Failure {
         Error::BadUri(_) | Error::Http(_) => {
             failure("this cannot be sent".into(), "look at the alert's url and headers")
         }
-        // Of the library's: it may get more.
         other => failure(format!("{place}: {other}"), "look at the alert's url"),
     }
 }

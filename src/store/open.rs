@@ -28,6 +28,10 @@ use super::{rows, schema};
 use crate::paths::folder_of;
 use crate::process::beside;
 
+/// A WAL that a reader made grow is cut to so many bytes when it begins anew. (It begins anew at some
+/// 4 MiB when nobody holds it back.)
+const WAL_KEPT: u32 = 16 << 20;
+
 /// Opens the journal; kept for as long as the process lives, so that it can be opened anew.
 #[derive(Debug, Clone)]
 pub struct Opener {
@@ -200,8 +204,11 @@ impl Opener {
             Synchronous::Full => ("FULL", 2_i64),
             Synchronous::Normal => ("NORMAL", 1),
         };
-        conn.execute_batch(&format!("PRAGMA synchronous = {word}; PRAGMA foreign_keys = ON;"))
-            .map_err(failed)?;
+        let pragmas = format!(
+            "PRAGMA synchronous = {word}; PRAGMA foreign_keys = ON; \
+             PRAGMA journal_size_limit = {WAL_KEPT};"
+        );
+        conn.execute_batch(&pragmas).map_err(failed)?;
         for (pragma, wanted) in [("synchronous", number), ("foreign_keys", 1)] {
             let answer: i64 = conn
                 .query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))

@@ -1,5 +1,5 @@
-//! What can wait: copying over what a damaged database held, the bounds of the quarantine, the
-//! compaction of digests. One bounded step at a time; new batches go between two steps.
+//! What can wait: copying over what a damaged database held, the bounds of the quarantine and of the
+//! counts, the compaction of digests. One bounded step at a time; new batches go between two steps.
 
 use std::collections::HashMap;
 
@@ -45,6 +45,9 @@ impl SqliteJournal {
             return self.salvage_step();
         }
         if self.trim_quarantine()? > 0 {
+            return Ok(TidiedUp::More);
+        }
+        if self.trim_stats()? {
             return Ok(TidiedUp::More);
         }
         let more = self.compact_digests()?;
@@ -163,6 +166,17 @@ impl SqliteJournal {
             notes::write_event(&journal.conn, &event)?;
             Ok(n)
         })
+    }
+
+    /// Deletes counts that are too old, a step's worth; whether there were any.
+    fn trim_stats(&mut self) -> Result<bool, WriteError> {
+        let now = (self.world.now)();
+        let due = notes::has_old_stats(&self.conn, now)
+            .map_err(|error| super::cause::write_error(&error, self.file.path(), false))?;
+        if due {
+            self.in_transaction(|journal| notes::trim_stats(&journal.conn, now, ROWS_PER_STEP))?;
+        }
+        Ok(due)
     }
 
     /// How many of the oldest are to be dropped in one step, and why.
