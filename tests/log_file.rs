@@ -100,7 +100,7 @@ fn a_log_rotated_by_its_size_keeps_every_line_once_and_in_order() {
         .set("log", "rotate_keep", "100");
     let mut talker = Talker::start(&scene, settings);
     let publisher = Publisher::start(scene.broker.port(), Load::numbered(1).rate(RATE));
-    talker.talk_until(800, || logs(&scene));
+    talker.talk_until(1_500, || logs(&scene));
     let files = logs(&scene);
     assert!(files.len() > 2, "{files:?}");
     for file in &files {

@@ -363,7 +363,7 @@ fn what_a_running_recorder_cannot_change_is_said_and_all_else_is_in_force() {
         assert!(message(line).contains("takes effect at the next start"), "{line}");
     }
     recorder.event_number(2, "broker_connected");
-    assert!(recorder.told("mqtt.password: not set -> ***") == 1, "{}", recorder.log());
+    assert!(recorder.told("mqtt.password: not set -> \"***\"") == 1, "{}", recorder.log());
     assert!(!recorder.log().contains("correct horse"));
     assert!(!elsewhere.exists());
     recorder.stop();

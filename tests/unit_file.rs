@@ -5,10 +5,13 @@ use std::fs;
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
 use crate::support::folder::Folder;
 use crate::support::needs::{self, Need};
 use crate::support::publisher::{Load, publish};
-use crate::support::recorder::{PROGRAM, Recorder, barograph_with};
+use crate::support::recorder::{PROGRAM, Recorder, STOP_MAX, barograph_with};
 use crate::support::scene::Scene;
 use crate::support::settings::Settings;
 
@@ -75,7 +78,10 @@ fn calls_made_while_recording(
     scene.broker.has_subscriber(settings.first_filter());
     let published = publish(scene.broker.port(), Load::numbered(2).count(100));
     scene.drain(&traced, &published);
-    traced.stop();
+    // strace keeps a signal to itself.
+    let pid = traced.event("starting")["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+    kill(Pid::from_raw(pid.expect("a process id")), Signal::SIGTERM).expect("it runs");
+    assert_eq!(traced.exit_code(STOP_MAX), Some(0));
     let text = fs::read_to_string(trace).expect("strace wrote it");
     let call = |line: &str| {
         let (_, rest) = line.split_once(' ')?;
