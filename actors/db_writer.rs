@@ -5,11 +5,12 @@
 //! nothing is acknowledged meanwhile and the broker holds the rest. Between tries the actor is free
 //! to be asked to stop.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorContext, AsyncContext, Context, Handler, Message, ResponseFuture, SpawnHandle,
+    Actor, ActorContext, AsyncContext, Context, Handler, Message, MessageResult, ResponseFuture,
+    SpawnHandle,
 };
 use barograph_config::Health;
 use tokio::sync::oneshot;
@@ -18,9 +19,12 @@ use crate::account::Sums;
 use crate::batch::{Batch, BatchId};
 use crate::health::HealthActor;
 use crate::mode::Decision;
-use crate::ports::{OpenError, OpenJournal, OpenSpool, World, WriteCause, WriteOutcome};
+use crate::ports::{
+    Checkpointed, OpenError, OpenJournal, OpenSpool, World, WriteCause, WriteOutcome,
+};
 use crate::published::Published;
 use crate::route::Router;
+use crate::routing::Routing;
 use crate::stats::StatsActor;
 use crate::supervise::restart::backoff;
 use crate::supervise::{Cause, Fault, Lifeline, Link, Stop};
@@ -48,6 +52,28 @@ pub struct Stopping;
 
 impl Message for Append {
     type Result = Result<Durable, Stopping>;
+}
+
+/// Asks for other routes. Nothing that was decoded by the old ones may be under way.
+#[derive(Debug, Clone)]
+pub struct Reroute {
+    /// The routes.
+    pub router: Arc<Router>,
+    /// Whoever keeps everything else away meanwhile: only while it lives.
+    pub asker: Weak<()>,
+}
+
+/// What the writer says to it. Where it is decided, [`Routing`] has been told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RerouteResult {
+    /// The new routes are in force, or cannot be.
+    Decided,
+    /// It may be asked again.
+    NotNow,
+}
+
+impl Message for Reroute {
+    type Result = RerouteResult;
 }
 
 /// Where a batch is, or should have been, written.
@@ -143,6 +169,14 @@ impl Message for Decided {
     type Result = ();
 }
 
+/// Asks for the WAL to be folded into the database. `Err` says why that cannot be.
+#[derive(Debug, Clone, Copy)]
+pub struct Checkpoint;
+
+impl Message for Checkpoint {
+    type Result = Result<Checkpointed, String>;
+}
+
 /// Asks for the database to be opened anew, because it looks odd from outside; while a batch is in hand
 /// that is not needed, as every write looks for itself.
 #[derive(Debug, Clone, Copy)]
@@ -161,8 +195,8 @@ pub struct Setup {
     pub stats: Link<StatsActor>,
     /// What everyone may see.
     pub published: Published,
-    /// The routes, for the column that holds the time of a measurement.
-    pub router: Arc<Router>,
+    /// The routes: the writer is the one who changes them.
+    pub routing: Routing,
     /// Time and chance.
     pub world: World,
     /// When the database is given up, and how it is probed then.
@@ -296,6 +330,20 @@ impl Handler<Append> for DbWriterActor {
     }
 }
 
+impl Handler<Reroute> for DbWriterActor {
+    type Result = MessageResult<Reroute>;
+
+    fn handle(&mut self, question: Reroute, _: &mut Context<Self>) -> Self::Result {
+        let Reroute { router, asker } = question;
+        MessageResult(match &mut self.writing {
+            // A batch of an asker that died, decoded by the routes of its time.
+            Some(_) if self.pending.is_some() || asker.strong_count() == 0 => RerouteResult::NotNow,
+            Some(writing) => writing.reroute(&router),
+            None => RerouteResult::NotNow,
+        })
+    }
+}
+
 impl Handler<Decided> for DbWriterActor {
     type Result = ();
 
@@ -306,6 +354,18 @@ impl Handler<Decided> for DbWriterActor {
         match decision {
             Decision::UseSpool => self.try_pending(ctx),
             Decision::UseDatabase => {}
+        }
+    }
+}
+
+impl Handler<Checkpoint> for DbWriterActor {
+    type Result = Result<Checkpointed, String>;
+
+    fn handle(&mut self, _: Checkpoint, _: &mut Context<Self>) -> Self::Result {
+        self.lifeline.pulse().beat();
+        match &mut self.writing {
+            Some(writing) => writing.checkpoint(),
+            None => Err("the writer is stopping".to_owned()),
         }
     }
 }

@@ -87,6 +87,12 @@ pub const ACTOR_RENEWED: &str = "actor_renewed";
 pub const PAUSED: &str = "paused";
 /// A paused recorder receives again.
 pub const RESUMED: &str = "resumed";
+/// The settings were read again: what is different now, or that nothing is.
+pub const RELOADED: &str = "reloaded";
+/// The settings cannot be used, or some of them cannot be put in force.
+pub const RELOAD_FAILED: &str = "reload_failed";
+/// Other routes wait until what came by the old ones is durable.
+pub const RELOAD_WAITS: &str = "reload_waits";
 /// Something is wrong from now on.
 pub const ISSUE_APPEARED: &str = "issue_appeared";
 /// An issue became worse, or milder.
@@ -105,6 +111,9 @@ pub const ALERT_RECOVERED: &str = "alert_recovered";
 pub const METRICS_SERVED: &str = "metrics_served";
 /// The address of the metrics cannot be had; it is tried again.
 pub const METRICS_NOT_SERVED: &str = "metrics_not_served";
+
+/// A person told the running recorder to do something: what, and who.
+pub const OPERATOR_COMMAND: &str = "operator_command";
 
 /// Every name above.
 pub const ALL: &[&str] = &[
@@ -150,6 +159,9 @@ pub const ALL: &[&str] = &[
     ACTOR_RENEWED,
     PAUSED,
     RESUMED,
+    RELOADED,
+    RELOAD_FAILED,
+    RELOAD_WAITS,
     ISSUE_APPEARED,
     ISSUE_CHANGED,
     ISSUE_RESOLVED,
@@ -159,6 +171,7 @@ pub const ALL: &[&str] = &[
     ALERT_RECOVERED,
     METRICS_SERVED,
     METRICS_NOT_SERVED,
+    OPERATOR_COMMAND,
 ];
 
 /// The constant that has this name: the spool gives names back as text.

@@ -15,8 +15,10 @@ use crate::db_writer::{
     DbWriterActor, Decided, Drained, Place, ProbeFailed, WriteFailed, WriteSucceeded,
 };
 use crate::event;
+use crate::in_force::InForce;
 use crate::issues::{Look, Memory};
 use crate::mode::{Heard, Limits, Mode};
+use crate::note::{GapCause, Note};
 use crate::ports::{World, WriteCause};
 use crate::published::{Published, State};
 use crate::route::Router;
@@ -70,7 +72,7 @@ pub struct Setup {
     /// When the database is given up.
     pub limits: Limits,
     /// What the checks go by.
-    pub settings: Arc<Settings>,
+    pub in_force: InForce,
     /// Who tells people of issues; what was told outlives the judge.
     pub alerts: Alerts,
 }
@@ -78,6 +80,8 @@ pub struct Setup {
 /// Judges how the recorder is.
 pub struct HealthActor {
     setup: Setup,
+    /// As of the last look around.
+    settings: Arc<Settings>,
     manager: Box<dyn ServiceManager>,
     told: String,
     surveyor: Surveyor,
@@ -107,8 +111,15 @@ impl HealthActor {
         lifeline: Lifeline,
     ) -> Self {
         let (mode, now) = (setup.published.snapshot().mode, Instant::now());
-        let memory = setup.published.memory().unwrap_or_default().fit(&setup.router);
+        let mut memory = setup.published.memory().unwrap_or_default();
+        for (name, (_, known)) in memory.follow(&setup.router) {
+            let at = (setup.world.now)();
+            if known.silent_since().is_some() {
+                setup.published.remember(Note::gap_closed(GapCause::RouteSilent, Some(name), at));
+            }
+        }
         Self {
+            settings: setup.in_force.now(),
             setup,
             manager,
             told: String::new(),
@@ -133,7 +144,7 @@ impl HealthActor {
             state,
             published: &self.setup.published,
             router: &self.setup.router,
-            settings: &self.setup.settings,
+            settings: &self.settings,
             outside: &self.outside,
             memory: &self.memory,
         }
@@ -189,6 +200,7 @@ impl Actor for HealthActor {
         self.look_around();
         ctx.run_interval(TICK, |health, ctx| {
             health.lifeline.pulse().beat();
+            health.settings = health.setup.in_force.now();
             health.look_around();
             health.look_outside(ctx);
             health.judge();

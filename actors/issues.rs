@@ -14,6 +14,7 @@ mod hearing;
 mod lock;
 mod memory;
 mod routes;
+mod settings;
 mod trend;
 mod values;
 mod writes;
@@ -80,6 +81,8 @@ pub const CHECKS: &[Check] = &[
     clock::jumped,
     clock::unsynchronised,
     found_elsewhere,
+    settings::invalid,
+    settings::not_in_force,
 ];
 
 /// What those say who are no actors.

@@ -125,6 +125,8 @@ impl Measured {
         Rates {
             received: rate(first.received, last.received),
             stored: rate(first.stored, last.stored),
+            commits: rate(first.commits, last.commits),
+            over: last.at.saturating_duration_since(first.at),
         }
     }
 }
@@ -136,6 +138,10 @@ pub struct Rates {
     pub received: f64,
     /// Stored as rows.
     pub stored: f64,
+    /// Not deliveries: batches that became durable.
+    pub commits: f64,
+    /// Over how long; zero: not known yet.
+    pub over: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -143,6 +149,7 @@ struct Look {
     at: Instant,
     received: u64,
     stored: u64,
+    commits: u64,
 }
 
 /// The totals at one moment: the difference of two is a period.
@@ -222,7 +229,8 @@ impl Measures {
     /// Looks at the totals, for the rates; to be called every [`LOOK_EVERY`].
     pub(crate) fn look(&self, at: Instant, received: u64, stored: u64) {
         self.with(|measured| {
-            measured.looks.push_back(Look { at, received, stored });
+            let commits = measured.commits();
+            measured.looks.push_back(Look { at, received, stored, commits });
             while measured.looks.len() > LOOKS_MAX {
                 measured.looks.pop_front();
             }
@@ -311,7 +319,8 @@ mod tests {
         for look in 0..=24_u64 {
             measures.look(began + LOOK_EVERY * u32::try_from(look).unwrap(), look * 50, look * 25);
         }
-        assert_eq!(measures.snapshot().rates(), Rates { received: 10.0, stored: 5.0 });
+        let rates = measures.snapshot().rates();
+        assert_eq!((rates.received, rates.stored), (10.0, 5.0));
         for look in 25..=36_u32 {
             measures.look(began + LOOK_EVERY * look, 24 * 50, 24 * 25);
         }

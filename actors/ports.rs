@@ -4,6 +4,7 @@
 mod broker;
 
 use std::fmt;
+use std::sync::Arc;
 
 pub use broker::{
     Broker, Connecting, Down, DownKind, Filter, Greeting, Incoming, NotSent, Publication, Session,
@@ -13,6 +14,7 @@ use crate::account::Tally;
 use crate::batch::{Batch, BatchId, Receipt};
 use crate::delivery::UnixMillis;
 use crate::note::Note;
+use crate::route::Router;
 
 /// Time and chance.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +73,12 @@ pub trait Journal {
     /// As [`Journal::append`].
     fn tidy_up(&mut self) -> Result<TidiedUp, WriteError>;
 
+    /// Folds the WAL into the database, as far as nobody holds it back, without waiting for anyone.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    fn checkpoint(&mut self) -> Result<Checkpointed, WriteError>;
+
     /// How far the database has taken over the spool of this id; 0: nothing of it.
     fn taken_over(&self, spool: i64) -> i64;
 
@@ -88,6 +96,17 @@ pub struct RunBegins {
     pub started: UnixMillis,
     /// The last sign of life in the spool that was left, if there is one.
     pub spool_seen: Option<UnixMillis>,
+}
+
+/// What a checkpoint came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checkpointed {
+    /// Pages that were in the WAL.
+    pub pages: u64,
+    /// Those of them that are in the database's own file now.
+    pub folded_in: u64,
+    /// The WAL is empty; else somebody reads what only it has, or writes.
+    pub wholly: bool,
 }
 
 /// What a step of upkeep came to.
@@ -184,6 +203,9 @@ pub trait OpenJournal: Send {
     /// # Errors
     /// Says whether waiting can help.
     fn open(&mut self) -> Result<Box<dyn Journal>, OpenError>;
+
+    /// From now on it is opened for these routes.
+    fn reroute(&mut self, router: &Arc<Router>);
 }
 
 /// Why the journal cannot be opened.

@@ -12,6 +12,8 @@ mod modes;
 mod pausing;
 /// What others publish through the session is told of, and last words are said again.
 mod publishing;
+/// Other routes take over without another connection, whoever dies over it.
+mod rerouting;
 /// One actor dies, the others live on; too many deaths end the process.
 mod restarts;
 /// Whatever dies and fails, in whatever order: nothing is lost and nothing is stored twice.

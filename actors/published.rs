@@ -86,6 +86,8 @@ pub struct State {
     pub tally: Tally,
     /// What the database's account said when the process began.
     pub base: Option<Tally>,
+    /// Routes whose counts `base` knows: those of later ones begin when they do.
+    pub routes_counted: usize,
     /// Deliveries taken from the broker since the process began.
     pub received: u64,
     /// The same by route.
@@ -120,8 +122,8 @@ pub struct State {
     pub connection: Connection,
     /// Whether its messages reach us.
     pub hearing: Hearing,
-    /// What it last granted for each route, in their order; empty before its first answer.
-    pub granted: Vec<Result<Qos, String>>,
+    /// What it last granted for each route; empty before its first answer.
+    pub granted: BTreeMap<RouteId, Result<Qos, String>>,
     /// The tree, by name.
     pub children: BTreeMap<&'static str, ChildState>,
     /// The newest row of each route, with the time of its arrival.
@@ -132,8 +134,25 @@ pub struct State {
     pub lock_lost: Option<(UnixMillis, String)>,
     /// Since when a person has paused the recorder.
     pub paused: Option<UnixMillis>,
+    /// The broker still had our session when it last accepted us; `None`: it has not yet.
+    pub session_present: Option<bool>,
     /// What those find wrong who are no actors (the listener of the metrics), by who found it.
     pub findings: BTreeMap<&'static str, Finding>,
+    /// What a reload could not do.
+    pub unsettled: Unsettled,
+}
+
+/// What a reload of the settings could not do, until another one can.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unsettled {
+    /// The file cannot be used: since when, and every problem. Nothing of it is in force.
+    pub invalid: Option<(UnixMillis, String)>,
+    /// Settings that take effect at the next start, a sentence each.
+    pub at_next_start: Vec<String>,
+    /// Settings that could not be put in force, and why, a sentence each.
+    pub refused: Vec<String>,
+    /// Since when other routes wait for messages to become durable.
+    pub routes_wait: Option<UnixMillis>,
 }
 
 impl State {

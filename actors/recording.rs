@@ -10,6 +10,7 @@ mod coming;
 mod hearing;
 mod leaving;
 mod pausing;
+mod rerouting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ use crate::broker_drops::BrokerDrops;
 use crate::db_writer::{DbWriterActor, Durable};
 use crate::event;
 use crate::health::HealthActor;
+use crate::in_force::InForce;
 use crate::line::{Line, LineEvent};
 use crate::orders::{Order, Orders};
 use crate::ports::{Broker, Down, DownKind, Session, World};
@@ -38,10 +40,14 @@ use crate::published::Published;
 use crate::question::{Answer, Question, answer_of, ask};
 use crate::readings::ReadingWatch;
 use crate::route::Router;
+use crate::routing::Routing;
+use crate::subscriptions::Subscriptions;
 use crate::supervise::{Lifeline, Link};
 use crate::voice::Voice;
 use crate::watch::Moment;
 use crate::window::{Estate, Window};
+
+use rerouting::Rerouting;
 
 /// The loop wakes at least this often, to show that it lives.
 const TICK: Duration = Duration::from_millis(500);
@@ -53,12 +59,14 @@ pub const ACKNOWLEDGES_EARLY: bool = cfg!(feature = "acknowledge-early");
 /// What a recording needs besides the broker.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// The routes.
+    /// The routes in force.
     pub router: Arc<Router>,
     /// `[mqtt]`
     pub mqtt: Mqtt,
-    /// Least time between two commits.
-    pub commit_interval: Duration,
+    /// For what may change while it records.
+    pub in_force: InForce,
+    /// For what is to be recorded.
+    pub routing: Routing,
     /// Time and chance.
     pub world: World,
     /// Who writes.
@@ -98,8 +106,10 @@ pub struct Recording<B: Broker> {
     voice: Voice,
     publications: Publications,
     orders: Receiver<Order>,
-    /// The request for the routes' subscriptions that is under way.
-    subscribing: Option<u16>,
+    subscriptions: Subscriptions,
+    rerouting: Rerouting,
+    /// No commit interval is kept: somebody waits for the window to be empty.
+    hurry: bool,
     ears: Ears,
     readings: ReadingWatch,
     pause: Pause,
@@ -111,13 +121,16 @@ impl<B: Broker> Recording<B> {
     /// Takes over the window of the life before, if it left one.
     pub fn new(broker: B, setup: Setup, lifeline: Lifeline) -> Self {
         let fresh = || Window::new((setup.world.random)(), setup.mqtt.max_unacked);
-        let window = setup.estate.take().unwrap_or_else(fresh);
+        let mut window = setup.estate.take().unwrap_or_else(fresh);
+        window.bound(setup.mqtt.max_unacked);
         let line = Line::new(broker, setup.world, &setup.mqtt);
         Self {
             voice: Voice::default(),
             publications: Publications::new(setup.orders.clone()),
             orders: setup.orders.open(),
-            subscribing: None,
+            subscriptions: Subscriptions::default(),
+            rerouting: Rerouting::new(&setup.routing),
+            hurry: false,
             ears: Ears::new(&setup.mqtt, &setup.published),
             readings: ReadingWatch::new(setup.router.routes(), setup.published.readings().clone()),
             pause: Pause::of(&setup.published),
@@ -146,6 +159,7 @@ impl<B: Broker> Recording<B> {
         }
         loop {
             self.lifeline.pulse().beat();
+            self.follow_routes();
             self.write_if_free();
             self.tell_what_is_here();
             self.watch_room();
@@ -157,6 +171,7 @@ impl<B: Broker> Recording<B> {
                 biased;
                 () = stop.notified() => break,
                 answer = answer_of(&mut self.writing) => self.on_answer(answer),
+                result = self.rerouting.decision() => self.on_rerouted(result),
                 Some(order) = self.orders.recv() => self.on_order(order),
                 event = self.line.next(), if may_read => self.on_line_and_what_came_with_it(event),
                 () = sleep_until(wake_at) => {}
@@ -224,8 +239,12 @@ impl<B: Broker> Recording<B> {
 
     /// When the commit interval has passed; `None` without one.
     fn next_commit_at(&self) -> Option<Instant> {
-        let interval = self.setup.commit_interval;
-        if interval.is_zero() { None } else { self.last_commit.map(|at| at + interval) }
+        let interval = self.setup.in_force.now().database.commit_interval;
+        if interval.is_zero() || self.hurry {
+            None
+        } else {
+            self.last_commit.map(|at| at + interval)
+        }
     }
 
     fn wake_at(&mut self) -> Instant {
@@ -236,7 +255,7 @@ impl<B: Broker> Recording<B> {
     }
 
     fn may_read(&mut self) -> bool {
-        if self.pause.rests() {
+        if self.pause.rests() || self.rerouting.is_draining() {
             false
         } else if self.held {
             self.held = !self.window().is_half_empty();

@@ -126,11 +126,10 @@ impl StatsActor {
 
     /// `weather_data 1200, magnetic_flux_data 1199`: rows stored by route.
     fn routes(&self, tally: &Tally) -> String {
-        let of = |(index, route): (usize, &barograph_config::Route)| {
-            let id = RouteId(u16::try_from(index).ok());
+        let of = |(id, route): (RouteId, &barograph_config::Route)| {
             format!("{} {}", route.table, tally.sums_of(id).stored)
         };
-        self.setup.router.routes().iter().enumerate().map(of).collect::<Vec<_>>().join(", ")
+        self.setup.router.active().map(of).collect::<Vec<_>>().join(", ")
     }
 
     fn look(&self) {

@@ -95,6 +95,11 @@ pub enum SilenceChange {
 }
 
 impl Silence {
+    /// How long it may say nothing.
+    pub fn after(&self) -> Duration {
+        self.after
+    }
+
     /// A route that should say something at least this often.
     pub fn new(after: Duration) -> Self {
         Self { after, state: Hearing::Unknown }
@@ -130,11 +135,6 @@ impl Silence {
                 Some(SilenceChange::Broke { at: heard.wall, since: Some(since) })
             }
         }
-    }
-
-    /// How long it may say nothing.
-    pub fn after(&self) -> Duration {
-        self.after
     }
 
     /// Since when nothing has come, while it is silent.

@@ -5,6 +5,7 @@
 pub mod alerts;
 pub mod check;
 pub mod cli;
+pub mod control;
 pub mod demo;
 pub mod fault_socket;
 pub mod inspect;
@@ -12,8 +13,10 @@ pub mod lock;
 pub mod logging;
 pub mod metrics;
 pub mod mqtt;
+pub mod operator;
 pub mod paths;
 pub mod process;
+pub mod reload;
 pub mod run;
 pub mod signals;
 pub mod simulate;

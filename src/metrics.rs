@@ -16,7 +16,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use barograph_actors::published::Published;
-use barograph_actors::route::Router;
+use barograph_actors::routing::Routing;
 
 use listener::Listener;
 
@@ -32,8 +32,8 @@ pub struct Metrics {
 
 impl Metrics {
     /// Nobody listens yet.
-    pub fn new(published: Published, router: Arc<Router>, places: Places) -> Self {
-        let exposition = exposition::Exposition::new(published.clone(), router, places);
+    pub fn new(published: Published, routing: Routing, places: Places) -> Self {
+        let exposition = exposition::Exposition::new(published.clone(), routing, places);
         Self { exposition: Arc::new(exposition), published, listener: None }
     }
 
@@ -49,10 +49,5 @@ impl Metrics {
         self.listener = address.and_then(|address| {
             Listener::start(address, Arc::clone(&self.exposition), self.published.clone())
         });
-    }
-
-    /// The routes are others now.
-    pub fn set_routes(&self, router: Arc<Router>) {
-        self.exposition.recorder.set_routes(router);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix::{Actor, System};
@@ -11,24 +11,29 @@ use barograph_actors::account::{Account, Sums};
 use barograph_actors::alerts::Alerts;
 use barograph_actors::alerts::beacon::last_will;
 use barograph_actors::health;
+use barograph_actors::in_force::InForce;
 use barograph_actors::orders::Orders;
 use barograph_actors::ports::{OpenJournal, OpenSpool};
 use barograph_actors::published::{ChildState, Published};
 use barograph_actors::recording::ACKNOWLEDGES_EARLY;
-use barograph_actors::route::Router;
+use barograph_actors::routing::Routing;
 use barograph_actors::supervise::child::Housing;
 use barograph_actors::supervise::supervisor::Observer;
 use barograph_actors::supervise::{Exit, Outcome, Policy, Pulse, Supervisor};
-use barograph_actors::tree::{self, Parts};
+use barograph_actors::tree::{self, Links, Parts};
+use barograph_actors::watch::Moment;
 use barograph_actors::{event, exit_code};
-use barograph_config::{Settings, Synchronous};
+use barograph_config::{Part, Settings, Synchronous};
 use tracing::{info, warn};
 
 use crate::alerts::Threads;
+use crate::control::socket::Placed;
+use crate::control::{self, Control};
 use crate::lock::{Lock, LockError, Locks, database_lock_path};
 use crate::metrics::{Metrics, Places};
 use crate::mqtt::MqttBroker;
 use crate::paths::real_path;
+use crate::reload::{self, Source};
 use crate::signals::{STOP_WITHIN, Signals};
 use crate::store::{Opener, Spools, Wrecks, spool_path};
 use crate::{fault_socket, survey, systemd, world};
@@ -45,6 +50,8 @@ pub struct Options {
     pub published: Published,
     /// Where others ask the broker session for something.
     pub orders: Orders,
+    /// Where the settings came from; without it they cannot be reloaded.
+    pub source: Option<Source>,
 }
 
 /// A start that failed, with the exit code. Nothing was left behind.
@@ -62,22 +69,59 @@ pub struct Failed {
 /// It could not begin.
 pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Result<i32, Failed> {
     let locks = take_locks(&mut settings)?;
+    let listening = control::open(&settings);
     let faults = options.fault_socket.as_deref().map(bind_faults).transpose()?;
     say_start(&settings);
     let system = System::new();
-    let Options { published, orders, .. } = options;
-    let mut metrics = metrics_of(&settings, &published);
-    metrics.listen(settings.metrics.listen);
+    let Options { published, orders, source, .. } = options;
+    let (in_force, routing) = (InForce::new(settings.clone()), Routing::new(settings.routes));
+    let (told, name) = (&in_force.now().alerts, &in_force.now().mqtt.client_id);
+    let alerts = Alerts::new(told, name, Box::new(Threads::default()), orders.clone());
+    let metrics = metrics_of(&in_force, &routing, &published);
+    let links = Links::default();
+    let (listener, placed) = listening.map(|it| (it.listener, it.placed)).unzip();
+    let witness = Witness {
+        published: published.clone(),
+        start_within: in_force.now().supervisor.stuck_after,
+        socket: placed,
+    };
+    let outside = Outside { orders: orders.clone(), alerts: alerts.clone(), links: links.clone() };
     let supervisor =
-        system.block_on(async { supervisor(settings, published, orders, locks).start() });
+        system.block_on(async { supervisor(&in_force, &routing, outside, witness, locks).start() });
     signals.supervised_by(supervisor.clone().recipient());
+    let goodbye = listener.and_then(|listener| {
+        let control = Control {
+            in_force: in_force.clone(),
+            routing: routing.clone(),
+            published: published.clone(),
+            supervisor: supervisor.clone(),
+            links,
+            orders,
+            signals: signals.clone(),
+        };
+        control::serve(listener, control)
+            .inspect_err(|error| warn!("nobody answers on the operator's socket: {error}"))
+            .ok()
+    });
+    if let Some(source) = source {
+        let supervisor = supervisor.clone();
+        let listeners = vec![who_is_told(alerts), who_is_scraped(Arc::clone(&metrics))];
+        let parts = reload::Parts { source, in_force, routing, published, supervisor, listeners };
+        match reload::start(parts) {
+            Ok(reload) => signals.reloaded_by(move || reload.ask()),
+            Err(error) => warn!("the settings cannot be reloaded: {error}"),
+        }
+    }
     if let Some(listener) = faults
         && let Err(error) = fault_socket::serve(listener, supervisor)
     {
         warn!("no faults can be injected: {error}");
     }
     let ended = system.run_with_code();
-    metrics.listen(None);
+    lock(&metrics).listen(None);
+    if let Some(goodbye) = goodbye {
+        goodbye.say();
+    }
     ended.map_err(|error| Failed {
         code: exit_code::ESCALATED,
         message: format!("the event loop ended: {error}"),
@@ -85,11 +129,27 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
 }
 
 /// The metrics; nobody listens yet.
-fn metrics_of(settings: &Settings, published: &Published) -> Metrics {
+/// The page of metrics, served where the settings say so.
+fn metrics_of(in_force: &InForce, routing: &Routing, published: &Published) -> Arc<Mutex<Metrics>> {
+    let settings = in_force.now();
     let database = settings.database.path.clone();
     let places = Places { spool: spool_path(&settings.spool.dir, &database), database };
-    let router = Arc::new(Router::new(settings.routes.clone()));
-    Metrics::new(published.clone(), router, places)
+    let mut metrics = Metrics::new(published.clone(), routing.clone(), places);
+    metrics.listen(settings.metrics.listen);
+    Arc::new(Mutex::new(metrics))
+}
+
+/// A panic while it was held leaves at worst a listener that is to be stopped.
+fn lock(metrics: &Mutex<Metrics>) -> MutexGuard<'_, Metrics> {
+    metrics.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn who_is_scraped(metrics: Arc<Mutex<Metrics>>) -> reload::Listener {
+    Box::new(move |parts, settings| {
+        if parts.contains(&Part::Metrics) {
+            lock(&metrics).listen(settings.metrics.listen);
+        }
+    })
 }
 
 fn bind_faults(path: &Path) -> Result<UnixListener, Failed> {
@@ -154,54 +214,98 @@ fn say_start(settings: &Settings) {
     }
 }
 
-fn supervisor(
-    settings: Settings,
-    published: Published,
+/// Who is spoken to from outside the tree, and by it.
+struct Outside {
     orders: Orders,
+    alerts: Alerts,
+    links: Links,
+}
+
+fn supervisor(
+    in_force: &InForce,
+    routing: &Routing,
+    outside: Outside,
+    witness: Witness,
     locks: Locks,
 ) -> Supervisor {
+    let Outside { orders, alerts, links } = outside;
+    let settings = in_force.now();
     let policy = Policy::from(&settings.supervisor);
     let stuck_after = settings.supervisor.stuck_after;
     let wrecks = Wrecks::default();
-    let opener = Opener {
-        database: settings.database.clone(),
-        quarantine: settings.quarantine.clone(),
-        routes: settings.routes.clone(),
-        world: world::REAL,
-        wrecks: wrecks.clone(),
-    };
-    let seen = settings.clone();
-    let spools = Spools {
-        settings: settings.spool.clone(),
-        database: settings.database.path.clone(),
-        router: Arc::new(Router::new(settings.routes.clone())),
-        packet_max: settings.mqtt.max_packet_size,
-        world: world::REAL,
-        wrecks: Wrecks::default(),
-    };
-    let broker = MqttBroker::new(settings.mqtt.clone(), world::now);
-    let broker = match last_will(&settings.alerts) {
-        Some(will) => broker.with_will(will),
-        None => broker,
-    };
-    let courier = Box::new(Threads::default());
-    let alerts = Alerts::new(&settings.alerts, &settings.mqtt.client_id, courier, orders.clone());
+    let (seen, watched) = (in_force.clone(), wrecks.clone());
     let parts = Parts {
-        broker,
-        settings,
-        journal: Box::new(move || Box::new(opener.clone()) as Box<dyn OpenJournal>),
-        spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
+        in_force: in_force.clone(),
+        routing: routing.clone(),
+        broker: brokers(in_force.clone()),
+        journal: journals(in_force.clone(), routing.clone(), wrecks),
+        spool: spools(in_force.clone(), routing.clone()),
         manager: Box::new(|| Box::new(systemd::Manager::default())),
-        surveyor: Box::new(move || survey::surveyor(&seen, &wrecks)),
+        surveyor: Box::new(move || survey::surveyor(&seen.now(), &watched)),
         world: world::REAL,
-        published: published.clone(),
+        published: witness.published.clone(),
         alerts,
         orders,
         housing: Housing::OwnThreads,
+        links,
     };
     let jitter = world::REAL.jitter;
-    let observer = Box::new(Witness { published, start_within: stuck_after });
-    Supervisor::new(tree::children(parts), policy, stuck_after, jitter, observer, Box::new(locks))
+    let (observer, locks) = (Box::new(witness), Box::new(locks));
+    Supervisor::new(tree::children(parts), policy, stuck_after, jitter, observer, locks)
+}
+
+/// Alerts change in place: what was told stays told.
+fn who_is_told(alerts: Alerts) -> reload::Listener {
+    Box::new(move |parts, settings| {
+        if parts.contains(&Part::Alerts) {
+            let now = Moment { wall: world::now(), steady: tokio::time::Instant::now() };
+            alerts.set(&settings.alerts, now);
+        }
+    })
+}
+
+fn brokers(in_force: InForce) -> Box<dyn FnMut() -> MqttBroker> {
+    Box::new(move || {
+        let settings = in_force.now();
+        let broker = MqttBroker::new(settings.mqtt.clone(), world::now);
+        match last_will(&settings.alerts) {
+            Some(will) => broker.with_will(will),
+            None => broker,
+        }
+    })
+}
+
+/// What was damaged under one life of the writer is left to the next.
+fn journals(
+    in_force: InForce,
+    routing: Routing,
+    wrecks: Wrecks,
+) -> Box<dyn FnMut() -> Box<dyn OpenJournal>> {
+    Box::new(move || {
+        let settings = in_force.now();
+        Box::new(Opener {
+            database: settings.database.clone(),
+            quarantine: settings.quarantine.clone(),
+            router: routing.now(),
+            world: world::REAL,
+            wrecks: wrecks.clone(),
+        })
+    })
+}
+
+fn spools(in_force: InForce, routing: Routing) -> Box<dyn FnMut() -> Box<dyn OpenSpool>> {
+    let wrecks = Wrecks::default();
+    Box::new(move || {
+        let settings = in_force.now();
+        Box::new(Spools {
+            settings: settings.spool.clone(),
+            database: settings.database.path.clone(),
+            routing: routing.clone(),
+            packet_max: settings.mqtt.max_packet_size,
+            world: world::REAL,
+            wrecks: wrecks.clone(),
+        })
+    })
 }
 
 /// Tells the world of the tree: the log, published state, systemd.
@@ -209,6 +313,8 @@ struct Witness {
     published: Published,
     /// How long a child may take to start before it counts as stuck.
     start_within: Duration,
+    /// Goes while the lock is still held: then it cannot be the next instance's.
+    socket: Option<Placed>,
 }
 
 impl Observer for Witness {
@@ -263,6 +369,9 @@ impl Observer for Witness {
 
     fn ended(&mut self, outcome: &Outcome) {
         say_end(&self.published, outcome);
+        if let Some(socket) = &self.socket {
+            socket.remove();
+        }
         System::current().stop_with_code(outcome.code);
     }
 

@@ -14,7 +14,7 @@ use nix::sys::statvfs::statvfs;
 use std::os::unix::fs::MetadataExt;
 
 use crate::paths::folder_of;
-use crate::process::{beside, sqlite_reader};
+use crate::process::{beside, sqlite_readers};
 use crate::store::{Sighted, Wrecks, sight, spool_path};
 
 mod clock;
@@ -52,7 +52,8 @@ pub fn surveyor(settings: &Settings, wrecks: &Wrecks) -> Surveyor {
 impl Places {
     fn survey(&self) -> Survey {
         let wal = size_of(&beside(&self.database, "-wal"));
-        let reader = (wal > WAL_LARGE).then(|| sqlite_reader(&self.database)).flatten();
+        let reader =
+            (wal > WAL_LARGE).then(|| sqlite_readers(&self.database).into_iter().next()).flatten();
         // The database first: whoever waits for it need not wait for the rest.
         let Sighted { read, replaced } = sight(&self.database, &self.wrecks);
         Survey {

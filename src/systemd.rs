@@ -1,9 +1,13 @@
 //! The service manager's socket. Without systemd nothing happens here.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use barograph_actors::health::ServiceManager;
 use sd_notify::NotifyState;
+
+/// Said once: until then a reload is a part of the start.
+static READY: AtomicBool = AtomicBool::new(false);
 
 /// A ping is due after this share of the time that systemd waits for one.
 const PING_SHARE: u32 = 3;
@@ -18,12 +22,31 @@ fn tell(state: &[NotifyState<'_>]) {
 
 /// The database is open and the first connection attempt was made.
 pub fn ready(sentence: &str) {
+    READY.store(true, Ordering::Release);
     tell(&[NotifyState::Ready, NotifyState::Status(&one_line(sentence))]);
 }
 
 /// The ordered stop begins.
 pub fn stopping(reason: &str) {
     tell(&[NotifyState::Stopping, NotifyState::Status(&one_line(reason))]);
+}
+
+/// The settings are being read again; [`reloaded`] must follow.
+pub fn reloading() {
+    if !READY.load(Ordering::Acquire) {
+        return;
+    }
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::debug!("the clock cannot be read: {error}"),
+    }
+}
+
+/// What the settings say is in force, as far as it can be.
+pub fn reloaded() {
+    if READY.load(Ordering::Acquire) {
+        tell(&[NotifyState::Ready]);
+    }
 }
 
 /// What is under way (a start, a stop) may take this much longer.

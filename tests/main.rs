@@ -58,16 +58,26 @@ mod kills;
 mod legacy;
 /// There is one instance for one database.
 mod locks;
+/// A log that is rotated, by whomever, loses no line; one that cannot be written holds up nobody.
+mod log_file;
 /// Memory is bounded, whatever comes.
 mod memory;
 /// What a scraper reads is true, and costs the recording nothing.
 mod metrics;
+/// The operator's socket, and `status` through it.
+mod operator;
+/// A recorder is stopped, replaced, killed; what is no recorder is not.
+mod operator_stop;
+/// Events and rows are shown once, and a running recorder does as it is told.
+mod operator_watch;
 /// The power fails at random moments: what was acknowledged is on the disk.
 mod power_cut;
 /// Messages of our own arrive, last words stay, and a last will is published for the dead.
 mod publishing;
 /// What cannot become a row is kept, with the reason.
 mod quarantine;
+/// SIGHUP changes what is to change, and loses nothing.
+mod reload;
 /// The quarantine is replayed, dropped and exported, killed or beside a recorder, and floods are borne.
 mod replay;
 /// Passwords stay secret.
@@ -82,6 +92,8 @@ mod shutdown;
 mod tidy;
 /// TLS with a private authority and client certificates.
 mod tls;
+/// The systemd unit is tight, and a recorder lives within it.
+mod unit_file;
 /// `verify` finds every bit that changed in what was recorded.
 mod verify;
 /// systemd's watchdog is fed by those it watches, and by nobody else.

@@ -149,13 +149,13 @@ fn mode_connection_issues_and_failures_show() {
     scene.broker.stop();
     shows(&recorder, port, "barograph_broker_connected", |value| value == 0.0);
     recorder.wait_for("an issue in the metrics", SEEN_WITHIN, || {
-        (Scrape::of(port).sum("barograph_issues", "severity") > 0.0).then_some(())
+        (Scrape::of(port).sum("barograph_issues", "critical") > 0.0).then_some(())
     });
     scene.broker.start_again();
     shows(&recorder, port, "barograph_broker_connected", |value| value == 1.0);
     assert_eq!(Scrape::of(port).value("barograph_broker_connections_total"), 2.0);
     recorder.wait_for("no issue in the metrics", SEEN_WITHIN * 2, || {
-        (Scrape::of(port).sum("barograph_issues", "severity") == 0.0).then_some(())
+        (Scrape::of(port).sum("barograph_issues", "critical") == 0.0).then_some(())
     });
     scene.settle(recorder, &published);
 }

@@ -20,9 +20,11 @@ use super::spool::FakeSpools;
 use crate::alerts::Alerts;
 use crate::delivery::UnixMillis;
 use crate::health::ServiceManager;
+use crate::in_force::InForce;
 use crate::orders::Orders;
 use crate::ports::{OpenJournal, OpenSpool, World};
 use crate::published::Published;
+use crate::routing::Routing;
 use crate::supervise::child::Housing;
 use crate::supervise::supervisor::{InstanceLock, Observer};
 use crate::supervise::{Exit, Fault, Inject, Outcome, Policy, Pulse, Shutdown, Supervisor};
@@ -160,6 +162,8 @@ pub(crate) struct House {
     pub(crate) disk: Disk,
     pub(crate) published: Published,
     pub(crate) orders: Orders,
+    pub(crate) routing: Routing,
+    pub(crate) in_force: InForce,
     pub(crate) post: Post,
     pub(crate) seen: Seen,
     pub(crate) supervisor: Addr<Supervisor>,
@@ -174,10 +178,18 @@ impl House {
         let (opener, spools) = (disk.clone(), FakeSpools(disk.clone()));
         let policy = Policy::from(&settings.supervisor);
         let stuck_after = settings.supervisor.stuck_after;
+        let routing = Routing::new(settings.routes.clone());
+        let (in_force, connector) = (InForce::new(settings), broker.clone());
+        let routes = routing.clone();
         let children = tree::children(Parts {
-            settings,
-            broker: broker.clone(),
-            journal: Box::new(move || Box::new(opener.clone()) as Box<dyn OpenJournal>),
+            routing: routing.clone(),
+            in_force: in_force.clone(),
+            broker: Box::new(move || connector.clone()),
+            journal: Box::new(move || {
+                let mut opener = opener.clone();
+                opener.reroute(&routes.now());
+                Box::new(opener) as Box<dyn OpenJournal>
+            }),
             spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
             manager: Box::new(|| Box::new(NoManager)),
             surveyor: Box::new(|| Box::new(survey)),
@@ -186,6 +198,7 @@ impl House {
             alerts: Alerts::new(&alerts, "attic", Box::new(post.clone()), orders.clone()),
             orders: orders.clone(),
             housing: Housing::Shared,
+            links: tree::Links::default(),
         });
         let observer = Box::new(seen.clone());
         let supervisor = Supervisor::new(
@@ -201,6 +214,8 @@ impl House {
             disk,
             published,
             orders,
+            routing,
+            in_force,
             post,
             seen,
             supervisor: supervisor.start(),

@@ -77,7 +77,7 @@ impl HealthActor {
         (self.surveyor)(answer);
         self.outside.asked = Some(now);
         self.surveyed_at = now.steady;
-        self.survey_at = now.steady + self.setup.settings.health.check_interval;
+        self.survey_at = now.steady + self.settings.health.check_interval;
         ctx.spawn(survey.into_actor(self).map(|survey, health, _| health.on_survey(survey.ok())));
     }
 

@@ -65,7 +65,8 @@ pub(super) fn lowered(look: &Look<'_>) -> Vec<Finding> {
 fn granted<'a>(
     look: &Look<'a>,
 ) -> impl Iterator<Item = (&'a Route, &'a Result<Qos, String>)> + use<'a> {
-    look.router.routes().iter().zip(&look.state.granted)
+    let granted = &look.state.granted;
+    look.router.active().filter_map(|(id, route)| Some((route, granted.get(&id)?)))
 }
 
 /// A person wanted it so.
@@ -80,6 +81,7 @@ pub(super) fn paused(look: &Look<'_>) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::RouteId;
     use crate::delivery::UnixMillis;
     use crate::issues::testing::{Scene, ids};
     use crate::published::Deafness;
@@ -101,9 +103,12 @@ mod tests {
         let mut scene = Scene::new();
         assert!(scene.finds(refused).is_empty() && scene.finds(lowered).is_empty());
         let wanted: Vec<Qos> = scene.settings.routes.iter().map(|route| route.qos).collect();
-        scene.state.granted = wanted.iter().copied().map(Ok).collect();
+        let ids_of = |answers: Vec<Result<Qos, String>>| {
+            (0..).map(|index| RouteId(Some(index))).zip(answers).collect()
+        };
+        scene.state.granted = ids_of(wanted.iter().copied().map(Ok).collect());
         assert!(scene.finds(refused).is_empty() && scene.finds(lowered).is_empty());
-        scene.state.granted = vec![Ok(Qos::AtMostOnce), Err("NotAuthorized".to_owned())];
+        scene.state.granted = ids_of(vec![Ok(Qos::AtMostOnce), Err("NotAuthorized".to_owned())]);
         assert!(wanted[0] > Qos::AtMostOnce);
         assert_eq!(ids(&scene.finds(lowered)), ["warning subscription_lowered:weather_data"]);
         let found = scene.finds(refused);

@@ -73,18 +73,27 @@ impl Restarts {
 }
 
 impl Memory {
-    /// Fits it to the routes in force; of those that are as they were nothing is forgotten.
-    #[must_use]
-    pub fn fit(mut self, router: &Router) -> Self {
-        let known = std::mem::take(&mut self.silences);
-        for (index, route) in router.routes().iter().enumerate() {
+    /// That of a first life.
+    pub fn new(router: &Router) -> Self {
+        let mut memory = Self::default();
+        memory.follow(router);
+        memory
+    }
+
+    /// Fits it to the routes in force; of those that are as they were nothing is forgotten. Gives the
+    /// silences that are no longer watched.
+    pub fn follow(&mut self, router: &Router) -> BTreeMap<String, (RouteId, Silence)> {
+        let mut known = std::mem::take(&mut self.silences);
+        for (id, route) in router.active() {
             let Some(after) = route.silent_after else { continue };
-            let id = RouteId(u16::try_from(index).ok());
-            let kept = known.get(&route.table).map(|(_, silence)| *silence);
-            let silence = kept.filter(|it| it.after() == after).unwrap_or(Silence::new(after));
+            let silence = match known.get(&route.table) {
+                Some((_, silence)) if silence.after() == after => *silence,
+                Some(_) | None => Silence::new(after),
+            };
+            known.remove(&route.table);
             self.silences.insert(route.table.clone(), (id, silence));
         }
-        self
+        known
     }
 
     /// Notices what has changed in published state.

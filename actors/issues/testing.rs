@@ -35,7 +35,7 @@ impl Scene {
             state: State::default(),
             published: Published::default(),
             outside: Outside::default(),
-            memory: Memory::default().fit(&router),
+            memory: Memory::new(&router),
             settings,
             router,
             began: Instant::now(),

@@ -43,13 +43,17 @@ impl<B: Broker> Recording<B> {
             }
             LineEvent::Incoming(Incoming::Delivery(delivery)) => self.on_delivery(delivery),
             LineEvent::Incoming(Incoming::Subscribed(id, answers)) => {
-                if self.subscribing.take_if(|asked| *asked == id).is_some() {
-                    self.on_subscribed(answers);
+                if let Some(topics) = self.subscriptions.answered(id) {
+                    self.on_subscribed(topics, answers);
                 } else {
                     self.on_echo_subscribed(id, &answers);
                 }
             }
-            LineEvent::Incoming(Incoming::Unsubscribed(_)) => {}
+            LineEvent::Incoming(Incoming::Unsubscribed(id)) => {
+                if let Some(topics) = self.subscriptions.left(id) {
+                    self.setup.routing.left(&topics);
+                }
+            }
             LineEvent::Incoming(Incoming::Published(id, outcome)) => {
                 self.voice.answered(id, Instant::now());
                 if !self.on_echo_published(id, &outcome)
@@ -69,6 +73,7 @@ impl<B: Broker> Recording<B> {
     fn on_connected(&mut self, id: ConnectionId, session_present: bool) {
         let at = (self.setup.world.now)();
         let session = self.line.session_name();
+        self.setup.published.update(|state| state.session_present = Some(session_present));
         info!(event = event::BROKER_CONNECTED, session_present, "connected to {session}");
         self.setup.published.note(event::BROKER_CONNECTED, at, format!("connected to {session}"));
         self.setup.published.update(|state| {
@@ -150,22 +155,23 @@ impl<B: Broker> Recording<B> {
         }
     }
 
-    fn on_subscribed(&mut self, answers: Vec<Result<Qos, String>>) {
+    fn on_subscribed(&mut self, topics: Vec<String>, answers: Vec<Result<Qos, String>>) {
         let router = Arc::clone(&self.setup.router);
-        let routes = router.routes();
-        let of_routes = answers.iter().take(routes.len()).cloned().collect();
-        self.setup.published.update(|state| state.granted = of_routes);
-        let mut granted = Vec::new();
-        for (route, answer) in routes.iter().zip(answers) {
+        let active = |topic: &String| router.active().find(|(_, route)| route.topic == *topic);
+        for (topic, answer) in topics.into_iter().zip(answers) {
+            let Some((id, route)) = active(&topic) else { continue };
+            self.setup.published.update(|state| {
+                state.granted.insert(id, answer.clone());
+            });
             match answer {
-                Ok(_) => granted.push(route.topic.clone()),
+                Ok(_) => self.subscriptions.grant(topic),
                 Err(reason) => {
                     let now = (self.setup.world.now)();
                     news::subscription_refused(&self.setup.published, route, &reason, now);
                 }
             }
         }
-        self.settling = Some(granted);
+        self.settling = Some(self.subscriptions.granted().to_vec());
         self.send_barrier();
     }
 

@@ -11,7 +11,7 @@ use crate::event;
 use crate::note::{GapCause, Note};
 use crate::ports::{Broker, Down, DownKind, Session};
 use crate::published::{Deafness, Published};
-use crate::subscriptions::filters;
+use crate::subscriptions::{Subscriptions, filters};
 
 /// What a life knows of its hearing.
 #[derive(Debug)]
@@ -85,16 +85,21 @@ impl Ears {
 impl<B: Broker> Recording<B> {
     /// Asks for everything that we want to hear.
     pub(super) fn subscribe(&mut self) {
-        let Some((_, session)) = self.line.session() else { return };
-        let filters = filters(self.setup.router.routes(), &self.setup.mqtt);
-        if resubscribes(self.ears.renewals) {
+        self.subscriptions = Subscriptions::default();
+        let routes = self.setup.router.active().map(|(_, route)| route);
+        let filters = filters(routes, &self.setup.mqtt);
+        if resubscribes(self.ears.renewals)
+            && let Some((_, session)) = self.line.session()
+        {
             // Together with what asks for them anew: the broker takes both in one go.
-            let mut topics: Vec<String> = filters.iter().map(|it| it.topic.clone()).collect();
+            let mut topics: Vec<String> = filters.into_iter().map(|it| it.topic).collect();
             topics.push(self.ears.echo.filter().topic);
             session.unsubscribe(&topics);
         }
-        self.subscribing = Some(session.subscribe(&filters));
-        self.ears.begin(session);
+        self.subscribe_to_difference(&[]);
+        if let Some((_, session)) = self.line.session() {
+            self.ears.begin(session);
+        }
     }
 
     /// Sends an echo when it is due, and judges by what came.

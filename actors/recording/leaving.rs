@@ -18,7 +18,7 @@ impl<B: Broker> Recording<B> {
     /// allows.
     pub(super) async fn finish(mut self) {
         let deadline = Instant::now() + FINISH_WITHIN;
-        self.setup.commit_interval = Duration::ZERO;
+        self.hurry = true;
         while !self.window().is_empty() {
             self.write_if_free();
             match timeout_at(deadline, answer_of(&mut self.writing)).await {

@@ -20,8 +20,8 @@ mod observer;
 mod renewal;
 
 pub use observer::{InstanceLock, Observer};
-pub use renewal::Renew;
 use renewal::Renewing;
+pub use renewal::{Adjust, Renew};
 
 /// How often pulses are looked at.
 const PULSE_CHECK_PERIOD: Duration = Duration::from_millis(500);
@@ -345,10 +345,7 @@ impl Supervisor {
                     child.state = State::Stopping(timer);
                     return self.show(index, "stopping", None);
                 }
-                State::Renewing(Renewing { timer, .. }) => {
-                    child.state = State::Stopping(timer);
-                    return self.show(index, "stopping", None);
-                }
+                State::Renewing(renewing) => return self.stop_instead(index, &renewing, ctx),
                 State::Stopping(timer) => {
                     child.state = State::Stopping(timer);
                     return;

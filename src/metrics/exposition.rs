@@ -1,10 +1,9 @@
 //! All metrics, and the two forms in which they are told.
 
 use std::fmt;
-use std::sync::Arc;
 
 use barograph_actors::published::Published;
-use barograph_actors::route::Router;
+use barograph_actors::routing::Routing;
 use prometheus_client::encoding::{prometheus_text, text};
 use prometheus_client::registry::Registry;
 
@@ -37,18 +36,15 @@ impl Form {
 #[derive(Debug)]
 pub(super) struct Exposition {
     registry: Registry,
-    pub(super) recorder: Arc<Recorder>,
 }
 
 impl Exposition {
-    pub(super) fn new(published: Published, router: Arc<Router>, places: Places) -> Self {
-        let recorder = Arc::new(Recorder::new(published, router, places));
+    pub(super) fn new(published: Published, routing: Routing, places: Places) -> Self {
+        let recorder = Recorder::new(published, routing, places);
         let mut registry = Registry::default();
         registry.register_collector(Box::new(ThisProcess));
-        registry
-            .sub_registry_with_prefix(PREFIX)
-            .register_collector(Box::new(Arc::clone(&recorder)));
-        Self { registry, recorder }
+        registry.sub_registry_with_prefix(PREFIX).register_collector(Box::new(recorder));
+        Self { registry }
     }
 
     /// The page, as of now.

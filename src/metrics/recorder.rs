@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use barograph_actors::account::{Outcome, RouteId, Tally};
 use barograph_actors::db_writer::Place;
@@ -13,6 +13,7 @@ use barograph_actors::mode::Mode;
 use barograph_actors::ports::WriteCause;
 use barograph_actors::published::{Connection, Published, State};
 use barograph_actors::route::Router;
+use barograph_actors::routing::Routing;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
@@ -34,7 +35,7 @@ pub struct Places {
 #[derive(Debug)]
 pub(super) struct Recorder {
     published: Published,
-    router: Mutex<Arc<Router>>,
+    routing: Routing,
     places: Places,
     /// The most that was told of each outcome. A person may move messages out of quarantine, and a
     /// reopened database says so; but a counter that goes back means a restart to whoever reads it.
@@ -42,12 +43,8 @@ pub(super) struct Recorder {
 }
 
 impl Recorder {
-    pub(super) fn new(published: Published, router: Arc<Router>, places: Places) -> Self {
-        Self { published, router: Mutex::new(router), places, highest: Mutex::default() }
-    }
-
-    pub(super) fn set_routes(&self, router: Arc<Router>) {
-        *lock(&self.router) = router;
+    pub(super) fn new(published: Published, routing: Routing, places: Places) -> Self {
+        Self { published, routing, places, highest: Mutex::default() }
     }
 }
 
@@ -60,7 +57,7 @@ impl Collector for Recorder {
             highest.clone()
         };
         state.tally = tally;
-        let router = Arc::clone(&lock(&self.router));
+        let router = self.routing.now();
         let measured = self.published.measures().snapshot();
         let mut page = Page(encoder);
         page.info(build(), [("version", env!("CARGO_PKG_VERSION"))])?;

@@ -12,7 +12,7 @@ const LISTENS: &str = "0A";
 /// The process that keeps others from listening on this address. Best effort: the descriptors of other
 /// users' processes are hidden from us.
 pub fn port_holder(address: SocketAddr) -> Option<Holder> {
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path));
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(fs::read_to_string);
     let sockets = tables.iter().flatten().flat_map(|table| listeners(table));
     let mut inodes = sockets.filter(|(at, _)| excludes(*at, address)).map(|(_, inode)| inode);
     inodes.find_map(|inode| {

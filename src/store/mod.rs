@@ -4,13 +4,14 @@
 //! the transactions, `write` and `row_writer` are what a batch's transaction does, `digests` what makes
 //! changed content visible, `spool` the second place, `salvage` what comes out of a damaged file,
 //! `upkeep` what can wait, `cause` turns SQLite's error codes into sentences. For people: `look` opens
-//! without leaving a trace, `books`, `verify` (with `narrow`) and `quarantine` read, `editor` replays and
+//! without leaving a trace, `books`, `event_log`, `verify` (with `narrow`) and `quarantine` read, `editor` replays and
 //! drops. Knows nothing of MQTT.
 
 mod books;
 mod cause;
 mod digests;
 mod editor;
+mod event_log;
 mod file;
 mod history;
 mod journal;
@@ -38,6 +39,7 @@ mod write;
 pub use books::{Books, Count, Held, SpoolBooks, taken_over};
 pub use cause::free_bytes;
 pub use editor::{Changed, Editor};
+pub use event_log::{LoggedEvent, events_after, newest_events, spooled_events};
 pub use file::Wrecks;
 pub use journal::SqliteJournal;
 pub use look::Look;

@@ -124,11 +124,17 @@ fn last_seen(conn: &Connection) -> rusqlite::Result<Option<UnixMillis>> {
     Ok([by_batch, by_meta(SEEN)?, by_meta(STOPPED)?].into_iter().flatten().max())
 }
 
+fn stopped_at(conn: &Connection) -> rusqlite::Result<Option<UnixMillis>> {
+    let text = rows::meta(conn, STOPPED)?;
+    Ok(text.and_then(|text| text.parse().ok()).map(UnixMillis))
+}
+
 /// A process begins: what the one before left open ends where that was last seen, and the stretch
 /// since then is a gap.
 pub(super) fn begin_run(conn: &Connection, run: RunBegins) -> rusqlite::Result<()> {
     let seen = last_seen(conn)?.max(run.spool_seen);
-    let stopped = rows::meta(conn, STOPPED)?.is_some();
+    // A writer that was renewed leaves that word, too; but then there are later signs of life.
+    let stopped = stopped_at(conn)?.is_some_and(|at| seen <= Some(at));
     conn.execute("DELETE FROM barograph_meta WHERE key = ?1", params![STOPPED])?;
     let Some(seen) = seen else { return Ok(()) };
     let close = "UPDATE barograph_gaps SET to_at = max(from_at, ?1) WHERE to_at IS NULL";

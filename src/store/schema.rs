@@ -58,9 +58,9 @@ INSERT OR IGNORE INTO barograph_meta (key, value) VALUES ('schema', '1');
 
 /// Refuses a database that contradicts the routes, with every contradiction at once. Changes
 /// nothing.
-pub(super) fn refuse_clashes(
+pub(super) fn refuse_clashes<'r>(
     conn: &Connection,
-    routes: &[Route],
+    routes: impl IntoIterator<Item = &'r Route>,
     path: &Path,
 ) -> Result<(), OpenError> {
     let failed = |error: rusqlite::Error| open_error(&error, path);
@@ -77,9 +77,9 @@ fn clash(path: &Path, detail: &str) -> OpenError {
 }
 
 /// Makes the database fit the routes, in one transaction, and says what was added.
-pub(super) fn extend_all(
+pub(super) fn extend_all<'r>(
     conn: &mut Connection,
-    routes: &[Route],
+    routes: impl IntoIterator<Item = &'r Route>,
     path: &Path,
 ) -> Result<Vec<String>, OpenError> {
     let failed = |error: rusqlite::Error| open_error(&error, path);

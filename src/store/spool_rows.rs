@@ -318,7 +318,7 @@ fn note_json(note: &Note) -> Json {
     }
 }
 
-fn note_from(json: &Json) -> Option<Note> {
+pub(super) fn note_from(json: &Json) -> Option<Note> {
     let text = |key: &str| json.get(key).and_then(Json::as_str);
     let time = |key: &str| json.get(key).and_then(Json::as_i64).map(UnixMillis);
     if let Some(name) = text("event") {

@@ -86,7 +86,8 @@ impl SqliteJournal {
         let now = (self.world.now)().0;
         let mut tally = Tally::default();
         for Copied { table, first, last, rows } in copied {
-            let index = self.routes.iter().position(|r| r.table.eq_ignore_ascii_case(table));
+            let index =
+                self.router.routes().iter().position(|r| r.table.eq_ignore_ascii_case(table));
             if let Some(index) = index {
                 let route = RouteId(u16::try_from(index).ok());
                 tally.add(route, Outcome::Salvaged, *rows);
@@ -113,7 +114,7 @@ impl SqliteJournal {
         while let Some(row) = rows.next()? {
             let (name, word): (String, String) = (row.get(0)?, row.get(1)?);
             let count: i64 = row.get(2)?;
-            let index = self.routes.iter().position(|r| r.table == name);
+            let index = self.router.routes().iter().position(|r| r.table == name);
             let route = RouteId(index.and_then(|index| u16::try_from(index).ok()));
             match Reason::from_word(&word) {
                 Some(reason) if index.is_some() || name.is_empty() => {

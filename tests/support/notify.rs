@@ -69,6 +69,17 @@ impl Manager {
         wanted.map(|(at, _)| *at).collect()
     }
 
+    /// Every line that was told since the last time of forgetting, in order.
+    pub(crate) fn heard(&self) -> Vec<String> {
+        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+        heard.iter().map(|(_, line)| line.clone()).collect()
+    }
+
+    /// Begins to listen anew.
+    pub(crate) fn forgets(&self) {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Waits until a line that begins like this has been told.
     pub(crate) fn hears(&self, beginning: &str) {
         wait::until_true(&format!("{beginning} for systemd"), PATIENCE, || {

@@ -93,7 +93,7 @@ impl Scrape {
             ["_total", "_count", "_sum", "_bucket"].iter().any(|ending| name.ends_with(ending))
         };
         let samples = self.samples.iter();
-        samples.filter(move |(s, _)| grows(s.split('{').next().unwrap())).map(|(s, n)| (s, *n))
+        samples.filter(move |(s, _)| s.split('{').next().is_some_and(grows)).map(|(s, n)| (s, *n))
     }
 
     /// No counter of an earlier scrape is missing here, or lower.
