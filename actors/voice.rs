@@ -63,7 +63,9 @@ impl Voice {
             Some((_, topic)) => (None, Some(topic)),
             None => (None, None),
         };
-        survived.into_iter().for_each(|topic| drop(self.hang_ups.remove(&topic)));
+        if let Some(topic) = survived {
+            self.hang_ups.remove(&topic);
+        }
         let hung_up = matches!(
             kind,
             Some(DownKind::Closed | DownKind::TakenOver | DownKind::Network | DownKind::Protocol)
