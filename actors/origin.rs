@@ -65,6 +65,9 @@ fn about(name: &str) -> Option<(&'static str, Tone)> {
         event::BROKER_DISCONNECTED | event::BROKER_UNREACHABLE | event::WINDOW_FULL => {
             (tree::MQTT, Tone::Warning)
         }
+        event::SESSION_RENEWED => (tree::MQTT, Tone::Warning),
+        event::RELOADED => (SUPERVISOR, Tone::Plain),
+        event::RELOAD_FAILED | event::RELOAD_WAITS => (SUPERVISOR, Tone::Warning),
         event::SESSION_TAKEN_OVER
         | event::SUBSCRIPTION_REFUSED
         | event::BROKER_FORGOT_SESSION

@@ -295,7 +295,7 @@ mod tests {
 
     #[test]
     fn sizes_and_values_are_short() {
-        let sizes = [(0, "0 B"), (1_023, "1023 B"), (1_536, "1.5 KiB"), (5 << 30, "5.0 GiB")];
+        let sizes = [(0_u64, "0 B"), (1_023, "1023 B"), (1_536, "1.5 KiB"), (5 << 30, "5.0 GiB")];
         for (bytes, shown) in sizes {
             assert_eq!(size(&json!(bytes)), shown);
         }
