@@ -391,3 +391,31 @@ impl Drop for TakenNotes {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event;
+    use crate::note::{GapCause, Stats};
+
+    #[test]
+    fn counts_give_way_before_events_and_events_before_gaps() {
+        let published = Published::default();
+        let gap = || Note::gap_opened(GapCause::Holding, None, UnixMillis(1), "no place");
+        published.remember(gap());
+        published.note(event::READY, UnixMillis(2), "first");
+        for _ in 0..NOTES_WAITING_MAX * 2 {
+            published.remember(Note::Stats(Box::new(Stats::default())));
+        }
+        let kept = |published: &Published| published.take_notes().as_slice().to_vec();
+        let notes = kept(&published);
+        assert_eq!(notes.len(), NOTES_WAITING_MAX);
+        assert!(notes[0] == gap() && matches!(notes[1], Note::Event(_)));
+        for at in 0..NOTES_WAITING_MAX * 2 {
+            published.note(event::READY, UnixMillis(i64::try_from(at).unwrap()), "more");
+        }
+        let notes = kept(&published);
+        assert!(notes.len() == NOTES_WAITING_MAX && notes[0] == gap());
+        assert!(notes[1..].iter().all(|note| matches!(note, Note::Event(_))));
+    }
+}
