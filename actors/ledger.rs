@@ -8,7 +8,11 @@
 //! - within a connection, a barrier: the UNSUBACK of an UNSUBSCRIBE that was sent after the
 //!   acknowledgements;
 //! - after a reconnect, the first fresh delivery (DUP clear, QoS > 0): redeliveries come first and
-//!   in order, so what had not been delivered again by then is acknowledged.
+//!   in order, so what had not been delivered again by then is acknowledged. At QoS 2 it may be
+//!   acknowledged only by half: the broker goes on with PUBREL, and when that connection ends as
+//!   well, Mosquitto 2.0.11 has forgotten it and delivers again, two connections later. (Seen on a
+//!   busy machine: hundreds of messages twice.) So at QoS 2 the evidence is a barrier behind that
+//!   fresh delivery: by then the PUBRELs before it were answered, and the answers taken.
 //!
 //! A packet id alone is not an identity: it is used again. A digest alone is not: a sensor may
 //! repeat itself. And an entry of the *same* connection never makes a duplicate: a broker delivers
@@ -33,6 +37,9 @@ const PACKET_IDS_MAX: usize = 65_535;
 /// Repeated deliveries in order, with this many different digests among them, prove that the broker
 /// rolled back.
 const ROLLBACK_DISTINCT_MIN: usize = 3;
+
+/// QoS 2, as an entry has it.
+const EXACTLY_ONCE: u8 = Qos::ExactlyOnce as u8;
 
 /// Bytes of one entry in a row's blob.
 const ENTRY_BYTES: usize = 11;
@@ -62,8 +69,8 @@ pub struct Row {
     /// Rows of the same connection up to this number were confirmed when this row was written (0:
     /// none).
     pub confirmed: i64,
-    /// A fresh delivery was seen on this connection, in this batch or before: rows of earlier
-    /// connections are confirmed.
+    /// A fresh delivery was seen on this connection, in this batch or before: what earlier
+    /// connections brought at QoS 1 is confirmed.
     pub fresh_seen: bool,
     /// Its deliveries of QoS 1 and 2.
     pub entries: Vec<Entry>,
@@ -137,6 +144,12 @@ struct Unconfirmed {
     batch: BatchId,
     connection: ConnectionId,
     entries: usize,
+    /// It has deliveries of QoS 2.
+    at_qos_2: bool,
+    /// A fresh delivery came on a later connection: only its deliveries of QoS 2 are in doubt.
+    half_answered: bool,
+    /// Entries of all rows up to it.
+    entries_so_far: u64,
 }
 
 /// What the ledger knows while the process runs.
@@ -145,14 +158,16 @@ pub struct Ledger {
     /// Rows that no evidence has confirmed yet, in order: those of the current connection last.
     unconfirmed: VecDeque<Unconfirmed>,
     /// The unconfirmed deliveries of connections before the current one, by what identifies them at
-    /// the broker.
-    earlier: HashMap<(u8, u16), u64>,
+    /// the broker: digest, and number of the row.
+    earlier: HashMap<(u8, u16), (u64, i64)>,
+    /// Entries of all rows so far.
+    entries_so_far: u64,
     /// The connection in force.
     current: Option<ConnectionId>,
     /// Entries of its unconfirmed rows.
     current_entries: usize,
-    /// A fresh delivery was seen on it.
-    fresh_seen: bool,
+    /// The row with the first fresh delivery on it.
+    fresh_at: Option<i64>,
     /// Looks whether a resumed session repeats the past.
     rollback: Rollback,
 }
@@ -181,14 +196,15 @@ impl Ledger {
     fn enter(&mut self, connection: ConnectionId) {
         self.current = Some(connection);
         self.current_entries = 0;
-        self.fresh_seen = false;
+        self.fresh_at = None;
     }
 
     /// The delivery is one that an earlier connection brought, and that is stored.
     pub fn is_redelivery(&self, record: &Record) -> bool {
         record.dup
             && record.qos != Qos::AtMostOnce
-            && self.earlier.get(&(record.qos as u8, record.packet_id)) == Some(&record.digest)
+            && (self.earlier.get(&(record.qos as u8, record.packet_id)))
+                .is_some_and(|(digest, _)| *digest == record.digest)
     }
 
     /// Looks at a delivery for signs that the broker rolled back; answers once, with the time of
@@ -202,7 +218,7 @@ impl Ledger {
 
     /// Whether a fresh delivery was seen on the batch's connection before the batch.
     fn fresh_before(&self, batch: &Batch) -> bool {
-        self.current == Some(batch.connection) && self.fresh_seen
+        self.current == Some(batch.connection) && self.fresh_at.is_some()
     }
 
     /// The row of the batch of this number, or of the last one before it, among those of `batch`'s
@@ -223,14 +239,51 @@ impl Ledger {
         }
         let (number, batch) = (row.number, row.batch);
         let (connection, entries) = (row.connection, row.entries.len());
-        self.unconfirmed.push_back(Unconfirmed { number, batch, connection, entries });
+        self.entries_so_far += entries as u64;
+        self.unconfirmed.push_back(Unconfirmed {
+            number,
+            batch,
+            connection,
+            entries,
+            at_qos_2: row.entries.iter().any(|entry| entry.qos == EXACTLY_ONCE),
+            half_answered: false,
+            entries_so_far: self.entries_so_far,
+        });
         self.current_entries += entries;
-        if row.fresh_seen && !self.fresh_seen {
-            self.fresh_seen = true;
+        if row.fresh_seen && self.fresh_at.is_none() {
+            self.fresh_at = Some(number);
+            self.keep_half_answered(connection);
+        }
+        if self.fresh_at.is_some_and(|fresh| fresh <= row.confirmed) {
             self.unconfirmed.retain(|row| row.connection == connection);
             self.earlier.clear();
         }
+        self.forget_used_ids();
         self.confirm(row.confirmed);
+    }
+
+    /// Of earlier connections only what may be answered by half is in doubt.
+    fn keep_half_answered(&mut self, current: ConnectionId) {
+        self.unconfirmed.retain(|row| row.connection == current || row.at_qos_2);
+        for row in self.unconfirmed.iter_mut().filter(|row| row.connection != current) {
+            row.half_answered = true;
+        }
+        self.earlier.retain(|(qos, _), _| *qos == EXACTLY_ONCE);
+    }
+
+    /// So many deliveries came behind a half-answered row that its packet ids may have been used
+    /// again: an entry that stayed could be taken for another message. (Deliveries again are counted
+    /// too, so this is rather too early than too late.)
+    fn forget_used_ids(&mut self) {
+        let (so_far, before) = (self.entries_so_far, self.unconfirmed.len());
+        let is_old = |row: &Unconfirmed| so_far - row.entries_so_far >= PACKET_IDS_MAX as u64;
+        while self.unconfirmed.front().is_some_and(|row| row.half_answered && is_old(row)) {
+            self.unconfirmed.pop_front();
+        }
+        if self.unconfirmed.len() < before {
+            let oldest = self.oldest_unconfirmed().unwrap_or(i64::MAX);
+            self.earlier.retain(|_, (_, number)| *number >= oldest);
+        }
     }
 
     /// Forgets rows of the current connection: those up to `confirmed`, and those behind which so
@@ -259,11 +312,14 @@ impl Ledger {
 
     fn index_earlier(&mut self, stored: &[Row]) {
         let earlier = self.unconfirmed.iter().filter(|row| Some(row.connection) != self.current);
-        let numbers: HashSet<i64> = earlier.map(|row| row.number).collect();
+        let half_answered: HashMap<i64, bool> =
+            earlier.map(|row| (row.number, row.half_answered)).collect();
         self.earlier.clear();
-        for row in stored.iter().filter(|row| numbers.contains(&row.number)) {
-            for entry in &row.entries {
-                self.earlier.insert((entry.qos, entry.packet_id), entry.digest);
+        for row in stored {
+            let Some(half_answered) = half_answered.get(&row.number) else { continue };
+            let in_doubt = |entry: &&Entry| !half_answered || entry.qos == EXACTLY_ONCE;
+            for entry in row.entries.iter().filter(in_doubt) {
+                self.earlier.insert((entry.qos, entry.packet_id), (entry.digest, row.number));
             }
         }
     }

@@ -100,6 +100,54 @@ fn the_first_fresh_delivery_confirms_all_earlier_connections() {
     );
 }
 
+fn at_qos_2(record: Record) -> Record {
+    Record { qos: Qos::ExactlyOnce, ..record }
+}
+
+/// At QoS 2 a fresh delivery proves nothing of what may be answered by half; a barrier behind it does.
+#[test]
+fn at_qos_2_a_barrier_behind_the_first_fresh_delivery_confirms_earlier_connections() {
+    let mut ledger = Book::default();
+    ledger.open(FIRST, false);
+    ledger.write(1, &batch(FIRST, None, vec![at_qos_2(record(1)), record(2)]));
+    ledger.open(SECOND, true);
+    ledger.write(2, &batch(SECOND, None, vec![at_qos_2(dup(5))]));
+    ledger.write(3, &batch(SECOND, None, vec![at_qos_2(record(7))]));
+    let mut confirmed = Book { ledger: ledger.ledger.clone(), stored: ledger.stored.clone() };
+    let loaded = Ledger::load(&ledger.stored);
+    let mut loaded = Book { ledger: loaded, stored: ledger.stored.clone() };
+    for ledger in [&mut ledger, &mut loaded] {
+        ledger.write(4, &batch(SECOND, Some(2), vec![at_qos_2(record(8))]));
+        ledger.open(ConnectionId(3), true);
+        assert!(ledger.is_redelivery(&at_qos_2(dup(1))), "the barrier was before the fresh one");
+        assert!(!ledger.is_redelivery(&dup(2)), "at QoS 1 there are no halves");
+        assert!(!ledger.is_redelivery(&at_qos_2(dup(5))), "confirmed on its own connection");
+    }
+    confirmed.write(4, &batch(SECOND, Some(3), Vec::new()));
+    assert!(!confirmed.is_redelivery(&at_qos_2(dup(1))));
+    confirmed.open(ConnectionId(3), true);
+    assert!(!confirmed.is_redelivery(&at_qos_2(dup(1))), "whatever connection");
+}
+
+/// An entry that outlived its packet id could be taken for another message that says the same.
+#[test]
+fn what_is_half_answered_is_forgotten_before_its_packet_ids_come_round_again() {
+    let mut ledger = Book::default();
+    ledger.open(FIRST, false);
+    ledger.write(1, &batch(FIRST, None, vec![at_qos_2(record(1))]));
+    for number in 2..=15_u16 {
+        let connection = ConnectionId(i64::from(number));
+        ledger.open(connection, true);
+        assert!(ledger.is_redelivery(&at_qos_2(dup(1))), "on connection {number}");
+        let from = (number - 2) % 13 * 5_000 + 2;
+        let records = (from..from + 5_000).map(|id| at_qos_2(record(id)));
+        ledger.write(i64::from(number), &batch(connection, None, records.collect()));
+    }
+    ledger.open(ConnectionId(16), true);
+    assert!(!ledger.is_redelivery(&at_qos_2(dup(1))));
+    assert!(ledger.is_redelivery(&at_qos_2(dup(60_000))));
+}
+
 #[test]
 fn a_retained_message_proves_nothing() {
     let mut ledger = Book::default();

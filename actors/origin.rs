@@ -62,10 +62,10 @@ fn about(name: &str) -> Option<(&'static str, Tone)> {
         event::ESCALATED | event::FORCED_EXIT | event::LOCK_LOST => (SUPERVISOR, Tone::Bad),
         event::BROKER_CONNECTED | event::RESUMED => (tree::MQTT, Tone::Good),
         event::PAUSED => (tree::MQTT, Tone::Warning),
-        event::BROKER_DISCONNECTED | event::BROKER_UNREACHABLE | event::WINDOW_FULL => {
-            (tree::MQTT, Tone::Warning)
-        }
-        event::SESSION_RENEWED => (tree::MQTT, Tone::Warning),
+        event::BROKER_DISCONNECTED
+        | event::BROKER_UNREACHABLE
+        | event::SESSION_RENEWED
+        | event::WINDOW_FULL => (tree::MQTT, Tone::Warning),
         event::RELOADED => (SUPERVISOR, Tone::Plain),
         event::RELOAD_FAILED | event::RELOAD_WAITS => (SUPERVISOR, Tone::Warning),
         event::SESSION_TAKEN_OVER

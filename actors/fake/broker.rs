@@ -42,6 +42,11 @@ pub(crate) struct State {
     pub(super) queue: VecDeque<Message>,
     /// Sent, and not known to be acknowledged: delivered again after a reconnect.
     pub(super) owed: VecDeque<(u16, Message)>,
+    /// Those of them that the client has answered with PUBREC: Mosquitto 2.0.11 goes on with PUBREL after
+    /// a reconnect, but when that connection ends too, it has forgotten, and delivers again.
+    pub(crate) half_answered: BTreeSet<u16>,
+    /// It is slow with PUBREL: none comes.
+    pub(crate) holds_releases: bool,
     pub(super) retained: Vec<Message>,
     /// What the client has published, in order.
     pub(crate) published: Vec<Publication>,
@@ -144,6 +149,7 @@ impl FakeBroker {
         state.kept = false;
         state.next_id = 0;
         state.own_topics.clear();
+        state.half_answered.clear();
         let owed: Vec<Message> = state.owed.drain(..).map(|(_, message)| message).collect();
         let queue: Vec<Message> = state.queue.drain(..).collect();
         for message in owed.into_iter().chain(queue) {

@@ -84,8 +84,13 @@ impl FakeBroker {
     fn accept(&self, id: ConnectionId) -> (FakeSession, Greeting) {
         let mut state = self.state();
         let session_present = std::mem::replace(&mut state.kept, true);
+        let half_answered = std::mem::take(&mut state.half_answered);
+        let holds_releases = state.holds_releases;
         let again =
-            state.owed.iter().map(|(id, message)| Coming::Message(*id, true, message.clone()));
+            state.owed.iter().filter_map(|(id, message)| match half_answered.contains(id) {
+                true => (!holds_releases).then_some(Coming::Release(*id)),
+                false => Some(Coming::Message(*id, true, message.clone())),
+            });
         let inbox: VecDeque<Coming> = again.collect();
         let unacknowledged = VecDeque::new();
         state.connection = Some(Connection { id, inbox, unacknowledged, ended: None });
@@ -225,13 +230,15 @@ impl FakeSession {
                 // Until the exchange is complete the message may come again, as Mosquitto does with
                 // those beyond its window when the connection ends between PUBREC and PUBCOMP.
                 Going::Acknowledgement(Qos::ExactlyOnce, packet_id) => {
-                    if let Some(connection) = &mut state.connection {
-                        connection.inbox.push_back(Coming::Release(packet_id));
+                    state.half_answered.insert(packet_id);
+                    if !state.holds_releases {
+                        state.say(Coming::Release(packet_id));
                     }
                 }
                 Going::Acknowledgement(Qos::AtMostOnce | Qos::AtLeastOnce, packet_id)
                 | Going::Completion(packet_id) => {
                     state.owed.retain(|(id, _)| *id != packet_id);
+                    state.half_answered.remove(&packet_id);
                     state.pump();
                 }
                 Going::Barrier => {
