@@ -19,6 +19,9 @@ const UNIT: &str = "config/barograph.service";
 /// What `systemd-analyze security` may say at most, in tenths.
 const EXPOSURE_MAX: &str = "15";
 
+/// SQLite gives its files to the owner of the database when it runs as root; the unit does not.
+const MADE_BY_ROOT_ONLY: [&str; 1] = ["fchown"];
+
 fn analyze(arguments: &[&str]) -> Output {
     let output = Command::new("systemd-analyze").args(arguments).output();
     output.expect("the tests need systemd-analyze: apt install systemd")
@@ -58,6 +61,8 @@ fn a_recorder_makes_no_system_call_that_the_unit_forbids() {
     assert!(made.contains("fsync") && made.contains("connect"), "the trace sees nothing: {made:?}");
     let allowed = calls_of("@system-service");
     let forbidden: BTreeSet<String> = forbidden.split_whitespace().flat_map(calls_of).collect();
+    let made: BTreeSet<String> =
+        made.into_iter().filter(|call| !MADE_BY_ROOT_ONLY.contains(&call.as_str())).collect();
     let odd: Vec<&String> =
         made.iter().filter(|call| !allowed.contains(*call) || forbidden.contains(*call)).collect();
     assert!(odd.is_empty(), "EPERM under systemd: {odd:?}");
