@@ -68,6 +68,25 @@ fn a_change_is_made_whoever_dies_over_it_and_whenever() {
 }
 
 #[test]
+fn what_the_old_ones_decoded_is_written_first_without_waiting_for_the_commit_interval() {
+    with_paused_time(async {
+        let mut settings = settings();
+        settings.database.commit_interval = Duration::from_secs(60);
+        let house = House::new(settings).await;
+        house.broker.publish(500, Qos::AtLeastOnce);
+        eventually(10, "some of it waits", || house.published.held() > 0).await;
+        let began = tokio::time::Instant::now();
+        assert_eq!(want(&house, &others()).await, Ok(Rerouted::Done));
+        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        assert_eq!(house.seen.in_order(&[" restarting"]), [""; 0], "no row of other columns");
+        house.broker.publish(50, Qos::AtLeastOnce);
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        house.settle().await;
+        house.broker.assert_nothing_lost_and_nothing_twice();
+    });
+}
+
+#[test]
 fn a_database_that_contradicts_them_refuses_them_and_one_that_is_busy_is_asked_again() {
     with_paused_time(async {
         let house = House::new(settings()).await;
