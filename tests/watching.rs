@@ -28,15 +28,16 @@ fn the_stats_line_comes_at_its_interval_and_counts() {
 }
 
 #[test]
-fn a_recorder_told_nothing_of_faults_opens_no_unix_socket() {
+fn a_recorder_told_nothing_of_faults_opens_the_operators_socket_only() {
     let scene = Scene::new();
     let recorder = Recorder::start(&scene.settings());
     recorder.event("broker_connected");
-    assert_eq!(listening_unix_sockets(recorder.process.pid()), Vec::<String>::new());
+    let listening = listening_unix_sockets(recorder.process.pid());
+    assert_eq!(listening.len(), 1, "{listening:?}");
     drop(recorder);
     let faulty = scene.recorder(&scene.settings());
     let listening = listening_unix_sockets(faulty.process.pid());
-    assert_eq!(listening.len(), 1, "the look itself must be able to see one");
+    assert_eq!(listening.len(), 2, "the look itself must be able to see it: {listening:?}");
     assert!(scene.faults.say("panic nobody").starts_with("error: "));
     assert!(scene.faults.say("dance mqtt").starts_with("error: "));
 }
