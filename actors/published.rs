@@ -396,7 +396,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use super::*;
     use crate::event;
-    use crate::note::{GapCause, Stats};
+    use crate::note::GapCause;
 
     #[test]
     fn counts_give_way_before_events_and_events_before_gaps() {
@@ -405,7 +405,7 @@ mod tests {
         published.remember(gap());
         published.note(event::READY, UnixMillis(2), "first");
         for _ in 0..NOTES_WAITING_MAX * 2 {
-            published.remember(Note::Stats(Box::new(Stats::default())));
+            published.remember(Note::Stats(Box::default()));
         }
         let kept = |published: &Published| published.take_notes().as_slice().to_vec();
         let notes = kept(&published);

@@ -137,10 +137,17 @@ struct FileLock {
     last: u64,
 }
 
+/// The kernel hands out its list of locks a page at a time: while others come and go, one that is there
+/// may be passed over. So what is not found is looked for again.
+const LOOKS: usize = 5;
+
 /// The process that holds a flock on a file.
 pub fn flock_holder(device: u64, inode: u64) -> Option<u32> {
-    let locks = fs::read_to_string("/proc/locks").ok()?;
-    locks_in(&locks, device, inode).into_iter().find(|lock| lock.kind == "FLOCK").map(|l| l.pid)
+    let look = |_| {
+        let locks = fs::read_to_string("/proc/locks").ok()?;
+        locks_in(&locks, device, inode).into_iter().find(|lock| lock.kind == "FLOCK").map(|l| l.pid)
+    };
+    (0..LOOKS).find_map(look)
 }
 
 /// The byte of a database's -shm file that whoever writes holds: WAL_WRITE_LOCK in SQLite's "WAL-mode

@@ -275,6 +275,7 @@ fn routes_wait_while_no_place_takes_anything_and_follow_when_one_does() {
     assert!(recorder.events("reloaded").is_empty());
     lock.release();
     recorder.event_within(WITHIN, 1, "reloaded");
+    scene.broker.has_subscriber("other/#");
     publish_one(scene.broker.port(), "other/1", br#"{"m": 1}"#, false);
     scene.database.wait_for_one("SELECT count(*) FROM other WHERE m = 1", 1);
     let published = publisher.finish();
