@@ -115,25 +115,39 @@ export function usualStep(t, bucket) {
  * @param {Api.Series} series
  * @param {string} name
  * @param {(value: number) => number} convert  to the shown unit
+ * @param {boolean} [circular]  a direction has no mean: the last of each bucket stands for it
  * @returns {{ t: number[], mean: (number | null)[], min: (number | null)[], max: (number | null)[] }}
  */
-export function drawable(series, name, convert) {
+export function drawable(series, name, convert, circular = false) {
   const buckets = series.columns[name] ?? emptyBuckets();
-  const far = 3 * usualStep(series.t, series.bucket_ms);
+  const far = 2.5 * usualStep(series.t, series.bucket_ms);
   const half = series.bucket_ms / 2;
   const shown = { t: /** @type {number[]} */ ([]), mean: /** @type {(number|null)[]} */ ([]), min: /** @type {(number|null)[]} */ ([]), max: /** @type {(number|null)[]} */ ([]) };
   const put = (/** @type {number} */ t, /** @type {number | null} */ i) => {
     shown.t.push(t);
     for (const statistic of /** @type {const} */ (['mean', 'min', 'max'])) {
-      const value = i === null ? null : buckets[statistic][i];
+      const value = i === null ? null : buckets[circular ? 'last' : statistic][i];
       shown[statistic].push(value === null || value === undefined ? null : convert(value));
     }
   };
   series.t.forEach((t, i) => {
-    if (i > 0 && t - series.t[i - 1] > far) put((t + series.t[i - 1]) / 2 + half, null);
+    const around = circular && Math.abs(Number(buckets.last[i]) - Number(buckets.last[i - 1])) > 180;
+    if (i > 0 && (around || t - series.t[i - 1] > far)) put((t + series.t[i - 1]) / 2 + half, null);
     put(t + half, i);
   });
   return shown;
+}
+
+/**
+ * What has come together since the beginning of the range, for rain and the like.
+ * @param {Api.Series} series
+ * @param {string} name
+ * @param {(value: number) => number} convert
+ */
+export function running(series, name, convert) {
+  let total = 0;
+  const mean = series.t.map((_, i) => convert((total += series.columns[name]?.sum[i] ?? 0)));
+  return { t: series.t.map((t) => t + series.bucket_ms / 2), mean, min: mean, max: mean };
 }
 
 /**

@@ -116,12 +116,14 @@ export function shownUnit(unit, wanted) {
  * Decimals worth reading in a shown unit.
  * @param {string} unit  as {@link shownUnit} gave it
  * @param {string} [kind]  of the column
+ * @param {number} [size]  of a usual value: a thousand needs no hundredths
  */
-export function digitsOf(unit, kind) {
+export function digitsOf(unit, kind, size = 0) {
   const known = recognised(unit);
   if (known) return QUANTITIES[known.quantity].units[known.unit].digits;
   if (Object.hasOwn(OTHER_DIGITS, unit)) return OTHER_DIGITS[unit];
-  return kind === 'integer' ? 0 : 2;
+  if (kind === 'integer') return 0;
+  return Math.abs(size) >= 1000 ? 0 : Math.abs(size) >= 100 ? 1 : 2;
 }
 
 /**

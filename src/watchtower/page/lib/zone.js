@@ -156,3 +156,11 @@ export function bucketForDays(from, to, zone) {
   const hour = 3600000;
   return localDays(from, to, zone).every((day) => day.start % hour === 0) ? hour : hour / 4;
 }
+
+/** A sentence of the recorder with its times of UTC as times of here. @param {string} text @param {string} zone */
+export function localised(text, zone) {
+  return text.replace(/(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.\d+)? ?(?:UTC|Z)/g, (whole, date, time) => {
+    const ms = Date.parse(`${date}T${time}Z`);
+    return Number.isNaN(ms) ? whole : dateTime(ms, zone);
+  });
+}

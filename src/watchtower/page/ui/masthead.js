@@ -4,7 +4,7 @@
 
 import { bytes, count, duration, parseUtc, plural } from '../lib/format.js';
 import { advice, headline, safe, since } from '../lib/standing.js';
-import { dateTime } from '../lib/zone.js';
+import { dateTime, localised } from '../lib/zone.js';
 import { byId, fill, h, s, setText } from './dom.js';
 
 /** @param {import('../store.js').Store} store */
@@ -54,7 +54,7 @@ function sentenceOf(store) {
   if (store.lost && store.contact.everConnected) return 'The recorder does not answer this page. Whether it records cannot be seen from here.';
   if (store.lost) return 'No recorder has answered this page yet.';
   if (!store.status) return 'Waiting for the recorder’s first word.';
-  const text = store.status.sentence;
+  const text = localised(store.status.sentence, store.zone);
   return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.');
 }
 
@@ -84,12 +84,12 @@ function showFacts(store) {
 function knownFacts(store, status) {
   const began = parseUtc(since(status));
   const worst = status.issues.length;
-  const wrong = worst === 0 ? 'Nothing' : `${plural(worst, 'issue')}: ${status.issues[0].sentence}`;
+  const wrong = worst === 0 ? 'Nothing' : `${plural(worst, 'issue')}: ${localised(status.issues[0].sentence, store.zone)}`;
   return [
     ['Since', began === null ? '–' : duration(store.now() - began), true, ''],
     ['What is wrong', wrong, false, 'when-wrong'],
     ['What is safe', safe(status), false, ''],
-    ['What to do', advice(status), false, 'when-wrong'],
+    ['What to do', localised(advice(status), store.zone), false, 'when-wrong'],
   ];
 }
 

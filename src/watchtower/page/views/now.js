@@ -4,7 +4,7 @@
 import { get } from '../api.js';
 import { compass, count, duration, number, title } from '../lib/format.js';
 import { isNumeric, readingsOf } from '../lib/readings.js';
-import { addRows, drawable, dropBefore, emptySeries, summary } from '../lib/series.js';
+import { addRows, drawable, dropBefore, emptySeries, running, summary } from '../lib/series.js';
 import { slopePerHour, trendOf, turnOf } from '../lib/trend.js';
 import { convert, convertDifference, digitsOf, shownUnit } from '../lib/units.js';
 import { dateTime } from '../lib/zone.js';
@@ -151,8 +151,12 @@ function showCard(one, latest, store, age, silent) {
   const value = reading.derived ? latest?.derived[reading.name] : latest?.values[reading.name];
   const unit = shownUnit(reading.unit, store.units);
   setText(one.age, age === null ? 'no row yet' : `${duration(age)} ago`);
-  if (typeof value === 'number') {
-    setText(one.value, number(convert(value, reading.unit, store.units), digitsOf(unit, reading.kind)));
+  if (reading.how?.kind === 'counter_delta') {
+    // One reading's worth of rain says nothing; drawCard writes the sum of the hour.
+    setText(one.unit, `${unit} in 1 h`);
+  } else if (typeof value === 'number') {
+    const shown = convert(value, reading.unit, store.units);
+    setText(one.value, number(shown, digitsOf(unit, reading.kind, shown)));
     setText(one.unit, reading.direction ? `° ${compass(value)}` : unit);
     one.pointer?.point(value);
   } else {
@@ -186,10 +190,14 @@ function drawCard(one, series, store, now) {
   if (!strip) return;
   const to = (/** @type {number} */ value) => convert(value, reading.unit, store.units);
   const unit = shownUnit(reading.unit, store.units);
-  const digits = digitsOf(unit, reading.kind);
   const sum = summary(series, reading.name);
   if (!sum) return drawSpark(strip, { t: [], mean: [], min: [], max: [] }, now, 1, 'No rows in the last hour');
-  const data = drawable(series, reading.name, to);
+  const digits = digitsOf(unit, reading.kind, to(sum.mean));
+  if (reading.how?.kind === 'counter_delta') {
+    setText(one.value, number(to(sum.sum), digits));
+    return drawSpark(strip, running(series, reading.name, to), now, 8 * 10 ** -digits, `Last hour: ${number(to(sum.sum), digits)} ${unit} together`);
+  }
+  const data = drawable(series, reading.name, to, reading.direction);
   const [low, high] = [to(sum.min), to(sum.max)].sort((a, b) => a - b);
   const span = `${number(low, digits)} to ${number(high, digits)}`;
   const mean = data.mean.filter((value) => value !== null);
