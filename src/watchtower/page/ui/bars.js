@@ -5,7 +5,6 @@ import { number } from '../lib/format.js';
 import { ticks } from '../lib/svgchart.js';
 import { s } from './dom.js';
 
-const WIDTH = 720;
 const HEIGHT = 200;
 const LEFT = 34;
 const BOTTOM = 24;
@@ -17,6 +16,9 @@ const BOTTOM = 24;
  * @param {string} label
  */
 export function barChart(bars, digits, unit, label) {
+  // On a phone half as wide, so that its letters stay legible.
+  const WIDTH = innerWidth > 760 ? 720 : 360;
+  const every = innerWidth > 760 ? 1 : 3;
   const most = Math.max(...bars.map(({ sum }) => sum ?? 0), 4 * 10 ** -digits);
   const height = HEIGHT - BOTTOM - 12;
   const y = (/** @type {number} */ value) => HEIGHT - BOTTOM - (value / most) * height;
@@ -29,6 +31,6 @@ export function barChart(bars, digits, unit, label) {
     const top = sum === null ? y(most) : y(sum);
     return s('rect', { class: sum === null ? 'none' : '', x, width, y: top.toFixed(1), height: Math.max(sum ? 1 : 0, HEIGHT - BOTTOM - top).toFixed(1) }, s('title', {}, `${name}: ${what}`));
   });
-  const labels = bars.map((bar, i) => bar.label && s('text', { x: (LEFT + (i + 0.5) * step).toFixed(1), y: HEIGHT - 6, 'text-anchor': 'middle' }, bar.label));
+  const labels = bars.filter(({ label: below }) => below).map((bar, n) => n % every === 0 && s('text', { x: (LEFT + (bars.indexOf(bar) + 0.5) * step).toFixed(1), y: HEIGHT - 6, 'text-anchor': 'middle' }, bar.label));
   return s('svg', { class: 'bars', viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: 'img', 'aria-label': label }, ...rules, ...columns, ...labels, s('path', { d: `M${LEFT} ${HEIGHT - BOTTOM}H${WIDTH}` }));
 }
