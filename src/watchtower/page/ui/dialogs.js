@@ -7,7 +7,7 @@ import { duration } from '../lib/format.js';
 import { QUANTITIES, convert, digitsOf, printPreferences } from '../lib/units.js';
 import { number } from '../lib/format.js';
 import { dateTime } from '../lib/zone.js';
-import { byId, fill, h, setText } from './dom.js';
+import { byId, fill, h, refocus, setText } from './dom.js';
 import { remembered } from '../store.js';
 
 /**
@@ -17,7 +17,11 @@ import { remembered } from '../store.js';
  */
 export function openDialog(title, content, buttons) {
   const dialog = h('dialog', { 'aria-label': title }, h('h2', {}, title), ...content, h('div', { class: 'bar' }, ...buttons));
-  dialog.addEventListener('close', () => dialog.remove());
+  const before = document.activeElement;
+  dialog.addEventListener('close', () => {
+    dialog.remove();
+    refocus(before);
+  });
   dialog.addEventListener('click', (event) => {
     if (event.target === dialog && event.detail > 0 && outside(dialog, event)) dialog.close();
   });

@@ -77,6 +77,36 @@ export function fill(parent, ...children) {
   }
 }
 
+const REACHABLE = 'button, a, summary, [tabindex], input, select';
+
+/** Where the focus should be again after its element was drawn anew. @param {Element} element */
+function nameOf(element) {
+  return `${element.tagName} ${element.getAttribute('aria-label') ?? element.textContent}`;
+}
+
+/**
+ * The same as {@link fill}, for what changes while somebody reads it: what is open stays open, what is
+ * scrolled stays there, and the focus stays on what has the same name.
+ * @param {HTMLElement} parent
+ * @param {...(Child | Child[])} children
+ */
+export function refill(parent, ...children) {
+  const open = [...parent.querySelectorAll('details')].map((details) => details.open);
+  const scrolled = [...parent.querySelectorAll('.scroll')].map(({ scrollLeft, scrollTop }) => [scrollLeft, scrollTop]);
+  const focused = parent.contains(document.activeElement) ? document.activeElement : null;
+  fill(parent, ...children);
+  parent.querySelectorAll('details').forEach((details, i) => (details.open = open[i] ?? false));
+  parent.querySelectorAll('.scroll').forEach((element, i) => scrolled[i] && element.scrollTo(scrolled[i][0], scrolled[i][1]));
+  if (focused && focused !== parent) refocus(focused, parent);
+}
+
+/** @param {Element | null} lost @param {ParentNode} [within] */
+export function refocus(lost, within = document) {
+  if (!(lost instanceof HTMLElement || lost instanceof SVGElement)) return;
+  const again = lost.isConnected ? lost : [...within.querySelectorAll(REACHABLE)].find((element) => nameOf(element) === nameOf(lost));
+  /** @type {HTMLElement | undefined} */ (again)?.focus({ preventScroll: true });
+}
+
 /**
  * @param {string} caption
  * @param {{ name: string, number?: boolean }[]} heads

@@ -7,7 +7,7 @@ import { number, parseUtc, title } from '../lib/format.js';
 import { isNumeric, readingsOf } from '../lib/readings.js';
 import { dateTime, dayStart, localised } from '../lib/zone.js';
 import { calendar, calendarKey, calendarTable } from '../ui/calendar.js';
-import { fill, h, icon, setText } from '../ui/dom.js';
+import { fill, h, icon, refill, setText } from '../ui/dom.js';
 import { gapTable } from '../ui/gaps.js';
 import { issueList } from './tower.js';
 
@@ -57,7 +57,7 @@ class Log {
       h('section', { class: 'sheet stack' }, h('h2', {}, 'Events'),
         h('div', { class: 'bar no-print' }, h('label', {}, 'Actor', this.actor), h('label', {}, 'Kind', this.kind), h('label', {}, 'Severity', this.severity), h('label', { class: 'check' }, this.following, 'Follow')),
         this.said,
-        h('div', { class: 'scroll', tabindex: 0, role: 'group', 'aria-label': 'Events, newest first' }, h('table', { class: 'events' }, h('caption', { class: 'unseen' }, 'Events, newest first'), h('thead', {}, h('tr', {}, ...heads)), this.body)),
+        h('div', { class: 'scroll tall', tabindex: 0, role: 'group', 'aria-label': 'Events, newest first' }, h('table', { class: 'events' }, h('caption', { class: 'unseen' }, 'Events, newest first'), h('thead', {}, h('tr', {}, ...heads)), this.body)),
         h('p', {}, this.older)),
       h('section', { class: 'sheet stack' }, h('h2', {}, 'The year'), h('div', { class: 'bar no-print' }, h('label', {}, 'Route', this.route)), this.year),
       h('section', { class: 'sheet stack' }, h('h2', {}, 'Gaps of the last year'), this.gaps));
@@ -142,8 +142,7 @@ class Log {
 
   showIssues() {
     const { status } = this.store;
-    if (this.issues.contains(document.activeElement)) return;
-    fill(this.issues, !status || status.issues.length === 0 ? h('p', { class: 'quiet' }, status ? 'None.' : 'Not known yet.') : issueList(this.store, status.issues));
+    refill(this.issues, !status || status.issues.length === 0 ? h('p', { class: 'quiet' }, status ? 'None.' : 'Not known yet.') : issueList(this.store, status.issues));
   }
 
   routes() {

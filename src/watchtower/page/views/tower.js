@@ -6,7 +6,7 @@ import { bytes, count, duration, milliseconds, number, parseUtc, title } from '.
 import { MODES, WAITS, modeHistory } from '../lib/standing.js';
 import { layout } from '../lib/tree.js';
 import { dateTime, localised } from '../lib/zone.js';
-import { fill, h, s, setText, table, tag } from '../ui/dom.js';
+import { fill, h, refill, s, setText, table, tag } from '../ui/dom.js';
 import { actorOrders, generalOrders, orderButton } from '../ui/orders.js';
 
 const DAY = 86400000;
@@ -26,9 +26,7 @@ export function mount(root, { store }) {
     const next = JSON.stringify([session, status.paused_since]);
     if (next !== shape) fill(orders, session.admin && session.commands ? generalOrders(status) : h('span', { class: 'quiet small' }, 'Commands need the admin token: sign in.'));
     shape = next;
-    // A table that is drawn anew under the finger would lose the focus: it waits.
-    if (body.contains(document.activeElement) && document.activeElement !== body) return;
-    fill(body, issues(store, status), way(status), tree(store, status), places(store, status), modes(store, status, changes), account(status));
+    refill(body, issues(store, status), way(status), tree(store, status), places(store, status), modes(store, status, changes), account(status));
   };
   const learn = async () => {
     try {
@@ -103,7 +101,7 @@ function tree(store, status) {
       s('rect', { class: well ? 'node' : 'node bad', width: plan.boxWidth, height: plan.boxHeight, rx: 6 }),
       s('path', { class: well ? 'sign' : 'sign bad', d: sign, transform: 'translate(10 10)' }),
       s('text', { x: 34, y: 24, 'font-weight': 600 }, actor.actor),
-      s('text', { class: 'role', x: 34, y: 41 }, `${actor.state}, pulse ${milliseconds(actor.pulse_age_ms)} ago`),
+      s('text', { class: 'role', x: 34, y: 41 }, `${actor.state}, pulse ${actor.pulse_age_ms === null ? 'unknown' : `${number(actor.pulse_age_ms / 1000, 1)} s`}`),
       s('text', { class: 'role', x: 34, y: 56 }, `${actor.restarts === 1 ? '1 restart' : `${actor.restarts} restarts`}${actor.messages_per_second === null || actor.messages_per_second === undefined ? '' : `, ${number(actor.messages_per_second, 1)}/s`}`));
   };
   const label = `Supervision tree: ${root.actor} above ${children.map((child) => `${child.actor} (${child.state})`).join(', ')}. The table below has everything.`;
