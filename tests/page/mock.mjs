@@ -145,9 +145,9 @@ export class Mock {
     }
   }
 
-  #events({ limit = 100, before, since, actor, event }) {
+  #events({ limit = 100, before, since, until, actor, event, except = '' }) {
     return this.recorder.events
-      .filter((one) => (!before || one.id < Number(before)) && (!since || Date.parse(`${one.at.replace(' ', 'T')}Z`) >= Number(since)) && (!actor || one.actor === actor) && (!event || one.event === event))
+      .filter((one) => (!before || one.id < Number(before)) && (!since || Date.parse(`${one.at.replace(' ', 'T')}Z`) >= Number(since)) && (!until || Date.parse(`${one.at.replace(' ', 'T')}Z`) <= Number(until)) && !except.split(',').includes(one.event) && (!actor || one.actor === actor) && (!event || one.event === event))
       .sort((a, b) => b.id - a.id).slice(0, Number(limit));
   }
 }

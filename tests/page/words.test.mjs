@@ -69,7 +69,7 @@ test('the verdict: what is recorded, what is safe, what to do', () => {
   assert.equal(headline(recorder.status(), { lost: true, everConnected: true }).word, 'No contact');
   assert.equal(headline(null, { lost: false, everConnected: false }).word, 'Asking');
   recorder.trouble();
-  assert.equal(headline(recorder.status(), held).word, 'In danger');
+  assert.equal(headline(recorder.status(), held).word, 'Recording to the spool');
   assert.match(safe(recorder.status()), /312 messages in the spool/);
   assert.match(advice(recorder.status()), /End that program/);
   recorder.mode = 'holding';

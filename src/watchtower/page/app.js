@@ -96,6 +96,22 @@ function sayTheme() {
   setText(byId('theme-word'), now === 'light' ? 'Light' : now === 'dark' ? 'Dark' : 'Light or dark');
 }
 
+/** Paper is white: charts are drawn anew in the light theme, and back. */
+function printLight() {
+  const { dataset } = document.documentElement;
+  let before = dataset.theme;
+  window.addEventListener('beforeprint', () => {
+    before = dataset.theme;
+    dataset.theme = 'light';
+    store.tell('theme');
+  });
+  window.addEventListener('afterprint', () => {
+    if (before) dataset.theme = before;
+    else delete dataset.theme;
+    store.tell('theme');
+  });
+}
+
 /** @param {KeyboardEvent} event */
 function onKey(event) {
   const target = /** @type {Element} */ (event.target);
@@ -138,6 +154,7 @@ function begin() {
   window.addEventListener('hashchange', arrive);
   window.addEventListener('popstate', arrive);
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => store.tell('theme'));
+  printLight();
   sayTheme();
   masthead(store);
   store.on('resumed', learnRoutes);

@@ -42,7 +42,10 @@ export function headline(status, contact) {
   if (status.paused_since) return { word: 'Paused', level: 'degraded', icon: 'paused' };
   const receiving = status.broker.connection === 'connected' && status.mode.mode !== 'holding';
   if (!receiving) return { word: 'Not recording', level: 'critical', icon: 'critical' };
-  if (status.standing === 'critical') return { word: 'In danger', level: 'critical', icon: 'critical' };
+  // What is in the spool is safe, but it is not where it belongs.
+  const level = status.standing === 'critical' ? 'critical' : 'degraded';
+  if (status.mode.mode === 'degraded') return { word: 'Recording to the spool', level, icon: level };
+  if (status.standing === 'critical') return { word: 'Recording, in danger', level: 'critical', icon: 'critical' };
   if (status.standing === 'degraded') return { word: 'Recording, with trouble', level: 'degraded', icon: 'degraded' };
   return { word: 'Recording', level: 'ok', icon: 'ok' };
 }
@@ -66,6 +69,17 @@ export function safe(status) {
   if (status.paused_since || broker.connection !== 'connected') return `${stored}${spooled}. The broker, if it runs, keeps messages of QoS 1 and 2 for us.`;
   const lost = account.dropped > 0 ? `${count(account.dropped)} dropped` : 'nothing dropped';
   return `${stored}${spooled}, ${lost}.`;
+}
+
+/** What is wrong beside what the sentence above says. @param {Api.Status} status */
+export function wrong(status) {
+  const { issues } = status;
+  if (issues.length === 0) return status.standing === 'ok' ? 'Nothing' : 'Nothing that has a name yet.';
+  const critical = issues.filter(({ severity }) => severity === 'critical').length;
+  const counts = [critical && `${critical} critical`, issues.length - critical && plural(issues.length - critical, 'warning')].filter(Boolean).join(', ');
+  const others = issues.filter(({ sentence }) => sentence !== status.sentence);
+  if (others.length === 0) return `${counts}.`;
+  return `${counts}. ${others.length < issues.length ? 'Also: ' : ''}${others[0].sentence}${others.length > 1 ? ` And ${others.length - 1} more: see Log.` : ''}`;
 }
 
 /** What to do next. @param {Api.Status} status */

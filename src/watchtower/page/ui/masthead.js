@@ -2,8 +2,8 @@
 // What stands above every view: the verdict, the four facts, the line to the recorder, and the notice that
 // nothing of it can be trusted any more.
 
-import { bytes, count, duration, parseUtc, plural } from '../lib/format.js';
-import { advice, headline, safe, since } from '../lib/standing.js';
+import { bytes, count, duration, parseUtc } from '../lib/format.js';
+import { advice, headline, safe, since, wrong } from '../lib/standing.js';
 import { dateTime, localised } from '../lib/zone.js';
 import { byId, fill, h, s, setText } from './dom.js';
 
@@ -83,11 +83,9 @@ function showFacts(store) {
 /** @param {import('../store.js').Store} store @param {Api.Status} status @returns {[string, string, boolean, string][]} */
 function knownFacts(store, status) {
   const began = parseUtc(since(status));
-  const worst = status.issues.length;
-  const wrong = worst === 0 ? 'Nothing' : `${plural(worst, 'issue')}: ${localised(status.issues[0].sentence, store.zone)}`;
   return [
     ['Since', began === null ? '–' : duration(store.now() - began), true, ''],
-    ['What is wrong', wrong, false, 'when-wrong'],
+    ['What is wrong', localised(wrong(status), store.zone), false, 'when-wrong'],
     ['What is safe', safe(status), false, ''],
     ['What to do', localised(advice(status), store.zone), false, 'when-wrong'],
   ];

@@ -39,7 +39,7 @@ function wedge(from, to, inner, outer) {
 export function roseChart(rose, label, classes) {
   const width = 360 / rose.sectors.length;
   const shares = rose.sectors.map((counts) => counts.reduce((sum, n) => sum + n, 0) / Math.max(1, rose.total));
-  const step = [0.02, 0.05, 0.1, 0.2, 0.25].find((n) => n * 4 >= Math.max(...shares)) ?? 0.25;
+  const step = [0.02, 0.05, 0.1, 0.2].find((n) => n * 5 >= Math.max(...shares)) ?? 0.2;
   const most = Math.max(step * Math.ceil(Math.max(...shares) / step), step);
   const core = 16;
   const radius = (/** @type {number} */ share) => core + (share / most) * (RADIUS - core);

@@ -138,7 +138,7 @@ class History {
       const routes = [...new Set(chosen.map(({ route }) => route))];
       const points = Math.min(POINTS, Math.max(200, this.area.clientWidth));
       const asked = routes.map((route) => get('series', { route, columns: this.namesOf(route).join(','), from: Math.floor(from), to: Math.ceil(to), points }, signal));
-      const [plot, gaps, events, ...series] = await Promise.all([loadPlot(), get('gaps', { from: Math.floor(from), to: Math.ceil(to) }, signal), get('events', { since: Math.floor(from), limit: 500 }, signal), ...asked]);
+      const [plot, gaps, events, ...series] = await Promise.all([loadPlot(), get('gaps', { from: Math.floor(from), to: Math.ceil(to) }, signal), get('events', { since: Math.floor(from), until: Math.ceil(to), except: [...UNMARKED].join(','), limit: 500 }, signal), ...asked]);
       if (signal.aborted) return;
       this.gaps = gaps.gaps;
       this.events = events.events.filter((/** @type {Api.Event} */ event) => !UNMARKED.has(event.event) && (parseUtc(event.at) ?? 0) <= to);

@@ -126,16 +126,18 @@ function showSection(part, store) {
   setText(part.age, at === null ? 'nothing recorded yet' : `${silent ? 'silent: ' : ''}newest row ${duration(age)} ago, at ${dateTime(at, store.zone)}`);
   part.head.classList.toggle('is-silent', silent);
   for (const one of part.cards.values()) showCard(one, latest, store, age, silent);
-  showPlain(part, latest);
+  showPlain(part, latest, store.zone);
 }
 
-/** @param {Section} part @param {Api.LatestRoute | undefined} latest */
-function showPlain(part, latest) {
+/** @param {Section} part @param {Api.LatestRoute | undefined} latest @param {string} zone */
+function showPlain(part, latest, zone) {
   const others = part.readings.filter((reading) => !reading.main);
   if (part.plain.children.length !== others.length) fill(part.plain, others.map(({ name }) => h('div', {}, h('dt', {}, title(name)), h('dd'))));
   others.forEach(({ name }, i) => {
     const value = latest?.values[name];
-    setText(part.plain.children[i].children[1], typeof value === 'number' ? number(value, Number.isInteger(value) ? 0 : 2) : value === undefined || value === null ? '–' : String(value));
+    // Seconds or milliseconds: the recorder takes both for a time column.
+    const time = name === part.route.time_column && typeof value === 'number' ? value * (value < 1e11 ? 1000 : 1) : null;
+    setText(part.plain.children[i].children[1], time !== null ? dateTime(time, zone) : typeof value === 'number' ? number(value, Number.isInteger(value) ? 0 : 2) : value === undefined || value === null ? '–' : String(value));
   });
 }
 

@@ -107,7 +107,7 @@ function drawWind(store, rose, series, speed) {
   const mean = rose.meanSpeed === null ? '–' : `${number(convert(rose.meanSpeed, 'm/s', store.units), digitsOf(unit))} ${unit}`;
   const text = most ? `Mostly from ${compass(most.degrees)} (${Math.round(most.share * 100)} %), mean ${mean}, strongest ${strongest}, calm ${Math.round((rose.calm / Math.max(1, rose.total)) * 100)} % of the time.` : 'No wind was recorded in this range.';
   const share = (/** @type {number} */ n) => number((n / Math.max(1, rose.total)) * 100, 1);
-  const rows = rose.sectors.map((counts, i) => [compass((i * 360) / rose.sectors.length), ...counts.map((n) => (n === 0 ? '·' : share(n))), share(counts.reduce((sum, n) => sum + n, 0))]);
+  const rows = rose.sectors.map((counts, i) => [compass((i * 360) / rose.sectors.length), ...counts.map((n) => (n === 0 ? '·' : share(n))), [counts.reduce((sum, n) => sum + n, 0)].map((n) => (n === 0 ? '·' : share(n)))[0]]);
   const key = classes.map((name, i) => h('span', {}, s('svg', { viewBox: '0 0 10 10', 'aria-hidden': 'true' }, s('rect', { class: `s${i}`, width: 10, height: 10 })), `${name} ${unit}`));
   return h('section', { class: 'sheet stack', 'data-part': 'wind' }, h('h2', {}, 'Where the wind came from'), h('p', {}, text),
     h('div', { class: 'pair' },
