@@ -30,8 +30,8 @@ export function masthead(store) {
 /** The chart of a drum: its lines of time are arcs, because the pen turns about a pivot. */
 function drawArcs() {
   const arcs = [];
-  for (let x = -40; x < 640; x += 30) arcs.push(s('path', { d: `M${x} 0Q${x + 34} 60 ${x} 120` }));
-  for (let y = 12; y < 120; y += 12) arcs.push(s('path', { d: `M0 ${y}H600` }));
+  for (let x = -40; x < 1840; x += 30) arcs.push(s('path', { d: `M${x} 0Q${x + 34} 60 ${x} 120` }));
+  for (let y = 12; y < 120; y += 12) arcs.push(s('path', { d: `M0 ${y}H1800` }));
   fill(byId('arcs'), arcs);
 }
 
