@@ -93,7 +93,7 @@ export class Chart {
       legend: { show: false },
       padding: [10, 8, 0, 0],
       scales: { x: { time: true, min: from, max: to, auto: false }, y: { range: (/** @type {unknown} */ _u, /** @type {number | null} */ low, /** @type {number | null} */ high) => this.limits(low, high) } },
-      axes: [{ ...axis, values: timeAxis(), space: 70 }, { ...axis, size: 58, ...this.ticks() }],
+      axes: [{ ...axis, values: timeAxis(), space: 70 }, { ...axis, size: 58, space: 26, ...this.ticks() }],
       series: [{}, { stroke: colours.trace, width: 1.6, points: { show: false } }, { width: 0, points: { show: false } }, { width: 0, points: { show: false } }],
       bands: [{ series: [2, 3], fill: colours.fill }],
       cursor: { sync: { key: 'history', setSeries: false, scales: ['x', null] }, drag: { x: true, y: false, setScale: false }, points: { size: 7, stroke: colours.trace, fill: colours.sheet }, bind: { dblclick: () => () => { this.acts.reset(); return null; } } },

@@ -24,6 +24,7 @@ export function mount(root, { store, params, go }) {
   let range = parseRange(params, '24h');
   let load = new AbortController();
   let renewedAt = 0;
+  let known = JSON.stringify(store.routes);
   let redraw = () => {};
   const presets = h('div', { class: 'segments', role: 'group', 'aria-label': 'Range' }, PRESETS.map(({ key, name, long }) => h('button', { type: 'button', class: 'button', 'data-range': key, title: long, onclick: () => go({ range: key, from: undefined, to: undefined }) }, name)));
   const words = h('p', { class: 'quiet', role: 'status' });
@@ -54,7 +55,12 @@ export function mount(root, { store, params, go }) {
   const stops = [
     store.on('units', () => redraw()),
     store.on('resumed', renew),
-    store.on('latest', renew),
+    store.on('latest', () => {
+      // Snapshots come again and again; only other routes are news.
+      const next = JSON.stringify(store.routes);
+      if (next !== known) renew();
+      known = next;
+    }),
     store.on('tick', () => Date.now() - renewedAt > RENEW_MS && store.contact.open && renew()),
   ];
   renew();
