@@ -38,6 +38,7 @@ export function generalOrders(status) {
       : orderButton('Pause', { title: 'Pause recording?', text: 'The recorder stops receiving. The broker keeps messages of QoS 1 and 2; what is sent at QoS 0 meanwhile is missing, and noted as a gap.', command: 'pause', danger: true }),
     orderButton('Checkpoint', { title: 'Fold the WAL into the database?', text: 'What is in the write-ahead log is copied into the database file. Recording goes on.', command: 'checkpoint' }),
     orderButton('Test alerts', { title: 'Send a test alert?', text: 'Every alert channel sends one message that says it is a test.', command: 'alert-test' }),
+    status.account.quarantined > 0 && orderButton('Replay quarantine', { title: 'Replay the quarantine?', text: `${status.account.quarantined} messages could not become rows. Those that can by the settings of today are stored, with their own time of arrival.`, command: 'quarantine-replay' }),
   ];
 }
 

@@ -23,7 +23,7 @@ export function mount(root, { store }) {
   const show = () => {
     const { status, session } = store;
     if (!status) return void fill(body, h('p', { class: 'quiet' }, 'Waiting for the recorder’s first word.'));
-    const next = JSON.stringify([session, status.paused_since]);
+    const next = JSON.stringify([session, status.paused_since, status.account.quarantined]);
     if (next !== shape) fill(orders, session.admin && session.commands ? generalOrders(status) : h('span', { class: 'quiet small' }, 'Commands need the admin token: sign in.'));
     shape = next;
     refill(body, issues(store, status), way(status), tree(store, status), places(store, status), modes(store, status, changes), account(status));
