@@ -110,6 +110,11 @@ const OUTCOMES: &[Outcome] = &[
 ];
 
 impl Outcome {
+    /// Every outcome.
+    pub fn all() -> &'static [Self] {
+        OUTCOMES
+    }
+
     /// The outcome that [`Outcome::words`] wrote.
     pub fn from_words(outcome: &str, reason: &str) -> Option<Self> {
         OUTCOMES.iter().copied().find(|known| known.words() == (outcome, reason))
@@ -186,6 +191,12 @@ impl Tally {
         for &(route, outcome, n) in &other.counts {
             self.add(route, outcome, n);
         }
+    }
+
+    /// Raises each count to that of `other`, where that is higher.
+    pub fn rise_to(&mut self, other: &Self) {
+        let more = other.since(self);
+        self.merge(&more);
     }
 
     /// What this tally has more than `base`.
@@ -312,5 +323,9 @@ mod tests {
         twice.merge(&tally);
         assert_eq!(twice.sums_of(a), Sums { stored: 6, ..Sums::default() });
         assert_eq!(twice.sums().total(), 14);
+        let mut highest = Tally::default();
+        highest.rise_to(&twice);
+        highest.rise_to(&tally);
+        assert_eq!(highest, twice, "what was counted stays counted");
     }
 }

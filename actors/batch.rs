@@ -120,6 +120,9 @@ pub struct Receipt {
     pub tally: Tally,
     /// What the journal noticed.
     pub events: Vec<Event>,
+    /// Places in the batch of records that could have become rows of their route's table and did not:
+    /// repeats, and what the table refused. In order, and as a rule none.
+    pub passed_by: Vec<usize>,
 }
 
 /// Digest of topic and payload: half of what tells a redelivery from a repetition (the other half

@@ -28,6 +28,11 @@ pub(crate) fn unreachable_from(published: &Published, at: UnixMillis, down: &Dow
         Connection::Starting => state.started.unwrap_or(at),
         Connection::Down(..) => return,
     };
+    gap_from(published, from, down);
+}
+
+/// There is no connection from then on.
+pub(crate) fn gap_from(published: &Published, from: UnixMillis, down: &Down) {
     let detail = format!(
         "{}. What was published at QoS 0 meanwhile is missing; at QoS 1 and 2 the broker keeps it \
          for us, as far as its own settings go",

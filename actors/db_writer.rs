@@ -5,11 +5,12 @@
 //! nothing is acknowledged meanwhile and the broker holds the rest. Between tries the actor is free
 //! to be asked to stop.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorContext, AsyncContext, Context, Handler, Message, ResponseFuture, SpawnHandle,
+    Actor, ActorContext, AsyncContext, Context, Handler, Message, MessageResult, ResponseFuture,
+    SpawnHandle,
 };
 use barograph_config::Health;
 use tokio::sync::oneshot;
@@ -18,8 +19,12 @@ use crate::account::Sums;
 use crate::batch::{Batch, BatchId};
 use crate::health::HealthActor;
 use crate::mode::Decision;
-use crate::ports::{OpenError, OpenJournal, OpenSpool, World, WriteCause, WriteOutcome};
+use crate::ports::{
+    Checkpointed, OpenError, OpenJournal, OpenSpool, World, WriteCause, WriteOutcome,
+};
 use crate::published::Published;
+use crate::route::Router;
+use crate::routing::Routing;
 use crate::stats::StatsActor;
 use crate::supervise::restart::backoff;
 use crate::supervise::{Cause, Fault, Lifeline, Link, Stop};
@@ -49,6 +54,28 @@ impl Message for Append {
     type Result = Result<Durable, Stopping>;
 }
 
+/// Asks for other routes. Nothing that was decoded by the old ones may be under way.
+#[derive(Debug, Clone)]
+pub struct Reroute {
+    /// The routes.
+    pub router: Arc<Router>,
+    /// Whoever keeps everything else away meanwhile: only while it lives.
+    pub asker: Weak<()>,
+}
+
+/// What the writer says to it. Where it is decided, [`Routing`] has been told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RerouteResult {
+    /// The new routes are in force, or cannot be.
+    Decided,
+    /// It may be asked again.
+    NotNow,
+}
+
+impl Message for Reroute {
+    type Result = RerouteResult;
+}
+
 /// Where a batch is, or should have been, written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
@@ -56,6 +83,16 @@ pub enum Place {
     Database,
     /// The spool, while the database cannot be written.
     Spool,
+}
+
+impl Place {
+    /// The word of the metrics' label `place`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Database => "database",
+            Self::Spool => "spool",
+        }
+    }
 }
 
 /// A batch is durable.
@@ -132,6 +169,23 @@ impl Message for Decided {
     type Result = ();
 }
 
+/// Asks for the WAL to be folded into the database. `Err` says why that cannot be.
+#[derive(Debug, Clone, Copy)]
+pub struct Checkpoint;
+
+impl Message for Checkpoint {
+    type Result = Result<Checkpointed, String>;
+}
+
+/// Asks for the database to be opened anew, because it looks odd from outside; while a batch is in hand
+/// that is not needed, as every write looks for itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Reopen;
+
+impl Message for Reopen {
+    type Result = ();
+}
+
 /// What the writer needs.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -141,6 +195,8 @@ pub struct Setup {
     pub stats: Link<StatsActor>,
     /// What everyone may see.
     pub published: Published,
+    /// The routes: the writer is the one who changes them.
+    pub routing: Routing,
     /// Time and chance.
     pub world: World,
     /// When the database is given up, and how it is probed then.
@@ -274,6 +330,20 @@ impl Handler<Append> for DbWriterActor {
     }
 }
 
+impl Handler<Reroute> for DbWriterActor {
+    type Result = MessageResult<Reroute>;
+
+    fn handle(&mut self, question: Reroute, _: &mut Context<Self>) -> Self::Result {
+        let Reroute { router, asker } = question;
+        MessageResult(match &mut self.writing {
+            // A batch of an asker that died, decoded by the routes of its time.
+            Some(_) if self.pending.is_some() || asker.strong_count() == 0 => RerouteResult::NotNow,
+            Some(writing) => writing.reroute(&router),
+            None => RerouteResult::NotNow,
+        })
+    }
+}
+
 impl Handler<Decided> for DbWriterActor {
     type Result = ();
 
@@ -284,6 +354,30 @@ impl Handler<Decided> for DbWriterActor {
         match decision {
             Decision::UseSpool => self.try_pending(ctx),
             Decision::UseDatabase => {}
+        }
+    }
+}
+
+impl Handler<Checkpoint> for DbWriterActor {
+    type Result = Result<Checkpointed, String>;
+
+    fn handle(&mut self, _: Checkpoint, _: &mut Context<Self>) -> Self::Result {
+        self.lifeline.pulse().beat();
+        match &mut self.writing {
+            Some(writing) => writing.checkpoint(),
+            None => Err("the writer is stopping".to_owned()),
+        }
+    }
+}
+
+impl Handler<Reopen> for DbWriterActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Reopen, _: &mut Context<Self>) {
+        if let Some(writing) = &mut self.writing
+            && self.pending.is_none()
+        {
+            writing.reopen();
         }
     }
 }

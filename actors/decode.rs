@@ -17,6 +17,9 @@ pub const OVERSIZED_KEPT_BYTES: usize = 4096;
 /// batch grow by doubling) and its values; by massif some 600 for a row of nine columns.
 const RECORD_COST: usize = 600;
 
+/// Hears of a bad value: index of the column, and what is wrong.
+pub type Notice<'a> = &'a mut dyn FnMut(usize, &Refusal);
+
 impl Refusal {
     fn new(reason: Reason, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into() }
@@ -25,10 +28,21 @@ impl Refusal {
 
 /// Turns a delivery into the record that is written. `packet_max` is in bytes.
 pub fn decode(delivery: Delivery, router: &Router, packet_max: u64) -> Record {
+    decode_noticing(delivery, router, packet_max, &mut |_, _| {})
+}
+
+/// As [`decode`]; tells of each value that its column does not take, by the index of the column,
+/// also where NULL takes its place.
+pub fn decode_noticing(
+    delivery: Delivery,
+    router: &Router,
+    packet_max: u64,
+    notice: Notice<'_>,
+) -> Record {
     let digest = digest(&delivery.topic, &delivery.payload, delivery.whole_size);
     let cost = RECORD_COST + delivery.topic.len() + 2 * delivery.payload.len();
     let (route, row) = match router.find(&delivery.topic) {
-        Some((id, route)) => (id, row(&delivery, route, packet_max)),
+        Some((id, route)) => (id, row(&delivery, route, packet_max, notice)),
         None => {
             let refusal = Refusal::new(
                 Reason::NoRoute,
@@ -64,7 +78,12 @@ fn first_bytes(payload: &Bytes) -> Bytes {
     Bytes::copy_from_slice(&payload[..payload.len().min(OVERSIZED_KEPT_BYTES)])
 }
 
-fn row(delivery: &Delivery, route: &Route, packet_max: u64) -> Result<Vec<Value>, Refusal> {
+fn row(
+    delivery: &Delivery,
+    route: &Route,
+    packet_max: u64,
+    notice: Notice<'_>,
+) -> Result<Vec<Value>, Refusal> {
     if delivery.packet_size > packet_max {
         let detail = format!(
             "the packet has {} bytes, more than mqtt.max_packet_size = {packet_max}; the \
@@ -82,10 +101,11 @@ fn row(delivery: &Delivery, route: &Route, packet_max: u64) -> Result<Vec<Value>
     })?;
     let json: Json = serde_json::from_str(text)
         .map_err(|error| Refusal::new(Reason::NotJson, format!("not JSON: {error}")))?;
-    route.columns.iter().map(|column| cell(column, &json)).collect()
+    let columns = route.columns.iter().enumerate();
+    columns.map(|(index, column)| cell(column, &json, &mut |bad| notice(index, bad))).collect()
 }
 
-fn cell(column: &Column, json: &Json) -> Result<Value, Refusal> {
+fn cell(column: &Column, json: &Json, notice: &mut dyn FnMut(&Refusal)) -> Result<Value, Refusal> {
     match lookup(json, &column.pointer) {
         None | Some(Json::Null) if column.required => {
             let detail =
@@ -95,10 +115,13 @@ fn cell(column: &Column, json: &Json) -> Result<Value, Refusal> {
         None | Some(Json::Null) => Ok(Value::Null),
         Some(json) => match typed(column, json).and_then(|value| bounded(column, value)) {
             Ok(value) => Ok(value),
-            Err(refusal) => match column.on_bad {
-                OnBad::Quarantine => Err(refusal),
-                OnBad::Null => Ok(Value::Null),
-            },
+            Err(refusal) => {
+                notice(&refusal);
+                match column.on_bad {
+                    OnBad::Quarantine => Err(refusal),
+                    OnBad::Null => Ok(Value::Null),
+                }
+            }
         },
     }
 }

@@ -22,6 +22,8 @@ pub const BROKER_DISCONNECTED: &str = "broker_disconnected";
 pub const BROKER_UNREACHABLE: &str = "broker_unreachable";
 /// Another client connected with our client id.
 pub const SESSION_TAKEN_OVER: &str = "session_taken_over";
+/// A connection that delivered nothing was given up, to be made anew.
+pub const SESSION_RENEWED: &str = "session_renewed";
 /// The broker refused a filter.
 pub const SUBSCRIPTION_REFUSED: &str = "subscription_refused";
 /// The broker no longer knew the session that it kept for us.
@@ -85,6 +87,33 @@ pub const ACTOR_RENEWED: &str = "actor_renewed";
 pub const PAUSED: &str = "paused";
 /// A paused recorder receives again.
 pub const RESUMED: &str = "resumed";
+/// The settings were read again: what is different now, or that nothing is.
+pub const RELOADED: &str = "reloaded";
+/// The settings cannot be used, or some of them cannot be put in force.
+pub const RELOAD_FAILED: &str = "reload_failed";
+/// Other routes wait until what came by the old ones is durable.
+pub const RELOAD_WAITS: &str = "reload_waits";
+/// Something is wrong from now on.
+pub const ISSUE_APPEARED: &str = "issue_appeared";
+/// An issue became worse, or milder.
+pub const ISSUE_CHANGED: &str = "issue_changed";
+/// What was wrong is over.
+pub const ISSUE_RESOLVED: &str = "issue_resolved";
+/// Something was tried that may end an issue.
+pub const RECOVERY_ATTEMPTED: &str = "recovery_attempted";
+/// A channel took an alert.
+pub const ALERT_SENT: &str = "alert_sent";
+/// A channel does not take alerts; said once for each cause.
+pub const ALERT_FAILED: &str = "alert_failed";
+/// A channel that failed takes alerts again.
+pub const ALERT_RECOVERED: &str = "alert_recovered";
+/// The metrics can be read.
+pub const METRICS_SERVED: &str = "metrics_served";
+/// The address of the metrics cannot be had; it is tried again.
+pub const METRICS_NOT_SERVED: &str = "metrics_not_served";
+
+/// A person told the running recorder to do something: what, and who.
+pub const OPERATOR_COMMAND: &str = "operator_command";
 
 /// Every name above.
 pub const ALL: &[&str] = &[
@@ -98,6 +127,7 @@ pub const ALL: &[&str] = &[
     BROKER_DISCONNECTED,
     BROKER_UNREACHABLE,
     SESSION_TAKEN_OVER,
+    SESSION_RENEWED,
     SUBSCRIPTION_REFUSED,
     BROKER_FORGOT_SESSION,
     BROKER_ROLLED_BACK,
@@ -129,6 +159,19 @@ pub const ALL: &[&str] = &[
     ACTOR_RENEWED,
     PAUSED,
     RESUMED,
+    RELOADED,
+    RELOAD_FAILED,
+    RELOAD_WAITS,
+    ISSUE_APPEARED,
+    ISSUE_CHANGED,
+    ISSUE_RESOLVED,
+    RECOVERY_ATTEMPTED,
+    ALERT_SENT,
+    ALERT_FAILED,
+    ALERT_RECOVERED,
+    METRICS_SERVED,
+    METRICS_NOT_SERVED,
+    OPERATOR_COMMAND,
 ];
 
 /// The constant that has this name: the spool gives names back as text.

@@ -3,9 +3,14 @@
 
 /// It was asked to stop, and did.
 pub const OK: i32 = 0;
-/// `account` or `verify` found something wrong, and said what; `quarantine` found no such message, or
-/// was told not to drop any.
+/// `account` or `verify` found something wrong, and said what; somebody did not take the message of
+/// `alert test`; `quarantine` found no such message, or was told not to drop any. `status`: the recorder is
+/// degraded. Other commands to a running recorder: it refused, or has not stopped in time.
 pub const FOUND_WRONG: i32 = 1;
+/// `status`: the recorder is in a critical state.
+pub const CRITICAL: i32 = 2;
+/// No recorder is running, or none answers.
+pub const NOT_RUNNING: i32 = 3;
 /// `EX_USAGE`: the command line cannot be understood.
 pub const USAGE: i32 = 64;
 /// `EX_DATAERR`: the database is not one, or its tables clash with the routes. A person must

@@ -3,6 +3,7 @@
 pub(crate) mod broker;
 pub(crate) mod house;
 pub(crate) mod journal;
+pub(crate) mod post;
 pub(crate) mod session;
 pub(crate) mod spool;
 

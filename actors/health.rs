@@ -6,21 +6,34 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
+use barograph_config::Settings;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::account::RouteId;
+use crate::alerts::Alerts;
 use crate::db_writer::{
     DbWriterActor, Decided, Drained, Place, ProbeFailed, WriteFailed, WriteSucceeded,
 };
 use crate::event;
+use crate::in_force::InForce;
+use crate::issues::{Look, Memory};
 use crate::mode::{Heard, Limits, Mode};
 use crate::note::{GapCause, Note};
 use crate::ports::{World, WriteCause};
-use crate::published::{Connection, Published, State};
+use crate::published::{Published, State};
 use crate::route::Router;
 use crate::supervise::{Fault, Lifeline, Link, Stop};
-use crate::watch::{ClockJump, ClockWatch, Moment, Silence, SilenceChange, StallWatch};
+use crate::survey::{Outside, Surveyor};
+use crate::watch::Moment;
+
+mod judging;
+mod recovering;
+mod sentence;
+mod watchdog;
+mod watching;
+
+pub(crate) use sentence::mode_sentence;
+pub use sentence::sentence;
 
 /// Period of the sign of life, and of looking at what only time shows.
 const TICK: Duration = Duration::from_millis(500);
@@ -36,8 +49,14 @@ impl Message for ConnectionChanged {
     type Result = ();
 }
 
-/// Tells the service manager how the recorder is (systemd's `STATUS=`).
-pub type TellStatus = Box<dyn FnMut(&str) + Send>;
+/// The service manager, as the judge speaks to it.
+pub trait ServiceManager: Send {
+    /// How the recorder is, in one sentence (systemd's `STATUS=`).
+    fn status(&mut self, sentence: &str);
+
+    /// The recorder lives (systemd's `WATCHDOG=1`); said more often than it need be told.
+    fn alive(&mut self);
+}
 
 /// What the judging needs.
 #[derive(Debug, Clone)]
@@ -52,19 +71,28 @@ pub struct Setup {
     pub world: World,
     /// When the database is given up.
     pub limits: Limits,
+    /// What the checks go by.
+    pub in_force: InForce,
+    /// Who tells people of issues; what was told outlives the judge.
+    pub alerts: Alerts,
 }
 
 /// Judges how the recorder is.
 pub struct HealthActor {
     setup: Setup,
-    tell_status: TellStatus,
+    /// As of the last look around.
+    settings: Arc<Settings>,
+    manager: Box<dyn ServiceManager>,
     told: String,
+    surveyor: Surveyor,
+    outside: Outside,
+    /// When the next survey is due, and when the last one was asked for.
+    survey_at: Instant,
+    surveyed_at: Instant,
     mode: Mode,
+    memory: Memory,
     /// The connection's beginning, by both clocks.
     connected: Option<Moment>,
-    silences: Vec<(RouteId, Silence)>,
-    clock: ClockWatch,
-    stall: StallWatch,
     lifeline: Lifeline,
 }
 
@@ -76,22 +104,32 @@ impl std::fmt::Debug for HealthActor {
 
 impl HealthActor {
     /// A new life. What it must remember is in published state.
-    pub fn new(setup: Setup, tell_status: TellStatus, lifeline: Lifeline) -> Self {
-        let mode = setup.published.snapshot().mode;
-        let routes = setup.router.routes().iter().enumerate();
-        let silences = routes.filter_map(|(index, route)| {
-            let id = RouteId(u16::try_from(index).ok());
-            route.silent_after.map(|after| (id, Silence::new(after)))
-        });
+    pub fn new(
+        setup: Setup,
+        manager: Box<dyn ServiceManager>,
+        surveyor: Surveyor,
+        lifeline: Lifeline,
+    ) -> Self {
+        let (mode, now) = (setup.published.snapshot().mode, Instant::now());
+        let mut memory = setup.published.memory().unwrap_or_default();
+        for (name, (_, known)) in memory.follow(&setup.router) {
+            let at = (setup.world.now)();
+            if known.silent_since().is_some() {
+                setup.published.remember(Note::gap_closed(GapCause::RouteSilent, Some(name), at));
+            }
+        }
         Self {
-            silences: silences.collect(),
+            settings: setup.in_force.now(),
             setup,
-            tell_status,
+            manager,
             told: String::new(),
+            surveyor,
+            outside: Outside::default(),
+            survey_at: now,
+            surveyed_at: now,
             mode,
+            memory,
             connected: None,
-            clock: ClockWatch::default(),
-            stall: StallWatch::default(),
             lifeline,
         }
     }
@@ -100,12 +138,15 @@ impl HealthActor {
         Moment { wall: (self.setup.world.now)(), steady: Instant::now() }
     }
 
-    /// Says the sentence, when it is a new one.
-    fn judge(&mut self) {
-        let sentence = sentence(&self.setup.published.snapshot());
-        if sentence != self.told {
-            (self.tell_status)(&sentence);
-            self.told = sentence;
+    fn look<'a>(&'a self, state: &'a State) -> Look<'a> {
+        Look {
+            now: self.now(),
+            state,
+            published: &self.setup.published,
+            router: &self.setup.router,
+            settings: &self.settings,
+            outside: &self.outside,
+            memory: &self.memory,
         }
     }
 
@@ -119,6 +160,7 @@ impl HealthActor {
         let mode = self.mode;
         self.setup.published.update(|state| state.mode = mode);
         if mode.word() != before.word() {
+            self.look_outside_soon();
             self.say_mode(before);
             if let Some(decision) = mode.decision() {
                 self.setup.writer.tell(Decided(decision));
@@ -148,134 +190,23 @@ impl HealthActor {
         }
         self.setup.published.note(event::MODE_CHANGED, now, told);
     }
-
-    /// What nobody sends a message about.
-    fn look_around(&mut self) {
-        let now = self.now();
-        if let Some(jump) = self.clock.look(now) {
-            self.say_jump(jump);
-        }
-        self.look_for_silence(now);
-        let (published, limit) = (&self.setup.published, self.setup.limits.no_write_issue_after);
-        let waits = published.held() > 0;
-        let durable = published.sights().last_durable();
-        if let Some(lasted) = self.stall.look(now, waits, durable, limit) {
-            let lasted = humantime::format_duration(Duration::from_secs(lasted.as_secs()));
-            let told = format!(
-                "messages wait, and for {lasted} nothing has become durable: look at the disk and \
-                 at whoever locks the database; nothing is acknowledged meanwhile"
-            );
-            warn!(event = event::NO_WRITES, "{told}");
-            published.note(event::NO_WRITES, now.wall, told);
-            self.hear(Heard::Stalled);
-        }
-    }
-
-    fn say_jump(&self, ClockJump { expected, shows }: ClockJump) {
-        let by = Duration::from_millis(expected.0.abs_diff(shows.0));
-        let by = humantime::format_duration(by);
-        let direction = if shows > expected { "forward" } else { "back" };
-        let told = format!(
-            "the wall clock went {direction} by {by}, from {expected} to {shows} UTC (it was set, or \
-             the machine slept): times of arrival before and after do not fit together"
-        );
-        warn!(event = event::CLOCK_JUMP, "{told}");
-        let published = &self.setup.published;
-        published.note(event::CLOCK_JUMP, shows, told.clone());
-        let (from, to) = (expected.min(shows), expected.max(shows));
-        published.remember(Note::gap_opened(GapCause::ClockJump, None, from, told));
-        published.remember(Note::gap_closed(GapCause::ClockJump, None, to));
-    }
-
-    fn look_for_silence(&mut self, now: Moment) {
-        let published = self.setup.published.clone();
-        let connected = match published.connection() {
-            Connection::Up(since) => {
-                // The wall's time of it may have been set since; this life saw it begin then.
-                let known = self.connected.filter(|at| at.wall == since);
-                let at = known.unwrap_or(Moment { wall: since, steady: now.steady });
-                self.connected = Some(at);
-                Ok(at)
-            }
-            Connection::Down(since, _) => Err(since),
-            Connection::Starting => return,
-        };
-        for (route, silence) in &mut self.silences {
-            let heard = published.sights().last_heard(*route);
-            if let Some(change) = silence.look(now, connected, heard) {
-                say_silence(&published, self.setup.router.name(*route), change, now);
-            }
-        }
-    }
-}
-
-fn say_silence(published: &Published, route: &str, change: SilenceChange, now: Moment) {
-    let name = || Some(route.to_owned());
-    let closed = |to| Note::gap_closed(GapCause::RouteSilent, name(), to);
-    match change {
-        SilenceChange::Fell(since) => {
-            let told = format!(
-                "nothing has come for {route} since {since} UTC, although broker and recorder are \
-                 there to hear it: look at the sensor, and at its topic"
-            );
-            warn!(event = event::ROUTE_SILENT, route, "{told}");
-            published.note(event::ROUTE_SILENT, now.wall, told.clone());
-            published.remember(Note::gap_opened(GapCause::RouteSilent, name(), since, told));
-        }
-        SilenceChange::Broke { at, since } => {
-            if let Some(since) = since {
-                let told = format!("{route} speaks again; it was silent since {since} UTC");
-                info!(event = event::ROUTE_HEARD, route, "{told}");
-                published.note(event::ROUTE_HEARD, now.wall, told);
-            }
-            published.remember(closed(at));
-        }
-        SilenceChange::Lost(at) => published.remember(closed(at)),
-    }
-}
-
-/// How the recorder is, in one sentence; the worst first.
-pub fn sentence(state: &State) -> String {
-    let failure = state.last_failure.as_deref().unwrap_or("the database cannot be written");
-    match (state.mode, &state.connection) {
-        (Mode::Holding { since, .. }, _) => format!(
-            "not recording since {since} UTC: {failure}; no place is left to write to, nothing is \
-             acknowledged, the broker keeps QoS 1 and 2"
-        ),
-        (Mode::Retrying { failures, .. }, _) => format!(
-            "not recording: {failure} ({failures} tries failed); nothing is acknowledged, the broker \
-             keeps the messages"
-        ),
-        (Mode::Degraded { since, .. }, _) => format!(
-            "recording into the spool since {since} UTC ({} messages): {failure}",
-            state.spooled
-        ),
-        (Mode::Recovering { .. }, _) => format!(
-            "recovering: the database takes over what the spool holds, {} messages to go",
-            state.spooled
-        ),
-        (Mode::Normal, Connection::Down(since, why)) => {
-            format!("not connected since {since} UTC: {why}")
-        }
-        (Mode::Normal, Connection::Starting) => "starting".to_owned(),
-        (Mode::Normal, Connection::Up(since)) => {
-            let dropped = match state.broker_dropped {
-                0 => String::new(),
-                n => format!("; the broker says that it dropped {n} messages meanwhile"),
-            };
-            format!("recording; connected since {since} UTC{dropped}")
-        }
-    }
 }
 
 impl Actor for HealthActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        ctx.run_interval(TICK, |health, _| {
+        // The clocks are watched from the start.
+        self.look_around();
+        ctx.run_interval(TICK, |health, ctx| {
             health.lifeline.pulse().beat();
+            health.settings = health.setup.in_force.now();
             health.look_around();
+            health.look_outside(ctx);
             health.judge();
+            let setup = &health.setup;
+            setup.alerts.look(&setup.published, health.now(), setup.world);
+            health.feed_the_watchdog();
         });
         self.judge();
         self.lifeline.ready();
@@ -286,12 +217,18 @@ impl Handler<WriteSucceeded> for HealthActor {
     type Result = ();
 
     fn handle(&mut self, written: WriteSucceeded, _: &mut Context<Self>) {
+        self.memory.answered = Some(self.now());
         match written.place {
             Place::Database => {
                 self.setup.published.all_is_well();
+                // It is out of use; whether it works shows when it is needed again.
+                self.memory.spool_failed = None;
                 self.hear(Heard::Stored);
             }
-            Place::Spool => self.hear(Heard::Spooled),
+            Place::Spool => {
+                self.memory.spool_failed = None;
+                self.hear(Heard::Spooled);
+            }
         }
     }
 }
@@ -300,6 +237,12 @@ impl Handler<WriteFailed> for HealthActor {
     type Result = ();
 
     fn handle(&mut self, failed: WriteFailed, _: &mut Context<Self>) {
+        let now = self.now();
+        self.memory.answered = Some(now);
+        if failed.place == Place::Spool {
+            let since = self.memory.spool_failed.take().map_or(now.wall, |(since, _)| since);
+            self.memory.spool_failed = Some((since, failed.message.clone()));
+        }
         self.setup.published.failed(failed.message);
         self.hear(match failed.place {
             Place::Database => Heard::DatabaseFailed(failed.cause),
@@ -313,6 +256,7 @@ impl Handler<ProbeFailed> for HealthActor {
     type Result = ();
 
     fn handle(&mut self, failed: ProbeFailed, _: &mut Context<Self>) {
+        self.memory.answered = Some(self.now());
         self.setup.published.failed(failed.message);
         self.hear(Heard::DatabaseFailed(failed.cause));
         self.judge();
@@ -323,6 +267,10 @@ impl Handler<Drained> for HealthActor {
     type Result = ();
 
     fn handle(&mut self, drained: Drained, _: &mut Context<Self>) {
+        self.memory.answered = Some(self.now());
+        if drained.left == 0 {
+            self.memory.spool_failed = None;
+        }
         self.setup.published.all_is_well();
         self.hear(if drained.left > 0 { Heard::Draining } else { Heard::Drained });
     }
@@ -332,6 +280,7 @@ impl Handler<ConnectionChanged> for HealthActor {
     type Result = ();
 
     fn handle(&mut self, _: ConnectionChanged, _: &mut Context<Self>) {
+        self.look_outside_soon();
         self.judge();
     }
 }
@@ -349,38 +298,5 @@ impl Handler<Fault> for HealthActor {
 
     fn handle(&mut self, fault: Fault, ctx: &mut Context<Self>) {
         fault.commit(|| ctx.stop());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::delivery::UnixMillis;
-
-    #[test]
-    fn the_sentence_names_the_worst_first() {
-        let mut state = State::default();
-        let (since, cause) = (UnixMillis(0), WriteCause::Full);
-        assert_eq!(sentence(&state), "starting");
-        state.connection = Connection::Up(since);
-        assert_eq!(sentence(&state), "recording; connected since 1970-01-01 00:00:00.000 UTC");
-        state.broker_dropped = 3;
-        assert!(sentence(&state).ends_with("dropped 3 messages meanwhile"));
-        state.connection = Connection::Down(since, "nobody listens".into());
-        assert!(sentence(&state).starts_with("not connected since"));
-        state.last_failure = Some("the disk is full".into());
-        let table = [
-            (
-                Mode::Retrying { since, cause, failures: 3 },
-                "not recording: the disk is full (3 tries",
-            ),
-            (Mode::Degraded { since, cause }, "recording into the spool since 1970-01-01"),
-            (Mode::Recovering { since, cause }, "recovering: the database takes over"),
-            (Mode::Holding { since, cause }, "not recording since 1970-01-01"),
-        ];
-        for (mode, begins) in table {
-            state.mode = mode;
-            assert!(sentence(&state).starts_with(begins), "{}", sentence(&state));
-        }
     }
 }

@@ -9,6 +9,8 @@
 //! the broker.
 
 pub mod account;
+pub mod alerts;
+pub mod arrivals;
 mod barriers;
 pub mod batch;
 pub mod broker_drops;
@@ -16,30 +18,43 @@ mod broker_news;
 pub mod db_writer;
 pub mod decode;
 pub mod delivery;
+pub mod echo;
 pub mod event;
 pub mod exit_code;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod feed;
 pub mod health;
+pub mod histogram;
+pub mod in_force;
 pub mod issue;
+pub mod issues;
 pub mod ledger;
 pub mod line;
+pub mod measures;
 pub mod mode;
 pub mod mqtt;
 pub mod note;
+pub mod orders;
+pub mod origin;
 pub mod ports;
 mod probe;
 #[cfg(test)]
 mod promises;
+mod publications;
 pub mod published;
 mod question;
+pub mod readings;
 pub mod recording;
 pub mod route;
+pub mod routing;
 pub mod stats;
+pub mod subscriptions;
 pub mod supervise;
+pub mod survey;
 mod teller;
 pub mod tree;
+mod voice;
 pub mod watch;
 pub mod window;
 pub mod writing;

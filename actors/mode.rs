@@ -109,6 +109,10 @@ impl Limits {
 }
 
 impl Mode {
+    /// The words of all modes.
+    pub const WORDS: [&'static str; 5] =
+        ["normal", "retrying", "degraded", "recovering", "holding"];
+
     /// The word that the log and published state use.
     pub fn word(self) -> &'static str {
         match self {

@@ -1,5 +1,5 @@
-//! What is worth remembering besides the messages: events (what happened) and gaps (stretches in
-//! which something may be missing, and why). The writer takes them along with its next transaction,
+//! What is worth remembering besides the messages: events (what happened), gaps (stretches in which
+//! something may be missing, and why) and counts (how much, every few minutes). The writer takes them along with its next transaction,
 //! to the database or, while that cannot be written, to the spool.
 
 use crate::delivery::UnixMillis;
@@ -23,6 +23,8 @@ pub enum GapCause {
     ProcessDown,
     /// There was no connection to the broker.
     BrokerUnreachable,
+    /// The connection lived and delivered nothing.
+    Deaf,
     /// The broker no longer knew the session that it kept for us.
     BrokerForgotSession,
     /// The broker came back with an old copy of its state.
@@ -38,9 +40,10 @@ pub enum GapCause {
 }
 
 /// Every cause, so that stored words can be read back.
-const CAUSES: [GapCause; 8] = [
+const CAUSES: [GapCause; 9] = [
     GapCause::ProcessDown,
     GapCause::BrokerUnreachable,
+    GapCause::Deaf,
     GapCause::BrokerForgotSession,
     GapCause::BrokerRolledBack,
     GapCause::Holding,
@@ -51,7 +54,7 @@ const CAUSES: [GapCause; 8] = [
 
 impl GapCause {
     /// Every cause.
-    pub fn all() -> [Self; 8] {
+    pub fn all() -> [Self; 9] {
         CAUSES
     }
 
@@ -60,6 +63,7 @@ impl GapCause {
         match self {
             Self::ProcessDown => "process_down",
             Self::BrokerUnreachable => "broker_unreachable",
+            Self::Deaf => "deaf",
             Self::BrokerForgotSession => event::BROKER_FORGOT_SESSION,
             Self::BrokerRolledBack => event::BROKER_ROLLED_BACK,
             Self::Holding => "holding",
@@ -104,13 +108,49 @@ pub enum GapStep {
     },
 }
 
-/// An event or a change to the list of gaps.
+/// What was counted in a period: a row of `barograph_stats`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// The end of the period.
+    pub at: UnixMillis,
+    /// Its length, in milliseconds.
+    pub period_ms: u64,
+    /// Deliveries that came in it: from the broker, from the spool of an earlier process, out of a
+    /// damaged database.
+    pub received: u64,
+    /// Of those that came to an end in it: rows.
+    pub stored: u64,
+    /// Not stored again.
+    pub duplicate: u64,
+    /// Kept with their bytes.
+    pub quarantined: u64,
+    /// Not kept.
+    pub dropped: u64,
+    /// In the spool at its end.
+    pub spooled: u64,
+    /// In memory, unacknowledged, at its end.
+    pub held: u64,
+    /// Batches that became durable.
+    pub commits: u64,
+    /// Writes that failed.
+    pub failed_writes: u64,
+    /// The longest commit, in milliseconds.
+    pub slowest_commit_ms: u64,
+    /// Restarts of actors.
+    pub restarts: u64,
+    /// The mode at its end.
+    pub mode: String,
+}
+
+/// What the writer takes along with its next transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
     /// Something that happened.
     Event(Event),
     /// A stretch begins or ends in which something may be missing.
     Gap(GapChange),
+    /// What was counted in a period.
+    Stats(Box<Stats>),
 }
 
 impl Note {

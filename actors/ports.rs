@@ -1,16 +1,20 @@
 //! The ports: what the recorder needs of the world. `src` has the real ones, the tests have fakes
 //! that inject faults.
 
-use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
+mod broker;
 
-use barograph_config::Qos;
+use std::fmt;
+use std::sync::Arc;
+
+pub use broker::{
+    Broker, Connecting, Down, DownKind, Filter, Greeting, Incoming, NotSent, Publication, Session,
+};
 
 use crate::account::Tally;
 use crate::batch::{Batch, BatchId, Receipt};
-use crate::delivery::{ConnectionId, Delivery, UnixMillis};
+use crate::delivery::UnixMillis;
 use crate::note::Note;
+use crate::route::Router;
 
 /// Time and chance.
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +25,8 @@ pub struct World {
     pub jitter: fn() -> f64,
     /// 63 random bits, anew at each call.
     pub random: fn() -> i64,
+    /// The minute of the day, in local time.
+    pub minute_of_day: fn() -> u16,
 }
 
 /// A durable store of batches. Its calls block: it lives on a thread of its own.
@@ -67,6 +73,12 @@ pub trait Journal {
     /// As [`Journal::append`].
     fn tidy_up(&mut self) -> Result<TidiedUp, WriteError>;
 
+    /// Folds the WAL into the database, as far as nobody holds it back, without waiting for anyone.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    fn checkpoint(&mut self) -> Result<Checkpointed, WriteError>;
+
     /// How far the database has taken over the spool of this id; 0: nothing of it.
     fn taken_over(&self, spool: i64) -> i64;
 
@@ -84,6 +96,17 @@ pub struct RunBegins {
     pub started: UnixMillis,
     /// The last sign of life in the spool that was left, if there is one.
     pub spool_seen: Option<UnixMillis>,
+}
+
+/// What a checkpoint came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checkpointed {
+    /// Pages that were in the WAL.
+    pub pages: u64,
+    /// Those of them that are in the database's own file now.
+    pub folded_in: u64,
+    /// The WAL is empty; else somebody reads what only it has, or writes.
+    pub wholly: bool,
 }
 
 /// What a step of upkeep came to.
@@ -180,6 +203,9 @@ pub trait OpenJournal: Send {
     /// # Errors
     /// Says whether waiting can help.
     fn open(&mut self) -> Result<Box<dyn Journal>, OpenError>;
+
+    /// From now on it is opened for these routes.
+    fn reroute(&mut self, router: &Arc<Router>);
 }
 
 /// Why the journal cannot be opened.
@@ -309,117 +335,3 @@ impl fmt::Display for WriteError {
 }
 
 impl std::error::Error for WriteError {}
-
-/// Makes connections to the broker.
-pub trait Broker: Clone + Send + Unpin + 'static {
-    /// One connection. Nothing of it can speak on another one.
-    type Session: Session;
-
-    /// Connects, with the kept session, and asks for the subscriptions; gives up after a bounded
-    /// time.
-    fn connect(&self, id: ConnectionId) -> Connecting<Self::Session>;
-
-    /// Names the session: broker and client id.
-    fn session_name(&self) -> String;
-}
-
-/// A connection being made.
-pub type Connecting<S> = Pin<Box<dyn Future<Output = Result<(S, Greeting), Down>>>>;
-
-/// What the broker said when it accepted us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Greeting {
-    /// It had kept our session.
-    pub session_present: bool,
-}
-
-/// One connection to the broker, after it has accepted us.
-pub trait Session: Unpin + 'static {
-    /// The next thing from the broker; also sends what waits to be sent. Cancel-safe: dropping the
-    /// future loses nothing.
-    ///
-    /// # Errors
-    /// The connection is over.
-    fn next(&mut self) -> impl Future<Output = Result<Incoming, Down>>;
-
-    /// What has come already and needs no waiting for; `None`: nothing, or too little to tell.
-    fn next_now(&mut self) -> Option<Result<Incoming, Down>> {
-        None
-    }
-
-    /// Queues the acknowledgement of a delivery of this connection (PUBACK, or PUBREC at QoS 2).
-    fn acknowledge(&mut self, qos: Qos, packet_id: u16);
-
-    /// Queues a barrier: [`Incoming::BarrierPassed`] comes when the broker has taken everything
-    /// queued before it.
-    fn barrier(&mut self);
-
-    /// Sends what is queued and says goodbye; bounded in time.
-    fn disconnect(self) -> impl Future<Output = ()>;
-}
-
-/// What comes from the broker.
-#[derive(Debug)]
-pub enum Incoming {
-    /// A message.
-    Delivery(Delivery),
-    /// The answer to our subscriptions, in the order of the routes: the reason, where one was
-    /// refused.
-    Subscribed(Vec<Result<Qos, String>>),
-    /// The barrier came back.
-    BarrierPassed,
-    /// The broker released a delivery of QoS 2 (PUBREL), and the answer (PUBCOMP) is queued.
-    Released(u16),
-}
-
-/// Why there is no connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Down {
-    /// As a kind.
-    pub kind: DownKind,
-    /// What is wrong, where, and what to do.
-    pub message: String,
-}
-
-/// Why there is no connection, as a kind: the log says each once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DownKind {
-    /// The name is not known.
-    Dns,
-    /// Nobody listens there.
-    Refused,
-    /// No answer in time.
-    Timeout,
-    /// No trust.
-    Tls,
-    /// The broker does not accept the user name and password, or the client.
-    Credentials,
-    /// Another client connected with our client id.
-    TakenOver,
-    /// The broker ended it.
-    Closed,
-    /// The network ended it.
-    Network,
-    /// What came was not MQTT as we know it.
-    Protocol,
-    /// We ended it: more has arrived than may wait for the database.
-    WindowFull,
-}
-
-impl DownKind {
-    /// The word that the log uses.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Dns => "dns",
-            Self::Refused => "refused",
-            Self::Timeout => "timeout",
-            Self::Tls => "tls",
-            Self::Credentials => "credentials",
-            Self::TakenOver => "taken_over",
-            Self::Closed => "closed",
-            Self::Network => "network",
-            Self::Protocol => "protocol",
-            Self::WindowFull => "window_full",
-        }
-    }
-}

@@ -1,9 +1,19 @@
 //! What the recorder promises, tested on the real tree with fake ports and paused time.
 
+/// An issue is told, once, whoever dies; a channel that fails is told by another.
+mod alerts;
+/// Our own echo disturbs nothing, and a connection that delivers nothing is renewed.
+mod hearing;
 /// How the line to the broker is made again, and how little is said about it.
 mod line;
 /// Database and spool fail, alone and together; the mode says so, and recovery comes by itself.
 mod modes;
+/// A pause loses nothing, and lasts until it is ended.
+mod pausing;
+/// What others publish through the session is told of, and last words are said again.
+mod publishing;
+/// Other routes take over without another connection, whoever dies over it.
+mod rerouting;
 /// One actor dies, the others live on; too many deaths end the process.
 mod restarts;
 /// Whatever dies and fails, in whatever order: nothing is lost and nothing is stored twice.

@@ -6,13 +6,19 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use barograph_config::Qos;
+
 use crate::account::{Account, RouteId, Tally};
+use crate::arrivals::Arrivals;
 use crate::batch::Value;
 use crate::delivery::UnixMillis;
 use crate::feed::Feeds;
-use crate::issue::{Issue, Standing};
+use crate::issue::{Finding, Issue, Standing};
+use crate::issues::Memory;
+use crate::measures::Measures;
 use crate::mode::Mode;
 use crate::note::{Event, Note};
+use crate::readings::Readings;
 use crate::supervise::Pulse;
 use crate::watch::Sights;
 
@@ -44,6 +50,35 @@ pub struct ChildState {
     pub since: Option<UnixMillis>,
 }
 
+/// Whether the broker's messages reach us, as far as our own echo tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Hearing {
+    /// When an echo last came back.
+    pub last_echo: Option<UnixMillis>,
+    /// Set while we are connected and hear nothing.
+    pub deaf: Option<Deafness>,
+    /// Why there is no echo to judge by.
+    pub off: Option<String>,
+}
+
+impl Hearing {
+    /// What proves that the broker and we can hear each other: words to be put behind "there to hear
+    /// it"; empty without a proof.
+    pub(crate) fn proof(&self) -> String {
+        let proof = |at| format!(" (our own echo came back at {at} UTC)");
+        self.last_echo.filter(|_| self.deaf.is_none()).map(proof).unwrap_or_default()
+    }
+}
+
+/// Connected, and nothing is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deafness {
+    /// Since when.
+    pub since: UnixMillis,
+    /// How often the session was renewed because of it.
+    pub renewals: u32,
+}
+
 /// A snapshot of everything.
 #[derive(Debug, Clone, Default)]
 pub struct State {
@@ -51,8 +86,14 @@ pub struct State {
     pub tally: Tally,
     /// What the database's account said when the process began.
     pub base: Option<Tally>,
+    /// Routes whose counts `base` knows: those of later ones begin when they do.
+    pub routes_counted: usize,
     /// Deliveries taken from the broker since the process began.
     pub received: u64,
+    /// The same by route.
+    pub arrivals: Arrivals,
+    /// Connections that the broker accepted, since the process began.
+    pub connections: u64,
     /// Deliveries in memory, without a place on disk yet.
     pub held: u64,
     /// Deliveries in the spool.
@@ -79,14 +120,39 @@ pub struct State {
     pub last_failure: Option<String>,
     /// The broker.
     pub connection: Connection,
+    /// Whether its messages reach us.
+    pub hearing: Hearing,
+    /// What it last granted for each route; empty before its first answer.
+    pub granted: BTreeMap<RouteId, Result<Qos, String>>,
     /// The tree, by name.
     pub children: BTreeMap<&'static str, ChildState>,
     /// The newest row of each route, with the time of its arrival.
     pub latest: BTreeMap<RouteId, (UnixMillis, Vec<Value>)>,
     /// What is wrong now, the worst first.
     pub issues: Vec<Issue>,
+    /// Since when the instance's lock keeps nobody out any more, and why.
+    pub lock_lost: Option<(UnixMillis, String)>,
     /// Since when a person has paused the recorder.
     pub paused: Option<UnixMillis>,
+    /// The broker still had our session when it last accepted us; `None`: it has not yet.
+    pub session_present: Option<bool>,
+    /// What those find wrong who are no actors (the listener of the metrics), by who found it.
+    pub findings: BTreeMap<&'static str, Finding>,
+    /// What a reload could not do.
+    pub unsettled: Unsettled,
+}
+
+/// What a reload of the settings could not do, until another one can.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unsettled {
+    /// The file cannot be used: since when, and every problem. Nothing of it is in force.
+    pub invalid: Option<(UnixMillis, String)>,
+    /// Settings that take effect at the next start, a sentence each.
+    pub at_next_start: Vec<String>,
+    /// Settings that could not be put in force, and why, a sentence each.
+    pub refused: Vec<String>,
+    /// Since when other routes wait for messages to become durable.
+    pub routes_wait: Option<UnixMillis>,
 }
 
 impl State {
@@ -112,22 +178,37 @@ impl State {
 pub struct Published {
     state: Arc<Mutex<State>>,
     notes: Arc<Mutex<VecDeque<Note>>>,
-    /// Apart from the state: it changes with every delivery.
-    received: Arc<AtomicU64>,
+    /// Apart from the state: they change with every delivery.
+    arrivals: Arc<Mutex<Arrivals>>,
     held: Arc<AtomicU64>,
     /// Neither database nor spool takes a batch.
     holding: Arc<AtomicBool>,
     /// When something last became durable, and when each route last said something.
     sights: Sights,
+    /// Readings that are wrong in themselves.
+    readings: Readings,
     /// The signs of life of those that run, by name; the supervisor's too.
     pulses: Arc<Mutex<BTreeMap<&'static str, Pulse>>>,
     feeds: Feeds,
+    measures: Measures,
+    /// What the judge remembers from life to life.
+    memory: Arc<Mutex<Option<Memory>>>,
 }
 
 impl Published {
     /// How we stand with the broker.
     pub fn connection(&self) -> Connection {
         lock(&self.state).connection.clone()
+    }
+
+    /// Whether the broker's messages reach us.
+    pub fn hearing(&self) -> Hearing {
+        lock(&self.state).hearing.clone()
+    }
+
+    /// What is wrong now, the worst first.
+    pub fn issues(&self) -> Vec<Issue> {
+        lock(&self.state).issues.clone()
     }
 
     /// A write succeeded after all.
@@ -156,20 +237,43 @@ impl Published {
 
     /// Changes the state.
     pub fn update(&self, change: impl FnOnce(&mut State)) {
-        change(&mut lock(&self.state));
+        self.change(change);
+    }
+
+    /// Changes the state, and gives what that says.
+    pub fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        change(&mut lock(&self.state))
     }
 
     /// A copy of the state.
     pub fn snapshot(&self) -> State {
         let mut state = lock(&self.state).clone();
-        state.received = self.received.load(Ordering::Relaxed);
+        state.arrivals = lock(&self.arrivals).clone();
+        state.received = state.arrivals.deliveries();
         state.held = self.held();
         state
     }
 
-    /// Counts one delivery taken from the broker.
-    pub fn count_received(&self) {
-        self.received.fetch_add(1, Ordering::Relaxed);
+    /// Says what somebody who is no actor finds wrong; `None`: nothing any more. It becomes an issue at
+    /// the next look of the judge.
+    pub fn found(&self, by: &'static str, finding: Option<Finding>) {
+        let findings = &mut lock(&self.state).findings;
+        match finding {
+            Some(finding) => findings.insert(by, finding),
+            None => findings.remove(by),
+        };
+    }
+
+    /// Counts deliveries taken from the broker; `arrived` begins anew.
+    pub fn count_arrivals(&self, arrived: &mut Arrivals) {
+        if !arrived.is_empty() {
+            lock(&self.arrivals).take(arrived);
+        }
+    }
+
+    /// What is measured, for the metrics.
+    pub fn measures(&self) -> &Measures {
+        &self.measures
     }
 
     /// Notes an event for `barograph_events`: the writer takes it with its next transaction. (The
@@ -225,16 +329,34 @@ impl Published {
         lock(&self.pulses).clone()
     }
 
+    /// What the judge's life before remembered.
+    pub fn memory(&self) -> Option<Memory> {
+        lock(&self.memory).clone()
+    }
+
+    /// What the judge must know in its next life.
+    pub fn remember_judgement(&self, memory: Memory) {
+        *lock(&self.memory) = Some(memory);
+    }
+
+    /// Readings that are wrong in themselves.
+    pub fn readings(&self) -> &Readings {
+        &self.readings
+    }
+
     /// When what was last seen.
     pub fn sights(&self) -> &Sights {
         &self.sights
     }
 }
 
-/// Events give way before changes to the list of gaps; of those, the oldest gap that has ended.
+/// The oldest of the least worth gives way: counts before events, events before changes to the list
+/// of gaps.
 fn bound(notes: &mut VecDeque<Note>) {
     while notes.len() > NOTES_WAITING_MAX {
-        let oldest = notes.iter().position(|note| matches!(note, Note::Event(_)));
+        let counts = notes.iter().position(|note| matches!(note, Note::Stats(_)));
+        let oldest =
+            counts.or_else(|| notes.iter().position(|note| matches!(note, Note::Event(_))));
         notes.remove(oldest.unwrap_or(0));
     }
 }

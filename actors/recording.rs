@@ -6,39 +6,51 @@
 //! Acknowledgements leave only after the commit, in the order of arrival, and only on the
 //! connection that the delivery came by.
 
+mod coming;
+mod hearing;
+mod leaving;
+mod pausing;
+mod rerouting;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use barograph_config::{Mqtt, Qos};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until, timeout_at};
-use tracing::{info, warn};
+use tokio::sync::mpsc::Receiver;
+use tokio::time::{Instant, sleep_until};
+use tracing::warn;
 
-use crate::account::{Drop as Dropped, Outcome, RouteId};
+use self::hearing::Ears;
+use self::pausing::Pause;
+use crate::account::RouteId;
+use crate::arrivals::Arrivals;
 use crate::barriers::Barriers;
-use crate::batch::{Batch, Opening};
+use crate::batch::Batch;
 use crate::broker_drops::BrokerDrops;
-use crate::broker_news as news;
 use crate::db_writer::{DbWriterActor, Durable};
-use crate::decode::decode;
-use crate::delivery::{ConnectionId, Delivery};
 use crate::event;
-use crate::health::{ConnectionChanged, HealthActor};
+use crate::health::HealthActor;
+use crate::in_force::InForce;
 use crate::line::{Line, LineEvent};
-use crate::note::{GapCause, Note};
-use crate::ports::{Broker, Down, DownKind, Incoming, Session, World};
-use crate::published::{Connection, Published};
+use crate::orders::{Order, Orders};
+use crate::ports::{Broker, Down, DownKind, Session, World};
+use crate::publications::Publications;
+use crate::published::Published;
 use crate::question::{Answer, Question, answer_of, ask};
+use crate::readings::ReadingWatch;
 use crate::route::Router;
+use crate::routing::Routing;
+use crate::subscriptions::Subscriptions;
 use crate::supervise::{Lifeline, Link};
+use crate::voice::Voice;
 use crate::watch::Moment;
 use crate::window::{Estate, Window};
 
+use rerouting::Rerouting;
+
 /// The loop wakes at least this often, to show that it lives.
 const TICK: Duration = Duration::from_millis(500);
-
-/// At a stop, how long the writer may take for what is in hand; the rest stays at the broker.
-const FINISH_WITHIN: Duration = Duration::from_secs(4);
 
 /// Never true in a recorder that records: with the feature `acknowledge-early`, acknowledgements leave
 /// before the commit. That is the mistake the fault sweeps must find, or they would find nothing.
@@ -47,12 +59,14 @@ pub const ACKNOWLEDGES_EARLY: bool = cfg!(feature = "acknowledge-early");
 /// What a recording needs besides the broker.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// The routes.
+    /// The routes in force.
     pub router: Arc<Router>,
     /// `[mqtt]`
     pub mqtt: Mqtt,
-    /// Least time between two commits.
-    pub commit_interval: Duration,
+    /// For what may change while it records.
+    pub in_force: InForce,
+    /// For what is to be recorded.
+    pub routing: Routing,
     /// Time and chance.
     pub world: World,
     /// Who writes.
@@ -63,6 +77,8 @@ pub struct Setup {
     pub published: Published,
     /// Where the window waits between two lives.
     pub estate: Estate,
+    /// Where others ask for something to be published.
+    pub orders: Orders,
 }
 
 /// One life of the data path.
@@ -84,7 +100,19 @@ pub struct Recording<B: Broker> {
     said: Vec<DownKind>,
     /// Routes that were heard and not yet told of.
     heard: Vec<RouteId>,
+    /// Deliveries that are not told of yet.
+    arrived: Arrivals,
     drops: BrokerDrops,
+    voice: Voice,
+    publications: Publications,
+    orders: Receiver<Order>,
+    subscriptions: Subscriptions,
+    rerouting: Rerouting,
+    /// No commit interval is kept: somebody waits for the window to be empty.
+    hurry: bool,
+    ears: Ears,
+    readings: ReadingWatch,
+    pause: Pause,
     /// Dropped last: its report must come after the window was left.
     lifeline: Lifeline,
 }
@@ -93,9 +121,19 @@ impl<B: Broker> Recording<B> {
     /// Takes over the window of the life before, if it left one.
     pub fn new(broker: B, setup: Setup, lifeline: Lifeline) -> Self {
         let fresh = || Window::new((setup.world.random)(), setup.mqtt.max_unacked);
-        let window = setup.estate.take().unwrap_or_else(fresh);
+        let mut window = setup.estate.take().unwrap_or_else(fresh);
+        window.bound(setup.mqtt.max_unacked);
         let line = Line::new(broker, setup.world, &setup.mqtt);
         Self {
+            voice: Voice::default(),
+            publications: Publications::new(setup.orders.clone()),
+            orders: setup.orders.open(),
+            subscriptions: Subscriptions::default(),
+            rerouting: Rerouting::new(&setup.routing),
+            hurry: false,
+            ears: Ears::new(&setup.mqtt, &setup.published),
+            readings: ReadingWatch::new(setup.router.routes(), setup.published.readings().clone()),
+            pause: Pause::of(&setup.published),
             setup,
             window: Some(window),
             line,
@@ -107,6 +145,7 @@ impl<B: Broker> Recording<B> {
             held: false,
             said: Vec::new(),
             heard: Vec::new(),
+            arrived: Arrivals::default(),
             drops: BrokerDrops::default(),
             lifeline,
         }
@@ -115,17 +154,25 @@ impl<B: Broker> Recording<B> {
     /// Records until told to `stop`; then commits what is in hand, acknowledges it and says
     /// goodbye.
     pub async fn run(mut self, stop: Arc<Notify>) {
+        if self.pause.rests() {
+            self.lifeline.ready();
+        }
         loop {
             self.lifeline.pulse().beat();
+            self.follow_routes();
             self.write_if_free();
             self.tell_what_is_here();
             self.watch_room();
+            self.listen();
+            self.leave_if_done().await;
             let may_read = self.may_read();
             let wake_at = self.wake_at();
             tokio::select! {
                 biased;
                 () = stop.notified() => break,
                 answer = answer_of(&mut self.writing) => self.on_answer(answer),
+                result = self.rerouting.decision() => self.on_rerouted(result),
+                Some(order) = self.orders.recv() => self.on_order(order),
                 event = self.line.next(), if may_read => self.on_line_and_what_came_with_it(event),
                 () = sleep_until(wake_at) => {}
             }
@@ -144,9 +191,21 @@ impl<B: Broker> Recording<B> {
         }
     }
 
+    fn on_order(&mut self, order: Order) {
+        match order {
+            Order::Pause(done) => self.on_pause(done),
+            Order::Resume(done) => self.on_resume(done),
+            Order::Publication(order) => {
+                let session = self.line.session().map(|(_, session)| session);
+                self.publications.take(order, session, &mut self.voice);
+            }
+        }
+    }
+
     fn tell_what_is_here(&mut self) {
         let held = self.window().records();
         self.setup.published.set_held(held);
+        self.setup.published.count_arrivals(&mut self.arrived);
         if !self.heard.is_empty() {
             let at = Moment { wall: (self.setup.world.now)(), steady: Instant::now() };
             self.setup.published.sights().heard(&self.heard, at);
@@ -173,13 +232,19 @@ impl<B: Broker> Recording<B> {
 
     fn commit_is_due(&mut self) -> bool {
         let next = self.next_commit_at();
-        self.window().has_full_batch() || next.is_none_or(|at| at <= Instant::now())
+        self.pause.hurries()
+            || self.window().has_full_batch()
+            || next.is_none_or(|at| at <= Instant::now())
     }
 
     /// When the commit interval has passed; `None` without one.
     fn next_commit_at(&self) -> Option<Instant> {
-        let interval = self.setup.commit_interval;
-        if interval.is_zero() { None } else { self.last_commit.map(|at| at + interval) }
+        let interval = self.setup.in_force.now().database.commit_interval;
+        if interval.is_zero() || self.hurry {
+            None
+        } else {
+            self.last_commit.map(|at| at + interval)
+        }
     }
 
     fn wake_at(&mut self) -> Instant {
@@ -190,11 +255,13 @@ impl<B: Broker> Recording<B> {
     }
 
     fn may_read(&mut self) -> bool {
-        if self.held {
+        if self.pause.rests() || self.rerouting.is_draining() {
+            false
+        } else if self.held {
             self.held = !self.window().is_half_empty();
             !self.held
         } else {
-            self.window().has_room()
+            self.window().has_room() && self.ears.have_room()
         }
     }
 
@@ -202,7 +269,7 @@ impl<B: Broker> Recording<B> {
     /// connection is given up and the broker holds the rest: it would count us as dead before long,
     /// and a dead connection would not be noticed.
     fn watch_room(&mut self) {
-        if self.window().has_room() {
+        if self.window().has_room() || self.pause.rests() {
             self.full_since = None;
             return;
         }
@@ -247,6 +314,7 @@ impl<B: Broker> Recording<B> {
             if !ACKNOWLEDGES_EARLY {
                 session.acknowledge(record.qos, record.packet_id);
             }
+            self.ears.acknowledged(session);
         }
         self.barriers.acknowledged(batch);
         self.send_barrier();
@@ -277,164 +345,12 @@ impl<B: Broker> Recording<B> {
             self.barriers.quiet = quiet;
         }
     }
-
-    fn on_line(&mut self, event: LineEvent) {
-        match event {
-            LineEvent::Connected(id, greeting) => self.on_connected(id, greeting.session_present),
-            LineEvent::Unreachable(down, pause) => {
-                if !self.said.contains(&down.kind) {
-                    let now = (self.setup.world.now)();
-                    news::unreachable(&self.setup.published, &down, pause, now);
-                }
-                self.on_down(down);
-                self.lifeline.ready();
-            }
-            LineEvent::Lost(down, _) => {
-                let taken_over = down.kind == DownKind::TakenOver;
-                let name =
-                    if taken_over { event::SESSION_TAKEN_OVER } else { event::BROKER_DISCONNECTED };
-                warn!(event = name, cause = down.kind.word(), "{}", down.message);
-                self.setup.published.note(name, (self.setup.world.now)(), down.message.clone());
-                self.on_down(down);
-            }
-            LineEvent::Incoming(Incoming::Delivery(delivery)) => self.on_delivery(delivery),
-            LineEvent::Incoming(Incoming::Subscribed(answers)) => self.on_subscribed(answers),
-            LineEvent::Incoming(Incoming::BarrierPassed) => self.on_barrier_passed(),
-            LineEvent::Incoming(Incoming::Released(packet_id)) => {
-                self.barriers.released(packet_id);
-                self.send_barrier();
-            }
-        }
-    }
-
-    fn on_connected(&mut self, id: ConnectionId, session_present: bool) {
-        let at = (self.setup.world.now)();
-        let session = self.line.session_name();
-        info!(event = event::BROKER_CONNECTED, session_present, "connected to {session}");
-        self.setup.published.note(event::BROKER_CONNECTED, at, format!("connected to {session}"));
-        self.setup.published.update(|state| state.connection = Connection::Up(at));
-        self.setup.health.tell(ConnectionChanged { down: None });
-        self.setup.published.remember(Note::gap_closed(GapCause::BrokerUnreachable, None, at));
-        self.said.clear();
-        self.barriers = Barriers::default();
-        self.settling = None;
-        self.window().open(id, Opening { session_present, session, at });
-        self.lifeline.ready();
-    }
-
-    fn on_down(&mut self, down: Down) {
-        let at = (self.setup.world.now)();
-        let message = down.message.clone();
-        news::unreachable_from(&self.setup.published, at, &down);
-        self.setup.published.update(|state| {
-            let since = match state.connection {
-                Connection::Down(since, _) => since,
-                Connection::Starting | Connection::Up(_) => at,
-            };
-            state.connection = Connection::Down(since, message);
-        });
-        if !self.said.contains(&down.kind) {
-            self.said.push(down.kind);
-        }
-        self.setup.health.tell(ConnectionChanged { down: Some(down.message) });
-    }
-
-    fn on_delivery(&mut self, delivery: Delivery) {
-        if let Some(dropped) = self.drops.look(&delivery)
-            && self.setup.router.find(&delivery.topic).is_none()
-        {
-            return news::dropped(&self.setup.published, dropped, (self.setup.world.now)());
-        }
-        self.setup.published.count_received();
-        self.barriers.quiet = false;
-        if !delivery.retain && !delivery.dup && delivery.qos != Qos::AtMostOnce {
-            self.settle_filters();
-        }
-        let record = decode(delivery, &self.setup.router, self.setup.mqtt.max_packet_size);
-        if !self.heard.contains(&record.route) {
-            self.heard.push(record.route);
-        }
-        if self.setup.published.is_holding() {
-            self.window().admit_while_holding(record);
-        } else {
-            self.window().admit(record);
-        }
-    }
-
-    fn on_subscribed(&mut self, answers: Vec<Result<Qos, String>>) {
-        let router = Arc::clone(&self.setup.router);
-        let mut granted = Vec::new();
-        for (route, answer) in router.routes().iter().zip(answers) {
-            match answer {
-                Ok(_) => granted.push(route.topic.clone()),
-                Err(reason) => {
-                    let now = (self.setup.world.now)();
-                    news::subscription_refused(&self.setup.published, route, &reason, now);
-                }
-            }
-        }
-        self.settling = Some(granted);
-        self.send_barrier();
-    }
-
-    /// The retained messages of new subscriptions have all arrived: a message from after them has,
-    /// or everything was answered and a barrier came back with nothing before it. (A broker sends
-    /// only so many at a time: a barrier alone overtakes the rest.)
-    fn settle_filters(&mut self) {
-        if let Some(filters) = self.settling.take() {
-            self.window().settle_filters(filters);
-        }
-    }
-
-    fn on_barrier_passed(&mut self) {
-        if let Some(number) = self.barriers.under_way.take()
-            && let Some((id, _)) = self.line.session()
-        {
-            if number > 0 {
-                self.window().confirm(id, number);
-            }
-            if self.barriers.quiet {
-                self.settle_filters();
-            }
-        }
-        self.send_barrier();
-    }
-
-    /// Stops receiving, commits what is in hand, acknowledges it, says goodbye: as far as the time
-    /// allows.
-    async fn finish(mut self) {
-        let deadline = Instant::now() + FINISH_WITHIN;
-        self.setup.commit_interval = Duration::ZERO;
-        while !self.window().is_empty() {
-            self.write_if_free();
-            match timeout_at(deadline, answer_of(&mut self.writing)).await {
-                Ok(answer) => self.on_answer(answer),
-                Err(_) => break,
-            }
-        }
-        let unrepeatable = self.window().unrepeatable();
-        let lost: u64 = unrepeatable.iter().map(|(_, n)| n).sum();
-        let left = self.window().records() - lost;
-        self.setup.published.set_held(left);
-        if lost > 0 {
-            let message = format!(
-                "{lost} messages of QoS 0 were in memory and could not be \
-                written before the stop"
-            );
-            tracing::error!(event = event::STOP_TIMED_OUT, lost, "{message}");
-            self.setup.published.update(|state| {
-                for (route, n) in unrepeatable {
-                    state.tally.add(route, Outcome::Dropped(Dropped::Shutdown), n);
-                }
-            });
-        }
-        self.line.disconnect().await;
-    }
 }
 
 /// Whatever ends this life, its window goes to the next one.
 impl<B: Broker> Drop for Recording<B> {
     fn drop(&mut self) {
+        self.setup.published.count_arrivals(&mut self.arrived);
         if let Some(window) = self.window.take() {
             self.setup.estate.leave(window);
         }

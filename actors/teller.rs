@@ -12,8 +12,10 @@ use crate::db_writer::{Drained, Place, ProbeFailed, Setup, WriteFailed, WriteSuc
 use crate::delivery::UnixMillis;
 use crate::event;
 use crate::feed::Row;
+use crate::measures::TimeColumns;
 use crate::note::{GapCause, Note};
 use crate::ports::{WriteCause, WriteError};
+use crate::route::Router;
 use crate::supervise::supervisor::whole_ms;
 use crate::watch::Moment;
 
@@ -32,6 +34,7 @@ struct Trouble {
 #[derive(Debug)]
 pub(crate) struct Teller {
     setup: Setup,
+    times: TimeColumns,
     database: Option<Trouble>,
     spool: Option<Trouble>,
     quarantine_said: Option<Instant>,
@@ -43,6 +46,7 @@ pub(crate) struct Teller {
 impl Teller {
     pub(crate) fn new(setup: Setup) -> Self {
         Self {
+            times: TimeColumns::of_routes(&setup.routing.now()),
             setup,
             database: None,
             spool: None,
@@ -50,6 +54,11 @@ impl Teller {
             quarantined_unsaid: 0,
             holding: None,
         }
+    }
+
+    /// Other routes are in force.
+    pub(crate) fn follow(&mut self, router: &Router) {
+        self.times = TimeColumns::of_routes(router);
     }
 
     fn now(&self) -> UnixMillis {
@@ -97,10 +106,12 @@ impl Teller {
                 state.tally.merge(&receipt.tally);
             }
             state.last_commit = Some(now);
-            remember_latest(&mut state.latest, batch);
+            remember_latest(&mut state.latest, batch, receipt);
         });
         if !receipt.repeated {
-            self.setup.published.feeds().rows(|| rows_of(batch));
+            self.setup.published.measures().aged(&self.times, batch, now);
+            self.setup.published.feeds().rows(|| rows_of(batch, receipt));
+            receipt.events.iter().for_each(|event| self.setup.published.feeds().event(event));
         }
         self.quarantined(receipt.tally.sums().quarantined);
     }
@@ -244,28 +255,40 @@ impl Teller {
 }
 
 /// The newest row of each route. From the end, so that each is copied once.
-fn remember_latest(latest: &mut BTreeMap<RouteId, (UnixMillis, Vec<Value>)>, batch: &Batch) {
+fn remember_latest(
+    latest: &mut BTreeMap<RouteId, (UnixMillis, Vec<Value>)>,
+    batch: &Batch,
+    receipt: &Receipt,
+) {
     let mut seen: Vec<RouteId> = Vec::new();
-    for record in batch.records.iter().rev() {
-        if let Body::Row(values) = &record.body
-            && !seen.contains(&record.route)
-        {
+    for (record, values) in stored(batch, receipt).rev() {
+        if !seen.contains(&record.route) {
             seen.push(record.route);
             latest.insert(record.route, (record.received_at, values.clone()));
         }
     }
 }
 
-fn rows_of(batch: &Batch) -> Vec<Row> {
-    let row = |record: &Record| match &record.body {
-        Body::Row(values) => Some(Row {
-            route: record.route,
-            received_at: record.received_at,
-            values: values.clone(),
-        }),
-        Body::Quarantined(_) => None,
+fn rows_of(batch: &Batch, receipt: &Receipt) -> Vec<Row> {
+    let row = |(record, values): (&Record, &Vec<Value>)| Row {
+        route: record.route,
+        received_at: record.received_at,
+        values: values.clone(),
     };
-    batch.records.iter().filter_map(row).collect()
+    stored(batch, receipt).map(row).collect()
+}
+
+/// The records that are rows of their route's table now, by this batch.
+fn stored<'a>(
+    batch: &'a Batch,
+    receipt: &'a Receipt,
+) -> impl DoubleEndedIterator<Item = (&'a Record, &'a Vec<Value>)> {
+    let is_stored = |place: &usize| receipt.passed_by.binary_search(place).is_err();
+    let records = batch.records.iter().enumerate();
+    records.filter_map(move |(place, record)| match &record.body {
+        Body::Row(values) if is_stored(&place) => Some((record, values)),
+        Body::Row(_) | Body::Quarantined(_) => None,
+    })
 }
 
 /// Whether this cause has not been told of since all was well.

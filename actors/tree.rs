@@ -1,23 +1,25 @@
 //! The recorder's tree: the one list of its children. The order is the order of starts; stops go in
 //! reverse, so that the broker session ends first and the writer last.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use barograph_config::Settings;
 use tokio::time::Instant;
 
+use crate::alerts::Alerts;
 use crate::db_writer::{self, DbWriterActor};
-use crate::health::{self, HealthActor, TellStatus};
+use crate::health::{self, HealthActor, ServiceManager};
+use crate::in_force::InForce;
 use crate::mode::Limits;
 use crate::mqtt::MqttActor;
+use crate::orders::Orders;
 use crate::ports::{Broker, OpenJournal, OpenSpool, World};
 use crate::published::Published;
 use crate::recording;
-use crate::route::Router;
+use crate::routing::Routing;
 use crate::stats::{self, StatsActor};
 use crate::supervise::child::Housing;
 use crate::supervise::{ChildSpec, Link};
+use crate::survey::Surveyor;
 use crate::window::Estate;
 
 /// The only writer to the database.
@@ -38,83 +40,151 @@ const OBSERVER_STOPS_WITHIN: Duration = Duration::from_millis(300);
 
 /// The real world, or a faked one.
 pub struct Parts<B: Broker> {
-    /// The settings in force.
-    pub settings: Settings,
-    /// Makes connections.
-    pub broker: B,
+    /// The settings: each life begins with those in force then.
+    pub in_force: InForce,
+    /// The routes.
+    pub routing: Routing,
+    /// Makes what makes connections, one for each life of the session.
+    pub broker: Box<dyn FnMut() -> B>,
     /// Makes openers of the journal, one for each life of the writer.
     pub journal: Box<dyn FnMut() -> Box<dyn OpenJournal>>,
     /// Makes openers of the spool, likewise.
     pub spool: Box<dyn FnMut() -> Box<dyn OpenSpool>>,
     /// Makes ways to the service manager, one for each life of the judge.
-    pub status: Box<dyn FnMut() -> TellStatus>,
+    pub manager: Box<dyn FnMut() -> Box<dyn ServiceManager>>,
+    /// Makes those who look at the world outside, likewise.
+    pub surveyor: Box<dyn FnMut() -> Surveyor>,
     /// Time and chance.
     pub world: World,
     /// What everyone may see.
     pub published: Published,
+    /// Where others ask the broker session for something.
+    pub orders: Orders,
+    /// Who tells people of issues.
+    pub alerts: Alerts,
     /// Where the children live.
     pub housing: Housing,
+    /// Who is reached from outside the tree.
+    pub links: Links,
+}
+
+/// Children that are asked for something from outside the tree.
+#[derive(Debug, Clone, Default)]
+pub struct Links {
+    /// The writer.
+    pub writer: Link<DbWriterActor>,
 }
 
 /// The children of the tree.
 pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
-    let Parts { settings, broker, mut journal, mut spool, mut status, world, published, housing } =
+    let Parts { mut broker, mut journal, mut spool, mut manager, mut surveyor, housing, .. } =
         parts;
+    let Parts { in_force, routing, world, published, orders, alerts, links, .. } = parts;
     published.update(|state| {
         state.started = Some((world.now)());
         state.spool_unseen = true;
     });
-    let router = Arc::new(Router::new(settings.routes));
-    let (writer, health, stats) = (Link::new(), Link::new(), Link::new());
-
-    let writer_setup = db_writer::Setup {
-        health: health.clone(),
-        stats: stats.clone(),
-        published: published.clone(),
+    let wires = Wires {
+        in_force,
+        routing,
         world,
-        limits: settings.health.clone(),
-    };
-    let health_setup = health::Setup {
-        writer: writer.clone(),
-        router: Arc::clone(&router),
-        published: published.clone(),
-        world,
-        limits: Limits::from(&settings.health),
-    };
-    let stats_setup = stats::Setup {
-        router: Arc::clone(&router),
-        published: published.clone(),
-        interval: settings.log.stats_interval,
+        published,
+        orders,
+        alerts,
+        writer: links.writer,
+        health: Link::new(),
+        stats: Link::new(),
+        estate: Estate::default(),
         began: Instant::now(),
     };
-    let mqtt_setup = recording::Setup {
-        router,
-        mqtt: settings.mqtt,
-        commit_interval: settings.database.commit_interval,
-        world,
-        writer: writer.clone(),
-        health: health.clone(),
-        published: published.clone(),
-        estate: Estate::default(),
-    };
+    let (writer, health, stats) = (wires.writer.clone(), wires.health.clone(), wires.stats.clone());
+    let (to_writer, to_health, to_stats, to_mqtt) =
+        (wires.clone(), wires.clone(), wires.clone(), wires);
     vec![
         ChildSpec::of(DB_WRITER, WRITER_STOPS_WITHIN, housing, writer, move |lifeline| {
-            let (journal, spool, setup) = (journal(), spool(), writer_setup.clone());
+            let (journal, spool, setup) = (journal(), spool(), to_writer.writer());
             Box::new(move || DbWriterActor::new(journal, spool, setup, lifeline))
         }),
         ChildSpec::of(HEALTH, OBSERVER_STOPS_WITHIN, housing, health, move |lifeline| {
-            let (setup, tell) = (health_setup.clone(), status());
-            Box::new(move || HealthActor::new(setup, tell, lifeline))
+            let (setup, manager, surveyor) = (to_health.health(), manager(), surveyor());
+            Box::new(move || HealthActor::new(setup, manager, surveyor, lifeline))
         })
         .expendable(),
         ChildSpec::of(STATS, OBSERVER_STOPS_WITHIN, housing, stats, move |lifeline| {
-            let setup = stats_setup.clone();
+            let setup = to_stats.stats();
             Box::new(move || StatsActor::new(setup, lifeline))
         })
         .expendable(),
         ChildSpec::of(MQTT, MQTT_STOPS_WITHIN, housing, Link::new(), move |lifeline| {
-            let (broker, setup) = (broker.clone(), mqtt_setup.clone());
+            let (broker, setup) = (broker(), to_mqtt.mqtt());
             Box::new(move || MqttActor::new(broker, setup, lifeline))
         }),
     ]
+}
+
+/// What the children share. A life gets what holds when it begins.
+#[derive(Clone)]
+struct Wires {
+    in_force: InForce,
+    routing: Routing,
+    world: World,
+    published: Published,
+    orders: Orders,
+    alerts: Alerts,
+    writer: Link<DbWriterActor>,
+    health: Link<HealthActor>,
+    stats: Link<StatsActor>,
+    estate: Estate,
+    began: Instant,
+}
+
+impl Wires {
+    fn writer(&self) -> db_writer::Setup {
+        db_writer::Setup {
+            health: self.health.clone(),
+            stats: self.stats.clone(),
+            published: self.published.clone(),
+            routing: self.routing.clone(),
+            world: self.world,
+            limits: self.in_force.now().health.clone(),
+        }
+    }
+
+    fn health(&self) -> health::Setup {
+        let settings = self.in_force.now();
+        health::Setup {
+            writer: self.writer.clone(),
+            router: self.routing.now(),
+            published: self.published.clone(),
+            world: self.world,
+            limits: Limits::from(&settings.health),
+            in_force: self.in_force.clone(),
+            alerts: self.alerts.clone(),
+        }
+    }
+
+    fn stats(&self) -> stats::Setup {
+        stats::Setup {
+            router: self.routing.now(),
+            published: self.published.clone(),
+            world: self.world,
+            interval: self.in_force.now().log.stats_interval,
+            began: self.began,
+        }
+    }
+
+    fn mqtt(&self) -> recording::Setup {
+        recording::Setup {
+            router: self.routing.now(),
+            routing: self.routing.clone(),
+            mqtt: self.in_force.now().mqtt.clone(),
+            in_force: self.in_force.clone(),
+            world: self.world,
+            writer: self.writer.clone(),
+            health: self.health.clone(),
+            published: self.published.clone(),
+            estate: self.estate.clone(),
+            orders: self.orders.clone(),
+        }
+    }
 }

@@ -22,7 +22,7 @@ pub struct Moment {
 
 impl Moment {
     /// How long ago another moment was, by the steady clock.
-    fn since(self, earlier: Self) -> Duration {
+    pub fn since(self, earlier: Self) -> Duration {
         self.steady.saturating_duration_since(earlier.steady)
     }
 }
@@ -95,6 +95,11 @@ pub enum SilenceChange {
 }
 
 impl Silence {
+    /// How long it may say nothing.
+    pub fn after(&self) -> Duration {
+        self.after
+    }
+
     /// A route that should say something at least this often.
     pub fn new(after: Duration) -> Self {
         Self { after, state: Hearing::Unknown }
@@ -129,6 +134,14 @@ impl Silence {
             Hearing::SilentSince(since) => {
                 Some(SilenceChange::Broke { at: heard.wall, since: Some(since) })
             }
+        }
+    }
+
+    /// Since when nothing has come, while it is silent.
+    pub fn silent_since(&self) -> Option<UnixMillis> {
+        match self.state {
+            Hearing::SilentSince(since) => Some(since),
+            Hearing::Unknown | Hearing::Heard => None,
         }
     }
 
@@ -178,10 +191,17 @@ impl ClockWatch {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StallWatch {
     waiting_since: Option<Moment>,
+    /// While something waits: since when nothing has become durable.
+    since: Option<Moment>,
     told: bool,
 }
 
 impl StallWatch {
+    /// While something waits: since when nothing has become durable.
+    pub fn since(&self) -> Option<Moment> {
+        self.since
+    }
+
     /// Looks; answers once for each stretch, with how long it has lasted.
     pub fn look(
         &mut self,
@@ -196,6 +216,7 @@ impl StallWatch {
         }
         let waiting = *self.waiting_since.get_or_insert(now);
         let since = durable.filter(|at| at.steady > waiting.steady).unwrap_or(waiting);
+        self.since = Some(since);
         let lasted = now.since(since);
         if lasted < limit {
             self.told = false;

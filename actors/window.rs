@@ -61,6 +61,11 @@ impl Window {
         }
     }
 
+    /// Another bound holds from now on; what is in it stays.
+    pub fn bound(&mut self, bytes_max: u64) {
+        self.bytes_max = bytes_max;
+    }
+
     /// A connection began: what is admitted from now on came by it.
     pub fn open(&mut self, connection: ConnectionId, opening: Opening) {
         self.waiting.push_back(Item::Opening(connection, opening));

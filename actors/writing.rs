@@ -13,6 +13,7 @@
 //! takes it over, by the same ledger and in the same order as if there had been no spool.
 
 mod drain;
+mod rerouting;
 
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ use crate::batch::{Batch, Receipt};
 use crate::db_writer::{Place, Setup};
 use crate::mode::{Decision, Limits};
 use crate::ports::{
-    Journal, OpenError, OpenJournal, OpenSpool, RunBegins, Spool, WriteError, WriteOutcome,
+    Checkpointed, Journal, OpenError, OpenJournal, OpenSpool, RunBegins, Spool, WriteError,
+    WriteOutcome,
 };
 use crate::probe::Probe;
 use crate::published::Published;
@@ -100,7 +102,11 @@ impl Writing {
     }
 
     fn open_journal(&mut self) -> Result<(), OpenError> {
-        let mut journal = self.journal_port.open()?;
+        let journal = self.journal_port.open()?;
+        self.take_journal(journal)
+    }
+
+    fn take_journal(&mut self, mut journal: Box<dyn Journal>) -> Result<(), OpenError> {
         let first = !self.published().snapshot().run_begun;
         if first {
             let spool_seen = self.spool_seen();
@@ -109,15 +115,7 @@ impl Writing {
                 |WriteError { cause, message, .. }| OpenError { cause, message, permanent: None },
             )?;
         }
-        let account = journal.account();
-        // Counted anew at each opening: what a failed commit left in doubt is then known.
-        self.published().update(|state| {
-            state.run_begun = true;
-            match &state.base {
-                Some(base) => state.tally = account.since(base),
-                None => state.base = Some(account),
-            }
-        });
+        self.count_anew(&journal.account());
         if let Some(spool) = &mut self.spool {
             let position = journal.taken_over(spool.id());
             forget(spool.as_mut(), position);
@@ -342,14 +340,47 @@ impl Writing {
             Ok(()) => notes.are_durable(),
             Err(error) if !to_spool => {
                 drop(notes);
-                self.failures = self.failures.saturating_add(1);
-                self.teller.probe_failed(&error);
-                if self.limits.are_exceeded(error.cause, self.failures) {
-                    self.give_up();
-                }
+                self.journal_failed(&error);
             }
             // The next batch, if there is one, tells of it.
             Err(_) => {}
+        }
+    }
+
+    /// Folds the WAL into the database.
+    ///
+    /// # Errors
+    /// It is given up, or cannot be written; as a sentence.
+    pub(crate) fn checkpoint(&mut self) -> Result<Checkpointed, String> {
+        if self.given_up {
+            let why = self.published().snapshot().last_failure;
+            let why = why.unwrap_or_else(|| "it could not be written".to_owned());
+            return Err(format!("the database is given up until it can be written again: {why}"));
+        }
+        self.with_journal(|journal| journal.checkpoint()).map_err(|error| error.message)
+    }
+
+    fn journal_failed(&mut self, error: &WriteError) {
+        self.failures = self.failures.saturating_add(1);
+        self.teller.probe_failed(error);
+        if self.limits.are_exceeded(error.cause, self.failures) {
+            self.give_up();
+        }
+    }
+
+    /// Opens the database anew. A handle whose file was taken away finds that out by its first use, as
+    /// in any write, and leaves what only it can see; one that is in order is closed.
+    pub(crate) fn reopen(&mut self) {
+        if self.given_up || self.has_queue() {
+            return;
+        }
+        if self.with_journal(|journal| journal.heartbeat()).is_ok()
+            && let Some(journal) = self.journal.take()
+        {
+            journal.close(false);
+        }
+        if let Err(error) = self.with_journal(|journal| journal.heartbeat()) {
+            self.journal_failed(&error);
         }
     }
 

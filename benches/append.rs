@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::fs::File;
 use std::io::Write;
+use std::sync::Arc;
 
 use barograph::store::{Opener, SqliteJournal, Wrecks};
 use barograph::world;
@@ -59,7 +60,7 @@ fn journal(folder: &TempDir, name: &str, settings: &Settings) -> SqliteJournal {
     let opener = Opener {
         database,
         quarantine: settings.quarantine.clone(),
-        routes: settings.routes.clone(),
+        router: Arc::new(Router::new(settings.routes.clone())),
         world: world::REAL,
         wrecks: Wrecks::default(),
     };

@@ -1,7 +1,9 @@
 //! `[[alert]]`: who is told when something is wrong, how soon, and on which way.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::http_url;
 use crate::settings::Secret;
 
 /// `[[alert]]`: one way on which a person hears of issues.
@@ -23,6 +25,8 @@ pub struct Alert {
     pub max_per_hour: u32,
     /// How long one attempt to deliver a message may take; default 10 s.
     pub timeout: Duration,
+    /// Trust only the authorities of this file (PEM) when the other side is reached by TLS; default: the system's.
+    pub ca_file: Option<PathBuf>,
     /// The way.
     pub channel: Channel,
 }
@@ -107,6 +111,22 @@ impl Channel {
         self.kind().as_str()
     }
 
+    /// Where it goes, as far as that is no secret: a person must recognise it in a list and in an error.
+    pub fn destination(&self) -> String {
+        match self {
+            Self::Webhook { url, .. }
+            | Self::Slack { url }
+            | Self::Discord { url }
+            | Self::Ntfy { url, .. } => http_url::print(url.expose()),
+            Self::Telegram { url, chat_id, .. } => format!("{url}, chat {chat_id}"),
+            Self::Email(email) => {
+                format!("{} by {}:{}", email.to.join(", "), email.host, email.port)
+            }
+            Self::Mqtt { topic, .. } => topic.clone(),
+            Self::Command { argv } => argv.first().cloned().unwrap_or_default(),
+        }
+    }
+
     pub(crate) fn kind(&self) -> ChannelKind {
         match self {
             Self::Webhook { .. } => ChannelKind::Webhook,
@@ -138,13 +158,21 @@ impl ChannelKind {
     /// The keys of the table that only some types have, and this is one of them.
     pub(crate) fn keys(self) -> &'static [&'static str] {
         match self {
-            Self::Webhook => &["url", "url_file", "headers", "secret", "secret_file"],
-            Self::Slack | Self::Discord => &["url", "url_file"],
-            Self::Ntfy => &["url", "url_file", "token", "token_file"],
-            Self::Telegram => &["url", "token", "token_file", "chat_id"],
-            Self::Email => {
-                &["host", "port", "tls", "username", "password", "password_file", "from", "to"]
-            }
+            Self::Webhook => &["url", "url_file", "headers", "secret", "secret_file", "ca_file"],
+            Self::Slack | Self::Discord => &["url", "url_file", "ca_file"],
+            Self::Ntfy => &["url", "url_file", "token", "token_file", "ca_file"],
+            Self::Telegram => &["url", "token", "token_file", "chat_id", "ca_file"],
+            Self::Email => &[
+                "host",
+                "port",
+                "tls",
+                "username",
+                "password",
+                "password_file",
+                "from",
+                "to",
+                "ca_file",
+            ],
             Self::Mqtt => &["topic", "discovery", "discovery_prefix"],
             Self::Command => &["argv"],
         }

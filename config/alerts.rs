@@ -80,6 +80,7 @@ fn read_alert<'a>(
     section.flag("resolved", &mut alert.resolved);
     section.whole("max_per_hour", &mut alert.max_per_hour);
     section.duration("timeout", &mut alert.timeout);
+    section.path("ca_file").map(Some).store(&mut alert.ca_file);
     let (name, spot) = name?;
     Some((Alert { name, channel: channel?, ..alert }, spot))
 }

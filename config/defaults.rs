@@ -81,6 +81,7 @@ fn mqtt(hostname: &str) -> Mqtt {
         client_auth: None,
         watch_drops: true,
         echo: true,
+        echo_interval: Duration::from_secs(60),
     }
 }
 
@@ -182,6 +183,7 @@ pub(crate) fn alert(name: String, channel: Channel) -> Alert {
         resolved: true,
         max_per_hour: 20,
         timeout: Duration::from_secs(10),
+        ca_file: None,
         channel,
     }
 }

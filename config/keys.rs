@@ -155,6 +155,7 @@ pub(crate) const MQTT: Table = Table {
         key("client_key", Wants::Path, r#""/etc/barograph/client.key""#),
         key("watch_drops", Wants::Flag, "true"),
         key("echo", Wants::Flag, "true"),
+        key("echo_interval", millis(1000, HOUR * 1000), r#""60s""#),
     ],
 };
 
@@ -220,7 +221,7 @@ pub(crate) const LOG: Table = Table {
     keys: &[
         key("level", Wants::Word, r#""info""#),
         key("format", Wants::Word, r#""text""#),
-        key("file", Wants::Path, r#""/var/log/barograph.log""#),
+        key("file", Wants::Path, r#""/var/log/barograph/barograph.log""#),
         key("stats_interval", millis(1000, DAY * 1000), r#""5min""#),
         key("rotate_size", Wants::Size { min: 64 << 10, max: 1 << 40 }, r#""10 MiB""#),
         key("rotate_keep", Wants::Whole { min: 1, max: 1000 }, "5"),
@@ -246,6 +247,7 @@ pub(crate) const ALERT: Table = Table {
         key("resolved", Wants::Flag, "true"),
         key("max_per_hour", Wants::Whole { min: 1, max: 3600 }, "20"),
         key("timeout", millis(1000, 5 * MINUTE * 1000), r#""10s""#),
+        key("ca_file", Wants::Path, r#""/etc/barograph/alert-ca.pem""#),
         key("url", Wants::SecretUrl, r#""https://station.example/hook""#),
         key("url_file", Wants::Path, r#""/etc/barograph/hook""#),
         key("headers", Wants::Table, "[alert.headers]"),

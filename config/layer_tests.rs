@@ -220,6 +220,8 @@ fn client_certificates_come_in_pairs_and_with_tls() {
 #[test]
 fn what_is_allowed_but_hardly_meant_is_a_warning() {
     let warned = |text: &str| loaded(text).warnings.join("\n");
+    assert!(warned("[log]\nrotate_size = '1 MiB'").contains("without log.file"));
+    assert_eq!(warned("[log]\nrotate_size = '1 MiB'\nfile = 'x'"), "");
     assert_eq!(
         loaded("[database]\nsynchronous = 'normal'").settings.database.synchronous,
         Synchronous::Normal

@@ -22,12 +22,14 @@ mod channels;
 mod columns;
 mod credentials;
 mod defaults;
+mod difference;
 mod http_url;
 mod indexes;
 mod keys;
 mod lines;
 mod load;
 mod names;
+mod page;
 mod print;
 mod problems;
 mod quiet_hours;
@@ -47,6 +49,10 @@ mod words;
 mod world;
 
 #[cfg(test)]
+mod alert_tests;
+#[cfg(test)]
+mod difference_tests;
+#[cfg(test)]
 mod layer_tests;
 #[cfg(test)]
 mod print_tests;
@@ -60,6 +66,7 @@ mod shipped_tests;
 mod testing;
 
 pub use alert::{Alert, AlertSeverity, Channel, Email, EmailTls, QuietHours};
+pub use difference::{Difference, Part, differences};
 pub use keys::{KnownKey, known_keys};
 pub use load::{LoadError, Loaded, NamedBy, load, load_text};
 pub use problems::{Place, Problem, Problems};

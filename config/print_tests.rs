@@ -78,8 +78,9 @@ fn routes() -> impl Strategy<Value = Vec<Route>> {
                 table: format!("t{index}"),
                 qos: Qos::from_number(qos).unwrap(),
                 unique: if unique { vec!["a".into(), "z".into()] } else { Vec::new() },
+                time_column: matches!(columns.1.kind, Kind::Integer | Kind::Real)
+                    .then(|| "a".to_owned()),
                 columns: vec![columns.0, columns.1],
-                time_column: None,
                 silent_after: indexed.then_some(Duration::from_millis(100 + u64::from(unique))),
                 indexes: indexed
                     .then(|| Index {
@@ -131,10 +132,17 @@ fn any_settings() -> impl Strategy<Value = Settings> {
         (settings.health.probe_min, settings.health.probe_max) = (times.2, times.2);
         settings.quarantine.max_rows = numbers.2;
         settings.mqtt.watch_drops = json;
+        settings.mqtt.echo_interval =
+            times.2.clamp(Duration::from_secs(1), Duration::from_hours(1));
         settings.supervisor.backoff_min = times.3;
         settings.supervisor.backoff_max = times.3;
         settings.supervisor.intensity = numbers.3;
         settings.log.file = texts.4.map(|path| path.join("log"));
+        settings.log.rotate_size = settings.log.file.is_some().then_some(numbers.2.max(64 << 10));
+        settings.log.rotate_keep = u32::from(numbers.0 % 1000 + 1);
+        settings.metrics.listen = json.then_some(([127, 0, 0, 1], numbers.0).into());
+        settings.health.check_interval = Duration::from_secs(1 + u64::from(numbers.0) % 3600);
+        (settings.health.clock_sync, settings.mqtt.echo) = (tls, newer);
         settings.log.format = if json { Format::Json } else { Format::Text };
         settings.log.level = if json { Level::Trace } else { Level::Error };
         settings.routes = routes;

@@ -83,8 +83,11 @@ mod tests {
         fn what_is_printed_is_read_and_holds_its_minutes(from in 0..DAY, length in 1..DAY, minute in 0..DAY) {
             let hours = QuietHours { from_minute: from, to_minute: (from + length) % DAY };
             prop_assert_eq!(QuietHours::parse(&hours.to_string()), Ok(hours));
-            let passed = (minute + DAY - from) % DAY;
-            prop_assert_eq!(hours.contains(minute), passed < length);
+            // Any minute, and those at both edges.
+            for minute in [minute, from, hours.to_minute, (from + DAY - 1) % DAY] {
+                let passed = (minute + DAY - from) % DAY;
+                prop_assert_eq!(hours.contains(minute), passed < length, "{}", minute);
+            }
         }
 
         #[test]

@@ -59,6 +59,7 @@ fn mqtt(reader: &mut Reader<'_>, world: &World, mqtt: &mut Mqtt) {
     certificates(&mut section, url_known, mqtt);
     section.flag("watch_drops", &mut mqtt.watch_drops);
     section.flag("echo", &mut mqtt.echo);
+    section.duration("echo_interval", &mut mqtt.echo_interval);
     warn_of_unused(&mut section, &defaults, mqtt);
     if matches!(client_id, Seen::Unset) && world.hostname == "localhost" {
         let text = "mqtt.client_id: this host is named `localhost`, as others may be; \

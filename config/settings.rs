@@ -77,6 +77,8 @@ pub struct Mqtt {
     pub watch_drops: bool,
     /// A message to ourselves every minute tells a deaf connection from a silent station; default true.
     pub echo: bool,
+    /// How often, 1 s to 1 h; default 60 s.
+    pub echo_interval: Duration,
 }
 
 /// Our own certificate for the broker.

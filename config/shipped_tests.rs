@@ -1,5 +1,8 @@
 //! The files we ship say what the program does.
 
+use std::path::Path;
+use std::process::Command;
+
 use crate::alert::ChannelKind;
 use crate::testing::{loaded, settings};
 use crate::words::Word;
@@ -39,11 +42,10 @@ fn shipped_file_names_every_key_in_its_table() {
             "route" if key.name == "columns" || key.name == "indexes" => {
                 DEFAULT_FILE.contains(&format!("\n[route.{}]\n", key.name))
             }
-            // What all alerts know, and the names of files, are in the notes above the examples.
+            // The names of files are in the notes above the examples.
             "alert" => {
                 let name = key.name;
-                let said =
-                    [format!("# [alert.{name}]"), format!("#   {name} "), format!(" {name} = ")];
+                let said = [format!("# [alert.{name}]"), format!(" {name} = ")];
                 said.iter().any(|said| DEFAULT_FILE.contains(said))
             }
             table => lines.iter().any(|(place, name)| place == table && name == key.name),
@@ -120,6 +122,27 @@ fn sample_broker_has_the_settings_that_keep_messages() {
         "listener 1883 localhost",
     ] {
         assert!(sample.lines().any(|found| found == line), "{line}");
+    }
+}
+
+#[test]
+fn sample_of_logrotate_tells_the_recorder_and_no_program_of_an_alert() {
+    let sample = include_str!("logrotate");
+    let log = DEFAULT_FILE.lines().find_map(|line| line.strip_prefix("# file = ")).unwrap();
+    assert!(sample.contains(&format!("\n{} {{\n", log.trim_matches('"'))), "{log}");
+    let tell = "systemctl kill --kill-whom=main --signal=USR1 barograph.service";
+    for line in [tell, "delaycompress", "nocreate"] {
+        assert!(sample.lines().any(|found| found.trim() == line), "{line}");
+    }
+    // Where logrotate is installed, it is asked, too; it looks at no file that others can write.
+    let dir = tempfile::tempdir().unwrap();
+    let (file, state) = (dir.path().join("barograph"), dir.path().join("state"));
+    std::fs::write(&file, sample).unwrap();
+    let arguments = [Path::new("--debug"), Path::new("--state"), &state, &file];
+    if let Ok(output) = Command::new("/usr/sbin/logrotate").args(arguments).output() {
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && !told.contains("error:"), "{told}");
+        assert!(told.contains("weekly (8 rotations)"), "{told}");
     }
 }
 

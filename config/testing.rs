@@ -53,3 +53,27 @@ pub(crate) fn only_problem(text: &str) -> Problem {
 
 /// A good route for a text that needs one.
 pub(crate) const ROUTE: &str = "[[route]]\ntopic = 'a/#'\ntable = 'a'\n[route.columns]\nx = 'x'\n";
+
+/// An alert of each type, called like it; every secret of them is or holds `hunter2`.
+pub(crate) fn every_alert() -> String {
+    let url = "url = 'https://hooks.example/hunter2'\n";
+    let bodies = [
+        ("webhook", format!("{url}secret = 'hunter2'\nheaders = {{ X-Key = 'hunter2' }}\n")),
+        ("slack", url.to_owned()),
+        ("discord", url.to_owned()),
+        ("ntfy", format!("{url}token = 'hunter2'\n")),
+        ("telegram", "token = 'hunter2'\nchat_id = '1'\n".to_owned()),
+        (
+            "email",
+            "host = 'mail.example'\nusername = 'u'\npassword = 'hunter2'\nfrom = 'a@b'\nto = \
+             ['c@d']\n"
+                .to_owned(),
+        ),
+        ("mqtt", String::new()),
+        ("command", "argv = ['/bin/true']\n".to_owned()),
+    ];
+    let alerts = bodies.iter();
+    alerts
+        .map(|(kind, body)| format!("[[alert]]\nname = '{kind}'\ntype = '{kind}'\n{body}"))
+        .collect()
+}

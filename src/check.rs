@@ -63,10 +63,10 @@ fn check_database(loaded: &Loaded) -> i32 {
 
 fn check_broker(loaded: &Loaded) -> i32 {
     let settings = &loaded.settings;
-    let broker = MqttBroker::new(settings.mqtt.clone(), &settings.routes, world::now);
+    let broker = MqttBroker::new(settings.mqtt.clone(), world::now);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let answer = match runtime {
-        Ok(runtime) => runtime.block_on(broker.probe()),
+        Ok(runtime) => runtime.block_on(broker.probe(&settings.routes)),
         Err(error) => {
             println!("broker: not tried: {error}");
             return exit_code::BROKER_UNAVAILABLE;

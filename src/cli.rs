@@ -6,7 +6,11 @@ use std::time::Duration;
 use barograph_config::Overrides;
 use clap::{Args, Parser, Subcommand};
 
-use crate::inspect::args::{AccountArgs, GapsArgs, QuarantineArgs, VerifyArgs};
+use crate::inspect::args::{AccountArgs, AlertArgs, GapsArgs, QuarantineArgs, VerifyArgs};
+use crate::operator::args::{
+    CompletionsArgs, EventsArgs, LevelArgs, ManArgs, OrderArgs, RestartArgs, StatusArgs, StopArgs,
+    TailArgs,
+};
 
 /// A failsafe recorder for MQTT telemetry: what the sensors said is in your SQLite database,
 /// exactly once, whatever dies.
@@ -23,6 +27,24 @@ pub struct Cli {
 pub enum Command {
     /// Record until asked to stop (SIGINT or SIGTERM)
     Run(RunArgs),
+    /// Say how the running recorder is: exit code 0 ok, 1 degraded, 2 critical, 3 not running
+    Status(StatusArgs),
+    /// Stop the running recorder in order, and wait until it has ended
+    Stop(StopArgs),
+    /// Stop an actor of the running recorder in order, and start it anew
+    RestartActor(RestartArgs),
+    /// Receive nothing until `resume`; the broker keeps the messages
+    Pause(OrderArgs),
+    /// Receive again
+    Resume(OrderArgs),
+    /// Fold the WAL into the database now, and say who holds it back
+    Checkpoint(OrderArgs),
+    /// Make the running recorder's log say more, or less
+    LogLevel(LevelArgs),
+    /// Show what happened, and with --follow what happens
+    Events(EventsArgs),
+    /// Show rows as they are stored
+    Tail(TailArgs),
     /// Check the settings, the broker and the database; write nothing
     Check(ConfigArgs),
     /// Say what became of every message, and whether the tables agree
@@ -33,10 +55,16 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Look at messages that could not become rows; replay, export or drop them
     Quarantine(QuarantineArgs),
+    /// Send a test to those who are told of issues, or list them
+    Alert(AlertArgs),
     /// Show it all: an embedded broker, a simulated weather station, the recorder
     Demo(DemoArgs),
     /// Publish a simulated weather station's messages to a broker
     Simulate(SimulateArgs),
+    /// Print the completions of a shell
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one for each command
+    Man(ManArgs),
 }
 
 /// Where the settings come from.
@@ -75,6 +103,13 @@ pub struct RunArgs {
     /// Settings.
     #[command(flatten)]
     pub config: ConfigArgs,
+    /// Stop the recorder that is running first, and kill it when it has not ended in time
+    #[arg(long)]
+    pub takeover: bool,
+    /// How long --takeover waits for its end
+    #[arg(long, value_name = "TIME", default_value = "30s", requires = "takeover",
+        value_parser = humantime::parse_duration)]
+    pub timeout: Duration,
     /// Opens a Unix socket that takes faults (panic ACTOR, stop ACTOR, hang ACTOR 5s), for tests
     #[arg(long, value_name = "SOCKET", hide = true)]
     pub fault_injection: Option<PathBuf>,

@@ -2,20 +2,26 @@
 //! `barograph-actors`, what the operator may say in `barograph-config`; this crate is what it does
 //! it with: MQTT, SQLite, locks, signals, systemd, the command line.
 
+pub mod alerts;
 pub mod check;
 pub mod cli;
+pub mod control;
 pub mod demo;
 pub mod fault_socket;
 pub mod inspect;
 pub mod lock;
 pub mod logging;
+pub mod metrics;
 pub mod mqtt;
+pub mod operator;
 pub mod paths;
 pub mod process;
+pub mod reload;
 pub mod run;
 pub mod signals;
 pub mod simulate;
 pub mod store;
+pub mod survey;
 pub mod systemd;
 pub mod world;
 

@@ -1,14 +1,18 @@
 //! `barograph`: parse, load, log, run, exit code.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use barograph::cli::{Cli, Command, ConfigArgs, RunArgs};
-use barograph::inspect::{account, gaps, quarantine, verify};
+use barograph::inspect::{account, alert, gaps, quarantine, verify};
+use barograph::operator::stop::{self, Ended};
+use barograph::operator::{self, events, orders, status, tail};
+use barograph::reload::Source;
 use barograph::run::{self, Failed, Options};
 use barograph::signals::Signals;
 use barograph::{check, demo, logging, simulate};
 use barograph_actors::exit_code;
-use barograph_config::{Loaded, World, load};
+use barograph_config::{Loaded, Settings, World, load};
 use clap::Parser;
 
 pub(crate) fn main() -> ExitCode {
@@ -21,6 +25,15 @@ pub(crate) fn main() -> ExitCode {
     };
     let ended = match cli.command {
         Command::Run(args) => record(args),
+        Command::Status(args) => with(&args.config, |it| status::status(it, &args)),
+        Command::Stop(args) => with(&args.config, |it| stop::stop(it, &args)),
+        Command::RestartActor(args) => with(&args.config, |it| orders::restart_actor(it, &args)),
+        Command::Pause(args) => with(&args.config, |it| orders::pause(it, &args)),
+        Command::Resume(args) => with(&args.config, |it| orders::resume(it, &args)),
+        Command::Checkpoint(args) => with(&args.config, |it| orders::checkpoint(it, &args)),
+        Command::LogLevel(args) => with(&args.config, |it| orders::log_level(it, &args)),
+        Command::Events(args) => with(&args.config, |it| events::events(it, &args)),
+        Command::Tail(args) => with(&args.config, |it| tail::tail(it, &args)),
         Command::Check(args) => settings(&args).map(|loaded| check::check(&loaded)),
         Command::Account(args) => {
             settings(&args.config).and_then(|l| account::account(&l.settings, args.json))
@@ -32,8 +45,13 @@ pub(crate) fn main() -> ExitCode {
         Command::Quarantine(args) => {
             settings(args.command.config()).and_then(|l| quarantine::run(l.settings, &args.command))
         }
+        Command::Alert(args) => {
+            settings(args.command.config()).and_then(|l| alert::alert(&l.settings, &args.command))
+        }
         Command::Demo(args) => demo::demo(&args),
         Command::Simulate(args) => simulate::simulate(&args),
+        Command::Completions(args) => Ok(operator::completions(&args)),
+        Command::Man(args) => operator::man(&args),
     };
     match ended {
         Ok(code) => exit(code),
@@ -46,18 +64,48 @@ pub(crate) fn main() -> ExitCode {
 
 fn record(args: RunArgs) -> Result<i32, Failed> {
     let signals = Signals::install()?;
-    let Loaded { settings, warnings, .. } = settings(&args.config)?;
+    let source = Source { world: World::of_this_process(), overrides: args.config.overrides() };
+    let Loaded { settings, warnings, .. } = load_from(&source)?;
     logging::start(&settings.log)
         .map_err(|message| Failed { code: exit_code::CANNOT_CREATE, message })?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }
-    let options = Options { fault_socket: args.fault_injection, ..Options::default() };
+    if args.takeover {
+        take_over(&settings, args.timeout)?;
+    }
+    let options =
+        Options { fault_socket: args.fault_injection, source: Some(source), ..Options::default() };
     run::run(settings, &signals, options)
 }
 
+/// The one that runs ends, and this one begins.
+fn take_over(settings: &Settings, timeout: Duration) -> Result<(), Failed> {
+    let plan = stop::Plan { timeout, force: true };
+    let mut say = |text: &str| tracing::info!("taking over: {text}");
+    let ended = stop::end(settings, plan, &mut say)
+        .map_err(|message| Failed { code: exit_code::LOCKED, message })?;
+    match ended {
+        Ended::WasNot => tracing::info!("taking over: nothing is running"),
+        Ended::Stopped => tracing::info!("taking over: the other one has stopped in order"),
+        Ended::Killed => tracing::warn!("taking over: the other one had to be killed"),
+    }
+    Ok(())
+}
+
+fn with(
+    args: &ConfigArgs,
+    command: impl FnOnce(&Settings) -> Result<i32, Failed>,
+) -> Result<i32, Failed> {
+    settings(args).and_then(|loaded| command(&loaded.settings))
+}
+
 fn settings(args: &ConfigArgs) -> Result<Loaded, Failed> {
-    load(&World::of_this_process(), &args.overrides())
+    load_from(&Source { world: World::of_this_process(), overrides: args.overrides() })
+}
+
+fn load_from(source: &Source) -> Result<Loaded, Failed> {
+    load(&source.world, &source.overrides)
         .map_err(|error| Failed { code: exit_code::CONFIG, message: error.to_string() })
 }
 

@@ -1,15 +1,20 @@
 //! Other processes, as `/proc` shows them.
 
+mod port;
+
 use std::fmt;
 use std::fs;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+pub use port::port_holder;
+
 /// Clock ticks a second in `/proc/PID/stat`: fixed to 100 in the kernel's interface on Linux.
-const TICKS_PER_SECOND: i64 = 100;
+pub(crate) const TICKS_PER_SECOND: u32 = 100;
 
 /// A process that holds a lock.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -18,6 +23,9 @@ pub struct Holder {
     pub pid: Option<u32>,
     /// When it began, in seconds since 1970 UTC.
     pub since: Option<i64>,
+    /// When it began, in clock ticks since the boot: unlike `since`, the same whatever is done to the
+    /// clock.
+    pub ticks: Option<i64>,
     /// Its command line.
     pub command: Option<String>,
 }
@@ -31,7 +39,9 @@ impl Holder {
             .filter(|word| !word.is_empty())
             .map(|word| without_credentials(&String::from_utf8_lossy(word)))
             .collect();
-        Some(Self { pid: Some(pid), since: began(pid), command: Some(words.join(" ")) })
+        let ticks = began(pid);
+        let since = ticks.and_then(|ticks| Some(boot()? + ticks / i64::from(TICKS_PER_SECOND)));
+        Some(Self { pid: Some(pid), since, ticks, command: Some(words.join(" ")) })
     }
 
     /// Ourselves.
@@ -44,9 +54,10 @@ impl Holder {
     pub fn file_text(&self) -> String {
         let or_unknown = |text: Option<String>| text.unwrap_or_else(|| "unknown".to_owned());
         format!(
-            "pid {}\nsince {}\ncommand {}\n",
+            "pid {}\nsince {}\nticks {}\ncommand {}\n",
             or_unknown(self.pid.map(|pid| pid.to_string())),
             or_unknown(self.since.map(|since| since.to_string())),
+            or_unknown(self.ticks.map(|ticks| ticks.to_string())),
             or_unknown(self.command.clone()),
         )
     }
@@ -58,6 +69,7 @@ impl Holder {
         Self {
             pid: of("pid ").and_then(|pid| pid.parse().ok()),
             since: of("since ").and_then(|since| since.parse().ok()),
+            ticks: of("ticks ").and_then(|ticks| ticks.parse().ok()),
             command: of("command "),
         }
     }
@@ -104,11 +116,13 @@ fn local(seconds: i64) -> String {
 fn began(pid: u32) -> Option<i64> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let after_name = &stat[stat.rfind(')')? + 1..];
-    let ticks: i64 = after_name.split_whitespace().nth(19)?.parse().ok()?;
-    let boot = fs::read_to_string("/proc/stat").ok()?;
-    let boot: i64 =
-        boot.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
-    Some(boot + ticks / TICKS_PER_SECOND)
+    after_name.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// When the machine was booted, in seconds since 1970, by the clock of now.
+fn boot() -> Option<i64> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()
 }
 
 /// A lock on a file, as a line of `/proc/locks` tells of it (`1: POSIX  ADVISORY  WRITE 4711
@@ -152,6 +166,26 @@ pub fn sqlite_locker(database: &Path) -> Option<Holder> {
     pid.or_else(|| user_of(database, us)).and_then(Holder::of_pid)
 }
 
+/// The bytes of a database's -shm file that readers hold while they read: WAL_READ_LOCK(0) to (4).
+const WAL_READ_LOCKS: RangeInclusive<u64> = 123..=127;
+
+/// Other processes that read an SQLite database in a transaction, and so keep its -wal from being used
+/// again. Best effort, as above.
+pub fn sqlite_readers(database: &Path) -> Vec<Holder> {
+    let Ok(meta) = fs::metadata(beside(database, "-shm")) else { return Vec::new() };
+    let locks = fs::read_to_string("/proc/locks").unwrap_or_default();
+    let us = std::process::id();
+    let reads = |lock: &FileLock| {
+        let overlaps = lock.first <= *WAL_READ_LOCKS.end() && lock.last >= *WAL_READ_LOCKS.start();
+        overlaps && lock.kind != "FLOCK" && lock.pid != us
+    };
+    let locks = locks_in(&locks, meta.dev(), meta.ino());
+    let mut pids: Vec<u32> = locks.iter().filter(|lock| reads(lock)).map(|lock| lock.pid).collect();
+    pids.sort_unstable();
+    pids.dedup();
+    pids.into_iter().filter_map(Holder::of_pid).collect()
+}
+
 /// A path with something behind its name: SQLite's -wal and -shm.
 pub fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -161,14 +195,18 @@ pub fn beside(path: &Path, ending: &str) -> PathBuf {
 
 /// A process other than ours that has the file open.
 fn user_of(path: &Path, us: u32) -> Option<u32> {
-    let path = fs::canonicalize(path).ok()?;
+    process_with(&fs::canonicalize(path).ok()?, Some(us))
+}
+
+/// A process that has this open: a file, or a socket by its number (`socket:[4711]`).
+fn process_with(path: &Path, but: Option<u32>) -> Option<u32> {
     let processes = fs::read_dir("/proc").ok()?.flatten();
     let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
     let has_it_open = |pid: &u32| {
         let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
         open.into_iter().any(|fd| fs::read_link(fd.path()).is_ok_and(|target| target == path))
     };
-    pids.filter(|pid| *pid != us).find(has_it_open)
+    pids.filter(|pid| Some(*pid) != but).find(has_it_open)
 }
 
 fn locks_in(locks: &str, device: u64, inode: u64) -> Vec<FileLock> {

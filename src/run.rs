@@ -3,29 +3,43 @@
 
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use actix::{Actor, System};
 use barograph_actors::account::{Account, Sums};
+use barograph_actors::alerts::Alerts;
+use barograph_actors::alerts::beacon::last_will;
 use barograph_actors::health;
+use barograph_actors::in_force::InForce;
+use barograph_actors::orders::Orders;
 use barograph_actors::ports::{OpenJournal, OpenSpool};
 use barograph_actors::published::{ChildState, Published};
 use barograph_actors::recording::ACKNOWLEDGES_EARLY;
-use barograph_actors::route::Router;
+use barograph_actors::routing::Routing;
 use barograph_actors::supervise::child::Housing;
 use barograph_actors::supervise::supervisor::Observer;
 use barograph_actors::supervise::{Exit, Outcome, Policy, Pulse, Supervisor};
-use barograph_actors::tree::{self, Parts};
+use barograph_actors::tree::{self, Links, Parts};
+use barograph_actors::watch::Moment;
 use barograph_actors::{event, exit_code};
-use barograph_config::{Settings, Synchronous};
+use barograph_config::{Part, Settings, Synchronous};
 use tracing::{info, warn};
 
+use crate::alerts::Threads;
+use crate::control::socket::Placed;
+use crate::control::{self, Control};
 use crate::lock::{Lock, LockError, Locks, database_lock_path};
+use crate::metrics::{Metrics, Places};
 use crate::mqtt::MqttBroker;
 use crate::paths::real_path;
-use crate::signals::Signals;
-use crate::store::{Opener, Spools, Wrecks};
-use crate::{fault_socket, systemd, world};
+use crate::reload::{self, Source};
+use crate::signals::{STOP_WITHIN, Signals};
+use crate::store::{Opener, Spools, Wrecks, spool_path};
+use crate::{fault_socket, survey, systemd, world};
+
+/// A start that takes longer than a child may take is said to systemd with so much to spare.
+const START_SLACK: Duration = Duration::from_secs(5);
 
 /// What a run needs besides the settings.
 #[derive(Debug, Default)]
@@ -34,6 +48,10 @@ pub struct Options {
     pub fault_socket: Option<PathBuf>,
     /// What everyone may see.
     pub published: Published,
+    /// Where others ask the broker session for something.
+    pub orders: Orders,
+    /// Where the settings came from; without it they cannot be reloaded.
+    pub source: Option<Source>,
 }
 
 /// A start that failed, with the exit code. Nothing was left behind.
@@ -51,20 +69,86 @@ pub struct Failed {
 /// It could not begin.
 pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Result<i32, Failed> {
     let locks = take_locks(&mut settings)?;
+    let listening = control::open(&settings);
     let faults = options.fault_socket.as_deref().map(bind_faults).transpose()?;
     say_start(&settings);
     let system = System::new();
-    let published = options.published.clone();
-    let supervisor = system.block_on(async { supervisor(settings, published, locks).start() });
+    let Options { published, orders, source, .. } = options;
+    let (in_force, routing) = (InForce::new(settings.clone()), Routing::new(settings.routes));
+    let (told, name) = (&in_force.now().alerts, &in_force.now().mqtt.client_id);
+    let alerts = Alerts::new(told, name, Box::new(Threads::default()), orders.clone());
+    let metrics = metrics_of(&in_force, &routing, &published);
+    let links = Links::default();
+    let (listener, placed) = listening.map(|it| (it.listener, it.placed)).unzip();
+    let witness = Witness {
+        published: published.clone(),
+        start_within: in_force.now().supervisor.stuck_after,
+        socket: placed,
+    };
+    let outside = Outside { orders: orders.clone(), alerts: alerts.clone(), links: links.clone() };
+    let supervisor =
+        system.block_on(async { supervisor(&in_force, &routing, outside, witness, locks).start() });
     signals.supervised_by(supervisor.clone().recipient());
+    let goodbye = listener.and_then(|listener| {
+        let control = Control {
+            in_force: in_force.clone(),
+            routing: routing.clone(),
+            published: published.clone(),
+            supervisor: supervisor.clone(),
+            links,
+            orders,
+            signals: signals.clone(),
+        };
+        control::serve(listener, control)
+            .inspect_err(|error| warn!("nobody answers on the operator's socket: {error}"))
+            .ok()
+    });
+    if let Some(source) = source {
+        let supervisor = supervisor.clone();
+        let listeners = vec![who_is_told(alerts), who_is_scraped(Arc::clone(&metrics))];
+        let parts = reload::Parts { source, in_force, routing, published, supervisor, listeners };
+        match reload::start(parts) {
+            Ok(reload) => signals.reloaded_by(move || reload.ask()),
+            Err(error) => warn!("the settings cannot be reloaded: {error}"),
+        }
+    }
     if let Some(listener) = faults
         && let Err(error) = fault_socket::serve(listener, supervisor)
     {
         warn!("no faults can be injected: {error}");
     }
-    system.run_with_code().map_err(|error| Failed {
+    let ended = system.run_with_code();
+    lock(&metrics).listen(None);
+    if let Some(goodbye) = goodbye {
+        goodbye.say();
+    }
+    ended.map_err(|error| Failed {
         code: exit_code::ESCALATED,
         message: format!("the event loop ended: {error}"),
+    })
+}
+
+/// The metrics; nobody listens yet.
+/// The page of metrics, served where the settings say so.
+fn metrics_of(in_force: &InForce, routing: &Routing, published: &Published) -> Arc<Mutex<Metrics>> {
+    let settings = in_force.now();
+    let database = settings.database.path.clone();
+    let places = Places { spool: spool_path(&settings.spool.dir, &database), database };
+    let mut metrics = Metrics::new(published.clone(), routing.clone(), places);
+    metrics.listen(settings.metrics.listen);
+    Arc::new(Mutex::new(metrics))
+}
+
+/// A panic while it was held leaves at worst a listener that is to be stopped.
+fn lock(metrics: &Mutex<Metrics>) -> MutexGuard<'_, Metrics> {
+    metrics.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn who_is_scraped(metrics: Arc<Mutex<Metrics>>) -> reload::Listener {
+    Box::new(move |parts, settings| {
+        if parts.contains(&Part::Metrics) {
+            lock(&metrics).listen(settings.metrics.listen);
+        }
     })
 }
 
@@ -130,42 +214,107 @@ fn say_start(settings: &Settings) {
     }
 }
 
-fn supervisor(settings: Settings, published: Published, locks: Locks) -> Supervisor {
+/// Who is spoken to from outside the tree, and by it.
+struct Outside {
+    orders: Orders,
+    alerts: Alerts,
+    links: Links,
+}
+
+fn supervisor(
+    in_force: &InForce,
+    routing: &Routing,
+    outside: Outside,
+    witness: Witness,
+    locks: Locks,
+) -> Supervisor {
+    let Outside { orders, alerts, links } = outside;
+    let settings = in_force.now();
     let policy = Policy::from(&settings.supervisor);
     let stuck_after = settings.supervisor.stuck_after;
-    let opener = Opener {
-        database: settings.database.clone(),
-        quarantine: settings.quarantine.clone(),
-        routes: settings.routes.clone(),
-        world: world::REAL,
-        wrecks: Wrecks::default(),
-    };
-    let spools = Spools {
-        settings: settings.spool.clone(),
-        database: settings.database.path.clone(),
-        router: Arc::new(Router::new(settings.routes.clone())),
-        packet_max: settings.mqtt.max_packet_size,
-        world: world::REAL,
-        wrecks: Wrecks::default(),
-    };
+    let wrecks = Wrecks::default();
+    let (seen, watched) = (in_force.clone(), wrecks.clone());
     let parts = Parts {
-        broker: MqttBroker::new(settings.mqtt.clone(), &settings.routes, world::now),
-        settings,
-        journal: Box::new(move || Box::new(opener.clone()) as Box<dyn OpenJournal>),
-        spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
-        status: Box::new(|| Box::new(systemd::status)),
+        in_force: in_force.clone(),
+        routing: routing.clone(),
+        broker: brokers(in_force.clone()),
+        journal: journals(in_force.clone(), routing.clone(), wrecks),
+        spool: spools(in_force.clone(), routing.clone()),
+        manager: Box::new(|| Box::new(systemd::Manager::default())),
+        surveyor: Box::new(move || survey::surveyor(&seen.now(), &watched)),
         world: world::REAL,
-        published: published.clone(),
+        published: witness.published.clone(),
+        alerts,
+        orders,
         housing: Housing::OwnThreads,
+        links,
     };
     let jitter = world::REAL.jitter;
-    let observer = Box::new(Witness { published });
-    Supervisor::new(tree::children(parts), policy, stuck_after, jitter, observer, Box::new(locks))
+    let (observer, locks) = (Box::new(witness), Box::new(locks));
+    Supervisor::new(tree::children(parts), policy, stuck_after, jitter, observer, locks)
+}
+
+/// Alerts change in place: what was told stays told.
+fn who_is_told(alerts: Alerts) -> reload::Listener {
+    Box::new(move |parts, settings| {
+        if parts.contains(&Part::Alerts) {
+            let now = Moment { wall: world::now(), steady: tokio::time::Instant::now() };
+            alerts.set(&settings.alerts, now);
+        }
+    })
+}
+
+fn brokers(in_force: InForce) -> Box<dyn FnMut() -> MqttBroker> {
+    Box::new(move || {
+        let settings = in_force.now();
+        let broker = MqttBroker::new(settings.mqtt.clone(), world::now);
+        match last_will(&settings.alerts) {
+            Some(will) => broker.with_will(will),
+            None => broker,
+        }
+    })
+}
+
+/// What was damaged under one life of the writer is left to the next.
+fn journals(
+    in_force: InForce,
+    routing: Routing,
+    wrecks: Wrecks,
+) -> Box<dyn FnMut() -> Box<dyn OpenJournal>> {
+    Box::new(move || {
+        let settings = in_force.now();
+        Box::new(Opener {
+            database: settings.database.clone(),
+            quarantine: settings.quarantine.clone(),
+            router: routing.now(),
+            world: world::REAL,
+            wrecks: wrecks.clone(),
+        })
+    })
+}
+
+fn spools(in_force: InForce, routing: Routing) -> Box<dyn FnMut() -> Box<dyn OpenSpool>> {
+    let wrecks = Wrecks::default();
+    Box::new(move || {
+        let settings = in_force.now();
+        Box::new(Spools {
+            settings: settings.spool.clone(),
+            database: settings.database.path.clone(),
+            routing: routing.clone(),
+            packet_max: settings.mqtt.max_packet_size,
+            world: world::REAL,
+            wrecks: wrecks.clone(),
+        })
+    })
 }
 
 /// Tells the world of the tree: the log, published state, systemd.
 struct Witness {
     published: Published,
+    /// How long a child may take to start before it counts as stuck.
+    start_within: Duration,
+    /// Goes while the lock is still held: then it cannot be the next instance's.
+    socket: Option<Placed>,
 }
 
 impl Observer for Witness {
@@ -179,6 +328,7 @@ impl Observer for Witness {
         info!(event = event::STOPPING, reason, "stopping in order");
         self.published.note(event::STOPPING, world::now(), reason);
         systemd::stopping(reason);
+        systemd::needs(STOP_WITHIN);
     }
 
     fn born(&mut self, name: &'static str, pulse: &Pulse) {
@@ -190,6 +340,12 @@ impl Observer for Witness {
     }
 
     fn child(&mut self, name: &'static str, state: &str, restarts: u32, last_exit: Option<&Exit>) {
+        if state == "starting" {
+            systemd::needs(self.start_within + START_SLACK);
+        }
+        if last_exit == Some(&Exit::Stuck) && state == "restarting" {
+            say_replaced(&self.published, name);
+        }
         if let Some(exit) = last_exit
             && state == "restarting"
         {
@@ -206,14 +362,28 @@ impl Observer for Witness {
         });
     }
 
+    fn lock_lost(&mut self, trouble: &str) {
+        let lost = (world::now(), trouble.to_owned());
+        self.published.update(|state| state.lock_lost = Some(lost));
+    }
+
     fn ended(&mut self, outcome: &Outcome) {
         say_end(&self.published, outcome);
+        if let Some(socket) = &self.socket {
+            socket.remove();
+        }
         System::current().stop_with_code(outcome.code);
     }
 
     fn abandoned(&mut self, code: i32) {
         std::process::exit(code);
     }
+}
+
+fn say_replaced(published: &Published, name: &str) {
+    let told = format!("actor {name} was stuck: another life on another thread takes its place");
+    warn!(event = event::RECOVERY_ATTEMPTED, what = "replace_actor", why = "stuck", "{told}");
+    published.note(event::RECOVERY_ATTEMPTED, world::now(), told);
 }
 
 /// The account of this run. What is held was not acknowledged, and is still at the broker.

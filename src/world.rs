@@ -6,7 +6,7 @@ use barograph_actors::delivery::UnixMillis;
 use barograph_actors::ports::World;
 
 /// The wall clock and the system's randomness.
-pub const REAL: World = World { now, jitter: rand::random::<f64>, random };
+pub const REAL: World = World { now, jitter: rand::random::<f64>, random, minute_of_day };
 
 /// The wall clock. Before 1970 it is 1970.
 pub fn now() -> UnixMillis {
@@ -16,4 +16,9 @@ pub fn now() -> UnixMillis {
 
 fn random() -> i64 {
     rand::random::<i64>() & i64::MAX
+}
+
+fn minute_of_day() -> u16 {
+    let now = jiff::tz::TimeZone::system().to_datetime(jiff::Timestamp::now());
+    u16::try_from(i32::from(now.hour()) * 60 + i32::from(now.minute())).unwrap_or(0)
 }

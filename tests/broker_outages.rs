@@ -131,6 +131,7 @@ fn what_the_broker_drops_is_told_of_with_its_number() {
     publisher::publish(scene.broker.port(), Load::numbered(1).count(500));
     let event = recorder.event("broker_dropped");
     assert!(event["count"].as_u64().is_some_and(|count| count > 0), "{event}");
+    recorder.has_issue("broker_dropped", "warning");
     let told = "SELECT min(count(*), 1) FROM barograph_events WHERE event = 'broker_dropped'";
     scene.database.wait_for_one(told, 1);
     recorder.stop();

@@ -14,6 +14,12 @@ mod account;
 mod actors;
 /// The same in each mode other than normal.
 mod actors_in_modes;
+/// The broker keeps our state for others: `mqtt` among the alerts.
+mod alert_state;
+/// `alert test` says what the other side said.
+mod alert_test;
+/// A person is told of what is wrong, on every way, and no way costs the recording anything.
+mod alerts;
 /// A broker that stops, is killed, or forgets loses and doubles nothing, or is found out.
 mod broker_outages;
 /// `check` tells what is wrong, and writes nothing.
@@ -38,6 +44,10 @@ mod escalation;
 mod fault_sweep;
 /// `gaps` says when something may be missing, for each cause.
 mod gaps;
+/// Each check is made true by its real cause, and false again.
+mod health;
+/// A deaf connection is found out by an echo, and wrong readings by themselves.
+mod hearing;
 /// Without a place to write to, the broker keeps what it can, and the rest is counted.
 mod holding;
 /// The tables are those of the design, and existing ones are taken as they are.
@@ -48,12 +58,26 @@ mod kills;
 mod legacy;
 /// There is one instance for one database.
 mod locks;
+/// A log that is rotated, by whomever, loses no line; one that cannot be written holds up nobody.
+mod log_file;
 /// Memory is bounded, whatever comes.
 mod memory;
+/// What a scraper reads is true, and costs the recording nothing.
+mod metrics;
+/// The operator's socket, and `status` through it.
+mod operator;
+/// A recorder is stopped, replaced, killed; what is no recorder is not.
+mod operator_stop;
+/// Events and rows are shown once, and a running recorder does as it is told.
+mod operator_watch;
 /// The power fails at random moments: what was acknowledged is on the disk.
 mod power_cut;
+/// Messages of our own arrive, last words stay, and a last will is published for the dead.
+mod publishing;
 /// What cannot become a row is kept, with the reason.
 mod quarantine;
+/// SIGHUP changes what is to change, and loses nothing.
+mod reload;
 /// The quarantine is replayed, dropped and exported, killed or beside a recorder, and floods are borne.
 mod replay;
 /// Passwords stay secret.
@@ -68,7 +92,11 @@ mod shutdown;
 mod tidy;
 /// TLS with a private authority and client certificates.
 mod tls;
+/// The systemd unit is tight, and a recorder lives within it.
+mod unit_file;
 /// `verify` finds every bit that changed in what was recorded.
 mod verify;
+/// systemd's watchdog is fed by those it watches, and by nobody else.
+mod watchdog;
 /// Statistics, events, systemd.
 mod watching;

@@ -1,10 +1,9 @@
 //! What a person, a script or systemd sees of a running recorder.
 
-use std::cell::RefCell;
 use std::fs;
-use std::os::unix::net::UnixDatagram;
 use std::time::Duration;
 
+use crate::support::notify::Manager;
 use crate::support::ports::free_port;
 use crate::support::publisher::{self, Load};
 use crate::support::recorder::{Recorder, barograph_with};
@@ -22,7 +21,7 @@ fn the_stats_line_comes_at_its_interval_and_counts() {
     for (field, value) in [("received", 500), ("stored", 500), ("duplicate", 0), ("dropped", 0)] {
         assert_eq!(number(&line[field]), Some(value), "{field} in {line}");
     }
-    for field in ["uptime", "quarantined", "rate", "last_commit", "restarts"] {
+    for field in ["uptime", "quarantined", "received_per_second", "last_commit", "restarts"] {
         assert!(!line[field].is_null(), "no {field} in {line}");
     }
     scene.stop_and_check(recorder, &published);
@@ -80,9 +79,8 @@ fn the_log_goes_to_its_file_and_obeys_its_level() {
 #[test]
 fn systemd_is_told_when_it_is_ready_what_it_does_and_when_it_stops() {
     let scene = Scene::new();
-    let manager = Manager::new(&scene);
-    let mut command = barograph_with("run", &scene.settings());
-    command.env("NOTIFY_SOCKET", scene.folder.path("notify.sock"));
+    let manager = Manager::listen(&scene.folder);
+    let command = manager.manages(barograph_with("run", &scene.settings()));
     let mut recorder = Recorder::spawn(command);
     manager.hears("READY=1");
     manager.hears("STATUS=");
@@ -95,39 +93,12 @@ fn systemd_is_told_when_it_is_ready_what_it_does_and_when_it_stops() {
 #[test]
 fn systemd_is_told_ready_even_when_the_broker_is_away() {
     let scene = Scene::new();
-    let manager = Manager::new(&scene);
+    let manager = Manager::listen(&scene.folder);
     let url = format!("mqtt://127.0.0.1:{}", free_port());
-    let mut command = barograph_with("run", &scene.settings().text("mqtt", "url", &url));
-    command.env("NOTIFY_SOCKET", scene.folder.path("notify.sock"));
-    let mut recorder = Recorder::spawn(command);
+    let settings = scene.settings().text("mqtt", "url", &url);
+    let mut recorder = Recorder::spawn(manager.manages(barograph_with("run", &settings)));
     manager.hears("READY=1");
     recorder.stop();
-}
-
-/// A service manager that listens.
-struct Manager {
-    socket: UnixDatagram,
-    heard: RefCell<Vec<String>>,
-}
-
-impl Manager {
-    fn new(scene: &Scene) -> Self {
-        let socket = UnixDatagram::bind(scene.folder.path("notify.sock")).expect("a new name");
-        socket.set_nonblocking(true).expect("a socket");
-        Self { socket, heard: RefCell::default() }
-    }
-
-    /// Waits until a line that begins like this has been heard.
-    fn hears(&self, wanted: &str) {
-        wait::until_true(&format!("{wanted} for systemd"), Duration::from_secs(20), || {
-            let mut message = [0; 4096];
-            let told = self.socket.recv(&mut message).map(|length| message[..length].to_vec());
-            let told = String::from_utf8(told.unwrap_or_default()).expect("text");
-            let mut heard = self.heard.borrow_mut();
-            heard.extend(told.lines().map(str::to_owned));
-            heard.iter().any(|line| line.starts_with(wanted))
-        });
-    }
 }
 
 /// The Unix sockets on which a process accepts connections.

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use barograph_config::Qos;
+use bytes::Bytes;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::journal::Disk;
 use super::session::Connection;
-use crate::ports::{Down, DownKind};
+use crate::ports::{Down, DownKind, Publication};
 
 /// Deliveries of QoS 1 and 2 that may be on their way to one client (mosquitto's
 /// `max_inflight_messages`).
@@ -24,6 +25,8 @@ pub(crate) struct Message {
     pub(super) n: i64,
     pub(super) qos: Qos,
     pub(super) retain: bool,
+    /// The client's own message comes back: topic and payload.
+    pub(super) own: Option<(String, Bytes)>,
 }
 
 /// What the next try to connect meets.
@@ -40,12 +43,20 @@ pub(crate) struct State {
     /// Sent, and not known to be acknowledged: delivered again after a reconnect.
     pub(super) owed: VecDeque<(u16, Message)>,
     pub(super) retained: Vec<Message>,
+    /// What the client has published, in order.
+    pub(crate) published: Vec<Publication>,
     pub(super) next_id: u16,
     /// The session is known here.
     pub(super) kept: bool,
     pub(crate) connection: Option<Connection>,
     /// What the client sends no longer arrives: the line is half dead.
     pub(crate) deaf: bool,
+    /// Every request is answered, and no message is delivered.
+    pub(crate) mute: bool,
+    /// Topics of our own that the client listens to.
+    pub(super) own_topics: BTreeSet<String>,
+    /// Filters that the client has given up, in order.
+    pub(crate) given_up: Vec<String>,
     /// How long the answer to a barrier takes, and what comes behind it.
     pub(crate) lag: Duration,
     pub(crate) meets: VecDeque<Meets>,
@@ -94,7 +105,7 @@ impl FakeBroker {
             } else {
                 half
             };
-            let message = Message { serial, n, qos, retain: false };
+            let message = Message { serial, n, qos, retain: false, own: None };
             if qos != Qos::AtMostOnce {
                 *state.due.entry(n).or_default() += 1;
                 state.queue.push_back(message);
@@ -109,7 +120,7 @@ impl FakeBroker {
     pub(crate) fn retain(&self, count: i64, qos: Qos) {
         let mut state = self.state();
         let first = 1_000_000_000;
-        let message = |n| Message { serial: 0, n, qos, retain: true };
+        let message = |n| Message { serial: 0, n, qos, retain: true, own: None };
         state.retained = (first..first + count).map(message).collect();
         state.due.extend((first..first + count).map(|n| (n, 1)));
     }
@@ -132,6 +143,7 @@ impl FakeBroker {
         let mut state = self.state();
         state.kept = false;
         state.next_id = 0;
+        state.own_topics.clear();
         let owed: Vec<Message> = state.owed.drain(..).map(|(_, message)| message).collect();
         let queue: Vec<Message> = state.queue.drain(..).collect();
         for message in owed.into_iter().chain(queue) {
@@ -139,7 +151,7 @@ impl FakeBroker {
                 && !state.handed.contains_key(&message.serial)
             {
                 *state.excused.entry(message.n).or_default() += 1;
-            } else if !state.handed.contains_key(&message.serial) {
+            } else if message.own.is_none() && !state.handed.contains_key(&message.serial) {
                 *state.due.entry(message.n).or_default() -= 1;
             }
         }

@@ -10,21 +10,29 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, System};
 use barograph_config::Settings;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 
 use super::broker::FakeBroker;
 use super::journal::Disk;
+use super::post::Post;
 use super::spool::FakeSpools;
+use crate::alerts::Alerts;
 use crate::delivery::UnixMillis;
+use crate::health::ServiceManager;
+use crate::in_force::InForce;
+use crate::orders::Orders;
 use crate::ports::{OpenJournal, OpenSpool, World};
 use crate::published::Published;
+use crate::routing::Routing;
 use crate::supervise::child::Housing;
 use crate::supervise::supervisor::{InstanceLock, Observer};
 use crate::supervise::{Exit, Fault, Inject, Outcome, Policy, Pulse, Shutdown, Supervisor};
+use crate::survey::Survey;
 use crate::tree::{self, Parts};
 
 /// Pauses are whole, and chance counts upwards.
-pub(crate) const WORLD: World = World { now, jitter: || 1.0, random };
+pub(crate) const WORLD: World = World { now, jitter: || 1.0, random, minute_of_day: || 720 };
 
 /// The wall clock agrees with the steady one.
 fn now() -> UnixMillis {
@@ -137,6 +145,8 @@ impl Observer for Seen {
         }
     }
 
+    fn lock_lost(&mut self, _: &str) {}
+
     fn ended(&mut self, outcome: &Outcome) {
         self.0.borrow_mut().outcome = Some(outcome.clone());
     }
@@ -151,6 +161,10 @@ pub(crate) struct House {
     pub(crate) broker: FakeBroker,
     pub(crate) disk: Disk,
     pub(crate) published: Published,
+    pub(crate) orders: Orders,
+    pub(crate) routing: Routing,
+    pub(crate) in_force: InForce,
+    pub(crate) post: Post,
     pub(crate) seen: Seen,
     pub(crate) supervisor: Addr<Supervisor>,
 }
@@ -159,18 +173,32 @@ impl House {
     /// One process of the recorder over a broker and a disk that may have known another.
     pub(crate) fn start(broker: &FakeBroker, settings: Settings) -> Self {
         let (disk, published, seen) = (broker.disk.clone(), Published::default(), Seen::default());
+        let (orders, post) = (Orders::default(), Post::default());
+        let alerts = settings.alerts.clone();
         let (opener, spools) = (disk.clone(), FakeSpools(disk.clone()));
         let policy = Policy::from(&settings.supervisor);
         let stuck_after = settings.supervisor.stuck_after;
+        let routing = Routing::new(settings.routes.clone());
+        let (in_force, connector) = (InForce::new(settings), broker.clone());
+        let routes = routing.clone();
         let children = tree::children(Parts {
-            settings,
-            broker: broker.clone(),
-            journal: Box::new(move || Box::new(opener.clone()) as Box<dyn OpenJournal>),
+            routing: routing.clone(),
+            in_force: in_force.clone(),
+            broker: Box::new(move || connector.clone()),
+            journal: Box::new(move || {
+                let mut opener = opener.clone();
+                opener.reroute(&routes.now());
+                Box::new(opener) as Box<dyn OpenJournal>
+            }),
             spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
-            status: Box::new(|| Box::new(|_| {})),
+            manager: Box::new(|| Box::new(NoManager)),
+            surveyor: Box::new(|| Box::new(survey)),
             world: WORLD,
             published: published.clone(),
+            alerts: Alerts::new(&alerts, "attic", Box::new(post.clone()), orders.clone()),
+            orders: orders.clone(),
             housing: Housing::Shared,
+            links: tree::Links::default(),
         });
         let observer = Box::new(seen.clone());
         let supervisor = Supervisor::new(
@@ -181,7 +209,17 @@ impl House {
             observer,
             Box::new(NoLock),
         );
-        Self { broker: broker.clone(), disk, published, seen, supervisor: supervisor.start() }
+        Self {
+            broker: broker.clone(),
+            disk,
+            published,
+            orders,
+            routing,
+            in_force,
+            post,
+            seen,
+            supervisor: supervisor.start(),
+        }
     }
 
     /// A recorder with nothing before it, ready.
@@ -206,6 +244,20 @@ impl House {
         self.supervisor.do_send(Shutdown);
         self.seen.outcome(60).await
     }
+}
+
+/// Nobody watches over a house.
+struct NoManager;
+
+impl ServiceManager for NoManager {
+    fn status(&mut self, _: &str) {}
+    fn alive(&mut self) {}
+}
+
+/// All is well outside.
+fn survey(answer: oneshot::Sender<Survey>) {
+    let read = Some(Ok(Duration::from_millis(1)));
+    let _nobody_asks = answer.send(Survey { read, ..Survey::default() });
 }
 
 /// A house needs no lock.

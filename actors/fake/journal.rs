@@ -12,9 +12,10 @@ use crate::delivery::UnixMillis;
 use crate::ledger::{Ledger, Row};
 use crate::note::{Event, GapChange, Note};
 use crate::ports::{
-    Journal, OpenError, OpenJournal, RunBegins, Spooled, TidiedUp, WriteCause, WriteError,
-    WriteOutcome,
+    Checkpointed, Journal, OpenError, OpenJournal, RunBegins, Spooled, TidiedUp, WriteCause,
+    WriteError, WriteOutcome,
 };
+use crate::route::Router;
 
 /// What one write meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +37,8 @@ pub(crate) struct Platter {
     pub(crate) events: Vec<Event>,
     /// One each for the next writes; then they succeed.
     pub(crate) faults: VecDeque<WriteFault>,
+    /// The routes that it is opened for.
+    router: Option<Arc<Router>>,
     /// For the next openings.
     pub(crate) open_faults: VecDeque<OpenError>,
     /// Every write is refused, for this cause.
@@ -68,6 +71,7 @@ impl Platter {
             match note {
                 Note::Event(event) => self.events.push(event.clone()),
                 Note::Gap(change) => self.gaps.push(change.clone()),
+                Note::Stats(_) => {}
             }
         }
     }
@@ -102,7 +106,7 @@ impl Disk {
     pub(crate) fn count(&self, n: i64) -> usize {
         let platter = self.platter();
         let is_it = |record: &&Record| match &record.body {
-            Body::Row(values) => values[..] == [Value::Integer(n)],
+            Body::Row(values) => values[0] == Value::Integer(n),
             Body::Quarantined(_) => false,
         };
         let queue = platter.spool.iter().flat_map(|(_, queue)| queue);
@@ -133,8 +137,13 @@ impl OpenJournal for Disk {
             return Err(error);
         }
         platter.opened += 1;
+        let router = platter.router.clone();
         let ledger = Ledger::load(&platter.ledger);
-        Ok(Box::new(FakeJournal { disk: self.clone(), ledger, in_doubt: false }))
+        Ok(Box::new(FakeJournal { disk: self.clone(), ledger, in_doubt: false, router }))
+    }
+
+    fn reroute(&mut self, router: &Arc<Router>) {
+        self.platter().router = Some(Arc::clone(router));
     }
 }
 
@@ -142,6 +151,7 @@ struct FakeJournal {
     disk: Disk,
     ledger: Ledger,
     in_doubt: bool,
+    router: Option<Arc<Router>>,
 }
 
 impl FakeJournal {
@@ -154,9 +164,14 @@ impl FakeJournal {
             self.ledger.open(batch.connection, opening, &platter.ledger);
         }
         let mut tally = batch.dropped.clone();
-        for record in &batch.records {
+        let mut passed_by = Vec::new();
+        for (place, record) in batch.records.iter().enumerate() {
             platter.rollbacks += usize::from(self.ledger.rolled_back(record).is_some());
-            tally.add(record.route, self.store(platter, record), 1);
+            let outcome = self.store(platter, record);
+            tally.add(record.route, outcome, 1);
+            if outcome != Outcome::Stored {
+                passed_by.push(place);
+            }
         }
         if !batch.settled_filters.is_empty() {
             platter.known_filters.clone_from(&batch.settled_filters);
@@ -168,7 +183,19 @@ impl FakeJournal {
         platter.account.merge(&tally);
         platter.note(notes);
         platter.commits.push((Instant::now(), batch.records.len()));
-        Receipt { repeated: false, tally, events: Vec::new() }
+        Receipt { repeated: false, tally, events: Vec::new(), passed_by }
+    }
+
+    /// The tables of this journal are those of its routes: a row must have been decoded by the same.
+    fn assert_it_fits_its_routes(&self, batch: &Batch) {
+        for record in &batch.records {
+            let Body::Row(values) = &record.body else { continue };
+            let Some(route) = self.router.as_ref().and_then(|router| router.get(record.route))
+            else {
+                continue;
+            };
+            assert_eq!(values.len(), route.columns.len(), "a row of other columns");
+        }
     }
 
     fn store(&self, platter: &mut Platter, record: &Record) -> Outcome {
@@ -180,7 +207,7 @@ impl FakeJournal {
         }
         match &record.body {
             Body::Row(values) => {
-                let [Value::Integer(n)] = values[..] else { panic!("one number, not {values:?}") };
+                let Value::Integer(n) = values[0] else { panic!("a number, not {values:?}") };
                 *platter.counts.entry(n).or_default() += 1;
                 platter.order.push(n);
                 Outcome::Stored
@@ -221,6 +248,11 @@ impl FakeJournal {
     }
 }
 
+fn repeated() -> Receipt {
+    let (tally, events, passed_by) = (Tally::default(), Vec::new(), Vec::new());
+    Receipt { repeated: true, tally, events, passed_by }
+}
+
 pub(super) fn failed(cause: WriteCause, outcome: WriteOutcome) -> WriteError {
     let reopen = outcome == WriteOutcome::Unknown;
     WriteError { cause, message: "injected".to_owned(), outcome, reopen }
@@ -228,9 +260,10 @@ pub(super) fn failed(cause: WriteCause, outcome: WriteOutcome) -> WriteError {
 
 impl Journal for FakeJournal {
     fn append(&mut self, batch: &Batch, notes: &[Note]) -> Result<Receipt, WriteError> {
+        self.assert_it_fits_its_routes(batch);
         if self.disk.platter().ledger.last().is_some_and(|row| row.batch == batch.id) {
             self.disk.platter().misused += usize::from(self.in_doubt);
-            return Ok(Receipt { repeated: true, tally: Tally::default(), events: Vec::new() });
+            return Ok(repeated());
         }
         let receipt = self.write(|journal, platter| Some(journal.commit(platter, batch, notes)))?;
         Ok(receipt.expect("a commit gives a receipt"))
@@ -243,11 +276,7 @@ impl Journal for FakeJournal {
             for spooled in front.iter().filter(|spooled| spooled.position > done) {
                 let last = platter.ledger.last().map(|row| row.batch);
                 match &spooled.batch {
-                    Some(batch) if last == Some(batch.id) => receipts.push(Receipt {
-                        repeated: true,
-                        tally: Tally::default(),
-                        events: Vec::new(),
-                    }),
+                    Some(batch) if last == Some(batch.id) => receipts.push(repeated()),
                     Some(batch) => receipts.push(journal.commit(platter, batch, &spooled.notes)),
                     None => platter.note(&spooled.notes),
                 }
@@ -279,6 +308,10 @@ impl Journal for FakeJournal {
 
     fn tidy_up(&mut self) -> Result<TidiedUp, WriteError> {
         Ok(TidiedUp::Done)
+    }
+
+    fn checkpoint(&mut self) -> Result<Checkpointed, WriteError> {
+        Ok(Checkpointed { pages: 0, folded_in: 0, wholly: true })
     }
 
     fn taken_over(&self, spool: i64) -> i64 {

@@ -8,7 +8,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::broker::{FakeBroker, INFLIGHT_MAX, Meets, Message, State};
 use crate::delivery::{ConnectionId, Delivery, UnixMillis};
-use crate::ports::{Broker, Connecting, Down, DownKind, Greeting, Incoming, Session};
+use crate::ports::{
+    Broker, Connecting, Down, DownKind, Filter, Greeting, Incoming, NotSent, Publication, Session,
+};
 
 /// A connection as the broker sees it.
 #[derive(Debug)]
@@ -24,7 +26,9 @@ pub(crate) struct Connection {
 #[derive(Debug)]
 enum Coming {
     Message(u16, bool, Message),
-    Subscribed,
+    Subscribed(u16, Vec<Filter>),
+    Unsubscribed(u16),
+    Published(u16),
     BarrierPassed(Instant),
     /// PUBREL.
     Release(u16),
@@ -37,6 +41,9 @@ enum Going {
     /// PUBCOMP.
     Completion(u16),
     Barrier,
+    Subscribe(u16, Vec<Filter>),
+    Unsubscribe(u16, Vec<String>),
+    Publish(Option<u16>, Publication),
 }
 
 #[derive(Debug)]
@@ -44,6 +51,8 @@ pub(crate) struct FakeSession {
     broker: FakeBroker,
     id: ConnectionId,
     outbox: Vec<Going>,
+    /// The last number of a request or a message.
+    last_id: u16,
 }
 
 impl Broker for FakeBroker {
@@ -77,13 +86,13 @@ impl FakeBroker {
         let session_present = std::mem::replace(&mut state.kept, true);
         let again =
             state.owed.iter().map(|(id, message)| Coming::Message(*id, true, message.clone()));
-        let mut inbox: VecDeque<Coming> = again.collect();
-        inbox.push_back(Coming::Subscribed);
-        let retained = state.retained.clone();
-        state.queue.extend(retained);
+        let inbox: VecDeque<Coming> = again.collect();
         let unacknowledged = VecDeque::new();
         state.connection = Some(Connection { id, inbox, unacknowledged, ended: None });
-        (FakeSession { broker: self.clone(), id, outbox: Vec::new() }, Greeting { session_present })
+        (
+            FakeSession { broker: self.clone(), id, outbox: Vec::new(), last_id: 0 },
+            Greeting { session_present },
+        )
     }
 }
 
@@ -92,7 +101,14 @@ impl Connection {
     fn answer_at(&self) -> Option<Instant> {
         match self.inbox.front() {
             Some(Coming::BarrierPassed(at)) => Some(*at),
-            Some(Coming::Message(..) | Coming::Subscribed | Coming::Release(_)) | None => None,
+            Some(
+                Coming::Message(..)
+                | Coming::Subscribed(..)
+                | Coming::Unsubscribed(_)
+                | Coming::Published(_)
+                | Coming::Release(_),
+            )
+            | None => None,
         }
     }
 }
@@ -100,6 +116,9 @@ impl Connection {
 impl State {
     /// Sends what there is room for.
     fn pump(&mut self) {
+        if self.mute {
+            return;
+        }
         let Some(connection) = &mut self.connection else { return };
         while let Some(message) = self.queue.front()
             && (message.qos == Qos::AtMostOnce || self.owed.len() < INFLIGHT_MAX)
@@ -116,17 +135,33 @@ impl State {
         }
     }
 
+    fn say(&mut self, coming: Coming) {
+        if let Some(connection) = &mut self.connection {
+            connection.inbox.push_back(coming);
+        }
+    }
+
     fn hand_over(&mut self) -> Option<Incoming> {
         let connection = self.connection.as_mut()?;
         if connection.answer_at().is_some_and(|at| at > Instant::now()) {
             return None;
         }
         let (packet_id, dup, message) = match connection.inbox.pop_front()? {
-            Coming::Subscribed => return Some(Incoming::Subscribed(vec![Ok(Qos::AtLeastOnce)])),
+            Coming::Subscribed(id, filters) => {
+                let granted = filters.into_iter().map(|filter| Ok(filter.qos)).collect();
+                return Some(Incoming::Subscribed(id, granted));
+            }
+            Coming::Unsubscribed(id) => return Some(Incoming::Unsubscribed(id)),
+            Coming::Published(id) => return Some(Incoming::Published(id, Ok(()))),
             Coming::BarrierPassed(_) => return Some(Incoming::BarrierPassed),
             Coming::Release(packet_id) => return Some(Incoming::Released(packet_id)),
             Coming::Message(packet_id, dup, message) => (packet_id, dup, message),
         };
+        if let Some((topic, payload)) = &message.own {
+            let delivery = delivery(topic, payload.clone(), &message, (packet_id, dup));
+            connection.unacknowledged.push_back((packet_id, message));
+            return Some(Incoming::Delivery(delivery));
+        }
         if message.qos != Qos::AtMostOnce {
             self.handed.insert(message.serial, message.n);
             connection.unacknowledged.push_back((packet_id, message.clone()));
@@ -134,17 +169,7 @@ impl State {
             self.handed_at_most_once.insert(message.n);
         }
         let payload = Bytes::from(format!("{{\"n\":{}}}", message.n));
-        Some(Incoming::Delivery(Delivery {
-            topic: "a/b".to_owned(),
-            whole_size: payload.len() as u64,
-            packet_size: payload.len() as u64,
-            payload,
-            qos: message.qos,
-            retain: message.retain,
-            dup,
-            packet_id,
-            received_at: UnixMillis(0),
-        }))
+        Some(Incoming::Delivery(delivery("a/b", payload, &message, (packet_id, dup))))
     }
 
     /// The promises that an acknowledgement can break.
@@ -159,11 +184,33 @@ impl State {
         if expected != packet_id {
             self.wrong.push(format!("{packet_id} acknowledged, and it was the turn of {expected}"));
         }
+        if message.own.is_some() {
+            return;
+        }
         self.acknowledged.insert(message.serial, message.n);
         let promised = self.acknowledged.values().filter(|n| **n == message.n).count();
         if stored(message.n) < promised {
             self.wrong.push(format!("{} acknowledged and not stored", message.n));
         }
+    }
+}
+
+fn delivery(
+    topic: &str,
+    payload: Bytes,
+    message: &Message,
+    (packet_id, dup): (u16, bool),
+) -> Delivery {
+    Delivery {
+        topic: topic.to_owned(),
+        whole_size: payload.len() as u64,
+        packet_size: payload.len() as u64,
+        payload,
+        qos: message.qos,
+        retain: message.retain,
+        dup,
+        packet_id,
+        received_at: UnixMillis(0),
     }
 }
 
@@ -192,6 +239,32 @@ impl FakeSession {
                     if let Some(connection) = &mut state.connection {
                         connection.inbox.push_back(Coming::BarrierPassed(at));
                     }
+                }
+                Going::Subscribe(id, filters) => {
+                    let is_own = |topic: &&str| topic.starts_with("barograph/");
+                    let own = filters.iter().map(|filter| filter.topic.as_str()).find(is_own);
+                    match own {
+                        Some(topic) => drop(state.own_topics.insert(topic.to_owned())),
+                        None => {
+                            let retained = state.retained.clone();
+                            state.queue.extend(retained);
+                        }
+                    }
+                    state.say(Coming::Subscribed(id, filters));
+                }
+                Going::Unsubscribe(id, filters) => {
+                    state.own_topics.retain(|topic| !filters.contains(topic));
+                    state.given_up.extend(filters);
+                    state.say(Coming::Unsubscribed(id));
+                }
+                Going::Publish(id, message) => {
+                    if state.own_topics.contains(&message.topic) {
+                        let own = Some((message.topic.clone(), message.payload.clone()));
+                        let (qos, retain) = (message.qos, false);
+                        state.queue.push_back(Message { serial: 0, n: 0, qos, retain, own });
+                    }
+                    state.published.push(message);
+                    id.into_iter().for_each(|id| state.say(Coming::Published(id)));
                 }
             }
         }
@@ -242,6 +315,26 @@ impl Session for FakeSession {
         self.outbox.push(Going::Barrier);
     }
 
+    fn subscribe(&mut self, filters: &[Filter]) -> u16 {
+        self.last_id += 1;
+        self.outbox.push(Going::Subscribe(self.last_id, filters.to_vec()));
+        self.last_id
+    }
+
+    fn unsubscribe(&mut self, filters: &[String]) -> u16 {
+        self.last_id += 1;
+        self.outbox.push(Going::Unsubscribe(self.last_id, filters.to_vec()));
+        self.last_id
+    }
+
+    fn publish(&mut self, message: &Publication) -> Result<Option<u16>, NotSent> {
+        let has_number = message.qos != Qos::AtMostOnce;
+        self.last_id += u16::from(has_number);
+        let id = has_number.then_some(self.last_id);
+        self.outbox.push(Going::Publish(id, message.clone()));
+        Ok(id)
+    }
+
     async fn disconnect(mut self) {
         if self
             .broker
@@ -263,4 +356,33 @@ impl Drop for FakeSession {
             state.deaf = false;
         }
     }
+}
+
+/// Only numbers what is published.
+#[derive(Debug, Default)]
+pub(crate) struct NumberingSession(u16);
+
+impl Session for NumberingSession {
+    async fn next(&mut self) -> Result<Incoming, Down> {
+        std::future::pending().await
+    }
+
+    fn acknowledge(&mut self, _: Qos, _: u16) {}
+
+    fn barrier(&mut self) {}
+
+    fn subscribe(&mut self, _: &[Filter]) -> u16 {
+        0
+    }
+
+    fn unsubscribe(&mut self, _: &[String]) -> u16 {
+        0
+    }
+
+    fn publish(&mut self, _: &Publication) -> Result<Option<u16>, NotSent> {
+        self.0 += 1;
+        Ok(Some(self.0))
+    }
+
+    async fn disconnect(self) {}
 }

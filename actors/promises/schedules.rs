@@ -21,6 +21,10 @@ enum Act {
     Cut(DownKind),
     /// From here to the next cut no acknowledgement arrives at the broker.
     Deafen,
+    /// Nothing is delivered, or again.
+    Mute(bool),
+    /// A person pauses it, or ends the pause.
+    Pause(bool),
     Meet(Meets),
     Forget,
     Write(WriteFault),
@@ -68,6 +72,8 @@ fn act() -> impl Strategy<Value = Act> {
         8 => (1_usize..60, qos).prop_map(|(count, qos)| Act::Publish(count, qos)),
         3 => cut.prop_map(Act::Cut),
         2 => Just(Act::Deafen),
+        2 => any::<bool>().prop_map(Act::Mute),
+        2 => any::<bool>().prop_map(Act::Pause),
         1 => meets.prop_map(Act::Meet),
         1 => Just(Act::Forget),
         5 => write.prop_map(Act::Write),
@@ -105,6 +111,7 @@ fn place() -> impl Strategy<Value = Place> {
 fn patient_settings(place: &Place) -> Settings {
     let mut settings = settings();
     settings.supervisor.intensity = 10_000;
+    settings.mqtt.echo_interval = Duration::from_millis(300);
     settings.mqtt.max_unacked = place.max_unacked;
     settings.database.commit_interval = place.commit_interval;
     settings
@@ -115,6 +122,14 @@ async fn perform(house: &House, act: &Act) {
         Act::Publish(count, qos) => house.broker.publish(*count, *qos),
         Act::Cut(kind) => house.broker.cut(*kind),
         Act::Deafen => house.broker.state().deaf = true,
+        // Whoever asks a session that just dies is told so, and asks again.
+        Act::Pause(true) => {
+            let _maybe_nobody = house.orders.pause().await;
+        }
+        Act::Pause(false) => {
+            let _maybe_nobody = house.orders.resume().await;
+        }
+        Act::Mute(mute) => house.broker.state().mute = *mute,
         Act::Meet(meets) => house.broker.state().meets.push_back(*meets),
         Act::Forget => house.broker.forget(),
         Act::Write(fault) => house.disk.platter().faults.push_back(*fault),
@@ -142,6 +157,7 @@ async fn live(broker: &FakeBroker, place: &Place, life: &Life) {
 /// Nothing fails any more: everything that is owed is stored and acknowledged.
 async fn finish(broker: &FakeBroker, place: &Place) {
     broker.state().meets.clear();
+    broker.state().mute = false;
     broker.disk.platter().faults.clear();
     broker.disk.platter().lock(false);
     let house = House::start(broker, patient_settings(place));

@@ -25,4 +25,4 @@ pub use lifeline::Lifeline;
 pub use link::Link;
 pub use pulse::Pulse;
 pub use restart::{Policy, Restarts, Verdict};
-pub use supervisor::{Inject, Outcome, Renew, Shutdown, Supervisor};
+pub use supervisor::{Adjust, Inject, Outcome, Renew, Shutdown, Supervisor};

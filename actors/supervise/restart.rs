@@ -65,6 +65,11 @@ impl Restarts {
         Self { policy, recent: VecDeque::new(), streaks: vec![0; children] }
     }
 
+    /// Other limits hold from now on, also for what has been.
+    pub fn adjust(&mut self, policy: Policy) {
+        self.policy = policy;
+    }
+
     /// Judges the death of `child`, which had lived for `lived`. `jitter` is in 0..=1 and spreads
     /// the pause over its upper half, so that children that died together do not come back
     /// together.

@@ -16,10 +16,12 @@ use super::restart::{Policy, Restarts, Verdict};
 use crate::event;
 use crate::exit_code;
 
+mod observer;
 mod renewal;
 
-pub use renewal::Renew;
+pub use observer::{InstanceLock, Observer};
 use renewal::Renewing;
+pub use renewal::{Adjust, Renew};
 
 /// How often pulses are looked at.
 const PULSE_CHECK_PERIOD: Duration = Duration::from_millis(500);
@@ -53,30 +55,6 @@ pub struct Outcome {
     pub code: i32,
     /// Why, unless it was asked to stop.
     pub reason: Option<String>,
-}
-
-/// The lock that makes this the only instance, as the supervisor sees it: held as long as it lives.
-pub trait InstanceLock {
-    /// Why the lock no longer keeps others out, if so: its file was removed or replaced.
-    fn lost(&self) -> Option<String>;
-}
-
-/// What the supervisor tells the world of: the port to the service manager and to published state.
-pub trait Observer {
-    /// Every child is ready for the first time.
-    fn ready(&mut self);
-    /// The ordered stop begins.
-    fn stopping(&mut self, reason: &str);
-    /// A child, or the supervisor itself, begins a life with this sign of life.
-    fn born(&mut self, name: &'static str, pulse: &Pulse);
-    /// A child was stopped in order and starts anew, for this reason.
-    fn renewed(&mut self, name: &'static str, why: &str);
-    /// A child is in a new state.
-    fn child(&mut self, name: &'static str, state: &str, restarts: u32, last_exit: Option<&Exit>);
-    /// The tree has ended.
-    fn ended(&mut self, outcome: &Outcome);
-    /// The supervisor itself died: the process must exit with this code, at once.
-    fn abandoned(&mut self, code: i32);
 }
 
 /// Where in its life a child is. Each state has only what it needs.
@@ -314,6 +292,7 @@ impl Supervisor {
         if let Some(trouble) = self.lock.lost() {
             self.lock_lost = true;
             error!(event = event::LOCK_LOST, "{trouble}");
+            self.observer.lock_lost(&trouble);
         }
     }
 
@@ -366,10 +345,7 @@ impl Supervisor {
                     child.state = State::Stopping(timer);
                     return self.show(index, "stopping", None);
                 }
-                State::Renewing(Renewing { timer, .. }) => {
-                    child.state = State::Stopping(timer);
-                    return self.show(index, "stopping", None);
-                }
+                State::Renewing(renewing) => return self.stop_instead(index, &renewing, ctx),
                 State::Stopping(timer) => {
                     child.state = State::Stopping(timer);
                     return;

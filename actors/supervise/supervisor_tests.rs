@@ -241,7 +241,7 @@ fn a_child_that_does_not_stop_when_it_is_to_be_renewed_is_stuck() {
         let theatre = with_second(Script { heeds_stop: false, ..GOOD }).ready().await;
         assert!(theatre.renew("second").await);
         assert!(!theatre.renew("second").await, "it is under way");
-        let outcome = theatre.seen.outcome(5).await;
+        let outcome = theatre.seen.outcome(60).await;
         assert_eq!(outcome.code, exit_code::ESCALATED);
         assert!(outcome.reason.is_some_and(|reason| reason.contains("second is stuck")));
     });

@@ -99,7 +99,7 @@ impl Writing {
         Ok(())
     }
 
-    fn write_notes_to_journal(&mut self) -> Result<(), WriteError> {
+    pub(super) fn write_notes_to_journal(&mut self) -> Result<(), WriteError> {
         let notes = self.published().take_notes();
         self.with_journal(|journal| journal.record(notes.as_slice()))?;
         notes.are_durable();

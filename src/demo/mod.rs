@@ -34,6 +34,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub fn demo(args: &DemoArgs) -> Result<i32, Failed> {
     let folder = Folder::new(args.keep.as_deref())?;
     let signals = Signals::install()?;
+    signals.stop_at_hangup();
     let world = Backstage::start(args.port)?;
     let settings = settings(world.address, folder.path());
     logging::start(&settings.log).map_err(|error| failed(&error))?;

@@ -19,6 +19,48 @@ pub struct AccountArgs {
     pub json: bool,
 }
 
+/// `barograph alert`
+#[derive(Debug, Args)]
+pub struct AlertArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: AlertCommand,
+}
+
+/// `barograph alert …`
+#[derive(Debug, Subcommand)]
+pub enum AlertCommand {
+    /// Send a test now, without a running recorder, and print what the other side says
+    Test {
+        /// Only to this channel [default: to all of them]
+        channel: Option<String>,
+        /// Settings.
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// A JSON array instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the channels
+    List {
+        /// Settings.
+        #[command(flatten)]
+        config: ConfigArgs,
+        /// A JSON array instead of text
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl AlertCommand {
+    /// Where the settings come from.
+    pub fn config(&self) -> &ConfigArgs {
+        match self {
+            Self::Test { config, .. } | Self::List { config, .. } => config,
+        }
+    }
+}
+
 /// `barograph gaps`
 #[derive(Debug, Args)]
 pub struct GapsArgs {

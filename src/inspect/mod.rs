@@ -3,12 +3,13 @@
 //! only `quarantine replay` and `quarantine drop` write.
 
 pub mod account;
+pub mod alert;
 pub mod args;
 pub mod gaps;
 pub mod quarantine;
 mod replay;
-mod text;
-mod time;
+pub(crate) mod text;
+pub(crate) mod time;
 pub mod verify;
 
 use std::io::{self, Write};
@@ -25,14 +26,14 @@ use crate::run::Failed;
 use crate::store::Look;
 
 /// The database that the settings name, as the file that it is.
-struct Place {
-    database: PathBuf,
+pub(crate) struct Place {
+    pub(crate) database: PathBuf,
     /// The recorder that is running on it.
     holder: Option<Holder>,
 }
 
 impl Place {
-    fn of(settings: &Settings) -> Result<Self, Failed> {
+    pub(crate) fn of(settings: &Settings) -> Result<Self, Failed> {
         let named = &settings.database.path;
         let missing = |detail: &str| Failed {
             code: exit_code::DATABASE_UNUSABLE,
@@ -50,13 +51,13 @@ impl Place {
         Ok(Self { database, holder })
     }
 
-    fn look(&self) -> Result<Look, Failed> {
+    pub(crate) fn look(&self) -> Result<Look, Failed> {
         Look::open(&self.database).map_err(|error| unreadable(&error, &self.database))
     }
 }
 
 /// What an error means for whoever wanted to read, or to change, a file.
-fn unreadable(error: &rusqlite::Error, path: &Path) -> Failed {
+pub(crate) fn unreadable(error: &rusqlite::Error, path: &Path) -> Failed {
     let file = path.display();
     let (code, message) = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {

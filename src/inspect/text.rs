@@ -1,12 +1,17 @@
 //! Plain text that fits 80 columns, and payloads as text.
 
 /// Columns of a terminal that nobody has widened.
-pub(super) const WIDTH: usize = 80;
+pub(crate) const WIDTH: usize = 80;
 
 /// Breaks a text into lines that fit, each behind `indent` blanks. A word that is too long for a line
 /// stands alone.
-pub(super) fn wrapped(text: &str, indent: usize) -> String {
-    let room = WIDTH.saturating_sub(indent).max(1);
+pub(crate) fn wrapped(text: &str, indent: usize) -> String {
+    wrapped_at(text, indent, WIDTH)
+}
+
+/// The same for another width.
+pub(crate) fn wrapped_at(text: &str, indent: usize, width: usize) -> String {
+    let room = width.saturating_sub(indent).max(1);
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let length = lines.last().map_or(0, |line| line.chars().count());
@@ -26,7 +31,7 @@ pub(super) fn wrapped(text: &str, indent: usize) -> String {
 
 /// A table: the first column to the left, the others to the right. Where it would be too wide, the
 /// first column stands on a line of its own.
-pub(super) fn table(rows: &[Vec<String>]) -> String {
+pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
@@ -48,7 +53,7 @@ pub(super) fn table(rows: &[Vec<String>]) -> String {
 }
 
 /// The beginning of some bytes on one line: whatever they hold, it moves no cursor and rings no bell.
-pub(super) fn glimpse(bytes: &[u8], chars_max: usize) -> String {
+pub(crate) fn glimpse(bytes: &[u8], chars_max: usize) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut shown = String::new();
     let mut count = 0;
@@ -69,7 +74,7 @@ pub(super) fn glimpse(bytes: &[u8], chars_max: usize) -> String {
 }
 
 /// A text of many lines, safe to print: everything but line feeds is escaped as in [`glimpse`].
-pub(super) fn safe_lines(text: &str) -> String {
+pub(crate) fn safe_lines(text: &str) -> String {
     text.lines().map(|line| glimpse(line.as_bytes(), usize::MAX) + "\n").collect()
 }
 
@@ -79,7 +84,7 @@ fn is_disguise(c: char) -> bool {
 }
 
 /// Sixteen bytes a line, as numbers and as text.
-pub(super) fn hex_dump(bytes: &[u8]) -> String {
+pub(crate) fn hex_dump(bytes: &[u8]) -> String {
     let mut text = String::new();
     for (number, line) in bytes.chunks(16).enumerate() {
         let hex: String = line.iter().map(|byte| format!("{byte:02x} ")).collect();
@@ -91,7 +96,7 @@ pub(super) fn hex_dump(bytes: &[u8]) -> String {
 }
 
 /// Base64 (RFC 4648), padded.
-pub(super) fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
@@ -107,7 +112,7 @@ pub(super) fn base64(bytes: &[u8]) -> String {
 }
 
 /// `1 row`, `2 rows`.
-pub(super) fn counted(n: i64, one: &str) -> String {
+pub(crate) fn counted(n: i64, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
 }
 

@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use crate::world;
 
 /// A moment that was given on the command line.
-pub(super) fn parse_moment(text: &str) -> Result<UnixMillis, String> {
+pub(crate) fn parse_moment(text: &str) -> Result<UnixMillis, String> {
     if let Ok(ago) = humantime::parse_duration(text) {
         let ago = i64::try_from(ago.as_millis()).unwrap_or(i64::MAX);
         return Ok(UnixMillis(world::now().0.saturating_sub(ago)));
@@ -32,7 +32,7 @@ fn civil(text: &str) -> Option<DateTime> {
 }
 
 /// A time of the database (`YYYY-MM-DD HH:MM:SS.sss`, UTC).
-pub(super) fn from_database(text: &str) -> Option<UnixMillis> {
+pub(crate) fn from_database(text: &str) -> Option<UnixMillis> {
     let whole = text.get(..19)?;
     let time = DateTime::strptime("%Y-%m-%d %H:%M:%S", whole).ok()?;
     let seconds = TimeZone::UTC.to_timestamp(time).ok()?.as_millisecond();
@@ -41,18 +41,18 @@ pub(super) fn from_database(text: &str) -> Option<UnixMillis> {
 }
 
 /// `2026-11-23 16:27:19`, in the local zone.
-pub(super) fn shown(at: UnixMillis) -> String {
+pub(crate) fn shown(at: UnixMillis) -> String {
     let time = Timestamp::from_millisecond(at.0).unwrap_or_default();
     TimeZone::system().to_datetime(time).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
 /// As [`shown`], of a time of the database; as it is where it is none.
-pub(super) fn shown_text(text: &str) -> String {
+pub(crate) fn shown_text(text: &str) -> String {
     from_database(text).map_or_else(|| super::text::glimpse(text.as_bytes(), 23), shown)
 }
 
 /// Which zone the printed times are of.
-pub(super) fn zone() -> String {
+pub(crate) fn zone() -> String {
     let zone = TimeZone::system();
     let name = zone.iana_name().unwrap_or("this machine").to_owned();
     let offset = zone.to_offset(Timestamp::now());
@@ -60,7 +60,7 @@ pub(super) fn zone() -> String {
 }
 
 /// `3 days 4h`, `7 min 5 s`: two units at most.
-pub(super) fn length(milliseconds: i64) -> String {
+pub(crate) fn length(milliseconds: i64) -> String {
     let ms = u64::try_from(milliseconds).unwrap_or(0);
     if ms < 1_000 {
         return format!("{ms} ms");

@@ -1,15 +1,15 @@
-//! Making a connection: TCP, TLS, CONNECT, CONNACK, SUBSCRIBE, all within one time limit.
+//! Making a connection: TCP, TLS, CONNECT, CONNACK, all within one time limit.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use barograph_actors::broker_drops::DROPPED_TOPIC;
 use barograph_actors::delivery::{ConnectionId, UnixMillis};
-use barograph_actors::ports::{Broker, Connecting, Down, Greeting, Incoming, Session};
-use barograph_config::{Mqtt, Protocol, Qos, Route, filter_matches};
+use barograph_actors::ports::{Broker, Connecting, Down, Greeting, Incoming, Publication, Session};
+use barograph_actors::subscriptions::filters;
+use barograph_config::{Mqtt, Protocol, Route};
 use tokio::time::timeout;
 
-use super::packet::{Filter, Keep, Wire};
+use super::packet::{Keep, Wire};
 use super::session::MqttSession;
 use super::stream;
 use super::v4::V4;
@@ -22,26 +22,20 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone)]
 pub struct MqttBroker {
     settings: Arc<Mqtt>,
-    routes: Arc<[Route]>,
+    will: Option<Arc<Publication>>,
     now: fn() -> UnixMillis,
 }
 
 impl MqttBroker {
     /// A broker to connect to; nothing happens yet. `now` stamps arrivals.
-    pub fn new(settings: Mqtt, routes: &[Route], now: fn() -> UnixMillis) -> Self {
-        Self { settings: Arc::new(settings), routes: routes.into(), now }
+    pub fn new(settings: Mqtt, now: fn() -> UnixMillis) -> Self {
+        Self { settings: Arc::new(settings), will: None, now }
     }
 
-    /// Those of the routes, in their order; then the broker's own count of what it dropped, unless a
-    /// route records it.
-    fn filters(&self) -> Vec<Filter> {
-        let of_route = |route: &Route| Filter { topic: route.topic.clone(), qos: route.qos };
-        let mut filters: Vec<Filter> = self.routes.iter().map(of_route).collect();
-        let recorded = self.routes.iter().any(|route| filter_matches(&route.topic, DROPPED_TOPIC));
-        if self.settings.watch_drops && !recorded {
-            filters.push(Filter { topic: DROPPED_TOPIC.to_owned(), qos: Qos::AtMostOnce });
-        }
-        filters
+    /// What the broker publishes in our name when a connection ends without a goodbye.
+    #[must_use]
+    pub fn with_will(self, will: Publication) -> Self {
+        Self { will: Some(Arc::new(will)), ..self }
     }
 
     fn wire(&self) -> Box<dyn Wire> {
@@ -51,22 +45,22 @@ impl MqttBroker {
         }
     }
 
-    /// Whether the broker answers and accepts us and our filters: the refused ones, with the
+    /// Whether the broker answers and accepts us and the filters of these routes: the refused ones, with the
     /// reason. Under a client id of its own (`…-check`) and without a session, so that neither a
     /// running recorder nor the broker's memory is touched.
     ///
     /// # Errors
     /// It does not answer, or does not accept us.
-    pub async fn probe(&self) -> Result<Vec<(String, String)>, Down> {
+    pub async fn probe(&self, routes: &[Route]) -> Result<Vec<(String, String)>, Down> {
         let mut settings = Mqtt::clone(&self.settings);
         settings.client_id.push_str("-check");
         let probing = async {
             let stream = stream::connect(&settings).await?;
             let mut session = MqttSession::new(stream, self.wire(), &settings, self.now);
-            session.greet(&settings, Keep::Nothing).await?;
-            session.subscribe(&self.filters());
+            session.greet(&settings, None, Keep::Nothing).await?;
+            session.subscribe(&filters(routes, &settings));
             let answers = loop {
-                if let Incoming::Subscribed(answers) = session.next().await? {
+                if let Incoming::Subscribed(_, answers) = session.next().await? {
                     break answers;
                 }
             };
@@ -74,16 +68,43 @@ impl MqttBroker {
             let refused = |(route, answer): (&Route, Result<_, String>)| {
                 Some((route.topic.clone(), answer.err()?))
             };
-            Ok(self.routes.iter().zip(answers).filter_map(refused).collect())
+            Ok(routes.iter().zip(answers).filter_map(refused).collect())
         };
         timeout(CONNECT_WITHIN, probing).await.unwrap_or_else(|_| Err(stream::timed_out(&settings)))
+    }
+
+    /// Publishes one message at QoS 1 and waits for the broker's answer. Under a client id of its own
+    /// (`…-alert-test`) and without a session, as [`MqttBroker::probe`].
+    ///
+    /// # Errors
+    /// Outside: it does not answer, or does not accept us. Inside: it refuses the message.
+    pub async fn publish_once(&self, message: &Publication) -> Result<Result<(), String>, Down> {
+        let mut settings = Mqtt::clone(&self.settings);
+        settings.client_id.push_str("-alert-test");
+        let publishing = async {
+            let stream = stream::connect(&settings).await?;
+            let mut session = MqttSession::new(stream, self.wire(), &settings, self.now);
+            session.greet(&settings, None, Keep::Nothing).await?;
+            if let Err(why) = session.publish(message) {
+                return Ok(Err(why.to_string()));
+            }
+            let answer = loop {
+                if let Incoming::Published(_, answer) = session.next().await? {
+                    break answer;
+                }
+            };
+            session.disconnect().await;
+            Ok(answer)
+        };
+        timeout(CONNECT_WITHIN, publishing)
+            .await
+            .unwrap_or_else(|_| Err(stream::timed_out(&settings)))
     }
 
     async fn open(self) -> Result<(MqttSession, Greeting), Down> {
         let stream = stream::connect(&self.settings).await?;
         let mut session = MqttSession::new(stream, self.wire(), &self.settings, self.now);
-        let greeting = session.greet(&self.settings, Keep::Session).await?;
-        session.subscribe(&self.filters());
+        let greeting = session.greet(&self.settings, self.will.as_deref(), Keep::Session).await?;
         Ok((session, greeting))
     }
 }

@@ -9,9 +9,11 @@
 //! in its buffer, and an oversized packet is skipped with its first bytes kept.
 //!
 //! `broker` connects, `stream` is TCP or TLS, `session` speaks, `packet` is what both versions say
-//! in one vocabulary, `v4` and `v5` are the thin adapters, `oversized` skips.
+//! in one vocabulary, `v4` and `v5` are the thin adapters, `outgoing` numbers what we send,
+//! `oversized` skips.
 
 mod broker;
+mod outgoing;
 mod oversized;
 mod packet;
 mod session;

@@ -1,22 +1,26 @@
 //! What a broker says, in one vocabulary for both protocol versions.
 
-use barograph_actors::ports::{Down, DownKind};
+use barograph_actors::ports::{Down, DownKind, Filter, Publication};
 use barograph_config::{Mqtt, Qos};
 use bytes::{Bytes, BytesMut};
+
+use super::outgoing::Takes;
 
 /// A packet from the broker.
 #[derive(Debug)]
 pub(super) enum Packet {
     /// It answers CONNECT; `refused` says why not.
-    ConnAck { session_present: bool, refused: Option<Down> },
+    ConnAck { session_present: bool, refused: Option<Down>, takes: Takes },
     /// A message.
     Publish(Publish),
     /// The release of a QoS 2 message.
     PubRel(u16),
     /// It answers SUBSCRIBE, filter by filter.
-    SubAck(Vec<Result<Qos, String>>),
+    SubAck(u16, Vec<Result<Qos, String>>),
     /// It answers UNSUBSCRIBE.
-    UnsubAck,
+    UnsubAck(u16),
+    /// It answers a PUBLISH of QoS 1.
+    PubAck(u16, Result<(), String>),
     /// It answers PINGREQ.
     PingResp,
     /// It ends the connection and says why (MQTT 5).
@@ -45,21 +49,16 @@ pub(super) enum Keep {
     Nothing,
 }
 
-/// A topic filter, and the quality of service asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Filter {
-    pub(super) topic: String,
-    pub(super) qos: Qos,
-}
-
 /// One protocol version: bytes to [`Packet`]s and back. Encoders append to `out`.
 pub(super) trait Wire {
     /// CONNECT. `out` is empty.
-    fn connect(&self, settings: &Mqtt, keep: Keep, out: &mut BytesMut);
+    fn connect(&self, settings: &Mqtt, will: Option<&Publication>, keep: Keep, out: &mut BytesMut);
     /// SUBSCRIBE to these filters.
     fn subscribe(&self, packet_id: u16, filters: &[Filter], out: &mut BytesMut);
-    /// UNSUBSCRIBE from one filter.
-    fn unsubscribe(&self, packet_id: u16, filter: &str, out: &mut BytesMut);
+    /// UNSUBSCRIBE from these filters.
+    fn unsubscribe(&self, packet_id: u16, filters: &[String], out: &mut BytesMut);
+    /// PUBLISH; the packet id at QoS 1.
+    fn publish(&self, message: &Publication, packet_id: Option<u16>, out: &mut BytesMut);
     /// PUBACK.
     fn puback(&self, packet_id: u16, out: &mut BytesMut);
     /// PUBREC.
@@ -114,6 +113,7 @@ pub(super) fn refused(kind: DownKind, code: &str) -> Down {
         | DownKind::TakenOver
         | DownKind::Closed
         | DownKind::Network
+        | DownKind::Deaf
         | DownKind::WindowFull => "look at the broker's log",
     };
     Down { kind, message: format!("the broker refused the connection ({code}); {advice}") }

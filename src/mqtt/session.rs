@@ -3,29 +3,31 @@
 use std::time::Duration;
 
 use barograph_actors::delivery::{Delivery, UnixMillis};
-use barograph_actors::ports::{Down, DownKind, Greeting, Incoming, Session};
+use barograph_actors::ports::{
+    Down, DownKind, Filter, Greeting, Incoming, NotSent, Publication, Session,
+};
 use barograph_config::{Mqtt, Qos};
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
+use super::outgoing::{BARRIER_ID, Outgoing};
 use super::oversized::Oversized;
-use super::packet::{Filter, Keep, Packet, Publish, Wire, frame};
+use super::packet::{Keep, Packet, Publish, Wire, frame};
 use super::stream::Stream;
 
 /// Room that a read is given, in bytes.
 const READ_ROOM: usize = 32 * 1024;
 /// For sending what is queued and the farewell.
 const FAREWELL_WITHIN: Duration = Duration::from_secs(1);
-/// Pings without any byte from the broker after which the connection counts as dead: with a ping
-/// each half keep-alive, 1.5 keep-alives at most.
-const SILENT_PINGS_MAX: u32 = 2;
+/// Pings in a keep-alive.
+const PINGS: u32 = 3;
+/// So many pings in a row without any byte from the broker, and the connection counts as dead when the
+/// next one is due: a whole keep-alive after the first of them, and at most 1.33 after the last byte.
+const SILENT_PINGS_MAX: u32 = PINGS;
 /// Nobody subscribes to this: leaving it changes nothing, and the answer proves that the broker has
 /// taken all that was sent before.
 const BARRIER_FILTER: &str = "barograph/barrier";
-/// The packet ids we use ourselves; they are of another space than the broker's.
-const SUBSCRIBE_ID: u16 = 1;
-const BARRIER_ID: u16 = 2;
 /// MQTT's overhead beside topic and payload that a packet within `max_packet_size` may have here
 /// before it is skipped rather than buffered.
 const HEADROOM: u64 = 1024;
@@ -37,6 +39,7 @@ pub struct MqttSession {
     wire: Box<dyn Wire>,
     input: BytesMut,
     output: BytesMut,
+    outgoing: Outgoing,
     /// Written, but perhaps still in TLS's buffer.
     unflushed: bool,
     skipping: Option<Oversized>,
@@ -63,7 +66,7 @@ impl MqttSession {
         now: fn() -> UnixMillis,
     ) -> Self {
         let (reader, writer) = split(stream);
-        let ping_period = settings.keep_alive / 2;
+        let ping_period = settings.keep_alive / PINGS;
         let mut ping = interval_at(Instant::now() + ping_period, ping_period);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
@@ -72,6 +75,7 @@ impl MqttSession {
             wire,
             input: BytesMut::with_capacity(READ_ROOM),
             output: BytesMut::new(),
+            outgoing: Outgoing::default(),
             unflushed: false,
             skipping: None,
             packet_max: settings.max_packet_size.saturating_add(HEADROOM),
@@ -85,21 +89,28 @@ impl MqttSession {
     }
 
     /// CONNECT and its answer.
-    pub(super) async fn greet(&mut self, settings: &Mqtt, keep: Keep) -> Result<Greeting, Down> {
-        self.wire.connect(settings, keep, &mut self.output);
+    pub(super) async fn greet(
+        &mut self,
+        settings: &Mqtt,
+        will: Option<&Publication>,
+        keep: Keep,
+    ) -> Result<Greeting, Down> {
+        self.wire.connect(settings, will, keep, &mut self.output);
         loop {
             if let Some(packet) = self.buffered_packet()? {
                 return match packet {
                     Packet::ConnAck { refused: Some(down), .. } | Packet::Disconnect(down) => {
                         Err(down)
                     }
-                    Packet::ConnAck { session_present, refused: None } => {
+                    Packet::ConnAck { session_present, refused: None, takes } => {
+                        self.outgoing.takes = takes;
                         Ok(Greeting { session_present })
                     }
                     other @ (Packet::Publish(_)
                     | Packet::PubRel(_)
-                    | Packet::SubAck(_)
-                    | Packet::UnsubAck
+                    | Packet::SubAck(..)
+                    | Packet::UnsubAck(_)
+                    | Packet::PubAck(..)
                     | Packet::PingResp
                     | Packet::Unexpected(_)) => {
                         Err(self.protocol_error(&format!("{other:?} in place of CONNACK")))
@@ -108,10 +119,6 @@ impl MqttSession {
             }
             self.transfer().await?;
         }
-    }
-
-    pub(super) fn subscribe(&mut self, filters: &[Filter]) {
-        self.wire.subscribe(SUBSCRIBE_ID, filters, &mut self.output);
     }
 
     /// Moves bytes: sends what is queued, or reads, or pings when it is time. Cancel-safe: each arm
@@ -186,11 +193,23 @@ impl MqttSession {
                     self.wire.pubcomp(packet_id, &mut self.output);
                     return Ok(Some(Incoming::Released(packet_id)));
                 }
-                Packet::SubAck(answers) => return Ok(Some(Incoming::Subscribed(answers))),
-                Packet::UnsubAck => return Ok(Some(Incoming::BarrierPassed)),
+                Packet::UnsubAck(BARRIER_ID) => return Ok(Some(Incoming::BarrierPassed)),
+                Packet::SubAck(id, answers) if self.outgoing.answered(id) => {
+                    return Ok(Some(Incoming::Subscribed(id, answers)));
+                }
+                Packet::UnsubAck(id) if self.outgoing.answered(id) => {
+                    return Ok(Some(Incoming::Unsubscribed(id)));
+                }
+                Packet::PubAck(id, outcome) if self.outgoing.published(id) => {
+                    return Ok(Some(Incoming::Published(id, outcome)));
+                }
                 Packet::PingResp => {}
                 Packet::Disconnect(down) => return Err(down),
-                unexpected @ (Packet::ConnAck { .. } | Packet::Unexpected(_)) => {
+                unexpected @ (Packet::ConnAck { .. }
+                | Packet::SubAck(..)
+                | Packet::UnsubAck(_)
+                | Packet::PubAck(..)
+                | Packet::Unexpected(_)) => {
                     return Err(
                         self.protocol_error(&format!("an unexpected packet: {unexpected:?}"))
                     );
@@ -316,7 +335,25 @@ impl Session for MqttSession {
     }
 
     fn barrier(&mut self) {
-        self.wire.unsubscribe(BARRIER_ID, BARRIER_FILTER, &mut self.output);
+        self.wire.unsubscribe(BARRIER_ID, &[BARRIER_FILTER.to_owned()], &mut self.output);
+    }
+
+    fn subscribe(&mut self, filters: &[Filter]) -> u16 {
+        let id = self.outgoing.ask();
+        self.wire.subscribe(id, filters, &mut self.output);
+        id
+    }
+
+    fn unsubscribe(&mut self, filters: &[String]) -> u16 {
+        let id = self.outgoing.ask();
+        self.wire.unsubscribe(id, filters, &mut self.output);
+        id
+    }
+
+    fn publish(&mut self, message: &Publication) -> Result<Option<u16>, NotSent> {
+        let (id, message) = self.outgoing.admit(message, self.output.len())?;
+        self.wire.publish(&message, id, &mut self.output);
+        Ok(id)
     }
 
     async fn disconnect(mut self) {

@@ -1,12 +1,13 @@
 //! MQTT 3.1.1 on rumqttc's codec.
 
-use barograph_actors::ports::DownKind;
+use barograph_actors::ports::{DownKind, Filter, Publication};
 use barograph_config::{Mqtt, Qos};
 use bytes::BytesMut;
 use rumqttc::QoS;
 use rumqttc::mqttbytes::v4;
 
-use super::packet::{Filter, Keep, Packet, Publish, Wire, refused};
+use super::outgoing::Takes;
+use super::packet::{Keep, Packet, Publish, Wire, refused};
 
 /// MQTT 3.1.1.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ fn qos_in(qos: QoS) -> Qos {
 }
 
 impl Wire for V4 {
-    fn connect(&self, settings: &Mqtt, keep: Keep, out: &mut BytesMut) {
+    fn connect(&self, settings: &Mqtt, will: Option<&Publication>, keep: Keep, out: &mut BytesMut) {
         let mut connect = v4::Connect::new(settings.client_id.clone());
         connect.keep_alive = u16::try_from(settings.keep_alive.as_secs()).unwrap_or(u16::MAX);
         connect.clean_session = keep == Keep::Nothing;
@@ -43,6 +44,12 @@ impl Wire for V4 {
             let password = settings.password.as_ref().map_or("", |password| password.expose());
             connect.set_login(username.clone(), password);
         }
+        connect.last_will = will.map(|will| v4::LastWill {
+            topic: will.topic.clone(),
+            message: will.payload.clone(),
+            qos: qos_out(will.qos),
+            retain: will.retain,
+        });
         put(&v4::Packet::Connect(connect), out);
     }
 
@@ -54,10 +61,17 @@ impl Wire for V4 {
         put(&v4::Packet::Subscribe(subscribe), out);
     }
 
-    fn unsubscribe(&self, packet_id: u16, filter: &str, out: &mut BytesMut) {
-        let mut unsubscribe = v4::Unsubscribe::new(filter);
-        unsubscribe.pkid = packet_id;
+    fn unsubscribe(&self, packet_id: u16, filters: &[String], out: &mut BytesMut) {
+        let unsubscribe = v4::Unsubscribe { pkid: packet_id, topics: filters.to_vec() };
         put(&v4::Packet::Unsubscribe(unsubscribe), out);
+    }
+
+    fn publish(&self, message: &Publication, packet_id: Option<u16>, out: &mut BytesMut) {
+        let (topic, payload) = (message.topic.clone(), message.payload.clone());
+        let mut publish = v4::Publish::from_bytes(topic, qos_out(message.qos), payload);
+        publish.retain = message.retain;
+        publish.pkid = packet_id.unwrap_or(0);
+        put(&v4::Packet::Publish(publish), out);
     }
 
     fn puback(&self, packet_id: u16, out: &mut BytesMut) {
@@ -92,16 +106,18 @@ impl Wire for V4 {
                 packet_id: p.pkid,
             }),
             v4::Packet::PubRel(p) => Packet::PubRel(p.pkid),
-            v4::Packet::UnsubAck(_) => Packet::UnsubAck,
+            v4::Packet::UnsubAck(p) => Packet::UnsubAck(p.pkid),
+            v4::Packet::PubAck(p) => Packet::PubAck(p.pkid, Ok(())),
             v4::Packet::PingResp => Packet::PingResp,
             v4::Packet::SubAck(p) => {
-                Packet::SubAck(p.return_codes.into_iter().map(granted).collect())
+                Packet::SubAck(p.pkid, p.return_codes.into_iter().map(granted).collect())
             }
-            v4::Packet::ConnAck(p) => {
-                Packet::ConnAck { session_present: p.session_present, refused: refusal(p.code) }
-            }
+            v4::Packet::ConnAck(p) => Packet::ConnAck {
+                session_present: p.session_present,
+                refused: refusal(p.code),
+                takes: Takes::default(),
+            },
             other @ (v4::Packet::Connect(_)
-            | v4::Packet::PubAck(_)
             | v4::Packet::PubRec(_)
             | v4::Packet::PubComp(_)
             | v4::Packet::Subscribe(_)

@@ -1,12 +1,13 @@
 //! MQTT 5 on rumqttc's codec. No topic alias is announced (so none comes), and no maximum packet
 //! size: the broker would drop what is larger without a word.
 
-use barograph_actors::ports::{Down, DownKind};
+use barograph_actors::ports::{Down, DownKind, Filter, Publication};
 use barograph_config::{Mqtt, Qos};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use rumqttc::v5::mqttbytes::{QoS, v5};
 
-use super::packet::{Filter, Keep, Packet, Publish, Wire, refused};
+use super::outgoing::Takes;
+use super::packet::{Keep, Packet, Publish, Wire, refused};
 
 /// MQTT 5.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ fn qos_out(qos: Qos) -> QoS {
 }
 
 impl Wire for V5 {
-    fn connect(&self, settings: &Mqtt, keep: Keep, out: &mut BytesMut) {
+    fn connect(&self, settings: &Mqtt, will: Option<&Publication>, keep: Keep, out: &mut BytesMut) {
         let mut properties = v5::ConnectProperties::new();
         let expiry = u32::try_from(settings.session_expiry.as_secs()).unwrap_or(u32::MAX);
         properties.session_expiry_interval = Some(if keep == Keep::Nothing { 0 } else { expiry });
@@ -50,7 +51,14 @@ impl Wire for V5 {
             let password = settings.password.as_ref().map_or("", |password| password.expose());
             v5::Login::new(username.clone(), password)
         });
-        put(&v5::Packet::Connect(connect, None, login), out);
+        let will = will.map(|will| v5::LastWill {
+            topic: Bytes::copy_from_slice(will.topic.as_bytes()),
+            message: will.payload.clone(),
+            qos: qos_out(will.qos),
+            retain: will.retain,
+            properties: None,
+        });
+        put(&v5::Packet::Connect(connect, will, login), out);
     }
 
     fn subscribe(&self, packet_id: u16, filters: &[Filter], out: &mut BytesMut) {
@@ -64,10 +72,18 @@ impl Wire for V5 {
         put(&v5::Packet::Subscribe(subscribe), out);
     }
 
-    fn unsubscribe(&self, packet_id: u16, filter: &str, out: &mut BytesMut) {
-        let mut unsubscribe = v5::Unsubscribe::new(filter, None);
-        unsubscribe.pkid = packet_id;
+    fn unsubscribe(&self, packet_id: u16, filters: &[String], out: &mut BytesMut) {
+        let filters = filters.to_vec();
+        let unsubscribe = v5::Unsubscribe { pkid: packet_id, filters, properties: None };
         put(&v5::Packet::Unsubscribe(unsubscribe), out);
+    }
+
+    fn publish(&self, message: &Publication, packet_id: Option<u16>, out: &mut BytesMut) {
+        let (topic, payload) = (message.topic.clone(), message.payload.clone());
+        let mut publish = v5::Publish::new(topic, qos_out(message.qos), payload, None);
+        publish.retain = message.retain;
+        publish.pkid = packet_id.unwrap_or(0);
+        put(&v5::Packet::Publish(publish), out);
     }
 
     fn puback(&self, packet_id: u16, out: &mut BytesMut) {
@@ -104,22 +120,24 @@ impl Wire for V5 {
                 packet_id: p.pkid,
             }),
             v5::Packet::PubRel(p) => Packet::PubRel(p.pkid),
-            v5::Packet::UnsubAck(_) => Packet::UnsubAck,
+            v5::Packet::UnsubAck(p) => Packet::UnsubAck(p.pkid),
+            v5::Packet::PubAck(p) => Packet::PubAck(p.pkid, taken(p)),
             v5::Packet::PingResp(_) => Packet::PingResp,
             v5::Packet::SubAck(p) => {
-                Packet::SubAck(p.return_codes.into_iter().map(granted).collect())
+                Packet::SubAck(p.pkid, p.return_codes.into_iter().map(granted).collect())
             }
             v5::Packet::ConnAck(p) => {
+                let takes = takes(p.properties.as_ref());
                 let reason = p.properties.and_then(|properties| properties.reason_string);
                 Packet::ConnAck {
                     session_present: p.session_present,
                     refused: refusal(p.code, reason),
+                    takes,
                 }
             }
             v5::Packet::Disconnect(p) => Packet::Disconnect(farewell(p)),
             other @ (v5::Packet::Auth(_)
             | v5::Packet::Connect(..)
-            | v5::Packet::PubAck(_)
             | v5::Packet::PubRec(_)
             | v5::Packet::PubComp(_)
             | v5::Packet::Subscribe(_)
@@ -138,6 +156,38 @@ fn granted(code: v5::SubscribeReasonCode) -> Result<Qos, String> {
         Ok(qos_in(qos))
     } else {
         Err(format!("{code:?}"))
+    }
+}
+
+/// What the broker takes from us; what it does not say has no limit.
+fn takes(properties: Option<&v5::ConnAckProperties>) -> Takes {
+    let free = Takes::default();
+    let Some(said) = properties else { return free };
+    Takes {
+        receive_maximum: said.receive_max.unwrap_or(free.receive_maximum),
+        packet_max: said
+            .max_packet_size
+            .and_then(|max| usize::try_from(max).ok())
+            .unwrap_or(free.packet_max),
+        at_least_once: said.max_qos.is_none_or(|max| max > 0),
+        retain: said.retain_available.is_none_or(|can| can > 0),
+    }
+}
+
+fn taken(answer: v5::PubAck) -> Result<(), String> {
+    use v5::PubAckReason as Reason;
+    match answer.reason {
+        Reason::Success | Reason::NoMatchingSubscribers => Ok(()),
+        Reason::UnspecifiedError
+        | Reason::ImplementationSpecificError
+        | Reason::NotAuthorized
+        | Reason::TopicNameInvalid
+        | Reason::PacketIdentifierInUse
+        | Reason::QuotaExceeded
+        | Reason::PayloadFormatInvalid => {
+            let text = answer.properties.and_then(|properties| properties.reason_string);
+            Err(with_reason(format!("{:?}", answer.reason), text))
+        }
     }
 }
 

@@ -31,7 +31,7 @@ impl FileId {
         fs::metadata(path).map(|meta| Self::of_meta(&meta))
     }
 
-    fn of_meta(meta: &fs::Metadata) -> Self {
+    pub(super) fn of_meta(meta: &fs::Metadata) -> Self {
         Self { device: meta.dev(), inode: meta.ino() }
     }
 }
@@ -137,11 +137,27 @@ pub struct Wrecks(Arc<Mutex<Left>>);
 struct Left {
     wreck: Option<Wreck>,
     in_doubt: bool,
+    held: Option<FileId>,
 }
 
 impl Wrecks {
     fn with<T>(&self, work: impl FnOnce(&mut Left) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The writer has this file open from now on.
+    pub(super) fn hold(&self, file: &OpenFile) {
+        self.with(|left| left.held = Some(file.file));
+    }
+
+    /// The writer has no file open.
+    pub(super) fn let_go(&self) {
+        self.with(|left| left.held = None);
+    }
+
+    /// The file that the writer has open.
+    pub(super) fn held(&self) -> Option<FileId> {
+        self.with(|left| left.held)
     }
 
     /// The handle that may still see what nobody else does.

@@ -2,15 +2,17 @@
 //! what it wrote, and the notes that waited.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use barograph_actors::account::Tally;
 use barograph_actors::batch::{Batch, Receipt};
 use barograph_actors::note::Note;
 use barograph_actors::ports::{
-    Journal, RunBegins, Spooled, TidiedUp, World, WriteCause, WriteError, WriteOutcome,
+    Checkpointed, Journal, RunBegins, Spooled, TidiedUp, World, WriteCause, WriteError,
+    WriteOutcome,
 };
-use barograph_config::Route;
+use barograph_actors::route::Router;
 use rusqlite::{Connection, OpenFlags};
 
 use super::cause::{full, sentence, write_error};
@@ -30,7 +32,7 @@ pub struct SqliteJournal {
     pub(super) conn: Connection,
     /// The file that `conn` holds; the path may come to lead elsewhere.
     pub(super) file: OpenFile,
-    pub(super) routes: Vec<Route>,
+    pub(super) router: Arc<Router>,
     pub(super) statements: Statements,
     pub(super) shapes: Shapes,
     pub(super) world: World,
@@ -129,13 +131,19 @@ impl Journal for SqliteJournal {
         self.upkeep_step()
     }
 
+    fn checkpoint(&mut self) -> Result<Checkpointed, WriteError> {
+        self.check_file()?;
+        let folded = self.fold_wal_in();
+        folded.map_err(|error| self.understand(&error, false))
+    }
+
     fn taken_over(&self, spool: i64) -> i64 {
         let (of, position) = self.taken_over;
         if of == spool { position } else { 0 }
     }
 
     fn account(&self) -> Tally {
-        rows::account(&self.conn, &self.routes).unwrap_or_default()
+        rows::account(&self.conn, self.router.routes()).unwrap_or_default()
     }
 
     /// Without waiting for readers: what they hold back of the WAL is checkpointed later.
@@ -214,10 +222,10 @@ impl SqliteJournal {
             },
             Sight::Emptied => Err(self.wreck(WriteCause::Corrupt, "it was emptied")),
             Sight::Gone(detail) => {
-                self.checkpoint("PASSIVE");
+                self.run_checkpoint("PASSIVE");
                 Err(self.wreck(WriteCause::Replaced, &detail))
             }
-            Sight::WalGone(detail) if self.checkpoint("TRUNCATE") => {
+            Sight::WalGone(detail) if self.run_checkpoint("TRUNCATE") => {
                 let cause = WriteCause::Replaced;
                 let message = sentence(cause, self.file.path(), &detail);
                 Err(WriteError { cause, message, outcome: WriteOutcome::Refused, reopen: true })
@@ -234,7 +242,7 @@ impl SqliteJournal {
 
     /// What is only in the WAL so far goes into the file, wherever that is now. Whether all of it
     /// did.
-    fn checkpoint(&self, kind: &str) -> bool {
+    fn run_checkpoint(&self, kind: &str) -> bool {
         let pragma = format!("PRAGMA wal_checkpoint({kind})");
         let done = self.conn.query_row(&pragma, [], |row| {
             let (busy, log, done): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
@@ -246,11 +254,30 @@ impl SqliteJournal {
         })
     }
 
+    /// A checkpoint that waits for nobody. (TRUNCATE gives no numbers when it succeeds.)
+    fn fold_wal_in(&self) -> rusqlite::Result<Checkpointed> {
+        let patience: i64 = self.conn.query_row("PRAGMA busy_timeout", [], |row| row.get(0))?;
+        self.conn.busy_timeout(Duration::ZERO)?;
+        let checkpoint = |kind: &str| {
+            self.conn.query_row(&format!("PRAGMA wal_checkpoint({kind})"), [], |row| {
+                let (busy, pages, done): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
+                let count = |n: i64| u64::try_from(n).unwrap_or(0);
+                Ok(Checkpointed { pages: count(pages), folded_in: count(done), wholly: busy == 0 })
+            })
+        };
+        let folded = checkpoint("PASSIVE").and_then(|passive| {
+            let wholly = checkpoint("TRUNCATE")?.wholly;
+            Ok(Checkpointed { wholly, ..passive })
+        });
+        self.conn.busy_timeout(Duration::from_millis(patience.unsigned_abs()))?;
+        folded
+    }
+
     /// Reads samples through a connection of its own, past our page cache. Whatever is not damage is
     /// no reason for concern.
     fn look_inside(&self) -> Option<rusqlite::Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let tables = self.routes.iter().map(|route| route.table.as_str());
+        let tables = self.router.active().map(|(_, route)| route.table.as_str());
         let tables = tables.chain(["barograph_ledger", "barograph_digests"]);
         // A few pages are read, each once.
         let opened = Connection::open_with_flags(self.file.path(), flags)
@@ -308,6 +335,7 @@ impl SqliteJournal {
 /// A handle that still may see what nobody else does is left for the next opening.
 impl Drop for SqliteJournal {
     fn drop(&mut self) {
+        self.wrecks.let_go();
         if self.wrecked
             && let Ok(nothing) = Connection::open_in_memory()
         {
@@ -318,7 +346,8 @@ impl Drop for SqliteJournal {
 }
 
 fn repeated() -> Receipt {
-    Receipt { repeated: true, tally: Tally::default(), events: Vec::new() }
+    let (tally, events, passed_by) = (Tally::default(), Vec::new(), Vec::new());
+    Receipt { repeated: true, tally, events, passed_by }
 }
 
 /// The file's content is not what SQLite wrote.

@@ -4,13 +4,14 @@
 //! the transactions, `write` and `row_writer` are what a batch's transaction does, `digests` what makes
 //! changed content visible, `spool` the second place, `salvage` what comes out of a damaged file,
 //! `upkeep` what can wait, `cause` turns SQLite's error codes into sentences. For people: `look` opens
-//! without leaving a trace, `books`, `verify` (with `narrow`) and `quarantine` read, `editor` replays and
+//! without leaving a trace, `books`, `event_log`, `verify` (with `narrow`) and `quarantine` read, `editor` replays and
 //! drops. Knows nothing of MQTT.
 
 mod books;
 mod cause;
 mod digests;
 mod editor;
+mod event_log;
 mod file;
 mod history;
 mod journal;
@@ -25,6 +26,7 @@ mod row_writer;
 mod rows;
 mod salvage;
 mod schema;
+mod sight;
 mod spool;
 mod spool_rows;
 #[cfg(test)]
@@ -35,7 +37,9 @@ mod verify;
 mod write;
 
 pub use books::{Books, Count, Held, SpoolBooks, taken_over};
+pub use cause::free_bytes;
 pub use editor::{Changed, Editor};
+pub use event_log::{LoggedEvent, events_after, newest_events, spooled_events};
 pub use file::Wrecks;
 pub use journal::SqliteJournal;
 pub use look::Look;
@@ -43,5 +47,6 @@ pub use narrow::Flip;
 pub use notes::{Gap, gaps_since};
 pub use open::{Opener, Peek, peek};
 pub use quarantine::{Filter, Kept, count_kept, each_kept, newest_kept};
+pub use sight::{Sighted, sight};
 pub use spool::{Spools, spool_path};
 pub use verify::{Finding, Interrupt, Verified, Wrong, verify};

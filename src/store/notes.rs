@@ -1,14 +1,14 @@
-//! Events and gaps, as rows.
+//! Events, gaps and counts, as rows.
 
 use barograph_actors::delivery::UnixMillis;
-use barograph_actors::note::{Event, GapCause, GapChange, GapStep, Note};
+use barograph_actors::note::{Event, GapCause, GapChange, GapStep, Note, Stats};
 use barograph_actors::ports::RunBegins;
 #[cfg(test)]
 use rusqlite::OptionalExtension;
 use rusqlite::{Connection, params};
 
 use super::look::Look;
-use super::rows;
+use super::rows::{self, as_i64};
 
 const EVENT_INSERT: &str = "INSERT INTO barograph_events (at, event, detail) VALUES (?1, ?2, ?3)";
 /// Of one cause and route at most one gap is open.
@@ -19,6 +19,9 @@ const GAP_CLOSE: &str = "UPDATE barograph_gaps SET to_at = max(from_at, ?1) WHER
      cause = ?2 AND route IS ?3";
 const GAP_WHOLE: &str = "INSERT INTO barograph_gaps (from_at, to_at, cause, route, detail) VALUES \
      (?1, ?2, ?3, NULL, ?4)";
+const STATS_INSERT: &str = "INSERT INTO barograph_stats (at, period_seconds, received, stored, duplicate, \
+     quarantined, dropped, spooled, held, commits, failed_writes, slowest_commit_ms, restarts, mode) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
 /// Writes notes, in their order.
 pub(super) fn write(conn: &Connection, notes: &[Note]) -> rusqlite::Result<()> {
@@ -26,6 +29,7 @@ pub(super) fn write(conn: &Connection, notes: &[Note]) -> rusqlite::Result<()> {
         match note {
             Note::Event(event) => write_event(conn, event)?,
             Note::Gap(change) => write_gap(conn, change)?,
+            Note::Stats(stats) => write_stats(conn, stats)?,
         }
     }
     Ok(())
@@ -48,6 +52,49 @@ fn write_gap(conn: &Connection, change: &GapChange) -> rusqlite::Result<()> {
         }
     };
     changed.map(|_| ())
+}
+
+fn write_stats(conn: &Connection, stats: &Stats) -> rusqlite::Result<()> {
+    #[expect(clippy::cast_precision_loss, reason = "exact up to 285,000 years")]
+    let seconds = stats.period_ms as f64 / 1_000.0;
+    let row = params![
+        stats.at.to_string(),
+        seconds,
+        as_i64(stats.received),
+        as_i64(stats.stored),
+        as_i64(stats.duplicate),
+        as_i64(stats.quarantined),
+        as_i64(stats.dropped),
+        as_i64(stats.spooled),
+        as_i64(stats.held),
+        as_i64(stats.commits),
+        as_i64(stats.failed_writes),
+        as_i64(stats.slowest_commit_ms),
+        as_i64(stats.restarts),
+        stats.mode,
+    ];
+    conn.prepare_cached(STATS_INSERT)?.execute(row).map(|_| ())
+}
+
+/// Rows of counts are kept for so long.
+const STATS_KEPT_MS: i64 = 30 * 86_400_000;
+
+/// Whether there are rows of counts that are too old.
+pub(super) fn has_old_stats(conn: &Connection, now: UnixMillis) -> rusqlite::Result<bool> {
+    let select = "SELECT EXISTS (SELECT 1 FROM barograph_stats WHERE at < ?1)";
+    conn.prepare_cached(select)?.query_row([oldest_kept(now)], |row| row.get(0))
+}
+
+/// Deletes so many of the rows of counts that are too old.
+pub(super) fn trim_stats(conn: &Connection, now: UnixMillis, rows: usize) -> rusqlite::Result<()> {
+    let delete = "DELETE FROM barograph_stats WHERE id IN (SELECT id FROM barograph_stats WHERE at < ?1 \
+         ORDER BY at LIMIT ?2)";
+    let rows = as_i64(rows as u64);
+    conn.prepare_cached(delete)?.execute(params![oldest_kept(now), rows]).map(|_| ())
+}
+
+fn oldest_kept(now: UnixMillis) -> String {
+    UnixMillis(now.0.saturating_sub(STATS_KEPT_MS)).to_string()
 }
 
 /// Writes a gap that has ended already.
@@ -77,11 +124,17 @@ fn last_seen(conn: &Connection) -> rusqlite::Result<Option<UnixMillis>> {
     Ok([by_batch, by_meta(SEEN)?, by_meta(STOPPED)?].into_iter().flatten().max())
 }
 
+fn stopped_at(conn: &Connection) -> rusqlite::Result<Option<UnixMillis>> {
+    let text = rows::meta(conn, STOPPED)?;
+    Ok(text.and_then(|text| text.parse().ok()).map(UnixMillis))
+}
+
 /// A process begins: what the one before left open ends where that was last seen, and the stretch
 /// since then is a gap.
 pub(super) fn begin_run(conn: &Connection, run: RunBegins) -> rusqlite::Result<()> {
     let seen = last_seen(conn)?.max(run.spool_seen);
-    let stopped = rows::meta(conn, STOPPED)?.is_some();
+    // A writer that was renewed leaves that word, too; but then there are later signs of life.
+    let stopped = stopped_at(conn)?.is_some_and(|at| seen <= Some(at));
     conn.execute("DELETE FROM barograph_meta WHERE key = ?1", params![STOPPED])?;
     let Some(seen) = seen else { return Ok(()) };
     let close = "UPDATE barograph_gaps SET to_at = max(from_at, ?1) WHERE to_at IS NULL";
@@ -194,6 +247,30 @@ mod tests {
         let count: i64 =
             conn.query_row("SELECT count(*) FROM barograph_gaps", [], |row| row.get(0)).unwrap();
         assert_eq!((count, open_gaps(&conn).len()), (3, 1));
+    }
+
+    #[test]
+    fn counts_are_kept_for_thirty_days_and_trimmed_by_the_piece() {
+        let conn = database();
+        let day = |n: i64| UnixMillis(n * 86_400_000);
+        for n in 0..40 {
+            let stats = Stats { at: day(n), period_ms: 1_500, stored: 3, ..Stats::default() };
+            write(&conn, &[Note::Stats(Box::new(stats))]).unwrap();
+        }
+        let oldest = || -> String {
+            let select = "SELECT min(at) FROM barograph_stats";
+            conn.query_row(select, [], |row| row.get(0)).unwrap()
+        };
+        assert!(has_old_stats(&conn, day(40)).unwrap());
+        trim_stats(&conn, day(40), 4).unwrap();
+        assert_eq!(oldest(), day(4).to_string(), "a piece");
+        trim_stats(&conn, day(40), 500).unwrap();
+        assert_eq!(oldest(), day(10).to_string());
+        assert!(!has_old_stats(&conn, day(40)).unwrap());
+        let sums = "SELECT sum(stored), avg(period_seconds) FROM barograph_stats";
+        let sums: (i64, f64) =
+            conn.query_row(sums, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        assert_eq!(sums, (90, 1.5));
     }
 
     #[test]

@@ -2,10 +2,12 @@
 //! full integrity check: a start must not depend on the size of the file.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use barograph_actors::event;
 use barograph_actors::ledger::Ledger;
 use barograph_actors::ports::{Journal, OpenError, OpenJournal, World, WriteCause};
+use barograph_actors::route::Router;
 use barograph_config::{Database, Quarantine, Route, Synchronous};
 use nix::unistd::{AccessFlags, access};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -26,6 +28,10 @@ use super::{rows, schema};
 use crate::paths::folder_of;
 use crate::process::beside;
 
+/// A WAL that a reader made grow is cut to so many bytes when it begins anew. (It begins anew at some
+/// 4 MiB when nobody holds it back.)
+const WAL_KEPT: u32 = 16 << 20;
+
 /// Opens the journal; kept for as long as the process lives, so that it can be opened anew.
 #[derive(Debug, Clone)]
 pub struct Opener {
@@ -33,8 +39,8 @@ pub struct Opener {
     pub database: Database,
     /// `[quarantine]`
     pub quarantine: Quarantine,
-    /// The routes, whose tables must be there.
-    pub routes: Vec<Route>,
+    /// The routes; the tables of those in force must be there.
+    pub router: Arc<Router>,
     /// Time and chance.
     pub world: World,
     /// Where a handle waits whose file was damaged or taken away under it.
@@ -44,6 +50,10 @@ pub struct Opener {
 impl OpenJournal for Opener {
     fn open(&mut self) -> Result<Box<dyn Journal>, OpenError> {
         Ok(Box::new(self.open_sqlite()?))
+    }
+
+    fn reroute(&mut self, router: &Arc<Router>) {
+        self.router = Arc::clone(router);
     }
 }
 
@@ -126,6 +136,11 @@ impl Opener {
         Ok(Cleared { name, wholly: deleted, aside: None })
     }
 
+    /// Those in force: what becomes of the table of another one is nothing to us.
+    fn routes(&self) -> impl Iterator<Item = &Route> {
+        self.router.active().map(|(_, route)| route)
+    }
+
     fn open_at(&self, left: Option<Left>) -> Result<SqliteJournal, OpenError> {
         let path = &self.database.path;
         let failed = |error: rusqlite::Error| open_error(&error, path);
@@ -136,15 +151,15 @@ impl Opener {
         conn.set_prepared_statement_cache_capacity(CACHED_MAX);
         conn.busy_timeout(self.database.busy_timeout).map_err(failed)?;
         // Before anything is changed: a database that does not fit is left as it was.
-        schema::refuse_clashes(&conn, &self.routes, path)?;
+        schema::refuse_clashes(&conn, self.routes(), path)?;
         let synchronous = self.set_pragmas(&conn)?;
-        let extended = schema::extend_all(&mut conn, &self.routes, path)?;
+        let extended = schema::extend_all(&mut conn, self.routes(), path)?;
         for what in &extended {
             info!(event = event::SCHEMA_EXTENDED, "{what}");
         }
         self.wrecks.settle(&conn).map_err(failed)?;
         let salvages = begin_salvage(&mut conn, left).map_err(failed)?;
-        let shapes = shapes_of(&mut conn, &self.routes).map_err(failed)?;
+        let shapes = shapes_of(&mut conn, self.router.routes()).map_err(failed)?;
         let file = OpenFile::of(path).map_err(|error| OpenError {
             cause: WriteCause::Replaced,
             message: sentence(WriteCause::Replaced, path, &error.to_string()),
@@ -157,14 +172,15 @@ impl Opener {
             ledger: Ledger::load(&ledger_rows),
             history: History::of(&ledger_rows),
         };
+        self.wrecks.hold(&file);
         info!(event = event::DATABASE_OPENED, database = %path.display(), "database {} opened", path.display());
         Ok(SqliteJournal {
-            statements: Statements::new(&self.routes),
+            statements: Statements::new(self.router.routes()),
             taken_over: stored_position(&conn).map_err(failed)?,
             upkeep: Upkeep::new(salvages, self.quarantine.clone()),
             conn,
             file,
-            routes: self.routes.clone(),
+            router: Arc::clone(&self.router),
             shapes,
             world: self.world,
             synchronous,
@@ -188,8 +204,11 @@ impl Opener {
             Synchronous::Full => ("FULL", 2_i64),
             Synchronous::Normal => ("NORMAL", 1),
         };
-        conn.execute_batch(&format!("PRAGMA synchronous = {word}; PRAGMA foreign_keys = ON;"))
-            .map_err(failed)?;
+        let pragmas = format!(
+            "PRAGMA synchronous = {word}; PRAGMA foreign_keys = ON; \
+             PRAGMA journal_size_limit = {WAL_KEPT};"
+        );
+        conn.execute_batch(&pragmas).map_err(failed)?;
         for (pragma, wanted) in [("synchronous", number), ("foreign_keys", 1)] {
             let answer: i64 = conn
                 .query_row(&format!("PRAGMA {pragma}"), [], |row| row.get(0))

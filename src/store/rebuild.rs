@@ -20,12 +20,13 @@ use crate::process::beside;
 const ROWS_PER_STEP: usize = 2_000;
 
 /// Tables of the main database that a salvage writes into; the spool does not keep them.
-const NOT_OF_THE_SPOOL: [&str; 9] = [
+const NOT_OF_THE_SPOOL: [&str; 10] = [
     "barograph_ledger",
     "barograph_retained",
     "barograph_quarantine",
     "barograph_events",
     "barograph_gaps",
+    "barograph_stats",
     "barograph_accounting",
     "barograph_shapes",
     "barograph_digests",

@@ -38,6 +38,13 @@ CREATE TABLE IF NOT EXISTS barograph_accounting (
     route TEXT NOT NULL, outcome TEXT NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL,
     PRIMARY KEY (route, outcome, reason)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS barograph_stats (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, period_seconds REAL NOT NULL, received INTEGER NOT NULL,
+    stored INTEGER NOT NULL, duplicate INTEGER NOT NULL, quarantined INTEGER NOT NULL, dropped INTEGER NOT NULL,
+    spooled INTEGER NOT NULL, held INTEGER NOT NULL, commits INTEGER NOT NULL, failed_writes INTEGER NOT NULL,
+    slowest_commit_ms INTEGER NOT NULL, restarts INTEGER NOT NULL, mode TEXT NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS barograph_stats_at ON barograph_stats (at);
 CREATE TABLE IF NOT EXISTS barograph_shapes (
     id INTEGER PRIMARY KEY, tbl TEXT NOT NULL, columns TEXT NOT NULL, UNIQUE (tbl, columns)
 ) STRICT;
@@ -51,9 +58,9 @@ INSERT OR IGNORE INTO barograph_meta (key, value) VALUES ('schema', '1');
 
 /// Refuses a database that contradicts the routes, with every contradiction at once. Changes
 /// nothing.
-pub(super) fn refuse_clashes(
+pub(super) fn refuse_clashes<'r>(
     conn: &Connection,
-    routes: &[Route],
+    routes: impl IntoIterator<Item = &'r Route>,
     path: &Path,
 ) -> Result<(), OpenError> {
     let failed = |error: rusqlite::Error| open_error(&error, path);
@@ -70,9 +77,9 @@ fn clash(path: &Path, detail: &str) -> OpenError {
 }
 
 /// Makes the database fit the routes, in one transaction, and says what was added.
-pub(super) fn extend_all(
+pub(super) fn extend_all<'r>(
     conn: &mut Connection,
-    routes: &[Route],
+    routes: impl IntoIterator<Item = &'r Route>,
     path: &Path,
 ) -> Result<Vec<String>, OpenError> {
     let failed = |error: rusqlite::Error| open_error(&error, path);

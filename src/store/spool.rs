@@ -7,7 +7,6 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use barograph_actors::batch::{Batch, BatchId};
@@ -16,7 +15,7 @@ use barograph_actors::note::Note;
 use barograph_actors::ports::{
     OpenSpool, Spool, Spooled, World, WriteCause, WriteError, WriteOutcome,
 };
-use barograph_actors::route::Router;
+use barograph_actors::routing::Routing;
 use rusqlite::{Connection, OpenFlags};
 
 use super::cause::{Understood, free_bytes, spelled, understand};
@@ -42,8 +41,8 @@ pub struct Spools {
     pub settings: barograph_config::Spool,
     /// The database's file, without links: the spool is named after it.
     pub database: PathBuf,
-    /// The routes, by which deliveries are decoded again.
-    pub router: Arc<Router>,
+    /// The routes: those in force when it is read are those by which deliveries are decoded again.
+    pub routing: Routing,
     /// `mqtt.max_packet_size`
     pub packet_max: u64,
     /// Time and chance.
@@ -124,7 +123,8 @@ impl Spools {
             file,
             path: path.to_owned(),
             settings: self.settings.clone(),
-            decoding: Decoding { router: Arc::clone(&self.router), packet_max: self.packet_max },
+            routing: self.routing.clone(),
+            packet_max: self.packet_max,
             world: self.world,
             id,
             position,
@@ -161,7 +161,8 @@ struct SqliteSpool {
     file: OpenFile,
     path: PathBuf,
     settings: barograph_config::Spool,
-    decoding: Decoding,
+    routing: Routing,
+    packet_max: u64,
     world: World,
     id: i64,
     /// The position of the last entry there ever was.
@@ -263,7 +264,7 @@ impl SqliteSpool {
         self.check_room(needed + first)?;
         let position = self.position + 1;
         let now = (self.world.now)();
-        let router = Arc::clone(&self.decoding.router);
+        let router = self.routing.now();
         self.in_transaction(|conn| sql::insert(conn, &router, position, now, batch, notes))?;
         self.position = position;
         self.seen = Some(now);
@@ -309,7 +310,8 @@ impl Spool for SqliteSpool {
         let (Some((first, _)), Some(last)) = (self.queue.front(), last) else {
             return Ok(Vec::new());
         };
-        let read = sql::read(&self.conn, &self.decoding, *first, last);
+        let decoding = Decoding { router: self.routing.now(), packet_max: self.packet_max };
+        let read = sql::read(&self.conn, &decoding, *first, last);
         read.map_err(|error| self.explain(&error, false))
     }
 

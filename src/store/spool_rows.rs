@@ -8,7 +8,7 @@ use barograph_actors::batch::{Batch, BatchId, Opening, Record};
 use barograph_actors::decode::decode;
 use barograph_actors::delivery::{ConnectionId, Delivery, UnixMillis};
 use barograph_actors::event;
-use barograph_actors::note::{Event, GapCause, GapChange, GapStep, Note};
+use barograph_actors::note::{Event, GapCause, GapChange, GapStep, Note, Stats};
 use barograph_actors::ports::Spooled;
 use barograph_actors::route::Router;
 use barograph_config::Qos;
@@ -314,15 +314,19 @@ fn note_json(note: &Note) -> Json {
             }
             GapStep::Closed { to } => json!({ "gap": cause.word(), "route": route, "to": to.0 }),
         },
+        Note::Stats(stats) => stats_json(stats),
     }
 }
 
-fn note_from(json: &Json) -> Option<Note> {
+pub(super) fn note_from(json: &Json) -> Option<Note> {
     let text = |key: &str| json.get(key).and_then(Json::as_str);
     let time = |key: &str| json.get(key).and_then(Json::as_i64).map(UnixMillis);
     if let Some(name) = text("event") {
         let (name, at) = (event::known(name)?, time("at")?);
         return Some(Note::Event(Event { name, at, detail: text("detail")?.to_owned() }));
+    }
+    if let Some(counts) = json.get("stats") {
+        return Some(Note::Stats(Box::new(stats_from(counts, time("at")?))));
     }
     let cause = GapCause::from_word(text("gap")?)?;
     let route = text("route").map(str::to_owned);
@@ -330,6 +334,45 @@ fn note_from(json: &Json) -> Option<Note> {
         Some(to) => Note::gap_closed(cause, route, to),
         None => Note::gap_opened(cause, route, time("from")?, text("detail")?),
     })
+}
+
+fn stats_json(stats: &Stats) -> Json {
+    json!({ "at": stats.at.0, "stats": {
+        "period_ms": stats.period_ms,
+        "received": stats.received,
+        "stored": stats.stored,
+        "duplicate": stats.duplicate,
+        "quarantined": stats.quarantined,
+        "dropped": stats.dropped,
+        "spooled": stats.spooled,
+        "held": stats.held,
+        "commits": stats.commits,
+        "failed_writes": stats.failed_writes,
+        "slowest_commit_ms": stats.slowest_commit_ms,
+        "restarts": stats.restarts,
+        "mode": stats.mode,
+    } })
+}
+
+/// A count that another version did not write is 0.
+fn stats_from(json: &Json, at: UnixMillis) -> Stats {
+    let count = |key: &str| json.get(key).and_then(Json::as_u64).unwrap_or(0);
+    Stats {
+        at,
+        period_ms: count("period_ms"),
+        received: count("received"),
+        stored: count("stored"),
+        duplicate: count("duplicate"),
+        quarantined: count("quarantined"),
+        dropped: count("dropped"),
+        spooled: count("spooled"),
+        held: count("held"),
+        commits: count("commits"),
+        failed_writes: count("failed_writes"),
+        slowest_commit_ms: count("slowest_commit_ms"),
+        restarts: count("restarts"),
+        mode: json.get("mode").and_then(Json::as_str).unwrap_or_default().to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -344,8 +387,49 @@ mod tests {
             Note::Event(Event { name: event::MODE_CHANGED, at, detail: detail.clone() }),
             Note::gap_opened(GapCause::RouteSilent, route.clone(), at, detail),
             Note::gap_closed(GapCause::Holding, None, at),
+            Note::Stats(Box::new(counted())),
         ] {
             assert_eq!(note_from(&note_json(&note)), Some(note));
         }
+    }
+
+    /// Each count another number, so that none can be mistaken for its neighbour.
+    fn counted() -> Stats {
+        Stats {
+            at: UnixMillis(1),
+            period_ms: 2,
+            received: 3,
+            stored: 4,
+            duplicate: 5,
+            quarantined: 6,
+            dropped: 7,
+            spooled: 8,
+            held: 9,
+            commits: 10,
+            failed_writes: 11,
+            slowest_commit_ms: 12,
+            restarts: 13,
+            mode: "degraded".to_owned(),
+        }
+    }
+
+    /// A spool that an earlier version left is taken over by this one, and what a later version may
+    /// write stops nobody.
+    #[test]
+    fn notes_of_other_versions_are_read_as_far_as_they_are_known() {
+        let read = |text: &str| note_from(&serde_json::from_str(text).unwrap());
+        let event = r#"{"at":7,"detail":"why","event":"mode_changed"}"#;
+        let opened = r#"{"detail":"why","from":7,"gap":"holding","route":null}"#;
+        let closed = r#"{"gap":"route_silent","route":"a","to":7}"#;
+        let (at, detail) = (UnixMillis(7), "why".to_owned());
+        let expected = Note::Event(Event { name: event::MODE_CHANGED, at, detail });
+        assert_eq!(read(event), Some(expected));
+        assert_eq!(read(opened), Some(Note::gap_opened(GapCause::Holding, None, at, "why")));
+        let silent = Note::gap_closed(GapCause::RouteSilent, Some("a".into()), at);
+        assert_eq!(read(closed), Some(silent));
+        let fewer = Stats { at, stored: 4, ..Stats::default() };
+        let counts = r#"{"at":7,"stats":{"stored":4,"from_the_future":5}}"#;
+        assert_eq!(read(counts), Some(Note::Stats(Box::new(fewer))));
+        assert_eq!(read(r#"{"at":7,"from_the_future":{}}"#), None);
     }
 }

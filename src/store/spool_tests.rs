@@ -10,6 +10,7 @@ use barograph_actors::event;
 use barograph_actors::note::{Event, GapCause, Note};
 use barograph_actors::ports::{Journal, OpenSpool, Spool, World, WriteCause};
 use barograph_actors::route::Router;
+use barograph_actors::routing::Routing;
 use barograph_config::{Qos, Settings};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -18,7 +19,8 @@ use super::file::Wrecks;
 use super::open::Opener;
 use super::spool::Spools;
 
-const WORLD: World = World { now: || UnixMillis(5_000), jitter: || 1.0, random: || 4_711 };
+const WORLD: World =
+    World { now: || UnixMillis(5_000), jitter: || 1.0, random: || 4_711, minute_of_day: || 720 };
 const TOPIC: &str = "a/b/weatherstation/magneticfluxsensor/";
 
 struct Place {
@@ -40,7 +42,7 @@ impl Place {
         let opener = Opener {
             database: self.settings.database.clone(),
             quarantine: self.settings.quarantine.clone(),
-            routes: self.settings.routes.clone(),
+            router: Arc::new(Router::new(self.settings.routes.clone())),
             world: WORLD,
             wrecks: Wrecks::default(),
         };
@@ -51,7 +53,7 @@ impl Place {
         Spools {
             settings: self.settings.spool.clone(),
             database: self.settings.database.path.clone(),
-            router: Arc::new(Router::new(self.settings.routes.clone())),
+            routing: Routing::new(self.settings.routes.clone()),
             packet_max: self.settings.mqtt.max_packet_size,
             world: WORLD,
             wrecks: Wrecks::default(),

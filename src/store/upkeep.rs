@@ -1,5 +1,5 @@
-//! What can wait: copying over what a damaged database held, the bounds of the quarantine, the
-//! compaction of digests. One bounded step at a time; new batches go between two steps.
+//! What can wait: copying over what a damaged database held, the bounds of the quarantine and of the
+//! counts, the compaction of digests. One bounded step at a time; new batches go between two steps.
 
 use std::collections::HashMap;
 
@@ -47,6 +47,9 @@ impl SqliteJournal {
         if self.trim_quarantine()? > 0 {
             return Ok(TidiedUp::More);
         }
+        if self.trim_stats()? {
+            return Ok(TidiedUp::More);
+        }
         let more = self.compact_digests()?;
         Ok(if more { TidiedUp::More } else { TidiedUp::Done })
     }
@@ -83,7 +86,8 @@ impl SqliteJournal {
         let now = (self.world.now)().0;
         let mut tally = Tally::default();
         for Copied { table, first, last, rows } in copied {
-            let index = self.routes.iter().position(|r| r.table.eq_ignore_ascii_case(table));
+            let index =
+                self.router.routes().iter().position(|r| r.table.eq_ignore_ascii_case(table));
             if let Some(index) = index {
                 let route = RouteId(u16::try_from(index).ok());
                 tally.add(route, Outcome::Salvaged, *rows);
@@ -110,7 +114,7 @@ impl SqliteJournal {
         while let Some(row) = rows.next()? {
             let (name, word): (String, String) = (row.get(0)?, row.get(1)?);
             let count: i64 = row.get(2)?;
-            let index = self.routes.iter().position(|r| r.table == name);
+            let index = self.router.routes().iter().position(|r| r.table == name);
             let route = RouteId(index.and_then(|index| u16::try_from(index).ok()));
             match Reason::from_word(&word) {
                 Some(reason) if index.is_some() || name.is_empty() => {
@@ -162,6 +166,17 @@ impl SqliteJournal {
             notes::write_event(&journal.conn, &event)?;
             Ok(n)
         })
+    }
+
+    /// Deletes counts that are too old, a step's worth; whether there were any.
+    fn trim_stats(&mut self) -> Result<bool, WriteError> {
+        let now = (self.world.now)();
+        let due = notes::has_old_stats(&self.conn, now)
+            .map_err(|error| super::cause::write_error(&error, self.file.path(), false))?;
+        if due {
+            self.in_transaction(|journal| notes::trim_stats(&journal.conn, now, ROWS_PER_STEP))?;
+        }
+        Ok(due)
     }
 
     /// How many of the oldest are to be dropped in one step, and why.

@@ -1,7 +1,7 @@
 //! What a batch's transaction does, before it is committed.
 
 use barograph_actors::account::{Outcome, Repeat, RouteId, Tally};
-use barograph_actors::batch::{Batch, BatchId, Opening, Receipt, Record};
+use barograph_actors::batch::{Batch, BatchId, Body, Opening, Receipt, Record};
 use barograph_actors::delivery::UnixMillis;
 use barograph_actors::ledger::{Ledger, Row};
 use barograph_actors::note::{Event, GapCause, Note};
@@ -30,6 +30,8 @@ pub(super) struct Written {
     row: Row,
     tally: Tally,
     events: Vec<Event>,
+    /// Places of records that could have become rows and did not.
+    passed_by: Vec<usize>,
     /// Digests of retained messages recorded while their filter is new.
     new_retained: Vec<u64>,
     settled_filters: Option<Vec<String>>,
@@ -40,19 +42,18 @@ pub(super) struct Written {
 impl Known {
     /// What a transaction did becomes what we know.
     pub(super) fn adopt(&mut self, written: Written) -> Receipt {
-        let Written { row, tally, events, new_retained, settled_filters, forgotten_below } =
-            written;
+        let Written { row, tally, events, passed_by, new_retained, .. } = written;
         self.last = Some((row.batch, row.number));
         self.ledger.push(&row);
-        if let Some(point) = forgotten_below {
+        if let Some(point) = written.forgotten_below {
             self.history.forget_below(point);
         }
         self.history.push(&row);
         self.retained.record(&new_retained);
-        if let Some(filters) = settled_filters {
+        if let Some(filters) = written.settled_filters {
             self.retained.settle(filters);
         }
-        Receipt { repeated: false, tally, events }
+        Receipt { repeated: false, tally, events, passed_by }
     }
 }
 
@@ -65,8 +66,9 @@ impl SqliteJournal {
             let resumed = self.open_connection(batch, opening, &mut noticed)?;
             cleared = !resumed;
         }
-        let mut new_retained = Vec::new();
-        let mut tally = self.write_records(batch, now, &mut noticed, &mut new_retained)?;
+        let (mut new_retained, mut passed_by) = (Vec::new(), Vec::new());
+        let mut tally =
+            self.write_records(batch, now, &mut noticed, &mut new_retained, &mut passed_by)?;
         tally.merge(&batch.dropped);
         self.write_account(&tally)?;
         let settled_filters = self.settle_filters(&batch.settled_filters)?;
@@ -78,7 +80,15 @@ impl SqliteJournal {
             notes::write_event(&self.conn, event)?;
         }
         let forgotten_below = if cleared { Some(number) } else { trimmed_below };
-        Ok(Written { row, tally, events: noticed, new_retained, settled_filters, forgotten_below })
+        Ok(Written {
+            row,
+            tally,
+            events: noticed,
+            passed_by,
+            new_retained,
+            settled_filters,
+            forgotten_below,
+        })
     }
 
     /// A connection began. A session that the broker no longer knows makes the ledger's packet ids
@@ -136,18 +146,23 @@ impl SqliteJournal {
         now: UnixMillis,
         noticed: &mut Vec<Event>,
         new_retained: &mut Vec<u64>,
+        passed_by: &mut Vec<usize>,
     ) -> rusqlite::Result<Tally> {
         let mut rolled_back = None;
         let mut tally = Tally::default();
-        let mut writer = RowWriter::new(&self.conn, &self.statements, &self.routes, &self.shapes);
-        for record in &batch.records {
+        let mut writer =
+            RowWriter::new(&self.conn, &self.statements, self.router.routes(), &self.shapes);
+        for (place, record) in batch.records.iter().enumerate() {
             rolled_back = rolled_back.or_else(|| self.known.ledger.rolled_back(record));
-            let outcome = match repeat(&self.known, &self.routes, record) {
+            let outcome = match repeat(&self.known, self.router.routes(), record) {
                 Some(repeat) => Outcome::Duplicate(repeat),
                 None => writer.write(record)?,
             };
             if record.retain && outcome == Outcome::Stored {
                 new_retained.push(record.digest);
+            }
+            if outcome != Outcome::Stored && matches!(record.body, Body::Row(_)) {
+                passed_by.push(place);
             }
             tally.add(record.route, outcome, 1);
         }
@@ -173,7 +188,7 @@ impl SqliteJournal {
         let mut received: Vec<(RouteId, u64)> = Vec::new();
         for (route, outcome, n) in tally.iter() {
             let (word, reason) = outcome.words();
-            let name = name_of(route, &self.routes);
+            let name = name_of(route, self.router.routes());
             statement.execute(params![name, word, reason, rows::as_i64(n)])?;
             match received.iter_mut().find(|(r, _)| *r == route) {
                 Some((_, total)) => *total += n,
@@ -181,7 +196,7 @@ impl SqliteJournal {
             }
         }
         for (route, n) in received {
-            let name = name_of(route, &self.routes);
+            let name = name_of(route, self.router.routes());
             statement.execute(params![name, "received", "", rows::as_i64(n)])?;
         }
         Ok(())

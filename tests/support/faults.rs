@@ -18,6 +18,12 @@ impl Faults {
         wait::until_true(&format!("`{command}` taken"), PATIENCE, || self.say(command) == "ok");
     }
 
+    /// Sends one command, and waits for no reply: whoever should give it may be the one that hangs.
+    pub(crate) fn say_without_waiting(&self, command: &str) {
+        let mut socket = UnixStream::connect(&self.0).expect("its socket is open");
+        socket.write_all(format!("{command}\n").as_bytes()).expect("it listens");
+    }
+
     /// Sends one command, and gives the reply; empty when there is none.
     pub(crate) fn say(&self, command: &str) -> String {
         let Ok(mut socket) = UnixStream::connect(&self.0) else { return String::new() };

@@ -20,6 +20,12 @@ pub(crate) enum Need {
     Mounts,
     /// `xfs_io`, which can shut a file system down.
     PowerSwitch,
+    /// Network namespaces, and `ip` to make them.
+    Network,
+    /// A library that shows a program another time (libfaketime).
+    FakeTime,
+    /// Prometheus' own judge of a page of metrics.
+    Promtool,
     /// The recorder that acknowledges before the commit.
     WrongRecorder,
 }
@@ -38,6 +44,13 @@ pub(crate) fn wrong_recorder() -> PathBuf {
     PathBuf::from(env::var_os(WRONG_RECORDER).expect("asked for with Need::WrongRecorder"))
 }
 
+/// The library that shows another time to whoever loads it first.
+pub(crate) fn fake_time() -> Option<PathBuf> {
+    let folders = fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path());
+    let library = |folder: PathBuf| folder.join("faketime/libfaketimeMT.so.1");
+    folders.map(library).find(|library| library.exists())
+}
+
 impl Need {
     fn is_met(self) -> bool {
         match self {
@@ -49,6 +62,13 @@ impl Need {
                     && succeeds("mkfs.ext4", &["-V"])
             }
             Self::PowerSwitch => succeeds("xfs_io", &["-V"]),
+            Self::Network => {
+                let name = format!("barograph-need-{}", std::process::id());
+                let made = succeeds("ip", &["netns", "add", &name]);
+                made && succeeds("ip", &["netns", "del", &name])
+            }
+            Self::FakeTime => fake_time().is_some(),
+            Self::Promtool => succeeds("promtool", &["--version"]),
             Self::WrongRecorder => env::var_os(WRONG_RECORDER).is_some(),
         }
     }
@@ -60,6 +80,13 @@ impl Need {
             }
             Self::Mounts => "root, loop devices and mkfs.ext4 are needed to mount".to_owned(),
             Self::PowerSwitch => "xfs_io (package xfsprogs) is needed to cut the power".to_owned(),
+            Self::Network => {
+                "root and ip (package iproute2) are needed to cut a network".to_owned()
+            }
+            Self::FakeTime => "libfaketime (package faketime) is needed to set a clock".to_owned(),
+            Self::Promtool => {
+                "promtool (package prometheus) is needed to judge the metrics".to_owned()
+            }
             Self::WrongRecorder => {
                 format!("{WRONG_RECORDER} does not name the wrong recorder; scripts/test builds it")
             }

@@ -17,6 +17,9 @@ const TAIL_LINES: usize = 30;
 /// A thread stops when its system call returns: a sync takes its time.
 const FROZEN_WITHIN: Duration = Duration::from_secs(20);
 
+/// A process begins by saying what it wants to hear.
+const CATCHES_WITHIN: Duration = Duration::from_secs(10);
+
 /// Where a line was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stream {
@@ -62,6 +65,17 @@ impl Process {
             let pid = Pid::from_raw(i32::try_from(self.pid()).expect("a pid is an i32"));
             signal::kill(pid, signal).expect("our own child");
         }
+    }
+
+    /// Waits until it has a handler for this signal.
+    pub(crate) fn catches(&self, signal: Signal) {
+        wait::until_true("it handles signals", CATCHES_WITHIN, || {
+            let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
+            let status = status.expect("it runs");
+            let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+            let mask = u64::from_str_radix(mask.expect("a mask").trim(), 16).expect("hexadecimal");
+            mask & (1 << (signal as u64 - 1)) != 0
+        });
     }
 
     /// SIGSTOP; when this returns no thread of it runs, in the kernel neither.

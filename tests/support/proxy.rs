@@ -14,6 +14,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One connection: both of its ends.
 struct Pair {
+    state: Arc<State>,
     ends: [TcpStream; 2],
     /// Bytes are swallowed instead of forwarded.
     black: AtomicBool,
@@ -25,6 +26,8 @@ struct Pair {
 struct State {
     pairs: Mutex<Vec<Arc<Pair>>>,
     refusing: AtomicBool,
+    /// Messages to the client are taken out of what goes through; every answer arrives.
+    deaf: AtomicBool,
     attempts: AtomicUsize,
 }
 
@@ -77,6 +80,12 @@ impl Proxy {
         self.state.refusing.store(refusing, Ordering::Relaxed);
     }
 
+    /// Keeps every message (PUBLISH) from the client, on all connections, or no longer. Pings and
+    /// acknowledgements are answered: a connection that lives, and hears nothing.
+    pub(crate) fn deafen(&self, deaf: bool) {
+        self.state.deaf.store(deaf, Ordering::Relaxed);
+    }
+
     /// How often someone tried to connect.
     pub(crate) fn attempts(&self) -> usize {
         self.state.attempts.load(Ordering::Relaxed)
@@ -94,9 +103,10 @@ impl Proxy {
     }
 }
 
-fn join(state: &State, client: TcpStream, server: TcpStream) {
+fn join(state: &Arc<State>, client: TcpStream, server: TcpStream) {
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let pair = Arc::new(Pair {
+        state: Arc::clone(state),
         ends: [client, server],
         black: AtomicBool::new(false),
         used: AtomicBool::new(false),
@@ -113,18 +123,67 @@ fn join(state: &State, client: TcpStream, server: TcpStream) {
 /// Copies from one end to the other until either closes.
 fn forward(pair: &Pair, from: usize) {
     let mut chunk = [0; 16_384];
+    let mut sieve = Sieve::default();
     let (mut reader, mut writer) = (&pair.ends[from], &pair.ends[1 - from]);
     while let Ok(length @ 1..) = reader.read(&mut chunk) {
         if pair.black.load(Ordering::Relaxed) {
             continue;
         }
-        if writer.write_all(&chunk[..length]).is_err() {
+        let deaf = from == 1 && pair.state.deaf.load(Ordering::Relaxed);
+        let whole = sieve.pass(&chunk[..length], from == 1, deaf);
+        if writer.write_all(&whole).is_err() {
             break;
         }
         pair.used.fetch_or(from == 1, Ordering::Relaxed);
     }
     if !pair.black.load(Ordering::Relaxed) {
         pair.ends.iter().for_each(hang_up);
+    }
+}
+
+/// Tells packets apart, so that some can be taken out.
+#[derive(Default)]
+struct Sieve {
+    /// Bytes that are still to come of the packet under way, and whether they are kept from the client.
+    rest: usize,
+    dropping: bool,
+    /// The beginning of a packet whose length has not wholly come.
+    head: Vec<u8>,
+}
+
+impl Sieve {
+    /// What goes through. TLS cannot be told apart, and must not be made deaf.
+    fn pass(&mut self, mut bytes: &[u8], is_downward: bool, deaf: bool) -> Vec<u8> {
+        const PUBLISH: u8 = 3;
+        if !is_downward {
+            return bytes.to_vec();
+        }
+        let mut through = Vec::with_capacity(bytes.len());
+        while let Some(byte) = bytes.first() {
+            if self.rest > 0 {
+                let length = self.rest.min(bytes.len());
+                if !self.dropping {
+                    through.extend(&bytes[..length]);
+                }
+                self.rest -= length;
+                bytes = &bytes[length..];
+                continue;
+            }
+            self.head.push(*byte);
+            bytes = &bytes[1..];
+            let is_last = self.head.len() > 1 && self.head[self.head.len() - 1] < 0x80;
+            if is_last || self.head.len() == 5 {
+                let digits = self.head[1..].iter().enumerate();
+                self.rest =
+                    digits.map(|(n, digit)| usize::from(digit & 0x7f) << (7 * n)).sum::<usize>();
+                self.dropping = deaf && self.head[0] >> 4 == PUBLISH;
+                if !self.dropping {
+                    through.extend(&self.head);
+                }
+                self.head.clear();
+            }
+        }
+        through
     }
 }
 

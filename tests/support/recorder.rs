@@ -140,6 +140,33 @@ impl Recorder {
         });
     }
 
+    /// The last that was told of an issue: that it appeared, changed, or is over.
+    pub(crate) fn issue(&self, id: &str) -> Option<Value> {
+        let told = ["issue_appeared", "issue_changed", "issue_resolved"];
+        self.process.with_lines(|lines| {
+            let parsed = lines.iter().rev().filter_map(|(_, line)| event_of(line));
+            let is_it = |fields: &Value| {
+                fields["id"] == id && told.iter().any(|name| fields["event"] == *name)
+            };
+            parsed.into_iter().find(is_it)
+        })
+    }
+
+    /// Waits until this is an issue, of this severity, and gives what was told of it.
+    pub(crate) fn has_issue(&self, id: &str, severity: &str) -> Value {
+        self.wait_for(&format!("the issue {id} ({severity})"), MODE_WITHIN, || {
+            let told = self.issue(id)?;
+            (told["event"] != "issue_resolved" && told["severity"] == severity).then_some(told)
+        })
+    }
+
+    /// Waits until this was an issue and is over.
+    pub(crate) fn is_rid_of(&self, id: &str) {
+        self.wait_for(&format!("the end of the issue {id}"), MODE_WITHIN, || {
+            self.issue(id).filter(|told| told["event"] == "issue_resolved")
+        });
+    }
+
     /// Waits until the log says this, regardless of case.
     pub(crate) fn says(&self, words: &str) {
         self.wait_for(&format!("the words {words:?} in the log"), PATIENCE, || {

@@ -45,6 +45,11 @@ impl Scene {
         Settings::new(&self.folder, self.broker.port())
     }
 
+    /// Where the broker listens.
+    pub(crate) fn broker_url(&self) -> String {
+        format!("mqtt://127.0.0.1:{}", self.broker.port())
+    }
+
     /// Starts a recorder that can be injected with faults, and waits until the broker keeps a session for it.
     pub(crate) fn recorder(&self, settings: &Settings) -> Recorder {
         let recorder = Recorder::start_faulty(settings, &self.faults);

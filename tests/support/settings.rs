@@ -53,6 +53,8 @@ impl Settings {
             .text("supervisor", "backoff_min", "20ms")
             .text("supervisor", "backoff_max", "1s")
             .text("log", "format", "json")
+            // in a container nothing keeps the clock right
+            .set("health", "clock_sync", "false")
     }
 
     /// Sets a key to a TOML value (`5`, `true`).
@@ -78,6 +80,11 @@ impl Settings {
             "probe_max",
             "500ms",
         )
+    }
+
+    /// Everything is checked all the time: for tests whose point is not how often that is.
+    pub(crate) fn watchful(self) -> Self {
+        self.text("health", "check_interval", "1s")
     }
 
     /// A spool that is full at once: what cannot go to the database has no place.

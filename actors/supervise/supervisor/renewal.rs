@@ -1,6 +1,8 @@
 //! Lives that end on purpose: a child that is stopped in order and started anew, and one whose thread
 //! is given up.
 
+use std::time::Duration;
+
 use actix::{AsyncContext, Context, Handler, Message, SpawnHandle};
 use tracing::{error, info};
 
@@ -9,6 +11,7 @@ use crate::event;
 use crate::exit_code;
 use crate::supervise::child::Stop;
 use crate::supervise::exit::Exit;
+use crate::supervise::restart::Policy;
 
 /// Asks for a child to be stopped in order and started anew; the answer says whether it is one that
 /// runs. It is no death: nothing is counted against it.
@@ -24,6 +27,19 @@ impl Message for Renew {
     type Result = bool;
 }
 
+/// Other limits hold from now on.
+#[derive(Debug, Clone)]
+pub struct Adjust {
+    /// When a dead child is started again.
+    pub policy: Policy,
+    /// When a child without a sign of life is stuck.
+    pub stuck_after: Duration,
+}
+
+impl Message for Adjust {
+    type Result = ();
+}
+
 /// A child on its way from one life to the next.
 pub(super) struct Renewing {
     pub(super) timer: SpawnHandle,
@@ -35,7 +51,9 @@ impl Supervisor {
         let child = &mut self.children[index];
         let (State::Starting(life) | State::Running(life)) = &child.state else { return };
         life.running.stop.do_send(Stop);
-        let timer = ctx.run_later(child.spec.stop_within, move |supervisor, ctx| {
+        // Nobody waits for it: it is stuck when any other would be.
+        let within = child.spec.stop_within.max(self.stuck_after);
+        let timer = ctx.run_later(within, move |supervisor, ctx| {
             supervisor.out_of_time(index, ctx);
         });
         child.state = State::Renewing(Renewing { timer, why });
@@ -63,6 +81,22 @@ impl Supervisor {
         self.observer.renewed(name, &why);
         self.show(index, "restarting", None);
         self.start(index, ctx);
+    }
+
+    /// The tree stops: there is no next life, and somebody waits.
+    pub(super) fn stop_instead(
+        &mut self,
+        index: usize,
+        renewing: &Renewing,
+        ctx: &mut Context<Self>,
+    ) {
+        ctx.cancel_future(renewing.timer);
+        let child = &mut self.children[index];
+        let timer = ctx.run_later(child.spec.stop_within, move |supervisor, ctx| {
+            supervisor.out_of_time(index, ctx);
+        });
+        child.state = State::Stopping(timer);
+        self.show(index, "stopping", None);
     }
 
     /// It did not stop in its time: its thread is stuck.
@@ -117,5 +151,14 @@ impl Handler<Renew> for Supervisor {
             self.renew(index, why, ctx);
         }
         index.is_some()
+    }
+}
+
+impl Handler<Adjust> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Adjust { policy, stuck_after }: Adjust, _: &mut Context<Self>) {
+        self.restarts.adjust(policy);
+        self.stuck_after = stuck_after;
     }
 }

@@ -1,0 +1,152 @@
+//! The log: text for a person or JSON for a machine, on standard error or appended to a file. Level,
+//! format and place can change while it is written.
+
+mod file;
+
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use barograph_config::{Format, Level, Log};
+use file::LogFile;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::{Layered, SubscriberExt};
+use tracing_subscriber::reload::{self, Handle};
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, fmt, registry};
+
+/// What passes the filter.
+type Filtered = Layered<reload::Layer<Targets, Registry>, Registry>;
+/// How a line looks.
+type Form = Box<dyn Layer<Filtered> + Send + Sync>;
+
+/// The log of this process, once it is started.
+static LOG: OnceLock<Running> = OnceLock::new();
+
+struct Running {
+    filter: Handle<Targets, Registry>,
+    form: Handle<Form, Filtered>,
+    output: Shared,
+}
+
+/// Whoever writes a line holds it for so long.
+#[derive(Clone)]
+struct Shared(Arc<Mutex<Output>>);
+
+impl Shared {
+    /// A line that panicked while it was written leaves at worst half of it.
+    fn lock(&self) -> MutexGuard<'_, Output> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where lines go.
+enum Output {
+    Stderr,
+    File(LogFile),
+}
+
+impl Output {
+    fn open(settings: &Log) -> Result<Self, String> {
+        let Some(path) = &settings.file else { return Ok(Self::Stderr) };
+        LogFile::open(path, settings.rotate_size, settings.rotate_keep)
+            .map(Self::File)
+            .map_err(|error| unwritable(path, &error))
+    }
+}
+
+/// Each call is one line. No line is worth a standstill: whatever goes wrong is not the caller's concern.
+impl Write for Shared {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        match &mut *self.lock() {
+            Output::Stderr => {
+                let _unheard = io::stderr().write_all(line);
+            }
+            Output::File(file) => file.append(line),
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Starts the log. Libraries speak from WARN on, whatever the level: their chatter is not ours.
+///
+/// # Errors
+/// The file cannot be opened, or the process has a log already.
+pub fn start(settings: &Log) -> Result<(), String> {
+    let output = Shared(Arc::new(Mutex::new(Output::open(settings)?)));
+    let (filter, filter_handle) = reload::Layer::new(filter(settings.level));
+    let (form, form_handle) = reload::Layer::new(form(settings, &output));
+    registry().with(filter).with(form).try_init().map_err(|error| error.to_string())?;
+    let running = Running { filter: filter_handle, form: form_handle, output };
+    LOG.set(running).map_err(|_| "the process has a log already".to_owned())
+}
+
+/// Changes the least severity that is written, at once and for as long as the process lives (or until
+/// a reload says otherwise). Without a log nothing happens.
+pub fn set_level(level: Level) {
+    let Some(log) = LOG.get() else { return };
+    // It fails only when the subscriber is gone, and with it the log.
+    let _gone = log.filter.reload(filter(level));
+}
+
+/// Goes on as `after` says, where that differs from `before`.
+///
+/// # Errors
+/// The file cannot be opened: the log goes on where it was, in its old form.
+pub fn change(before: &Log, after: &Log) -> Result<(), String> {
+    let Some(log) = LOG.get() else { return Ok(()) };
+    if before.level != after.level {
+        set_level(after.level);
+    }
+    let place = |log: &Log| (log.file.clone(), log.rotate_size, log.rotate_keep);
+    if place(before) != place(after) {
+        let output = Output::open(after)?;
+        *log.output.lock() = output;
+    }
+    if before.format != after.format || before.file != after.file {
+        let _gone = log.form.reload(form(after, &log.output));
+    }
+    Ok(())
+}
+
+/// Opens the file anew by its name, because somebody (logrotate) has renamed it. Where that fails, the
+/// log goes on in the renamed one, and it is said on standard error.
+pub fn reopen() {
+    let Some(log) = LOG.get() else { return };
+    if let Output::File(file) = &mut *log.output.lock() {
+        file.reopen();
+    }
+}
+
+fn form(settings: &Log, output: &Shared) -> Form {
+    let colours = settings.file.is_none() && io::stderr().is_terminal();
+    let output = output.clone();
+    let writer = move || output.clone();
+    let layer = fmt::layer().with_writer(writer).with_ansi(colours).with_target(false);
+    match settings.format {
+        Format::Text => layer.boxed(),
+        Format::Json => layer.json().boxed(),
+    }
+}
+
+fn filter(level: Level) -> Targets {
+    let level = match level {
+        Level::Error => LevelFilter::ERROR,
+        Level::Warn => LevelFilter::WARN,
+        Level::Info => LevelFilter::INFO,
+        Level::Debug => LevelFilter::DEBUG,
+        Level::Trace => LevelFilter::TRACE,
+    };
+    let ours = ["barograph", "barograph_actors", "barograph_config"];
+    Targets::new()
+        .with_targets(ours.map(|target| (target, level)))
+        .with_default(LevelFilter::WARN.min(level))
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> String {
+    format!("the log {} cannot be written ({error}); look at log.file", path.display())
+}

@@ -1,0 +1,331 @@
+//! Reloads the settings: the file is read anew with the flags and the environment of the start. One that
+//! is wrong changes nothing; of one that is right only what is different takes effect.
+//!
+//! What changes how:
+//!
+//! - in place: the log, the supervisor's limits, `database.commit_interval`;
+//! - by another life of the actor concerned, which begins with the settings of its time ([`InForce`]);
+//! - routes by [`Routing`], on the connection that there is, as soon as nothing of the old ones is under way;
+//! - at the next start only: which files are the database, the spool and the lock.
+//!
+//! One thread does it all, one reload after the other.
+
+mod plan;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use actix::Addr;
+use barograph_actors::event;
+use barograph_actors::in_force::InForce;
+use barograph_actors::published::Published;
+use barograph_actors::routing::{Rerouted, Routing};
+use barograph_actors::supervise::{Adjust, Policy, Renew, Supervisor};
+use barograph_actors::tree::{HEALTH, STATS};
+use barograph_config::{Difference, Overrides, Part, Route, Settings, World, differences, load};
+use tracing::{error, info, warn};
+
+use crate::paths::real_path;
+use crate::{logging, systemd, world};
+use plan::{Plan, keep_what_cannot_change};
+
+/// Orders that may wait; a reload that is asked for again while it waits is one.
+const ORDERS_MAX: usize = 64;
+
+/// Routes that take longer than this to change are said to wait.
+const ROUTES_WITHIN: Duration = Duration::from_secs(10);
+
+/// Where the settings come from.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The process's environment at its start.
+    pub world: World,
+    /// Its flags.
+    pub overrides: Overrides,
+}
+
+/// Somebody else who goes by the settings, and is told of changes.
+pub type Listener = Box<dyn FnMut(&[Part], &Arc<Settings>) + Send>;
+
+/// What a reload works on.
+pub struct Parts {
+    /// Where the settings come from.
+    pub source: Source,
+    /// The settings in force.
+    pub in_force: InForce,
+    /// The routes in force.
+    pub routing: Routing,
+    /// What everyone may see.
+    pub published: Published,
+    /// Renews actors.
+    pub supervisor: Addr<Supervisor>,
+    /// Told after each reload that changed something.
+    pub listeners: Vec<Listener>,
+}
+
+/// What came of a reload, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The file could be used.
+    pub valid: bool,
+    /// What is different, or wrong: a sentence each.
+    pub lines: Vec<String>,
+}
+
+enum Order {
+    /// Reload, and say what came of it.
+    Reload(Option<SyncSender<Told>>),
+    /// What became of the routes of the reload of this number.
+    Rerouted(u64, Rerouted),
+}
+
+/// Where a reload is asked for. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Reload {
+    orders: SyncSender<Order>,
+    /// One asked for by a signal waits: it reads the file as it is then, so one is enough.
+    waits: Arc<AtomicBool>,
+}
+
+impl Reload {
+    /// Asks for a reload, and waits for nothing.
+    pub fn ask(&self) {
+        if !self.waits.swap(true, Ordering::AcqRel)
+            && self.orders.try_send(Order::Reload(None)).is_err()
+        {
+            self.waits.store(false, Ordering::Release);
+        }
+    }
+
+    /// Reloads, and says what came of it; of routes, that they are to change.
+    ///
+    /// # Errors
+    /// It did not end in this time, and goes on; or too much waits.
+    pub fn now(&self, within: Duration) -> Result<Told, String> {
+        let (reply, told) = sync_channel(1);
+        let busy = |_| "the recorder is busy with other reloads".to_owned();
+        self.orders.try_send(Order::Reload(Some(reply))).map_err(busy)?;
+        told.recv_timeout(within).map_err(|_| "the reload takes its time, and goes on".to_owned())
+    }
+}
+
+/// Starts the thread that reloads.
+///
+/// # Errors
+/// No thread can be started.
+pub fn start(parts: Parts) -> std::io::Result<Reload> {
+    let (orders, queue) = sync_channel(ORDERS_MAX);
+    let reload = Reload { orders, waits: Arc::new(AtomicBool::new(false)) };
+    let reloader = Reloader { parts, reload: reload.clone(), number: 0, routes: None };
+    thread::Builder::new().name("reload".to_owned()).spawn(move || reloader.run(&queue))?;
+    Ok(reload)
+}
+
+struct Reloader {
+    parts: Parts,
+    reload: Reload,
+    /// Counts the changes of routes.
+    number: u64,
+    routes: Option<Pending>,
+}
+
+/// Routes that are to change.
+struct Pending {
+    wanted: Vec<Route>,
+    lines: Vec<String>,
+    /// When to say that they wait; `None`: it was said.
+    say_at: Option<Instant>,
+}
+
+impl Reloader {
+    fn run(mut self, queue: &Receiver<Order>) {
+        loop {
+            let say_at = self.routes.as_ref().and_then(|pending| pending.say_at);
+            let order = match say_at {
+                Some(at) => queue.recv_timeout(at.saturating_duration_since(Instant::now())),
+                None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match order {
+                Ok(Order::Reload(reply)) => {
+                    self.reload.waits.store(false, Ordering::Release);
+                    let told = self.reload();
+                    if let Some(reply) = reply {
+                        // Whoever asked may have gone.
+                        let _unheard = reply.try_send(told);
+                    }
+                }
+                Ok(Order::Rerouted(number, outcome)) if number == self.number => {
+                    self.on_rerouted(outcome);
+                }
+                Ok(Order::Rerouted(..)) => {}
+                Err(RecvTimeoutError::Timeout) => self.say_that_routes_wait(),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if self.routes.as_ref().is_none_or(|pending| pending.say_at.is_none()) {
+                systemd::reloaded();
+            }
+        }
+    }
+
+    fn reload(&mut self) -> Told {
+        systemd::reloading();
+        let Source { world, overrides } = &self.parts.source;
+        match load(world, overrides) {
+            Ok(loaded) => {
+                for warning in &loaded.warnings {
+                    warn!("{warning}");
+                }
+                self.parts.published.update(|state| state.unsettled.invalid = None);
+                self.apply(loaded.settings)
+            }
+            Err(problems) => {
+                let problems = problems.to_string();
+                error!(
+                    event = event::RELOAD_FAILED,
+                    "the settings cannot be used, and nothing has changed: {problems}"
+                );
+                let now = world::now();
+                let first = problems.clone();
+                self.parts.published.note(event::RELOAD_FAILED, now, problems.clone());
+                self.parts.published.update(|state| {
+                    let since = state.unsettled.invalid.take().map_or(now, |(since, _)| since);
+                    state.unsettled.invalid = Some((since, first));
+                });
+                Told { valid: false, lines: problems.lines().map(str::to_owned).collect() }
+            }
+        }
+    }
+
+    fn apply(&mut self, mut new: Settings) -> Told {
+        let old = self.parts.in_force.now();
+        if let Ok(path) = real_path(&new.database.path) {
+            new.database.path = path;
+        }
+        let different = differences(&old, &new);
+        let at_next_start = keep_what_cannot_change(&old, &mut new, &different);
+        let (of_routes, others): (Vec<_>, Vec<_>) =
+            different.iter().partition(|difference| difference.part == Part::Routes);
+        let mut lines: Vec<String> = at_next_start.clone();
+        let now_in_force = |d: &&Difference| !plan::is_for_next_start(d.part);
+        lines.extend(others.iter().copied().filter(now_in_force).map(Difference::to_string));
+        let mut refused = Vec::new();
+        if let Err(message) = logging::change(&old.log, &new.log) {
+            new.log = barograph_config::Log { level: new.log.level, ..old.log.clone() };
+            refused.push(message);
+        }
+        let wanted = std::mem::replace(&mut new.routes, old.routes.clone());
+        self.parts.in_force.set(new);
+        self.say(&lines, &refused, different.is_empty());
+        self.parts.published.update(|state| {
+            state.unsettled.at_next_start = at_next_start;
+            state.unsettled.refused.clone_from(&refused);
+        });
+        self.put_in_force(&old, &others);
+        lines.extend(refused);
+        lines.extend(self.reroute(wanted, &of_routes));
+        Told { valid: true, lines }
+    }
+
+    fn say(&self, lines: &[String], refused: &[String], nothing: bool) {
+        for line in lines {
+            info!(event = event::RELOADED, "{line}");
+        }
+        for message in refused {
+            error!(event = event::RELOAD_FAILED, "{message}; all else is in force");
+            self.parts.published.note(event::RELOAD_FAILED, world::now(), message.clone());
+        }
+        if nothing {
+            info!(event = event::RELOADED, "the settings were read again: nothing has changed");
+        }
+        if !lines.is_empty() {
+            self.parts.published.note(event::RELOADED, world::now(), lines.join("; "));
+        }
+    }
+
+    /// Renews whom it concerns.
+    fn put_in_force(&mut self, old: &Settings, different: &[&Difference]) {
+        let settings = self.parts.in_force.now();
+        let plan = Plan::of(old, &settings, different);
+        if plan.supervisor {
+            self.parts.supervisor.do_send(Adjust {
+                policy: Policy::from(&settings.supervisor),
+                stuck_after: settings.supervisor.stuck_after,
+            });
+        }
+        for child in plan.renew {
+            self.renew(child);
+        }
+        if !plan.parts.is_empty() {
+            for listener in &mut self.parts.listeners {
+                listener(&plan.parts, &settings);
+            }
+        }
+    }
+
+    fn renew(&self, child: &str) {
+        let why = "its settings have changed".to_owned();
+        self.parts.supervisor.do_send(Renew { child: child.to_owned(), why });
+    }
+
+    /// Asks for other routes, or for none any more; says what is different.
+    fn reroute(&mut self, wanted: Vec<Route>, different: &[&Difference]) -> Vec<String> {
+        let lines: Vec<String> =
+            different.iter().map(|difference| difference.to_string()).collect();
+        if different.is_empty() {
+            if self.routes.take().is_some() {
+                self.parts.routing.want_no_change();
+                self.parts.published.update(|state| state.unsettled.routes_wait = None);
+            }
+            return lines;
+        }
+        self.number += 1;
+        let (number, orders) = (self.number, self.reload.orders.clone());
+        let say_at = Some(Instant::now() + ROUTES_WITHIN);
+        self.routes = Some(Pending { wanted: wanted.clone(), lines: lines.clone(), say_at });
+        self.parts.routing.want(&wanted, move |outcome| {
+            // Nobody may be kept waiting here. What does not fit is found by the next reload.
+            let _unheard = orders.try_send(Order::Rerouted(number, outcome));
+        });
+        lines
+    }
+
+    fn on_rerouted(&mut self, outcome: Rerouted) {
+        let Some(Pending { wanted, lines, .. }) = self.routes.take() else { return };
+        self.parts.published.update(|state| state.unsettled.routes_wait = None);
+        match outcome {
+            Rerouted::Done => {
+                let mut settings = Settings::clone(&self.parts.in_force.now());
+                settings.routes = wanted;
+                self.parts.in_force.set(settings);
+                self.say(&lines, &[], false);
+                for child in [HEALTH, STATS] {
+                    self.renew(child);
+                }
+                let settings = self.parts.in_force.now();
+                for listener in &mut self.parts.listeners {
+                    listener(&[Part::Routes], &settings);
+                }
+            }
+            Rerouted::Refused(why) => {
+                let message = format!("the old routes stay in force: {why}");
+                self.say(&[], std::slice::from_ref(&message), false);
+                self.parts.published.update(|state| state.unsettled.refused.push(message));
+            }
+            Rerouted::Superseded => {}
+        }
+    }
+
+    fn say_that_routes_wait(&mut self) {
+        let Some(pending) = &mut self.routes else { return };
+        pending.say_at = None;
+        let now = world::now();
+        let message = "the new routes wait until what has come by the old ones is durable; until then \
+             the old ones stay in force";
+        warn!(event = event::RELOAD_WAITS, "{message}");
+        self.parts.published.note(event::RELOAD_WAITS, now, message);
+        self.parts.published.update(|state| state.unsettled.routes_wait = Some(now));
+    }
+}

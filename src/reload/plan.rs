@@ -1,0 +1,142 @@
+//! What follows from a difference. Pure.
+
+use barograph_actors::tree::{DB_WRITER, HEALTH, MQTT, STATS};
+use barograph_config::{Difference, Part, Settings};
+
+/// What is to be done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Plan {
+    /// Actors that begin a new life.
+    pub(super) renew: Vec<&'static str>,
+    /// The supervisor gets other limits.
+    pub(super) supervisor: bool,
+    /// Parts that have changed.
+    pub(super) parts: Vec<Part>,
+}
+
+impl Plan {
+    pub(super) fn of(old: &Settings, new: &Settings, different: &[&Difference]) -> Self {
+        let mut plan = Self::default();
+        for difference in different {
+            if !plan.parts.contains(&difference.part) && !is_for_next_start(difference.part) {
+                plan.parts.push(difference.part);
+            }
+        }
+        let mut renew = |children: &[&'static str]| {
+            let new = children.iter().filter(|child| !plan.renew.contains(child));
+            let new: Vec<_> = new.copied().collect();
+            plan.renew.extend(new);
+        };
+        for part in &plan.parts {
+            match part {
+                Part::Mqtt => renew(&[MQTT]),
+                // The data path looks at the commit interval each time.
+                Part::Database if writer_is_concerned(old, new) => renew(&[DB_WRITER]),
+                Part::Spool | Part::Quarantine => renew(&[DB_WRITER]),
+                // The writer's reflex has its limits there.
+                Part::Health => renew(&[DB_WRITER, HEALTH]),
+                Part::Log if old.log.stats_interval != new.log.stats_interval => renew(&[STATS]),
+                Part::Supervisor => plan.supervisor = true,
+                Part::Database
+                | Part::Log
+                | Part::Metrics
+                | Part::Alerts
+                | Part::Routes
+                | Part::Instance
+                | Part::DatabasePath
+                | Part::SpoolDir => {}
+            }
+        }
+        // The spool decodes, too.
+        if old.mqtt.max_packet_size != new.mqtt.max_packet_size {
+            renew(&[DB_WRITER]);
+        }
+        plan
+    }
+}
+
+fn writer_is_concerned(old: &Settings, new: &Settings) -> bool {
+    let of_writer =
+        |settings: &Settings| (settings.database.busy_timeout, settings.database.synchronous);
+    of_writer(old) != of_writer(new)
+}
+
+/// A running recorder stays with its files.
+pub(super) fn is_for_next_start(part: Part) -> bool {
+    match part {
+        Part::Instance | Part::DatabasePath | Part::SpoolDir => true,
+        Part::Mqtt
+        | Part::Database
+        | Part::Spool
+        | Part::Health
+        | Part::Quarantine
+        | Part::Supervisor
+        | Part::Log
+        | Part::Metrics
+        | Part::Routes
+        | Part::Alerts => false,
+    }
+}
+
+/// Sets back what only the next start can change, and says what that is.
+pub(super) fn keep_what_cannot_change(
+    old: &Settings,
+    new: &mut Settings,
+    different: &[Difference],
+) -> Vec<String> {
+    new.instance.clone_from(&old.instance);
+    new.database.path.clone_from(&old.database.path);
+    new.spool.dir.clone_from(&old.spool.dir);
+    let kept = different.iter().filter(|difference| is_for_next_start(difference.part));
+    kept.map(|difference| format!("{difference} (takes effect at the next start)")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use barograph_config::differences;
+
+    use super::*;
+
+    fn plan(change: impl FnOnce(&mut Settings)) -> Plan {
+        let old = Settings::default_with("attic");
+        let mut new = old.clone();
+        change(&mut new);
+        let different = differences(&old, &new);
+        keep_what_cannot_change(&old, &mut new, &different);
+        let different: Vec<_> = different.iter().collect();
+        Plan::of(&old, &new, &different)
+    }
+
+    #[test]
+    fn only_what_changed_begins_anew() {
+        assert_eq!(plan(|_| {}), Plan::default());
+        let minute = Duration::from_secs(61);
+        assert_eq!(plan(|s| s.mqtt.keep_alive = minute).renew, [MQTT]);
+        assert_eq!(plan(|s| s.mqtt.max_packet_size = 2_000_000).renew, [MQTT, DB_WRITER]);
+        assert_eq!(plan(|s| s.database.busy_timeout = minute).renew, [DB_WRITER]);
+        assert!(plan(|s| s.database.commit_interval = minute).renew.is_empty());
+        assert_eq!(plan(|s| s.spool.max_size = 1 << 30).renew, [DB_WRITER]);
+        assert_eq!(plan(|s| s.quarantine.max_rows = 1).renew, [DB_WRITER]);
+        assert_eq!(plan(|s| s.health.probe_max = minute).renew, [DB_WRITER, HEALTH]);
+        assert_eq!(plan(|s| s.log.stats_interval = minute).renew, [STATS]);
+        assert!(plan(|s| s.log.level = barograph_config::Level::Debug).renew.is_empty());
+        let supervisor = plan(|s| s.supervisor.intensity = 1);
+        assert!(supervisor.supervisor && supervisor.renew.is_empty());
+    }
+
+    #[test]
+    fn a_running_recorder_stays_with_its_files() {
+        let old = Settings::default_with("attic");
+        let mut new = old.clone();
+        new.database.path = "elsewhere.db".into();
+        new.instance.lock_file = "elsewhere.lock".into();
+        new.spool.dir = "elsewhere".into();
+        let different = differences(&old, &new);
+        let kept = keep_what_cannot_change(&old, &mut new, &different);
+        assert_eq!((kept.len(), new), (3, old));
+        assert!(kept.iter().all(|line| line.ends_with("(takes effect at the next start)")));
+        assert!(plan(|s| s.database.path = "elsewhere.db".into()).parts.is_empty());
+    }
+}

@@ -1,0 +1,103 @@
+//! `config/barograph.service`, as systemd's own tools judge it. Nothing here starts systemd.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use crate::support::folder::Folder;
+use crate::support::needs::{self, Need};
+use crate::support::publisher::{Load, publish};
+use crate::support::recorder::{PROGRAM, Recorder, barograph_with};
+use crate::support::scene::Scene;
+use crate::support::settings::Settings;
+
+const UNIT: &str = "config/barograph.service";
+/// What `systemd-analyze security` may say at most, in tenths.
+const EXPOSURE_MAX: &str = "15";
+
+fn analyze(arguments: &[&str]) -> Output {
+    let output = Command::new("systemd-analyze").args(arguments).output();
+    output.expect("the tests need systemd-analyze: apt install systemd")
+}
+
+#[test]
+fn the_unit_leaves_a_recorder_as_little_as_it_needs() {
+    let threshold = format!("--threshold={EXPOSURE_MAX}");
+    let judged = analyze(&["security", "--offline=yes", "--no-pager", &threshold, UNIT]);
+    assert!(judged.status.success(), "{}", String::from_utf8_lossy(&judged.stdout));
+}
+
+#[test]
+fn the_unit_says_nothing_that_systemd_does_not_understand() {
+    let folder = Folder::new();
+    let text = fs::read_to_string(UNIT).expect("it is shipped");
+    let ours = folder.path("barograph.service");
+    fs::write(&ours, text.replace("/usr/local/bin/barograph", PROGRAM)).expect("our own folder");
+    let verified = analyze(&["verify", "--man=no", ours.to_str().expect("UTF-8")]);
+    let said = String::from_utf8_lossy(&verified.stderr);
+    let about_us: Vec<&str> = said.lines().filter(|line| line.contains("barograph")).collect();
+    assert!(verified.status.success() && about_us.is_empty(), "{said}");
+}
+
+/// The filter of the unit answers EPERM to what a recorder does not do: so it must not do it.
+#[test]
+fn a_recorder_makes_no_system_call_that_the_unit_forbids() {
+    if !needs::are_met(&[Need::Strace]) {
+        return;
+    }
+    let unit = fs::read_to_string(UNIT).expect("it is shipped");
+    let forbidden = unit.lines().find_map(|line| line.strip_prefix("SystemCallFilter=~"));
+    let forbidden = forbidden.expect("the unit forbids some");
+    let scene = Scene::new();
+    let trace = scene.folder.path("trace");
+    let made = calls_made_while_recording(&scene, &scene.settings(), &trace);
+    assert!(made.contains("fsync") && made.contains("connect"), "the trace sees nothing: {made:?}");
+    let allowed = calls_of("@system-service");
+    let forbidden: BTreeSet<String> = forbidden.split_whitespace().flat_map(calls_of).collect();
+    let odd: Vec<&String> =
+        made.iter().filter(|call| !allowed.contains(*call) || forbidden.contains(*call)).collect();
+    assert!(odd.is_empty(), "EPERM under systemd: {odd:?}");
+}
+
+fn calls_made_while_recording(
+    scene: &Scene,
+    settings: &Settings,
+    trace: &std::path::Path,
+) -> BTreeSet<String> {
+    let recorder = barograph_with("run", settings);
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-o"]).arg(trace).arg(recorder.get_program());
+    command.args(recorder.get_args());
+    command.current_dir(recorder.get_current_dir().expect("it has one"));
+    let mut traced = Recorder::spawn(command);
+    traced.event_within(Duration::from_secs(60), 1, "broker_connected");
+    scene.broker.has_subscriber(settings.first_filter());
+    let published = publish(scene.broker.port(), Load::numbered(2).count(100));
+    scene.drain(&traced, &published);
+    traced.stop();
+    let text = fs::read_to_string(trace).expect("strace wrote it");
+    let call = |line: &str| {
+        let (_, rest) = line.split_once(' ')?;
+        let (name, _) = rest.trim_start().split_once('(')?;
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        name.chars().all(is_name).then(|| name.to_owned())
+    };
+    // The program is started by systemd, before the filter holds.
+    text.lines().filter_map(call).filter(|name| name != "execve").collect()
+}
+
+/// The system calls of a set, those of the sets within it included.
+fn calls_of(set: &str) -> BTreeSet<String> {
+    let output = analyze(&["syscall-filter", "--no-pager", set]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let words = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut calls = BTreeSet::new();
+    for word in words.filter(|word| !word.starts_with('#') && *word != set) {
+        match word.starts_with('@') {
+            true => calls.extend(calls_of(word)),
+            false => drop(calls.insert(word.to_owned())),
+        }
+    }
+    calls
+}
