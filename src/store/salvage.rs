@@ -134,16 +134,20 @@ impl Salvage {
                 }
                 items.push(item);
             }
-        } else {
-            let wanted = |table: &&Table| {
-                tables::is_operators(&table.name) || table.is_named("barograph_quarantine")
-            };
-            // What it had besides, nobody knows.
+        }
+        if !self.source.knows_all_tables() {
+            // What it had besides those that the target has, nobody knows.
             items[0].lost = Ranges::all();
+            let found = self.source.tables().unwrap_or_default();
+            let wanted = |table: &&Table| {
+                (tables::is_operators(&table.name) || table.is_named("barograph_quarantine"))
+                    && !found.iter().any(|known| known.is_named(&table.name))
+            };
             let tables = tables::of(target)?;
             items.extend(tables.iter().filter(wanted).map(|table| self.item(table, &highest)));
         }
-        let (conn, tables) = (self.source.conn.as_ref(), self.source.tables());
+        let conn = self.source.conn.as_ref();
+        let tables = self.source.tables().filter(|_| self.source.knows_all_tables());
         prepare::reserve_ids(target, conn, tables, &highest, self.source.bytes())?;
         if self.source.path.is_some() {
             items.push(Item::new(Kind::Pages, "pages"));
@@ -268,7 +272,7 @@ impl Salvage {
             && items.iter().any(is_missing)
             && let Some(path) = &self.source.path
         {
-            self.scan = Scan::open(path, self.source.tables(), target)?;
+            self.scan = Scan::open(path, &self.source, target)?;
         }
         match &mut self.scan {
             Some(scan) if items.iter().any(is_missing) => {

@@ -14,6 +14,7 @@ use super::owners::Owners;
 use super::pages::Pages;
 use super::progress::{Item, Kind};
 use super::record::{self, Raw};
+use super::source::Source;
 use super::tables::{self, Column, Table};
 use super::writer::{Put, Writer};
 use super::{Copied, given};
@@ -52,18 +53,22 @@ struct Progress {
 }
 
 impl Scan {
-    /// Without known tables, those of the target are looked for. `None`: the file cannot be read.
+    /// Where not all tables of the source are known, those of the target are looked for as well. `None`: the
+    /// file cannot be read.
     pub(super) fn open(
         path: &Path,
-        known: Option<&[Table]>,
+        source: &Source,
         target: &Connection,
     ) -> rusqlite::Result<Option<Self>> {
         let Ok(pages) = Pages::open(path) else { return Ok(None) };
         let in_target = tables::of(target)?;
-        let tables = match known {
-            Some(known) => known.to_vec(),
-            None => in_target.iter().cloned().map(|table| Table { root: None, ..table }).collect(),
-        };
+        let mut tables = source.tables().unwrap_or_default().to_vec();
+        if !source.knows_all_tables() {
+            let rootless = |table: &Table| Table { root: None, ..table.clone() };
+            let is_new = |table: &&Table| !tables.iter().any(|known| known.is_named(&table.name));
+            let others: Vec<Table> = in_target.iter().filter(is_new).map(rootless).collect();
+            tables.extend(others);
+        }
         let find = |table: &Table| in_target.iter().find(|t| t.is_named(&table.name)).cloned();
         let targets = tables.iter().map(find).collect();
         let free = pages.free();

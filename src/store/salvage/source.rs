@@ -27,8 +27,8 @@ pub(super) struct Source {
 enum Schema {
     /// As SQLite reads it, from `Source::conn`.
     Read(Vec<Table>),
-    /// Found on the pages, and made anew in memory.
-    Found(Connection, Vec<Table>),
+    /// Found on the pages, and made anew in memory; and whether those are all tables.
+    Found(Connection, Vec<Table>, bool),
     Unknown,
 }
 
@@ -67,8 +67,17 @@ impl Source {
 
     pub(super) fn tables(&self) -> Option<&[Table]> {
         match &self.schema {
-            Schema::Read(tables) | Schema::Found(_, tables) => Some(tables),
+            Schema::Read(tables) | Schema::Found(_, tables, _) => Some(tables),
             Schema::Unknown => None,
+        }
+    }
+
+    /// Whether [`Source::tables`] are all there were.
+    pub(super) fn knows_all_tables(&self) -> bool {
+        match &self.schema {
+            Schema::Read(_) => true,
+            Schema::Found(_, _, whole) => *whole,
+            Schema::Unknown => false,
         }
     }
 
@@ -76,7 +85,7 @@ impl Source {
     pub(super) fn schema_conn(&self) -> Option<&Connection> {
         match &self.schema {
             Schema::Read(_) => self.conn.as_ref(),
-            Schema::Found(memory, _) => Some(memory),
+            Schema::Found(memory, ..) => Some(memory),
             Schema::Unknown => None,
         }
     }
@@ -84,7 +93,7 @@ impl Source {
     pub(super) fn highest(&self) -> Highest {
         match (&self.schema, &self.conn, &self.path) {
             (Schema::Read(_), Some(conn), _) => prepare::highest_in(conn),
-            (Schema::Found(_, tables), _, Some(path)) => {
+            (Schema::Found(_, tables, _), _, Some(path)) => {
                 prepare::highest_on(&Pages::open(path).ok()?, tables)
             }
             (Schema::Read(_) | Schema::Found(..) | Schema::Unknown, _, _) => None,
@@ -134,5 +143,5 @@ fn prepare_source(conn: &Connection) -> rusqlite::Result<()> {
 
 fn found_schema(path: &Path) -> Schema {
     let found = Pages::open(path).ok().and_then(|pages| tables::from_pages(&pages));
-    found.map_or(Schema::Unknown, |(memory, tables)| Schema::Found(memory, tables))
+    found.map_or(Schema::Unknown, |(memory, tables, whole)| Schema::Found(memory, tables, whole))
 }

@@ -163,10 +163,11 @@ fn parents_first(tables: Vec<Table>, parents: &[Vec<String>]) -> Vec<Table> {
 }
 
 /// The schema, read from the pages without SQLite: an empty database in memory with the same tables,
-/// and those tables with the roots they have in the file. `None` where no schema is found.
-pub(super) fn from_pages(pages: &Pages) -> Option<(Connection, Vec<Table>)> {
+/// and those tables with the roots they have in the file; and whether that is all of them. `None` where no
+/// schema is found.
+pub(super) fn from_pages(pages: &Pages) -> Option<(Connection, Vec<Table>, bool)> {
     let mut rows = Vec::new();
-    collect_schema(pages, 1, 0, &mut rows);
+    let whole = collect_schema(pages, 1, 0, &mut rows);
     if rows.is_empty() {
         (1..=pages.count.min(SCHEMA_PAGES_MAX)).for_each(|number| {
             rows.extend(schema_rows(pages, number).unwrap_or_default());
@@ -191,22 +192,27 @@ pub(super) fn from_pages(pages: &Pages) -> Option<(Connection, Vec<Table>)> {
     for table in &mut tables {
         table.root = roots.iter().find(|(name, _)| table.is_named(name)).map(|(_, root)| *root);
     }
-    (!tables.is_empty()).then_some((memory, tables))
+    (!tables.is_empty()).then_some((memory, tables, whole))
 }
 
 /// (type, name, root page, SQL)
 type SchemaRow = (String, String, u32, String);
 
-fn collect_schema(pages: &Pages, number: u32, depth: usize, rows: &mut Vec<SchemaRow>) {
+/// Whether every page of it could be read.
+fn collect_schema(pages: &Pages, number: u32, depth: usize, rows: &mut Vec<SchemaRow>) -> bool {
     if let Some(found) = schema_rows(pages, number) {
         rows.extend(found);
-    } else if depth < 4
-        && let Some(page) = pages.read(number)
-    {
-        for child in children(&page, number, pages.usable) {
-            collect_schema(pages, child, depth + 1, rows);
-        }
+        return true;
     }
+    let children = match pages.read(number) {
+        Some(page) if depth < 4 => children(&page, number, pages.usable),
+        Some(_) | None => Vec::new(),
+    };
+    let mut whole = !children.is_empty();
+    for child in children {
+        whole &= collect_schema(pages, child, depth + 1, rows);
+    }
+    whole
 }
 
 fn schema_rows(pages: &Pages, number: u32) -> Option<Vec<SchemaRow>> {
