@@ -59,9 +59,9 @@ impl Readings {
         self.with(|troubles| troubles.iter().map(copy).collect())
     }
 
-    /// Nothing is known: the routes are others now.
-    pub fn forget(&self) {
-        self.with(Troubles::clear);
+    /// Other routes are in force: keeps what is known of those that are as they were.
+    pub(crate) fn keep(&self, is_as_it_was: impl Fn(RouteId) -> bool) {
+        self.with(|troubles| troubles.retain(|(route, _, _), _| is_as_it_was(*route)));
     }
 }
 

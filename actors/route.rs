@@ -52,6 +52,14 @@ impl Router {
         id.0.and_then(|index| self.routes.get(usize::from(index)))
     }
 
+    /// Whether a route has the same columns here and in `other`, and is in force in both: what is known
+    /// of its columns by their numbers still holds.
+    pub(crate) fn agrees_on(&self, id: RouteId, other: &Self) -> bool {
+        let here = self.active().find(|(known, _)| *known == id);
+        let there = other.active().find(|(known, _)| *known == id);
+        here.zip(there).is_some_and(|((_, a), (_, b))| a.columns == b.columns)
+    }
+
     /// Other routes take over. A route is known by its table (what has been counted is counted by the
     /// table's name), and where several share one, by its topic.
     #[must_use]

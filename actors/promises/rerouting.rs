@@ -33,6 +33,39 @@ fn want(house: &House, routes: &[Route]) -> Receiver<Rerouted> {
     told
 }
 
+/// A column that takes small numbers only.
+fn bounded() -> Vec<Route> {
+    let mut routes = settings().routes;
+    routes[0].columns[0].max = Some(10.0);
+    routes
+}
+
+#[test]
+fn a_trouble_with_a_reading_lasts_over_a_reload_only_where_its_route_does() {
+    with_paused_time(async {
+        let house =
+            House::new(barograph_config::Settings { routes: bounded(), ..settings() }).await;
+        house.broker.publish(50, Qos::AtLeastOnce); // from 10 on they are out of bounds
+        let troubles = || house.published.readings().troubles().len();
+        eventually(10, "a reading is out of bounds", || troubles() == 1).await;
+        let mut wider = bounded();
+        wider.push(Route {
+            topic: "b/#".into(),
+            table: "b".into(),
+            ..settings().routes[0].clone()
+        });
+        assert_eq!(want(&house, &wider).await, Ok(Rerouted::Done));
+        assert_eq!(troubles(), 1, "its route is as it was");
+        assert_eq!(want(&house, &others()).await, Ok(Rerouted::Done));
+        assert_eq!(troubles(), 0, "its column has no bounds any more");
+        assert_eq!(want(&house, &bounded()).await, Ok(Rerouted::Done));
+        house.broker.publish(1, Qos::AtLeastOnce);
+        eventually(10, "again", || troubles() == 1).await;
+        assert_eq!(want(&house, &wider[1..]).await, Ok(Rerouted::Done));
+        assert_eq!(troubles(), 0, "its route is gone");
+    });
+}
+
 fn refusal(cause: WriteCause, permanent: Option<i32>) -> OpenError {
     OpenError { cause, message: "the database says no".to_owned(), permanent }
 }

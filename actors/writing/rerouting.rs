@@ -47,14 +47,12 @@ impl Writing {
         }
     }
 
-    /// The last reading of a route that has other columns now would be read by the wrong names.
+    /// What is known of the columns of a route that has others now would be read by the wrong names, and
+    /// of a route that is gone nobody would ever hear that a trouble is over.
     fn adopt(&mut self, before: &Router, router: &Arc<Router>) {
-        self.published().update(|state| {
-            state.latest.retain(|id, _| match (before.get(*id), router.get(*id)) {
-                (Some(before), Some(now)) => before.columns == now.columns,
-                (None, _) | (_, None) => true,
-            });
-        });
+        let is_as_it_was = |id: RouteId| before.agrees_on(id, router);
+        self.published().update(|state| state.latest.retain(|id, _| is_as_it_was(*id)));
+        self.published().readings().keep(is_as_it_was);
         self.setup.routing.adopt(router);
         self.teller.follow(router);
     }
