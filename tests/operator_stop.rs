@@ -51,7 +51,6 @@ fn fifty_starts_at_once_give_one_winner_and_all_others_are_told_who_it_is() {
     let mut racers: Vec<Recorder> = (0..50)
         .map(|_| {
             let mut command = barograph_with("run", &settings);
-            // Written once: a racer must not read half a file.
             command.current_dir(scene.folder.root());
             Recorder::spawn(command)
         })

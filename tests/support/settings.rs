@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::folder::Folder;
 
@@ -108,14 +109,18 @@ impl Settings {
         Self { file, ..self }
     }
 
-    /// Writes the file.
+    /// Writes the file, in one go: a program that reads it meanwhile reads the old one or the new one, never half of it.
     pub(crate) fn write(&self) -> &Path {
+        static WRITTEN: AtomicU32 = AtomicU32::new(0);
         let mut text = String::new();
         for (section, keys) in &self.sections {
             text += &format!("[{section}]\n");
             keys.iter().for_each(|(key, value)| text += &format!("{key} = {value}\n"));
         }
-        fs::write(&self.file, text + &self.routes).expect("our own folder");
+        let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+        let new = self.file.with_extension(format!("new-{number}"));
+        fs::write(&new, text + &self.routes).expect("our own folder");
+        fs::rename(&new, &self.file).expect("our own folder");
         &self.file
     }
 }
