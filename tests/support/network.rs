@@ -3,6 +3,8 @@
 use std::process::Command;
 use std::sync::atomic::{AtomicU16, Ordering};
 
+use super::process::wrap;
+
 /// Numbers of networks of this process: two tests must not share one.
 static NUMBERS: AtomicU16 = AtomicU16::new(0);
 
@@ -45,15 +47,7 @@ impl Network {
     pub(crate) fn inside(&self, program: &Command) -> Command {
         let mut command = Command::new("ip");
         command.args(["netns", "exec", &self.name]);
-        command.arg(program.get_program()).args(program.get_args());
-        for (name, value) in program.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        command.current_dir(program.get_current_dir().expect("barograph_with sets one"));
-        command
+        wrap(command, program)
     }
 
     /// The cable is pulled: every packet is lost, and no connection is told.

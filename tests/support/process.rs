@@ -30,6 +30,19 @@ pub(crate) enum Stream {
 /// The lines written so far.
 type Lines = Arc<Mutex<Vec<(Stream, String)>>>;
 
+/// A program that starts another one, and gives it its own arguments, environment and folder.
+pub(crate) fn wrap(mut outer: Command, program: &Command) -> Command {
+    outer.arg(program.get_program()).args(program.get_args());
+    for (name, value) in program.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    outer.current_dir(program.get_current_dir().expect("barograph_with sets one"));
+    outer
+}
+
 /// A running (or ended) child.
 pub(crate) struct Process {
     name: String,

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
+use super::process::wrap;
+
 /// A fault, and where it strikes.
 #[derive(Debug, Clone)]
 pub(crate) struct Strike {
@@ -30,15 +32,7 @@ impl Strike {
         for file in files {
             command.arg("-P").arg(file);
         }
-        command.arg(program.get_program()).args(program.get_args());
-        for (name, value) in program.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
-        command.current_dir(program.get_current_dir().expect("barograph_with sets one"));
-        command
+        wrap(command, program)
     }
 }
 
