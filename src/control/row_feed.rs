@@ -9,12 +9,11 @@ use barograph_actors::feed::Row;
 use barograph_actors::route::Router;
 use barograph_config::Route;
 use serde_json::{Value as Json, json};
-use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::watch;
 
 use super::Control;
 use super::protocol::{self, Refusal};
-use super::server::{Line, Rest};
+use super::server::Line;
 
 /// So much text is sent at once.
 const CHUNK: usize = 32 * 1024;
@@ -51,38 +50,11 @@ pub(super) async fn stream(
     wanted: &Wanted,
     mut closes: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let router = control.router();
-    let mut feed = control.published.feeds().watch_rows();
-    line.send(&protocol::ok(&json!({ "routes": described(&router, wanted) }))).await?;
-    loop {
-        let rest = tokio::select! {
-            biased;
-            rows = feed.recv() => match rows {
-                Ok(rows) => {
-                    send(&mut line, &control.router(), wanted, &rows).await?;
-                    continue;
-                }
-                Err(RecvError::Lagged(number)) => {
-                    line.missed("commits", number).await?;
-                    continue;
-                }
-                Err(RecvError::Closed) => Rest::Closing,
-            },
-            rest = line.rest(&mut closes) => rest,
-        };
-        if matches!(rest, Rest::Closing) {
-            loop {
-                match feed.try_recv() {
-                    Ok(rows) => send(&mut line, &control.router(), wanted, &rows).await?,
-                    Err(TryRecvError::Lagged(number)) => line.missed("commits", number).await?,
-                    Err(TryRecvError::Empty | TryRecvError::Closed) => break,
-                }
-            }
-        }
-        if !line.after(rest).await? {
-            return Ok(());
-        }
-    }
+    let feed = control.published.feeds().watch_rows();
+    let routes = described(&control.router(), wanted);
+    line.send(&protocol::ok(&json!({ "routes": routes }))).await?;
+    let told = |rows| chunks(control.router(), wanted, rows);
+    line.follow(feed, &mut closes, "commits", told).await
 }
 
 fn described(router: &Router, wanted: &Wanted) -> Vec<Json> {
@@ -95,26 +67,29 @@ fn described(router: &Router, wanted: &Wanted) -> Vec<Json> {
     router.active().filter_map(of).collect()
 }
 
-async fn send(
-    line: &mut Line,
-    router: &Router,
-    wanted: &Wanted,
-    rows: &Arc<[Row]>,
-) -> io::Result<()> {
-    let mut text = String::new();
-    for row in rows.iter().filter(|row| wanted.wants(row.route)) {
-        let content = json!({
-            "route": router.name(row.route),
-            "received_at": row.received_at.to_string(),
-            "values": row.values.iter().map(value_json).collect::<Vec<_>>(),
-        });
-        text += &protocol::line("row", &content);
-        if text.len() > CHUNK {
-            line.send(&text).await?;
-            text.clear();
+/// The rows of a batch as text, not all of it at once.
+fn chunks(router: Arc<Router>, wanted: &Wanted, rows: Arc<[Row]>) -> impl Iterator<Item = String> {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let mut text = String::new();
+        while let Some(row) = rows.get(next)
+            && text.len() <= CHUNK
+        {
+            next += 1;
+            if wanted.wants(row.route) {
+                text += &protocol::line("row", &row_json(&router, row));
+            }
         }
-    }
-    if text.is_empty() { Ok(()) } else { line.send(&text).await }
+        (!text.is_empty()).then_some(text)
+    })
+}
+
+fn row_json(router: &Router, row: &Row) -> Json {
+    json!({
+        "route": router.name(row.route),
+        "received_at": row.received_at.to_string(),
+        "values": row.values.iter().map(value_json).collect::<Vec<_>>(),
+    })
 }
 
 /// A value of a row.

@@ -12,7 +12,8 @@ use serde_json::{Value as Json, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::watch;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{broadcast, watch};
 use tokio::time::timeout;
 
 use super::protocol::{self, REQUEST_LEN_MAX, Refusal, Request};
@@ -208,9 +209,56 @@ impl Line {
         })
     }
 
+    /// Sends what a feed brings, until there is a reason to end. `text` makes text of it, a piece at a time;
+    /// `what` names what a client that is too slow misses.
+    pub(super) async fn follow<T: Clone, I: Iterator<Item = String>>(
+        mut self,
+        mut feed: broadcast::Receiver<T>,
+        closes: &mut watch::Receiver<bool>,
+        what: &str,
+        text: impl Fn(T) -> I,
+    ) -> io::Result<()> {
+        loop {
+            let rest = tokio::select! {
+                biased;
+                came = feed.recv() => match came {
+                    Ok(came) => {
+                        self.send_all(text(came)).await?;
+                        continue;
+                    }
+                    Err(RecvError::Lagged(number)) => {
+                        self.missed(what, number).await?;
+                        continue;
+                    }
+                    Err(RecvError::Closed) => Rest::Closing,
+                },
+                rest = self.rest(closes) => rest,
+            };
+            if matches!(rest, Rest::Closing) {
+                loop {
+                    match feed.try_recv() {
+                        Ok(came) => self.send_all(text(came)).await?,
+                        Err(TryRecvError::Lagged(number)) => self.missed(what, number).await?,
+                        Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+                    }
+                }
+            }
+            if !self.after(rest).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn send_all(&mut self, pieces: impl Iterator<Item = String>) -> io::Result<()> {
+        for piece in pieces {
+            self.send(&piece).await?;
+        }
+        Ok(())
+    }
+
     /// Between two lines of a stream: completes when there is a reason to do something other than wait
     /// for the next.
-    pub(super) async fn rest(&mut self, closes: &mut watch::Receiver<bool>) -> Rest {
+    async fn rest(&mut self, closes: &mut watch::Receiver<bool>) -> Rest {
         tokio::select! {
             _ = closes.changed() => Rest::Closing,
             spoke = self.reader.fill_buf() => match spoke {
@@ -222,7 +270,7 @@ impl Line {
     }
 
     /// What follows from it; `false`: the stream ends.
-    pub(super) async fn after(&mut self, rest: Rest) -> io::Result<bool> {
+    async fn after(&mut self, rest: Rest) -> io::Result<bool> {
         match rest {
             Rest::Idle => {
                 let now = crate::world::now().to_string();
@@ -244,14 +292,14 @@ impl Line {
     }
 
     /// Says that a watcher was too slow.
-    pub(super) async fn missed(&mut self, what: &str, number: u64) -> io::Result<()> {
+    async fn missed(&mut self, what: &str, number: u64) -> io::Result<()> {
         let missed: Json = json!({ what: number });
         self.send(&protocol::line("missed", &missed)).await
     }
 }
 
 /// Why a stream does not just wait for its next line.
-pub(super) enum Rest {
+enum Rest {
     /// Nothing happened for a while.
     Idle,
     /// The recorder ends.
