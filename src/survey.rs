@@ -71,12 +71,12 @@ impl Places {
 }
 
 /// Never opened: a handle of ours that is closed again would take SQLite's locks on it along.
-fn size_of(path: &Path) -> u64 {
+pub(crate) fn size_of(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |meta| meta.len())
 }
 
 /// The disk of the folder that a file is in, or will be.
-fn disk_of(file: &Path) -> Option<Disk> {
+pub(crate) fn disk_of(file: &Path) -> Option<Disk> {
     let mut folder = folder_of(file);
     let meta = loop {
         match fs::metadata(&folder) {

@@ -2,7 +2,7 @@
 //! holds up the numbers of that disk, and nothing else.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use barograph_actors::account::RouteId;
@@ -12,15 +12,14 @@ use barograph_actors::mode::Mode;
 use barograph_actors::published::{Connection, State};
 use barograph_actors::route::Router;
 use barograph_config::{Route, Settings};
-use nix::sys::statvfs::statvfs;
 use serde_json::{Map, Value as Json, json};
 use tokio::time::timeout;
 
 use super::Control;
 use super::row_feed::value_json;
-use crate::paths::folder_of;
 use crate::process::beside;
 use crate::store::spool_path;
+use crate::survey::disk_of;
 use crate::world;
 
 /// How long the look at the files may take.
@@ -195,20 +194,9 @@ impl Files {
         Self {
             database: size(database),
             wal: size(&beside(database, "-wal")),
-            database_free: free(&folder_of(database)),
+            database_free: disk_of(database).map(|disk| disk.free),
             spool: size(spool),
-            spool_free: free(&existing(folder_of(spool))),
+            spool_free: disk_of(spool).map(|disk| disk.free),
         }
     }
-}
-
-/// The folder, or the nearest above it that exists: the spool's is made when it is needed.
-fn existing(mut folder: PathBuf) -> PathBuf {
-    while !folder.exists() && folder.pop() {}
-    folder
-}
-
-fn free(folder: &Path) -> Option<u64> {
-    let disk = statvfs(folder).ok()?;
-    Some(disk.blocks_available() * disk.fragment_size())
 }

@@ -18,9 +18,8 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
 use super::page::{Family, Labels, Page};
-use crate::paths::folder_of;
 use crate::process::beside;
-use crate::store::free_bytes;
+use crate::survey::{disk_of, size_of};
 
 /// The files whose sizes are told.
 #[derive(Debug, Clone)]
@@ -248,24 +247,21 @@ fn latest(page: &mut Page<'_>, state: &State, router: &Router) -> fmt::Result {
 
 /// Files that are not there take nothing.
 fn disks(page: &mut Page<'_>, places: &Places) -> fmt::Result {
-    let size = |path: &PathBuf| path.metadata().map_or(0, |meta| meta.len());
     let Places { database, spool } = places;
-    let wal = size(&beside(database, "-wal"));
+    let wal = size_of(&beside(database, "-wal"));
     page.gauge(
         Family::new("database_size", "Size of the database's file.").bytes(),
-        Some(size(database)),
+        Some(size_of(database)),
     )?;
     page.gauge(
         Family::new("wal_size", "Size of the database's write-ahead log.").bytes(),
         Some(wal),
     )?;
-    let spooled = size(spool) + size(&beside(spool, "-wal"));
+    let spooled = size_of(spool) + size_of(&beside(spool, "-wal"));
     page.gauge(Family::new("spool_size", "What the spool's files take.").bytes(), Some(spooled))?;
-    let free = [("database", database), ("spool", spool)].into_iter().filter_map(|(name, file)| {
-        let folder = folder_of(file);
-        let there = folder.ancestors().find(|folder| folder.exists())?;
-        Some(([("disk", name)], free_bytes(there).ok()?))
-    });
+    let free = [("database", database), ("spool", spool)]
+        .into_iter()
+        .filter_map(|(name, file)| Some(([("disk", name)], disk_of(file)?.free)));
     page.gauges(
         Family::new("disk_free", "Room on the disk of the database or spool.").bytes(),
         free,

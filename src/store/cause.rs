@@ -72,7 +72,7 @@ fn read_only_or_forbidden(place: &Path) -> WriteCause {
 }
 
 /// Bytes that are free for us on the disk of a folder.
-pub fn free_bytes(folder: &Path) -> std::io::Result<u64> {
+pub(super) fn free_bytes(folder: &Path) -> std::io::Result<u64> {
     let disk = statvfs(folder)?;
     Ok(disk.blocks_available() * disk.fragment_size())
 }

@@ -37,7 +37,6 @@ mod verify;
 mod write;
 
 pub use books::{Books, Count, Held, SpoolBooks, taken_over};
-pub use cause::free_bytes;
 pub use editor::{Changed, Editor};
 pub use event_log::{LoggedEvent, events_after, newest_events, spooled_events};
 pub use file::Wrecks;
