@@ -62,22 +62,13 @@ pub struct Parts {
     pub published: Published,
     /// Renews actors.
     pub supervisor: Addr<Supervisor>,
-    /// Told after each reload that changed something.
+    /// Told after each reload that changed something other than routes.
     pub listeners: Vec<Listener>,
 }
 
-/// What came of a reload, in words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
-    /// The file could be used.
-    pub valid: bool,
-    /// What is different, or wrong: a sentence each.
-    pub lines: Vec<String>,
-}
-
 enum Order {
-    /// Reload, and say what came of it.
-    Reload(Option<SyncSender<Told>>),
+    /// Reload.
+    Reload,
     /// What became of the routes of the reload of this number.
     Rerouted(u64, Rerouted),
 }
@@ -93,22 +84,10 @@ pub struct Reload {
 impl Reload {
     /// Asks for a reload, and waits for nothing.
     pub fn ask(&self) {
-        if !self.waits.swap(true, Ordering::AcqRel)
-            && self.orders.try_send(Order::Reload(None)).is_err()
+        if !self.waits.swap(true, Ordering::AcqRel) && self.orders.try_send(Order::Reload).is_err()
         {
             self.waits.store(false, Ordering::Release);
         }
-    }
-
-    /// Reloads, and says what came of it; of routes, that they are to change.
-    ///
-    /// # Errors
-    /// It did not end in this time, and goes on; or too much waits.
-    pub fn now(&self, within: Duration) -> Result<Told, String> {
-        let (reply, told) = sync_channel(1);
-        let busy = |_| "the recorder is busy with other reloads".to_owned();
-        self.orders.try_send(Order::Reload(Some(reply))).map_err(busy)?;
-        told.recv_timeout(within).map_err(|_| "the reload takes its time, and goes on".to_owned())
     }
 }
 
@@ -149,13 +128,9 @@ impl Reloader {
                 None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match order {
-                Ok(Order::Reload(reply)) => {
+                Ok(Order::Reload) => {
                     self.reload.waits.store(false, Ordering::Release);
-                    let told = self.reload();
-                    if let Some(reply) = reply {
-                        // Whoever asked may have gone.
-                        let _unheard = reply.try_send(told);
-                    }
+                    self.reload();
                 }
                 Ok(Order::Rerouted(number, outcome)) if number == self.number => {
                     self.on_rerouted(outcome);
@@ -170,7 +145,7 @@ impl Reloader {
         }
     }
 
-    fn reload(&mut self) -> Told {
+    fn reload(&mut self) {
         systemd::reloading();
         let Source { world, overrides } = &self.parts.source;
         match load(world, overrides) {
@@ -188,18 +163,16 @@ impl Reloader {
                     "the settings cannot be used, and nothing has changed: {problems}"
                 );
                 let now = world::now();
-                let first = problems.clone();
                 self.parts.published.note(event::RELOAD_FAILED, now, problems.clone());
                 self.parts.published.update(|state| {
                     let since = state.unsettled.invalid.take().map_or(now, |(since, _)| since);
-                    state.unsettled.invalid = Some((since, first));
+                    state.unsettled.invalid = Some((since, problems));
                 });
-                Told { valid: false, lines: problems.lines().map(str::to_owned).collect() }
             }
         }
     }
 
-    fn apply(&mut self, mut new: Settings) -> Told {
+    fn apply(&mut self, mut new: Settings) {
         let old = self.parts.in_force.now();
         if let Ok(path) = real_path(&new.database.path) {
             new.database.path = path;
@@ -221,12 +194,10 @@ impl Reloader {
         self.say(&lines, &refused, different.is_empty());
         self.parts.published.update(|state| {
             state.unsettled.at_next_start = at_next_start;
-            state.unsettled.refused.clone_from(&refused);
+            state.unsettled.refused = refused;
         });
         self.put_in_force(&old, &others);
-        lines.extend(refused);
-        lines.extend(self.reroute(wanted, &of_routes));
-        Told { valid: true, lines }
+        self.reroute(wanted, &of_routes);
     }
 
     fn say(&self, lines: &[String], refused: &[String], nothing: bool) {
@@ -270,26 +241,24 @@ impl Reloader {
         self.parts.supervisor.do_send(Renew { child: child.to_owned(), why });
     }
 
-    /// Asks for other routes, or for none any more; says what is different.
-    fn reroute(&mut self, wanted: Vec<Route>, different: &[&Difference]) -> Vec<String> {
-        let lines: Vec<String> =
-            different.iter().map(|difference| difference.to_string()).collect();
+    /// Asks for other routes, or for none any more.
+    fn reroute(&mut self, wanted: Vec<Route>, different: &[&Difference]) {
         if different.is_empty() {
             if self.routes.take().is_some() {
                 self.parts.routing.want_no_change();
                 self.parts.published.update(|state| state.unsettled.routes_wait = None);
             }
-            return lines;
+            return;
         }
         self.number += 1;
         let (number, orders) = (self.number, self.reload.orders.clone());
         let say_at = Some(Instant::now() + ROUTES_WITHIN);
-        self.routes = Some(Pending { wanted: wanted.clone(), lines: lines.clone(), say_at });
+        let lines = different.iter().map(|difference| difference.to_string()).collect();
+        self.routes = Some(Pending { wanted: wanted.clone(), lines, say_at });
         self.parts.routing.want(&wanted, move |outcome| {
             // Nobody may be kept waiting here. What does not fit is found by the next reload.
             let _unheard = orders.try_send(Order::Rerouted(number, outcome));
         });
-        lines
     }
 
     fn on_rerouted(&mut self, outcome: Rerouted) {
@@ -303,10 +272,6 @@ impl Reloader {
                 self.say(&lines, &[], false);
                 for child in [HEALTH, STATS] {
                     self.renew(child);
-                }
-                let settings = self.parts.in_force.now();
-                for listener in &mut self.parts.listeners {
-                    listener(&[Part::Routes], &settings);
                 }
             }
             Rerouted::Refused(why) => {
