@@ -14,7 +14,7 @@ pub mod notification;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use barograph_config::{Alert, Channel};
+use barograph_config::Alert;
 use tracing::{info, warn};
 
 use self::beacon::Beacon;
@@ -145,7 +145,7 @@ impl fmt::Debug for Alerts {
 }
 
 fn has_messages(alert: &&Alert) -> bool {
-    !matches!(alert.channel, Channel::Mqtt { .. })
+    alert.channel.state_topic().is_none()
 }
 
 fn hear(desks: &mut [Desk], outcome: &Outcome, published: &Published, now: Moment, world: World) {

@@ -31,6 +31,24 @@ pub struct Alert {
     pub channel: Channel,
 }
 
+impl Alert {
+    /// One with everything as it is if the operator does not want it otherwise.
+    pub fn new(name: impl Into<String>, channel: Channel) -> Self {
+        Self {
+            name: name.into(),
+            min_severity: AlertSeverity::Warning,
+            after: Duration::from_secs(60),
+            repeat: None,
+            quiet_hours: None,
+            resolved: true,
+            max_per_hour: 20,
+            timeout: Duration::from_secs(10),
+            ca_file: None,
+            channel,
+        }
+    }
+}
+
 /// How bad an issue must be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AlertSeverity {
@@ -124,6 +142,20 @@ impl Channel {
             }
             Self::Mqtt { topic, .. } => topic.clone(),
             Self::Command { argv } => argv.first().cloned().unwrap_or_default(),
+        }
+    }
+
+    /// The topic of the state that is kept on the broker; `None`: this way takes messages.
+    pub fn state_topic(&self) -> Option<&str> {
+        match self {
+            Self::Mqtt { topic, .. } => Some(topic),
+            Self::Webhook { .. }
+            | Self::Slack { .. }
+            | Self::Discord { .. }
+            | Self::Ntfy { .. }
+            | Self::Telegram { .. }
+            | Self::Email(_)
+            | Self::Command { .. } => None,
         }
     }
 

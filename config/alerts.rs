@@ -7,7 +7,6 @@ use toml::de::DeValue;
 
 use crate::alert::{Alert, Channel, ChannelKind, QuietHours};
 use crate::channels;
-use crate::defaults;
 use crate::keys::{self, ROOT};
 use crate::problems::{Complaint, Spot};
 use crate::reader::{Reader, join};
@@ -72,7 +71,7 @@ fn read_alert<'a>(
         keep_off_the_routes(&mut section, topic, prefix, &header, &surroundings.filters);
     }
     // Also where the name or the channel is wrong: each mistake is to be found.
-    let mut alert = defaults::alert(String::new(), Channel::Command { argv: Vec::new() });
+    let mut alert = Alert::new("", Channel::Command { argv: Vec::new() });
     section.word("min_severity", &mut alert.min_severity);
     section.duration("after", &mut alert.after);
     section.take("repeat", values::duration).map(Some).store(&mut alert.repeat);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::alert::{Alert, AlertSeverity, Channel, EmailTls};
+use crate::alert::EmailTls;
 use crate::settings::{
     BrokerUrl, Column, Database, Format, Health, Index, Instance, Kind, Level, Log, Metrics, Mqtt,
     OnBad, Protocol, Qos, Quarantine, Route, Settings, Spool, Supervision, Synchronous,
@@ -169,22 +169,6 @@ fn magneticfluxsensor() -> Route {
         indexes: vec![index("idx_flux_created", "created_at")],
         silent_after: Some(5 * MINUTE),
         time_column: None,
-    }
-}
-
-/// What an alert says of itself only if the operator wants it otherwise.
-pub(crate) fn alert(name: String, channel: Channel) -> Alert {
-    Alert {
-        name,
-        min_severity: AlertSeverity::Warning,
-        after: MINUTE,
-        repeat: None,
-        quiet_hours: None,
-        resolved: true,
-        max_per_hour: 20,
-        timeout: Duration::from_secs(10),
-        ca_file: None,
-        channel,
     }
 }
 

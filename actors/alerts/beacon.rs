@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
-use super::notification::rfc3339;
+use super::notification::{issue_json, rfc3339};
 use crate::delivery::UnixMillis;
 use crate::health::sentence;
 use crate::issue::{Finding, Severity};
@@ -31,16 +31,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// The last will that belongs to the alert of type `mqtt`, if there is one.
 pub fn last_will(alerts: &[Alert]) -> Option<Publication> {
-    let topic = alerts.iter().find_map(|alert| match &alert.channel {
-        Channel::Mqtt { topic, .. } => Some(topic.clone()),
-        Channel::Webhook { .. }
-        | Channel::Slack { .. }
-        | Channel::Discord { .. }
-        | Channel::Ntfy { .. }
-        | Channel::Telegram { .. }
-        | Channel::Email(_)
-        | Channel::Command { .. } => None,
-    })?;
+    let topic = alerts.iter().find_map(|alert| alert.channel.state_topic())?.to_owned();
     let payload = Bytes::from_static(OFFLINE.as_bytes());
     Some(Publication { topic, payload, qos: Qos::AtLeastOnce, retain: true })
 }
@@ -113,20 +104,11 @@ impl Beacon {
 
     /// The state, when it is to be published anew.
     fn next(&mut self, state: &State, now: Instant) -> Option<Value> {
-        let issues = state.issues.iter().map(|issue| {
-            json!({
-                "id": issue.id,
-                "severity": issue.severity.word(),
-                "since": rfc3339(issue.since),
-                "sentence": issue.sentence,
-                "hint": issue.hint,
-            })
-        });
         let core = Core {
             health: state.standing().word(),
             mode: state.mode.word(),
             sentence: sentence(state),
-            issues: issues.collect(),
+            issues: state.issues.iter().map(issue_json).collect(),
         };
         if let Some((last, at)) = &self.last {
             let pause = if *last == core { PAUSE_OF_NUMBERS } else { PAUSE_MIN };

@@ -19,18 +19,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 
 fn alert() -> Alert {
-    Alert {
-        name: "phone".into(),
-        min_severity: AlertSeverity::Warning,
-        after: MINUTE,
-        repeat: None,
-        quiet_hours: None,
-        resolved: true,
-        max_per_hour: 20,
-        timeout: 10 * SECOND,
-        ca_file: None,
-        channel: Channel::Slack { url: Secret::new("https://x") },
-    }
+    Alert::new("phone", Channel::Slack { url: Secret::new("https://x") })
 }
 
 fn issue(id: &str, severity: Severity) -> Issue {

@@ -205,23 +205,14 @@ impl Notification {
 
     /// For programs. README has the meaning of each key.
     pub fn json(&self) -> Value {
-        let issue = |issue: &Issue| {
-            json!({
-                "id": issue.id,
-                "severity": issue.severity.word(),
-                "since": rfc3339(issue.since),
-                "sentence": issue.sentence,
-                "hint": issue.hint,
-            })
-        };
         let items = self.items.iter().map(|item| {
-            let mut object = issue(&item.issue);
+            let mut object = issue_json(&item.issue);
             object["change"] = item.change.word().into();
             object["ended"] = item.ended.map(rfc3339).into();
             object
         });
         let passed = self.passed.iter().map(|passed| {
-            let mut object = issue(&passed.issue);
+            let mut object = issue_json(&passed.issue);
             object["times"] = passed.times.into();
             object
         });
@@ -276,6 +267,17 @@ fn lasted(since: UnixMillis, ended: UnixMillis) -> Option<String> {
 
 fn plural(count: usize, word: &str) -> String {
     if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
+}
+
+/// An issue, for programs on the other side.
+pub(crate) fn issue_json(issue: &Issue) -> Value {
+    json!({
+        "id": issue.id,
+        "severity": issue.severity.word(),
+        "since": rfc3339(issue.since),
+        "sentence": issue.sentence,
+        "hint": issue.hint,
+    })
 }
 
 /// As programs read it.

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use barograph_config::{Alert, AlertSeverity, Channel, Qos, Secret, Settings};
+use barograph_config::{Alert, Channel, Qos, Secret, Settings};
 use tokio::time::sleep;
 
 use crate::event;
@@ -12,18 +12,7 @@ use crate::ports::WriteCause;
 use crate::supervise::Fault;
 
 fn alert(name: &str) -> Alert {
-    Alert {
-        name: name.into(),
-        min_severity: AlertSeverity::Warning,
-        after: Duration::from_secs(60),
-        repeat: None,
-        quiet_hours: None,
-        resolved: true,
-        max_per_hour: 20,
-        timeout: Duration::from_secs(10),
-        ca_file: None,
-        channel: Channel::Slack { url: Secret::new("https://x") },
-    }
+    Alert::new(name, Channel::Slack { url: Secret::new("https://x") })
 }
 
 fn with_alerts(alerts: &[&str]) -> Settings {

@@ -9,7 +9,7 @@ use barograph_actors::alerts::courier::Failure;
 use barograph_actors::alerts::notification::Notification;
 use barograph_actors::exit_code;
 use barograph_actors::ports::Publication;
-use barograph_config::{Alert, Channel, Qos, Settings};
+use barograph_config::{Alert, Qos, Settings};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -80,15 +80,9 @@ fn test(settings: &Settings, alert: &Alert) -> Result<String, Failure> {
     let (patience, alert) = (alert.timeout + GRACE, alert.clone());
     let mqtt = settings.mqtt.clone();
     thread::spawn(move || {
-        let result = match &alert.channel {
-            Channel::Mqtt { topic, .. } => publish(MqttBroker::new(mqtt, world::now), topic),
-            Channel::Webhook { .. }
-            | Channel::Slack { .. }
-            | Channel::Discord { .. }
-            | Channel::Ntfy { .. }
-            | Channel::Telegram { .. }
-            | Channel::Email(_)
-            | Channel::Command { .. } => {
+        let result = match alert.channel.state_topic() {
+            Some(topic) => publish(MqttBroker::new(mqtt, world::now), topic),
+            None => {
                 let id = format!("{:016x}", (world::REAL.random)());
                 deliver(&alert, &Notification::test(id, &mqtt.client_id, world::now()))
             }
