@@ -128,7 +128,6 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
     })
 }
 
-/// The metrics; nobody listens yet.
 /// The page of metrics, served where the settings say so.
 fn metrics_of(in_force: &InForce, routing: &Routing, published: &Published) -> Arc<Mutex<Metrics>> {
     let settings = in_force.now();

@@ -1,19 +1,18 @@
 //! What the settings file says, and is not in force.
 
-use super::Look;
-use crate::issue::{Finding, Severity};
+use super::{Look, warning};
+use crate::issue::Finding;
 
 /// The file was read again and cannot be used.
 pub(super) fn invalid(look: &Look<'_>) -> Vec<Finding> {
     let invalid = look.state.unsettled.invalid.iter();
-    let finding = |(since, problems): &(_, String)| Finding {
-        id: "settings_invalid".to_owned(),
-        severity: Severity::Warning,
-        sentence: format!(
+    let finding = |(since, problems): &(_, String)| {
+        let sentence = format!(
             "the settings file cannot be used since {since} UTC, and the settings before hold: {}",
             problems.split_whitespace().collect::<Vec<_>>().join(" ")
-        ),
-        hint: "mend it (barograph check names every problem), then reload".to_owned(),
+        );
+        let hint = "mend it (barograph check names every problem), then reload";
+        warning("settings_invalid", sentence, hint)
     };
     invalid.map(finding).collect()
 }
@@ -22,10 +21,8 @@ pub(super) fn invalid(look: &Look<'_>) -> Vec<Finding> {
 pub(super) fn not_in_force(look: &Look<'_>) -> Vec<Finding> {
     let unsettled = &look.state.unsettled;
     let mut findings = Vec::new();
-    let mut find = |id: &str, sentence: String, hint: &str| {
-        let (id, hint, severity) = (id.to_owned(), hint.to_owned(), Severity::Warning);
-        findings.push(Finding { id, severity, sentence, hint });
-    };
+    let mut find =
+        |id: &str, sentence: String, hint: &str| findings.push(warning(id, sentence, hint));
     if !unsettled.at_next_start.is_empty() {
         let sentence = format!(
             "settings have changed that a running recorder stays with: {}",

@@ -73,11 +73,11 @@ impl<B: Broker> Recording<B> {
     fn on_connected(&mut self, id: ConnectionId, session_present: bool) {
         let at = (self.setup.world.now)();
         let session = self.line.session_name();
-        self.setup.published.update(|state| state.session_present = Some(session_present));
         info!(event = event::BROKER_CONNECTED, session_present, "connected to {session}");
         self.setup.published.note(event::BROKER_CONNECTED, at, format!("connected to {session}"));
         self.setup.published.update(|state| {
             state.connection = Connection::Up(at);
+            state.session_present = Some(session_present);
             state.connections += 1;
         });
         self.setup.health.tell(ConnectionChanged { down: None });
