@@ -71,6 +71,8 @@ fn settings(broker: SocketAddr, folder: &Path) -> Settings {
     settings.database.path = folder.join("weather_data.db");
     settings.instance.lock_file = folder.join("barograph.lock");
     settings.log.level = Level::Warn;
+    // Nobody needs the true time of weather that is made up.
+    settings.health.clock_sync = false;
     settings
 }
 
