@@ -40,6 +40,7 @@ pub(crate) fn route(topic: &str, table: &str, columns: Vec<Column>) -> Route {
         indexes: Vec::new(),
         silent_after: None,
         time_column: None,
+        derived: Vec::new(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What holds when nobody says anything: the built-in default, which the shipped file repeats word for word.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use crate::settings::{
     BrokerUrl, Column, Database, Format, Health, Index, Instance, Kind, Level, Log, Metrics, Mqtt,
     OnBad, Protocol, Qos, Quarantine, Route, Settings, Spool, Supervision, Synchronous,
 };
+use crate::watchtower::{Listen, Watchtower};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -57,9 +59,23 @@ impl Settings {
                 rotate_keep: 5,
             },
             metrics: Metrics { listen: None },
+            watchtower: watchtower(),
             alerts: Vec::new(),
             routes: vec![weathermeters(), magneticfluxsensor()],
         }
+    }
+}
+
+fn watchtower() -> Watchtower {
+    Watchtower {
+        listen: Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 8000))),
+        anonymous_read: false,
+        admin_token: None,
+        read_token: None,
+        tls: None,
+        hosts: Vec::new(),
+        max_connections: 2048,
+        max_connections_per_address: 64,
     }
 }
 
@@ -155,6 +171,7 @@ fn weathermeters() -> Route {
         ],
         silent_after: Some(5 * MINUTE),
         time_column: None,
+        derived: Vec::new(),
     }
 }
 
@@ -169,6 +186,7 @@ fn magneticfluxsensor() -> Route {
         indexes: vec![index("idx_flux_created", "created_at")],
         silent_after: Some(5 * MINUTE),
         time_column: None,
+        derived: Vec::new(),
     }
 }
 

@@ -57,6 +57,8 @@ pub enum Part {
     Log,
     /// Where the numbers can be fetched.
     Metrics,
+    /// The page.
+    Watchtower,
     /// What is recorded.
     Routes,
     /// Who is told of issues.
@@ -142,7 +144,8 @@ impl<'p> Group<'p> {
             | Part::Quarantine
             | Part::Supervisor
             | Part::Log
-            | Part::Metrics => return self.name == other.name,
+            | Part::Metrics
+            | Part::Watchtower => return self.name == other.name,
         };
         self.shares(other, key)
     }

@@ -22,6 +22,7 @@ mod channels;
 mod columns;
 mod credentials;
 mod defaults;
+mod derived;
 mod difference;
 mod http_url;
 mod indexes;
@@ -45,6 +46,7 @@ mod spoken;
 mod syntax;
 mod topic;
 mod values;
+mod watchtower;
 mod words;
 mod world;
 
@@ -66,6 +68,7 @@ mod shipped_tests;
 mod testing;
 
 pub use alert::{Alert, AlertSeverity, Channel, Email, EmailTls, QuietHours};
+pub use derived::{Derived, DerivedKind};
 pub use difference::{Difference, Part, differences};
 pub use keys::{KnownKey, known_keys};
 pub use load::{LoadError, Loaded, NamedBy, load, load_text};
@@ -76,6 +79,7 @@ pub use settings::{
     Synchronous,
 };
 pub use topic::{filter_matches, filters_overlap};
+pub use watchtower::{Listen, PageTls, Watchtower};
 pub use world::{Overrides, World};
 
 /// The commented default file, `config/barograph.toml`, as it is shipped: loading it is loading nothing.

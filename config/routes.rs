@@ -54,6 +54,7 @@ impl Draft {
             indexes: self.indexes.into_iter().map(|(index, _)| index).collect(),
             silent_after: self.silent_after,
             time_column: self.time_column,
+            derived: Vec::new(),
         })
     }
 }

@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::alert::Alert;
+use crate::derived::Derived;
+use crate::watchtower::Watchtower;
 
 /// Everything the operator may say, checked and resolved.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,6 +31,8 @@ pub struct Settings {
     pub log: Log,
     /// Where the numbers can be fetched.
     pub metrics: Metrics,
+    /// The page.
+    pub watchtower: Watchtower,
     /// Who is told of issues: names never repeat, at most one is on MQTT.
     pub alerts: Vec<Alert>,
     /// What is recorded, and where: never empty, filters never overlap.
@@ -287,6 +291,8 @@ pub struct Route {
     /// The column (integer or real) with the time of the measurement, in seconds or milliseconds since 1970 UTC, from which
     /// the time from measurement to commit is told.
     pub time_column: Option<String>,
+    /// Values that follow from the columns, for those who look.
+    pub derived: Vec<Derived>,
 }
 
 /// MQTT quality of service.

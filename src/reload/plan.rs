@@ -40,6 +40,7 @@ impl Plan {
                 Part::Database
                 | Part::Log
                 | Part::Metrics
+                | Part::Watchtower
                 | Part::Alerts
                 | Part::Routes
                 | Part::Instance
@@ -73,6 +74,7 @@ pub(super) fn is_for_next_start(part: Part) -> bool {
         | Part::Supervisor
         | Part::Log
         | Part::Metrics
+        | Part::Watchtower
         | Part::Routes
         | Part::Alerts => false,
     }

@@ -1,0 +1,66 @@
+//! `[[route.derived]]`: values that follow from a route's columns. They are computed for those who look, and never stored
+//! in the route's table.
+
+/// A derived value.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Derived {
+    /// Its name: unlike the columns' and the other derived values'.
+    pub name: String,
+    /// How it follows.
+    pub kind: DerivedKind,
+    /// The columns that it follows from; as many as the kind wants, all integer or real.
+    pub of: Vec<String>,
+    /// Its unit, for people.
+    pub unit: Option<String>,
+    /// `counter_rate` only: counts a second for one unit (1.5 counts a second are 1 m/s). Never 0; otherwise 1.
+    pub per: f64,
+    /// What the value is multiplied by; default 1.
+    pub factor: f64,
+    /// What is added then; default 0. Of `sea_level_pressure`: metres above sea level.
+    pub offset: f64,
+}
+
+/// How a derived value follows from columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum DerivedKind {
+    /// Counts a second between two readings, / `per` × `factor` + `offset`. A smaller count is a reset: it counts from 0.
+    CounterRate,
+    /// What was counted between two readings, × `factor` + `offset`; resets likewise.
+    CounterDelta,
+    /// value × `factor` + `offset`
+    Scale,
+    /// √(sum of squares) × `factor`
+    Magnitude,
+    /// atan2(second, first) in degrees + `offset`, 0 to 360: the first points north, the second east.
+    Heading,
+    /// Of temperature (°C) and relative humidity (%), in °C: Magnus, a = 17.62, b = 243.12 °C (WMO-No. 8, annex 4.B).
+    DewPoint,
+    /// Of pressure and temperature (°C), in the unit of the pressure: ISO 2533's lapse rate, exponent 5.2559.
+    SeaLevelPressure,
+}
+
+impl DerivedKind {
+    /// All kinds, in the order of the documentation.
+    pub const ALL: [Self; 7] = [
+        Self::CounterRate,
+        Self::CounterDelta,
+        Self::Scale,
+        Self::Magnitude,
+        Self::Heading,
+        Self::DewPoint,
+        Self::SeaLevelPressure,
+    ];
+
+    /// Its word in the file and in the interface.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::CounterRate => "counter_rate",
+            Self::CounterDelta => "counter_delta",
+            Self::Scale => "scale",
+            Self::Magnitude => "magnitude",
+            Self::Heading => "heading",
+            Self::DewPoint => "dew_point",
+            Self::SeaLevelPressure => "sea_level_pressure",
+        }
+    }
+}
