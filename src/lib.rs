@@ -23,6 +23,7 @@ pub mod simulate;
 pub mod store;
 pub mod survey;
 pub mod systemd;
+pub mod token;
 pub mod world;
 
 #[cfg(not(panic = "unwind"))]
