@@ -111,6 +111,10 @@ pub const ALERT_RECOVERED: &str = "alert_recovered";
 pub const METRICS_SERVED: &str = "metrics_served";
 /// The address of the metrics cannot be had; it is tried again.
 pub const METRICS_NOT_SERVED: &str = "metrics_not_served";
+/// The page can be looked at.
+pub const PAGE_SERVED: &str = "page_served";
+/// The address of the page cannot be had; it is tried again.
+pub const PAGE_NOT_SERVED: &str = "page_not_served";
 
 /// A person told the running recorder to do something: what, and who.
 pub const OPERATOR_COMMAND: &str = "operator_command";
@@ -171,6 +175,8 @@ pub const ALL: &[&str] = &[
     ALERT_RECOVERED,
     METRICS_SERVED,
     METRICS_NOT_SERVED,
+    PAGE_SERVED,
+    PAGE_NOT_SERVED,
     OPERATOR_COMMAND,
 ];
 

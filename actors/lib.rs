@@ -58,5 +58,6 @@ mod teller;
 pub mod tree;
 mod voice;
 pub mod watch;
+pub mod watchtower;
 pub mod window;
 pub mod writing;

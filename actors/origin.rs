@@ -6,6 +6,8 @@ use crate::tree;
 
 /// Who tells of what no actor does.
 const SUPERVISOR: &str = "supervisor";
+/// As the tree calls it.
+const WATCHTOWER: &str = crate::tree::WATCHTOWER;
 
 /// A person at the command line.
 const OPERATOR: &str = "operator";
@@ -92,6 +94,8 @@ fn about(name: &str) -> Option<(&'static str, Tone)> {
         event::ISSUE_RESOLVED | event::ALERT_RECOVERED => (tree::HEALTH, Tone::Good),
         event::METRICS_SERVED => (SUPERVISOR, Tone::Good),
         event::METRICS_NOT_SERVED => (SUPERVISOR, Tone::Warning),
+        event::PAGE_SERVED => (WATCHTOWER, Tone::Good),
+        event::PAGE_NOT_SERVED => (WATCHTOWER, Tone::Warning),
         event::ALERT_SENT => (tree::HEALTH, Tone::Plain),
         event::ISSUE_APPEARED
         | event::ISSUE_CHANGED

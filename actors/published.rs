@@ -135,6 +135,8 @@ pub struct State {
     pub granted: BTreeMap<RouteId, Result<Qos, String>>,
     /// The tree, by name.
     pub children: BTreeMap<&'static str, ChildState>,
+    /// The ordered stop has begun.
+    pub stopping: bool,
     /// The newest row of each route, with the time of its arrival.
     pub latest: BTreeMap<RouteId, (UnixMillis, Vec<Value>)>,
     /// What is wrong now, the worst first.

@@ -28,7 +28,7 @@ use tracing::{info, warn};
 
 use crate::alerts::Threads;
 use crate::control::socket::Placed;
-use crate::control::{self, Control};
+use crate::control::{self, Control, Sources};
 use crate::lock::{Lock, LockError, Locks, database_lock_path};
 use crate::metrics::{Metrics, Places};
 use crate::mqtt::MqttBroker;
@@ -36,6 +36,7 @@ use crate::paths::real_path;
 use crate::reload::{self, Source};
 use crate::signals::{STOP_WITHIN, Signals};
 use crate::store::{Opener, Spools, Wrecks, spool_path};
+use crate::watchtower::Page;
 use crate::{fault_socket, survey, systemd, world};
 
 /// A start that takes longer than a child may take is said to systemd with so much to spare.
@@ -85,15 +86,18 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
         start_within: in_force.now().supervisor.stuck_after,
         socket: placed,
     };
+    let sources = Sources {
+        in_force: in_force.clone(),
+        routing: routing.clone(),
+        published: published.clone(),
+    };
     let outside = Outside { orders: orders.clone(), alerts: alerts.clone(), links: links.clone() };
     let supervisor =
-        system.block_on(async { supervisor(&in_force, &routing, outside, witness, locks).start() });
+        system.block_on(async { supervisor(&sources, outside, witness, locks).start() });
     signals.supervised_by(supervisor.clone().recipient());
     let goodbye = listener.and_then(|listener| {
         let control = Control {
-            in_force: in_force.clone(),
-            routing: routing.clone(),
-            published: published.clone(),
+            sources: sources.clone(),
             supervisor: supervisor.clone(),
             links,
             orders,
@@ -220,13 +224,9 @@ struct Outside {
     links: Links,
 }
 
-fn supervisor(
-    in_force: &InForce,
-    routing: &Routing,
-    outside: Outside,
-    witness: Witness,
-    locks: Locks,
-) -> Supervisor {
+fn supervisor(sources: &Sources, outside: Outside, witness: Witness, locks: Locks) -> Supervisor {
+    let Sources { in_force, routing, .. } = sources;
+    let seen_by_page = sources.clone();
     let Outside { orders, alerts, links } = outside;
     let settings = in_force.now();
     let policy = Policy::from(&settings.supervisor);
@@ -241,6 +241,7 @@ fn supervisor(
         spool: spools(in_force.clone(), routing.clone()),
         manager: Box::new(|| Box::new(systemd::Manager::default())),
         surveyor: Box::new(move || survey::surveyor(&seen.now(), &watched)),
+        page: Box::new(move || Box::new(Page::new(seen_by_page.clone()))),
         world: world::REAL,
         published: witness.published.clone(),
         alerts,
@@ -326,6 +327,7 @@ impl Observer for Witness {
     fn stopping(&mut self, reason: &str) {
         info!(event = event::STOPPING, reason, "stopping in order");
         self.published.note(event::STOPPING, world::now(), reason);
+        self.published.update(|state| state.stopping = true);
         systemd::stopping(reason);
         systemd::needs(STOP_WITHIN);
     }

@@ -51,16 +51,16 @@ pub(super) async fn carry_out(
 fn note(control: &Control, peer: &Peer, what: &str) {
     let told = format!("{what}, asked for {}", peer.sentence());
     info!(event = event::OPERATOR_COMMAND, command = what, "{told}");
-    control.published.note(event::OPERATOR_COMMAND, world::now(), told);
+    control.sources.published.note(event::OPERATOR_COMMAND, world::now(), told);
 }
 
 async fn restart(control: &Control, peer: &Peer, actor: &str) -> Result<Json, Refusal> {
     let since = |name: &str| {
-        let children = control.published.snapshot().children;
+        let children = control.sources.published.snapshot().children;
         children.get(name).map(|child| (child.state.clone(), child.since))
     };
     let Some((_, before)) = since(actor) else {
-        let there = control.published.snapshot().children;
+        let there = control.sources.published.snapshot().children;
         let names: Vec<&str> = there.keys().copied().collect();
         let message = format!("there is no actor {actor:?}");
         return Err(Refusal::new(message, format!("there are: {}", names.join(", "))));
@@ -118,7 +118,7 @@ async fn checkpoint(control: &Control, peer: &Peer) -> Result<Json, Refusal> {
             }
             Ok(Err(_)) | Err(_) => return Err(no_answer("the writer")),
         };
-    let path = control.in_force.now().database.path.clone();
+    let path = control.sources.in_force.now().database.path.clone();
     let held_by = if wholly {
         Vec::new()
     } else {

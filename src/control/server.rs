@@ -151,7 +151,7 @@ async fn attend(stream: UnixStream, desk: &Desk) -> io::Result<()> {
         let control = &desk.control;
         let answer = match request {
             Err(refusal) => Err(refusal),
-            Ok(Request::Status) => Ok(status::report(control).await),
+            Ok(Request::Status) => Ok(status::report(&desk.control.sources).await),
             Ok(Request::Events) => return event_feed::stream(line, control, closes).await,
             Ok(Request::Tail(route)) => match row_feed::Wanted::of(control, route.as_deref()) {
                 Ok(wanted) => return row_feed::stream(line, control, &wanted, closes).await,

@@ -15,7 +15,7 @@ use barograph_config::{Route, Settings};
 use serde_json::{Map, Value as Json, json};
 use tokio::time::timeout;
 
-use super::Control;
+use super::Sources;
 use super::row_feed::value_json;
 use crate::process::beside;
 use crate::store::spool_path;
@@ -26,8 +26,8 @@ use crate::world;
 const FILES_WITHIN: Duration = Duration::from_millis(500);
 
 /// What `status` answers. Its keys are stable.
-pub(super) async fn report(control: &Control) -> Json {
-    let settings = &control.in_force.now();
+pub(crate) async fn report(sources: &Sources) -> Json {
+    let settings = &sources.in_force.now();
     let database = settings.database.path.clone();
     let spool = spool_path(&settings.spool.dir, &database);
     let look = tokio::task::spawn_blocking({
@@ -35,8 +35,8 @@ pub(super) async fn report(control: &Control) -> Json {
         move || Files::look(&database, &spool)
     });
     let files = timeout(FILES_WITHIN, look).await.ok().and_then(Result::ok).unwrap_or_default();
-    let state = control.published.snapshot();
-    let rates = control.published.measures().snapshot().rates();
+    let state = sources.published.snapshot();
+    let rates = sources.published.measures().snapshot().rates();
     json!({
         "now": world::now().to_string(),
         "standing": state.standing().word(),
@@ -68,8 +68,8 @@ pub(super) async fn report(control: &Control) -> Json {
             "commits_per_second": rounded(rates.commits),
             "over_seconds": rates.over.as_secs(),
         },
-        "routes": routes_json(&state, &control.router()),
-        "actors": actors_json(control, &state),
+        "routes": routes_json(&state, &sources.router()),
+        "actors": actors_json(sources, &state),
         "issues": issues_json(&state),
         "account": account_json(&state),
     })
@@ -123,8 +123,8 @@ fn routes_json(state: &State, router: &Router) -> Vec<Json> {
     router.active().map(of).collect()
 }
 
-fn actors_json(control: &Control, state: &State) -> Vec<Json> {
-    let pulses = control.published.pulses();
+fn actors_json(sources: &Sources, state: &State) -> Vec<Json> {
+    let pulses = sources.published.pulses();
     let pulse =
         |name: &str| pulses.get(name).map(|pulse| pulse.since_last_beat().as_millis() as u64);
     let of_child = state.children.iter().map(|(name, child)| {

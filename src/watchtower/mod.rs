@@ -1,0 +1,90 @@
+//! The Watchtower: the page, and what it asks for (`API.md` has the interface). It observes, and never
+//! disturbs: it reads published state and the database by connections of its own, lives on threads of its own
+//! with a lower priority than the recording, and holds no address of the data path. What an operator orders
+//! goes over the desk of the operator's socket.
+//!
+//! The way of a request: the listener's limits (`server`), who may ask (`guard`), what is asked (`assets`,
+//! `api`, `live`, `command`).
+
+mod assets;
+mod server;
+mod service;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use barograph_actors::watchtower::{PageServer, Serving};
+use barograph_config::Listen;
+use tokio::sync::watch;
+
+use crate::control::Sources;
+use crate::history::Pool;
+use crate::listener::Listener;
+use service::PageService;
+
+/// A listener that gives no sign of life for so long is silent.
+const SILENT_AFTER: Duration = Duration::from_secs(3);
+
+/// What every request may read. Clones share it; a life of the Watchtower has one.
+#[derive(Debug, Clone)]
+pub(crate) struct Tower {
+    /// Published state and settings.
+    pub(crate) sources: Sources,
+    /// The database, to be read.
+    pub(crate) history: Pool,
+    /// Whether the page ends, and how: those who are connected say so and go.
+    pub(crate) closing: watch::Receiver<Closing>,
+    /// WebSockets that are open.
+    pub(crate) sockets: Arc<AtomicUsize>,
+}
+
+/// How the page ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// It does not.
+    Not,
+    /// The recorder stops: 1001, going away.
+    GoingAway,
+    /// Only the page starts anew: 1012, service restart.
+    Restart,
+}
+
+/// The page of one life of the Watchtower.
+#[derive(Debug)]
+pub struct Page {
+    sources: Sources,
+    listener: Option<Listener>,
+}
+
+impl Page {
+    /// Nobody listens yet.
+    pub fn new(sources: Sources) -> Self {
+        Self { sources, listener: None }
+    }
+}
+
+impl PageServer for Page {
+    fn begin(&mut self) {
+        let settings = self.sources.in_force.now();
+        if settings.watchtower.listen != Listen::Off {
+            let service = PageService::new(self.sources.clone());
+            self.listener = Listener::start(service, self.sources.published.clone());
+        }
+    }
+
+    fn look(&mut self) -> Serving {
+        match self.listener.as_ref().map(Listener::since_last_beat) {
+            None => Serving::Alive,
+            Some(Some(since)) if since < SILENT_AFTER => Serving::Alive,
+            Some(Some(_)) => Serving::Silent,
+            Some(None) => Serving::Ended("the thread that serves the page ended".to_owned()),
+        }
+    }
+
+    fn end(&mut self) {
+        if let Some(listener) = self.listener.take() {
+            listener.stop();
+        }
+    }
+}
