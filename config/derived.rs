@@ -3,6 +3,8 @@
 
 use std::ops::RangeInclusive;
 
+use crate::page::Page;
+use crate::print;
 use crate::words::Word;
 
 /// A derived value.
@@ -26,7 +28,7 @@ pub struct Derived {
 
 impl Derived {
     /// One with the numbers that change nothing.
-    pub(crate) fn new(name: &str, kind: DerivedKind, of: &[&str], unit: &str) -> Self {
+    pub fn new(name: &str, kind: DerivedKind, of: &[&str], unit: &str) -> Self {
         Self {
             name: name.to_owned(),
             kind,
@@ -36,6 +38,15 @@ impl Derived {
             factor: 1.0,
             offset: 0.0,
         }
+    }
+}
+
+impl Derived {
+    /// The table `[[route.derived]]` that says it, to be put below its route.
+    pub fn to_toml(&self) -> String {
+        let mut page = Page::default();
+        print::derived(&mut page, self);
+        page.to_toml()
     }
 }
 

@@ -209,13 +209,13 @@ fn print_route(page: &mut Page, route: &Route) {
     for index in &route.indexes {
         page.names(&index.name, &index.columns);
     }
-    for derived in &route.derived {
-        page.entry(Part::Routes, "[[route.derived]]", &derived.name, of_derived(derived));
+    for value in &route.derived {
+        derived(page, value);
     }
 }
 
-/// What means nothing to its kind is not said.
-fn of_derived(derived: &Derived) -> Vec<(&'static str, String)> {
+/// A table of its own; what means nothing to its kind is not said.
+pub(crate) fn derived(page: &mut Page, derived: &Derived) {
     let kind = derived.kind;
     let said = [
         ("kind", Some(quote(kind.word()))),
@@ -225,7 +225,8 @@ fn of_derived(derived: &Derived) -> Vec<(&'static str, String)> {
         ("factor", kind.has_factor().then(|| number(derived.factor))),
         ("offset", kind.has_offset().then(|| number(derived.offset))),
     ];
-    said.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    let said = said.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    page.entry(Part::Routes, "[[route.derived]]", &derived.name, said);
 }
 
 /// Debug of a finite number is TOML: `-60.0`, `1e300`.

@@ -175,6 +175,10 @@ fn unit_stays_away_after_a_mistake_in_the_settings_and_may_look_at_processes() {
     for line in ["Type=notify", "RestartPreventExitStatus=78", "DynamicUser=yes"] {
         assert!(unit.lines().any(|found| found == line), "{line}");
     }
+    let socket = include_str!("barograph.socket");
+    for line in ["ListenStream=127.0.0.1:8000", "Service=barograph.service"] {
+        assert!(socket.lines().any(|found| found == line), "{line}");
+    }
     let hides = |line: &str| line.starts_with("ProcSubset=") || line.starts_with("ProtectProc=");
     assert!(!unit.lines().any(hides), "who holds the lock is read from /proc");
 }
