@@ -24,6 +24,8 @@ mod alerts;
 mod broker_outages;
 /// What a person sees on the page, in a real browser.
 mod browser;
+/// `import-calibration` says what follows from a file that an older program wrote.
+mod calibration;
 /// `check` tells what is wrong, and writes nothing.
 mod check;
 /// The file is found, overruled and judged as documented, every mistake at once.
