@@ -2,5 +2,11 @@
 //! number and in time. A reader never keeps the writer waiting.
 
 mod pool;
+mod raw;
+mod series;
+mod sum;
+mod width;
 
 pub use pool::{HistoryError, Pool};
+pub use raw::first_at;
+pub use series::{Buckets, Column, Question, Senseless, Series, Stat};
