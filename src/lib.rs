@@ -26,6 +26,7 @@ pub mod store;
 pub mod survey;
 pub mod systemd;
 pub mod watchtower;
+pub mod token;
 pub mod world;
 
 #[cfg(not(panic = "unwind"))]
