@@ -99,10 +99,11 @@ pub(crate) fn next(
     let left = wanted.limit.map_or(u64::MAX, |limit| limit.saturating_sub(place.given));
     let most = usize::try_from(left).unwrap_or(usize::MAX).min(ROWS_MAX);
     let looked_at = if place.order == Order::Time { most } else { SCANNED_MAX };
+    let most_rows = i64::try_from(looked_at).unwrap_or(i64::MAX);
     let mut statement = conn.prepare_cached(&select(wanted, place.order))?;
     let mut rows = match place.order {
-        Order::Time => statement.query(params![looked_at as u64, place.id, place.created_at, to])?,
-        Order::Id => statement.query(params![looked_at as u64, place.id])?,
+        Order::Time => statement.query(params![most_rows, place.id, place.created_at, to])?,
+        Order::Id => statement.query(params![most_rows, place.id])?,
     };
     let (mut text, mut seen, mut given) = (String::new(), 0, 0);
     while given < most && text.len() < TEXT_MAX {
