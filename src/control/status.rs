@@ -148,7 +148,8 @@ fn actors_json(sources: &Sources, state: &State) -> Vec<Json> {
     std::iter::once(supervisor).chain(of_child).collect()
 }
 
-fn issues_json(state: &State) -> Vec<Json> {
+/// What is wrong, the worst first.
+pub(crate) fn issues_json(state: &State) -> Vec<Json> {
     let issues = state.issues.iter().map(|issue| {
         json!({
             "id": issue.id,
@@ -161,7 +162,8 @@ fn issues_json(state: &State) -> Vec<Json> {
     issues.collect()
 }
 
-fn account_json(state: &State) -> Json {
+/// Where every delivery is.
+pub(crate) fn account_json(state: &State) -> Json {
     let account = state.account();
     let counts = [
         ("received", account.received),

@@ -7,7 +7,7 @@ use actix_web::dev::Server;
 use actix_web::{App, HttpResponse, HttpServer, web};
 
 use super::service::Bound;
-use super::{Tower, assets};
+use super::{Tower, api, assets};
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 128;
@@ -49,7 +49,9 @@ pub(super) fn server(bound: Bound, tower: &Tower) -> io::Result<Server> {
 
 /// What is where.
 fn services(app: &mut web::ServiceConfig) {
-    app.route("/healthz", web::get().to(healthz)).configure(assets::services);
+    app.route("/healthz", web::get().to(healthz))
+        .configure(api::services)
+        .configure(assets::services);
 }
 
 /// The process lives.

@@ -1,0 +1,56 @@
+//! The ends of a table: its first row, and its last ones.
+
+use barograph_actors::batch::Value;
+use barograph_actors::delivery::UnixMillis;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OptionalExtension};
+
+use super::quoted;
+use crate::inspect::time::from_database;
+
+/// A row: when it arrived, and its values.
+pub(crate) type Arrived = (UnixMillis, Vec<Value>);
+
+/// When the first row arrived. By the rowid: rows come in the order of their arrival, and there need not be
+/// an index on `created_at`.
+pub(crate) fn first_at(conn: &Connection, table: &str) -> rusqlite::Result<Option<UnixMillis>> {
+    let table = quoted(table);
+    let select = format!(
+        "SELECT created_at FROM {table} WHERE created_at IS NOT NULL ORDER BY rowid LIMIT 1"
+    );
+    let at: Option<String> = conn.query_row(&select, [], |row| row.get(0)).optional()?;
+    Ok(at.as_deref().and_then(from_database))
+}
+
+/// The last two rows, newest first; without those whose time cannot be read.
+pub(crate) fn last_two(
+    conn: &Connection,
+    table: &str,
+    columns: &[String],
+) -> rusqlite::Result<Vec<Arrived>> {
+    let (table, columns): (_, Vec<String>) =
+        (quoted(table), columns.iter().map(|name| quoted(name)).collect());
+    let columns = columns.join(", ");
+    let select = format!("SELECT created_at, {columns} FROM {table} ORDER BY rowid DESC LIMIT 2");
+    let mut statement = conn.prepare_cached(&select)?;
+    let count = statement.column_count();
+    let rows = statement.query_map([], |row| {
+        let at: Option<String> = row.get(0)?;
+        let values: rusqlite::Result<Vec<Value>> =
+            (1..count).map(|index| row.get_ref(index).map(value)).collect();
+        Ok((at.as_deref().and_then(from_database), values?))
+    })?;
+    let known = |row: rusqlite::Result<(Option<UnixMillis>, Vec<Value>)>| {
+        row.map(|(at, values)| at.map(|at| (at, values))).transpose()
+    };
+    rows.filter_map(known).collect()
+}
+
+fn value(value: ValueRef<'_>) -> Value {
+    match value {
+        ValueRef::Null | ValueRef::Blob(_) => Value::Null,
+        ValueRef::Integer(number) => Value::Integer(number),
+        ValueRef::Real(number) => Value::Real(number),
+        ValueRef::Text(text) => Value::Text(String::from_utf8_lossy(text).into_owned()),
+    }
+}
