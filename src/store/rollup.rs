@@ -12,6 +12,8 @@
 
 mod block;
 mod plan;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -24,8 +26,8 @@ use rusqlite::{Connection, ErrorCode, params};
 use tracing::warn;
 
 use super::journal::{SqliteJournal, is_damage};
-pub use block::number;
 use block::{Direction, Reader};
+pub use block::{number, time};
 use plan::{DONE, Table};
 
 /// Rows that are worth a step at once; a reader of history reads so many raw ones at the newest end.

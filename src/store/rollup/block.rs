@@ -25,6 +25,14 @@ pub fn number(value: ValueRef<'_>) -> Option<f64> {
     }
 }
 
+/// What `created_at` holds, in milliseconds since 1970; `None` for what is no time.
+pub fn time(value: ValueRef<'_>) -> Option<i64> {
+    match value {
+        ValueRef::Text(text) => parse_time(text),
+        ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_) => None,
+    }
+}
+
 /// Reads rows of a table for some of its series.
 pub(super) struct Reader {
     table: String,
@@ -165,11 +173,7 @@ impl Reader {
         &self,
         row: &rusqlite::Row<'_>,
     ) -> rusqlite::Result<Option<(i64, i64, Vec<Option<f64>>)>> {
-        let ms = match row.get_ref(1)? {
-            ValueRef::Text(text) => parse_time(text),
-            ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) | ValueRef::Blob(_) => None,
-        };
-        let Some(ms) = ms else { return Ok(None) };
+        let Some(ms) = time(row.get_ref(1)?) else { return Ok(None) };
         let values = (2..self.columns.len() + 2).map(|at| row.get_ref(at).map(number));
         Ok(Some((row.get(0)?, ms, values.collect::<rusqlite::Result<_>>()?)))
     }
