@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::testing::{every_alert, settings};
 use crate::{
-    AlertSeverity, Channel, Difference, EmailTls, Format, Kind, Level, OnBad, Part, Protocol, Qos,
-    QuietHours, Secret, Settings, Synchronous, differences, known_keys,
+    AlertSeverity, Channel, Difference, EmailTls, Format, Kind, Level, Listen, OnBad, Part,
+    Protocol, Qos, QuietHours, Secret, Settings, Synchronous, differences, known_keys,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -16,7 +16,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 fn full() -> Settings {
     let mut full = settings(&format!(
         "[mqtt]\nurl = 'mqtts://b'\nusername = 'u'\npassword = 'p'\nclient_cert = 'c'\n\
-         client_key = 'k'\n{}",
+         client_key = 'k'\n[watchtower]\ncert_file = 'c'\nkey_file = 'k'\n{}",
         every_alert()
     ));
     full.routes[0].columns[2].min = Some(-60.0);
@@ -83,6 +83,25 @@ const SECTIONS: &[Change] = &[
     ("log.stats_interval", Part::Log, |s| s.log.stats_interval = DAY),
     ("log.rotate_size", Part::Log, |s| s.log.rotate_size = Some(65_536)),
     ("log.rotate_keep", Part::Log, |s| s.log.rotate_keep = 1),
+    ("watchtower.listen", Part::Watchtower, |s| s.watchtower.listen = Listen::Off),
+    ("watchtower.anonymous_read", Part::Watchtower, |s| s.watchtower.anonymous_read = true),
+    ("watchtower.admin_token_file", Part::Watchtower, |s| {
+        s.watchtower.admin_token = Some(Secret::new("another"));
+    }),
+    ("watchtower.read_token_file", Part::Watchtower, |s| {
+        s.watchtower.read_token = Some(Secret::new("another"));
+    }),
+    ("watchtower.cert_file", Part::Watchtower, |s| {
+        s.watchtower.tls.as_mut().unwrap().cert_file = "x".into();
+    }),
+    ("watchtower.key_file", Part::Watchtower, |s| {
+        s.watchtower.tls.as_mut().unwrap().key_file = "x".into();
+    }),
+    ("watchtower.hosts", Part::Watchtower, |s| s.watchtower.hosts.push("x".into())),
+    ("watchtower.max_connections", Part::Watchtower, |s| s.watchtower.max_connections = 1),
+    ("watchtower.max_connections_per_address", Part::Watchtower, |s| {
+        s.watchtower.max_connections_per_address = 1;
+    }),
     ("metrics.listen", Part::Metrics, |s| s.metrics.listen = "[::1]:1".parse().ok()),
 ];
 

@@ -122,6 +122,7 @@ pub(crate) const ROOT: Table = Table {
         key("supervisor", Wants::Table, "[supervisor]"),
         key("log", Wants::Table, "[log]"),
         key("metrics", Wants::Table, "[metrics]"),
+        key("watchtower", Wants::Table, "[watchtower]"),
         key("alert", Wants::Tables, "[[alert]]"),
         key("route", Wants::Tables, "[[route]]"),
     ],
@@ -232,6 +233,22 @@ pub(crate) const LOG: Table = Table {
 pub(crate) const METRICS: Table =
     Table { name: "metrics", keys: &[key("listen", Wants::Text, r#""127.0.0.1:9464""#)] };
 
+/// `[watchtower]`
+pub(crate) const WATCHTOWER: Table = Table {
+    name: "watchtower",
+    keys: &[
+        key("listen", Wants::Text, r#""127.0.0.1:8000""#),
+        key("anonymous_read", Wants::Flag, "true"),
+        key("admin_token_file", Wants::Path, r#""/etc/barograph/admin-token""#),
+        key("read_token_file", Wants::Path, r#""/etc/barograph/read-token""#),
+        key("cert_file", Wants::Path, r#""/etc/barograph/page.pem""#),
+        key("key_file", Wants::Path, r#""/etc/barograph/page.key""#),
+        key("hosts", Wants::Names, r#"["station.example"]"#),
+        key("max_connections", Wants::Whole { min: 1, max: 100_000 }, "2048"),
+        key("max_connections_per_address", Wants::Whole { min: 1, max: 100_000 }, "64"),
+    ],
+};
+
 /// `[[alert]]`: what all of them know, and then what only some types know ([`ChannelKind::keys`]).
 ///
 /// [`ChannelKind::keys`]: crate::alert::ChannelKind::keys
@@ -305,8 +322,18 @@ pub(crate) const COLUMN: Table = Table {
 };
 
 /// The tables whose keys an environment variable can set, too.
-pub(crate) const SECTIONS: [&Table; 9] =
-    [&INSTANCE, &MQTT, &DATABASE, &SPOOL, &HEALTH, &QUARANTINE, &SUPERVISOR, &LOG, &METRICS];
+pub(crate) const SECTIONS: [&Table; 10] = [
+    &INSTANCE,
+    &MQTT,
+    &DATABASE,
+    &SPOOL,
+    &HEALTH,
+    &QUARANTINE,
+    &SUPERVISOR,
+    &LOG,
+    &METRICS,
+    &WATCHTOWER,
+];
 
 /// A key that the settings file knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

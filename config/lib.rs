@@ -47,6 +47,7 @@ mod syntax;
 mod topic;
 mod values;
 mod watchtower;
+mod watchtower_section;
 mod words;
 mod world;
 
@@ -66,6 +67,8 @@ mod route_tests;
 mod shipped_tests;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod watchtower_tests;
 
 pub use alert::{Alert, AlertSeverity, Channel, Email, EmailTls, QuietHours};
 pub use derived::{Derived, DerivedKind};

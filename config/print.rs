@@ -7,6 +7,7 @@ use crate::page::Page;
 use crate::settings::{
     Column, Database, Health, Log, Mqtt, OnBad, Quarantine, Route, Settings, Spool, Supervision,
 };
+use crate::watchtower::Watchtower;
 
 impl Settings {
     /// The settings as TOML, every key said, secrets as `***`. Loading the text gives equal settings, except for
@@ -29,6 +30,7 @@ impl Settings {
         log(&mut page, &self.log);
         page.header(Part::Metrics, "[metrics]");
         page.text("listen", self.metrics.listen.map(|listen| listen.to_string()).as_deref());
+        watchtower(&mut page, &self.watchtower);
         for alert in &self.alerts {
             print_alert(&mut page, alert);
         }
@@ -116,6 +118,21 @@ fn log(page: &mut Page, log: &Log) {
     page.duration("stats_interval", log.stats_interval);
     page.size("rotate_size", log.rotate_size);
     page.raw("rotate_keep", &log.rotate_keep);
+}
+
+/// A token is printed as the file that it is in, which is not known any more.
+fn watchtower(page: &mut Page, watchtower: &Watchtower) {
+    page.header(Part::Watchtower, "[watchtower]");
+    page.text("listen", Some(&watchtower.listen.to_string()));
+    page.raw("anonymous_read", &watchtower.anonymous_read);
+    page.secret("admin_token_file", watchtower.admin_token.as_ref());
+    page.secret("read_token_file", watchtower.read_token.as_ref());
+    let tls = watchtower.tls.as_ref();
+    page.path("cert_file", tls.map(|tls| tls.cert_file.as_path()));
+    page.path("key_file", tls.map(|tls| tls.key_file.as_path()));
+    page.names("hosts", &watchtower.hosts);
+    page.raw("max_connections", &watchtower.max_connections);
+    page.raw("max_connections_per_address", &watchtower.max_connections_per_address);
 }
 
 fn print_alert(page: &mut Page, alert: &Alert) {

@@ -1,14 +1,14 @@
 //! Printed settings read as themselves.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use crate::testing::{loaded, settings, world};
 use crate::{
-    BrokerUrl, ClientAuth, Column, Format, Index, Kind, Level, OnBad, Protocol, Qos, Route,
-    Settings, Synchronous, load_text,
+    BrokerUrl, ClientAuth, Column, Format, Index, Kind, Level, Listen, OnBad, PageTls, Protocol,
+    Qos, Route, Settings, Synchronous, Watchtower, load_text,
 };
 
 #[test]
@@ -82,6 +82,7 @@ fn routes() -> impl Strategy<Value = Vec<Route>> {
                     .then(|| "a".to_owned()),
                 columns: vec![columns.0, columns.1],
                 silent_after: indexed.then_some(Duration::from_millis(100 + u64::from(unique))),
+                derived: Vec::new(),
                 indexes: indexed
                     .then(|| Index {
                         name: format!("i{index}"),
@@ -92,6 +93,28 @@ fn routes() -> impl Strategy<Value = Vec<Route>> {
             })
             .collect()
     })
+}
+
+fn watchtower(numbers: (u16, u64, u64, u32), path: &Path, tls: bool) -> Watchtower {
+    let listen = match numbers.0 % 5 {
+        0 => Listen::Off,
+        1 => Listen::Tcp(([127, 0, 0, 1], numbers.0).into()),
+        2 => Listen::Tcp(([0; 16], numbers.0).into()),
+        3 => Listen::Unix(path.join("socket")),
+        _ => Listen::Systemd,
+    };
+    let in_the_clear = matches!(listen, Listen::Unix(_));
+    Watchtower {
+        anonymous_read: tls || !listen.is_local(),
+        listen,
+        admin_token: None,
+        read_token: None,
+        tls: (tls && !in_the_clear)
+            .then(|| PageTls { cert_file: path.join("cert"), key_file: path.join("key") }),
+        hosts: if tls { vec!["a.example".into(), "::1".into()] } else { Vec::new() },
+        max_connections: numbers.3 % 100_000 + 1,
+        max_connections_per_address: numbers.3 % 1000 + 1,
+    }
 }
 
 fn any_settings() -> impl Strategy<Value = Settings> {
@@ -140,6 +163,7 @@ fn any_settings() -> impl Strategy<Value = Settings> {
         settings.log.file = texts.4.map(|path| path.join("log"));
         settings.log.rotate_size = settings.log.file.is_some().then_some(numbers.2.max(64 << 10));
         settings.log.rotate_keep = u32::from(numbers.0 % 1000 + 1);
+        settings.watchtower = watchtower(numbers, &texts.3, tls);
         settings.metrics.listen = json.then_some(([127, 0, 0, 1], numbers.0).into());
         settings.health.check_interval = Duration::from_secs(1 + u64::from(numbers.0) % 3600);
         (settings.health.clock_sync, settings.mqtt.echo) = (tls, newer);

@@ -73,6 +73,9 @@ fn resting_settings_of_the_shipped_file_are_good_ones() {
         "listen",
         "lock_file",
         "dir",
+        "cert_file",
+        "key_file",
+        "hosts",
     ] {
         let resting = format!("\n# {name} = ");
         assert_eq!(woken.matches(&resting).count(), 1, "{name}");

@@ -57,6 +57,8 @@ pub enum Command {
     Quarantine(QuarantineArgs),
     /// Send a test to those who are told of issues, or list them
     Alert(AlertArgs),
+    /// Make a token for the page: on standard output, or in a file that only its owner can read
+    Token(TokenArgs),
     /// Show it all: an embedded broker, a simulated weather station, the recorder
     Demo(DemoArgs),
     /// Publish a simulated weather station's messages to a broker
@@ -113,6 +115,14 @@ pub struct RunArgs {
     /// Opens a Unix socket that takes faults (panic ACTOR, stop ACTOR, hang ACTOR 5s), for tests
     #[arg(long, value_name = "SOCKET", hide = true)]
     pub fault_injection: Option<PathBuf>,
+}
+
+/// `barograph token`
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// The file to make; one that is there is left alone
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
 }
 
 /// `barograph demo`

@@ -25,6 +25,7 @@ pub mod simulate;
 pub mod store;
 pub mod survey;
 pub mod systemd;
+pub mod token;
 pub mod watchtower;
 pub mod world;
 
