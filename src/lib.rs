@@ -25,8 +25,8 @@ pub mod simulate;
 pub mod store;
 pub mod survey;
 pub mod systemd;
-pub mod watchtower;
 pub mod token;
+pub mod watchtower;
 pub mod world;
 
 #[cfg(not(panic = "unwind"))]
