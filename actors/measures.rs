@@ -49,10 +49,7 @@ pub struct Commits {
 
 impl Commits {
     fn since(&self, earlier: &Self) -> Self {
-        Self {
-            seconds: self.seconds.since(&earlier.seconds),
-            rows: self.rows.since(&earlier.rows),
-        }
+        Self { seconds: self.seconds.since(&earlier.seconds), rows: self.rows.since(&earlier.rows) }
     }
 }
 

@@ -115,8 +115,14 @@ mod tests {
             (Wanted { since: Some(2_000), until: Some(4_000), ..all() }, &[4, 3, 2]),
             (Wanted { actor: of("mqtt"), ..all() }, &[5, 4]),
             (Wanted { event: of("ready"), ..all() }, &[2]),
-            (Wanted { except: vec!["ready".into(), "starting".into()], limit: 9, ..all() }, &[7, 6, 5, 4, 3]),
-            (Wanted { since: Some(i64::MIN), until: Some(i64::MAX), before: Some(2), ..all() }, &[1]),
+            (
+                Wanted { except: vec!["ready".into(), "starting".into()], limit: 9, ..all() },
+                &[7, 6, 5, 4, 3],
+            ),
+            (
+                Wanted { since: Some(i64::MIN), until: Some(i64::MAX), before: Some(2), ..all() },
+                &[1],
+            ),
         ];
         for (wanted, expected) in table {
             let events = events(&conn, &wanted).unwrap();
@@ -128,7 +134,10 @@ mod tests {
     #[test]
     fn an_event_says_whose_it_is_and_how_bad() {
         let restarted = event_json(4, "x", "actor_restarted", "mqtt: panicked");
-        assert_eq!((&restarted["actor"], &restarted["severity"]), (&json!("mqtt"), &json!("warning")));
+        assert_eq!(
+            (&restarted["actor"], &restarted["severity"]),
+            (&json!("mqtt"), &json!("warning"))
+        );
         assert_eq!(event_json(6, "x", "no_writes", "")["severity"], "error");
         let unknown = event_json(7, "x", "unheard_of", "");
         assert_eq!((&unknown["actor"], &unknown["severity"]), (&Json::Null, &json!("info")));

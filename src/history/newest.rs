@@ -2,8 +2,8 @@
 
 use barograph_actors::batch::Value;
 use barograph_actors::delivery::UnixMillis;
-use rusqlite::types::ValueRef;
 use rusqlite::Connection;
+use rusqlite::types::ValueRef;
 
 use super::quoted;
 use crate::inspect::time::from_database;

@@ -164,8 +164,7 @@ fn write_row(text: &mut String, row: &Row<'_>, wanted: &Wanted) -> rusqlite::Res
         Form::JsonLines => {
             text.push('{');
             let names = ["id", "created_at"].into_iter();
-            for (index, name) in
-                names.chain(wanted.columns.iter().map(String::as_str)).enumerate()
+            for (index, name) in names.chain(wanted.columns.iter().map(String::as_str)).enumerate()
             {
                 let comma = if index > 0 { "," } else { "" };
                 let value = json_value(row.get_ref(index)?);
@@ -229,7 +228,8 @@ mod tests {
         let insert = "INSERT INTO t (word, n, created_at) VALUES (?1, ?2, ?3)";
         for n in 0..2_500_i64 {
             // Three of a kind at each moment, so that a piece may end between them.
-            conn.execute(insert, params![format!("w{n}"), n as f64 / 2.0, bound(n / 3 * 10)]).unwrap();
+            conn.execute(insert, params![format!("w{n}"), n as f64 / 2.0, bound(n / 3 * 10)])
+                .unwrap();
         }
         conn
     }

@@ -65,7 +65,8 @@ impl Newest<'_> {
 /// From published state; what this process has not seen, from the database.
 async fn newest<'a>(tower: &Tower, state: &State, table: &Table<'a>) -> Option<Newest<'a>> {
     let is_alone = table.routes.len() == 1;
-    let rows = table.routes.iter().filter_map(|(id, route)| Some((*id, *route, state.latest.get(id)?)));
+    let rows =
+        table.routes.iter().filter_map(|(id, route)| Some((*id, *route, state.latest.get(id)?)));
     let live = rows.max_by_key(|(_, _, (at, _))| *at);
     let previous = live.and_then(|(id, _, _)| state.previous.get(&id)).cloned();
     let recorded = match previous {
@@ -104,11 +105,14 @@ fn out_of_bounds(
         troubles.iter().any(|(id, index, trouble)| {
             let is_bad = matches!(trouble, Trouble::Bad { .. });
             let mut routes = table.routes.iter().filter(|(known, _)| known == id);
-            is_bad && routes.any(|(_, route)| route.columns.get(*index).is_some_and(|c| c.name == name))
+            is_bad
+                && routes
+                    .any(|(_, route)| route.columns.get(*index).is_some_and(|c| c.name == name))
         })
     };
     let is_beyond = |name: &str| {
-        let columns = newest.into_iter().flat_map(|newest| newest.columns.iter().zip(&newest.row.1));
+        let columns =
+            newest.into_iter().flat_map(|newest| newest.columns.iter().zip(&newest.row.1));
         let mut of_name = columns.filter(|(column, _)| column.name == name);
         of_name.any(|(column, value)| is_beyond_bounds(column, value))
     };
@@ -134,7 +138,9 @@ fn follows(table: &Table<'_>, newest: Option<&Newest<'_>>) -> Map<String, Json> 
         let row = (newest.row.0, newest.row.1.as_slice());
         let before = newest.before.as_ref().map(|(at, values)| (*at, values.as_slice()));
         let derived = derived::values(route, row, before);
-        values.extend(route.derived.iter().zip(derived).map(|(one, value)| (one.name.clone(), value.into())));
+        values.extend(
+            route.derived.iter().zip(derived).map(|(one, value)| (one.name.clone(), value.into())),
+        );
     }
     values
 }

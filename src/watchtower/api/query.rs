@@ -25,7 +25,9 @@ impl Query {
 
     fn parse(text: &str, known: &[&str]) -> Result<Self, Refusal> {
         let pairs = web::Query::<Vec<(String, String)>>::from_query(text)
-            .map_err(|error| Refusal::bad(format!("the query cannot be read: {error}"), hint(known)))?
+            .map_err(|error| {
+                Refusal::bad(format!("the query cannot be read: {error}"), hint(known))
+            })?
             .into_inner();
         for (position, (name, value)) in pairs.iter().enumerate() {
             if !known.contains(&name.as_str()) {
@@ -66,7 +68,7 @@ impl Query {
             Some(number) => Ok(Some(number)),
             None => Err(Refusal::bad(
                 format!("{name} = {text:?} is no whole number from {least} to {most}"),
-                "times are milliseconds since 1970 UTC",
+                "write it in digits; moments are milliseconds since 1970 UTC",
             )),
         }
     }

@@ -12,8 +12,7 @@ use crate::watchtower::Tower;
 /// The sentence; 200 while it records durably, and 503 else.
 pub(super) async fn readyz(tower: web::Data<Tower>) -> HttpResponse {
     let state = tower.sources.published.snapshot();
-    let status =
-        if is_ready(&state) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if is_ready(&state) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let sentence = health::sentence(&state);
     HttpResponse::build(status)
         .insert_header(("Cache-Control", "no-store"))
@@ -52,8 +51,7 @@ mod tests {
     use super::*;
 
     fn ready() -> State {
-        let mut state =
-            State { connection: Connection::Up(UnixMillis(1)), ..State::default() };
+        let mut state = State { connection: Connection::Up(UnixMillis(1)), ..State::default() };
         for name in [tree::MQTT, tree::DB_WRITER] {
             let running = ChildState { state: "running".to_owned(), ..ChildState::default() };
             state.children.insert(name, running);
