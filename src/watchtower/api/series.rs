@@ -54,17 +54,14 @@ pub(super) async fn series(request: HttpRequest, tower: web::Data<Tower>) -> Ans
     Ok(text_answer(&request, tower.history.run(WITHIN, ask).await?))
 }
 
+/// A width says more than a number.
 fn buckets(query: &Query) -> Result<Buckets, Refusal> {
     let (points, width) =
         (query.whole("points", 1..=POINTS_MAX)?, query.whole("bucket_ms", WIDTHS)?);
-    match (points, width) {
-        (Some(_), Some(_)) => Err(Refusal::bad(
-            "points and bucket_ms are both given",
-            "points asks for at most so many buckets, bucket_ms for buckets of this width: give one",
-        )),
-        (None, Some(width)) => Ok(Buckets::Width(width)),
-        (points, None) => Ok(Buckets::Points(points.unwrap_or(POINTS))),
-    }
+    Ok(match width {
+        Some(width) => Buckets::Width(width),
+        None => Buckets::Points(points.unwrap_or(POINTS)),
+    })
 }
 
 fn stats(query: &Query) -> Result<Vec<Stat>, Refusal> {
