@@ -9,6 +9,7 @@
 mod actions;
 pub mod client;
 mod event_feed;
+mod flow;
 pub mod protocol;
 mod row_feed;
 mod server;

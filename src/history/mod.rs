@@ -18,14 +18,20 @@ pub use pool::{HistoryError, Pool};
 pub use raw::first_at;
 pub use series::{Buckets, Column, Question, Senseless, Series, Stat};
 
-/// 0000-01-01 and the end of 9999: what sorts as text.
+/// 0000-01-01: what is earlier does not sort as text.
 const EARLIEST_MS: i64 = -62_167_219_200_000;
-const LATEST_MS: i64 = 253_402_300_799_999;
+/// 9999-12-30 22:00:00.999: what can be written in every zone.
+const LATEST_MS: i64 = 253_402_207_200_999;
+/// Behind it.
+const BEHIND_ALL: &str = "9999-12-31 23:59:59.999";
 
 /// A bound for texts as `created_at` has them, in milliseconds since 1970 UTC. A whole second is written
 /// without a fraction: rows of other programs have none, and it comes before those that do.
 pub(crate) fn bound(ms: i64) -> String {
-    let text = UnixMillis(ms.clamp(EARLIEST_MS, LATEST_MS)).to_string();
+    if ms > LATEST_MS {
+        return BEHIND_ALL.to_owned();
+    }
+    let text = UnixMillis(ms.max(EARLIEST_MS)).to_string();
     match text.strip_suffix(".000") {
         Some(whole) => whole.to_owned(),
         None => text,
@@ -48,6 +54,7 @@ mod tests {
             (1_759_479_845_007, "2025-10-03 08:24:05.007"),
             (-1, "1969-12-31 23:59:59.999"),
             (i64::MIN, "0000-01-01 00:00:00"),
+            (LATEST_MS, "9999-12-30 22:00:00.999"),
             (i64::MAX, "9999-12-31 23:59:59.999"),
         ];
         for (ms, text) in table {

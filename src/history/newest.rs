@@ -1,26 +1,15 @@
-//! The ends of a table: its first row, and its last ones.
+//! The last rows of a table.
 
 use barograph_actors::batch::Value;
 use barograph_actors::delivery::UnixMillis;
+use rusqlite::Connection;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension};
 
 use super::quoted;
 use crate::inspect::time::from_database;
 
 /// A row: when it arrived, and its values.
 pub(crate) type Arrived = (UnixMillis, Vec<Value>);
-
-/// When the first row arrived. By the rowid: rows come in the order of their arrival, and there need not be
-/// an index on `created_at`.
-pub(crate) fn first_at(conn: &Connection, table: &str) -> rusqlite::Result<Option<UnixMillis>> {
-    let table = quoted(table);
-    let select = format!(
-        "SELECT created_at FROM {table} WHERE created_at IS NOT NULL ORDER BY rowid LIMIT 1"
-    );
-    let at: Option<String> = conn.query_row(&select, [], |row| row.get(0)).optional()?;
-    Ok(at.as_deref().and_then(from_database))
-}
 
 /// The last two rows, newest first; without those whose time cannot be read.
 pub(crate) fn last_two(

@@ -3,13 +3,17 @@
 //! with a lower priority than the recording, and holds no address of the data path. What an operator orders
 //! goes over the desk of the operator's socket.
 //!
-//! The way of a request: the listener's limits (`server`), who may ask (`guard`), what is asked (`assets`,
-//! `api`, `live`, `command`).
+//! The way of a request: the connection's limits (`server`, `lines`), who may ask (`guard`), what is asked
+//! (`assets`, `api`, `live`, `command`).
 
 pub(crate) mod api;
 mod assets;
+mod guard;
+mod lines;
+mod place;
 mod server;
 mod service;
+mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -22,6 +26,8 @@ use tokio::sync::watch;
 use crate::control::Sources;
 use crate::history::Pool;
 use crate::listener::Listener;
+pub use guard::Door;
+use server::WorkerPulse;
 use service::PageService;
 
 /// A listener that gives no sign of life for so long is silent.
@@ -57,13 +63,17 @@ pub(crate) enum Closing {
 #[derive(Debug)]
 pub struct Page {
     sources: Sources,
+    door: Door,
+    fault_injection: bool,
     listener: Option<Listener>,
+    worker: WorkerPulse,
 }
 
 impl Page {
-    /// Nobody listens yet.
-    pub fn new(sources: Sources) -> Self {
-        Self { sources, listener: None }
+    /// Nobody listens yet. The door is that of the lives before.
+    pub fn new(sources: Sources, door: Door, fault_injection: bool) -> Self {
+        let worker = WorkerPulse::default();
+        Self { sources, door, fault_injection, listener: None, worker }
     }
 }
 
@@ -71,15 +81,18 @@ impl PageServer for Page {
     fn begin(&mut self) {
         let settings = self.sources.in_force.now();
         if settings.watchtower.listen != Listen::Off {
-            let service = PageService::new(self.sources.clone());
+            let (door, worker) = (self.door.clone(), Arc::clone(&self.worker));
+            let service =
+                PageService::new(self.sources.clone(), door, self.fault_injection, worker);
             self.listener = Listener::start(service, self.sources.published.clone());
         }
     }
 
     fn look(&mut self) -> Serving {
+        let worker = server::since_last_beat(&self.worker).unwrap_or_default();
         match self.listener.as_ref().map(Listener::since_last_beat) {
             None => Serving::Alive,
-            Some(Some(since)) if since < SILENT_AFTER => Serving::Alive,
+            Some(Some(since)) if since.max(worker) < SILENT_AFTER => Serving::Alive,
             Some(Some(_)) => Serving::Silent,
             Some(None) => Serving::Ended("the thread that serves the page ended".to_owned()),
         }

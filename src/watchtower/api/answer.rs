@@ -81,13 +81,18 @@ impl From<HistoryError> for Refusal {
 
 /// JSON, or that it is what the asker has already.
 pub(super) fn json_answer(request: &HttpRequest, body: &Json) -> HttpResponse {
-    let text = body.to_string();
+    text_answer(request, body.to_string())
+}
+
+/// The same, of JSON that is text already.
+pub(super) fn text_answer(request: &HttpRequest, text: String) -> HttpResponse {
     // Weak: compressed or not, it is the same.
     let tag = EntityTag::new_weak(format!("{:016x}", xxh3_64(text.as_bytes())));
     let known = is_known(request, &tag);
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response
         .insert_header(ETag(tag))
+        .insert_header((header::VARY, "Accept-Encoding"))
         .insert_header(CacheControl(vec![CacheDirective::Private, CacheDirective::NoCache]));
     if known {
         return response.finish();

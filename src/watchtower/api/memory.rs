@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use barograph_actors::delivery::UnixMillis;
-
 use super::tables::Table;
 use crate::history::newest::{self, Arrived};
-use crate::history::{HistoryError, Pool};
+use crate::history::{HistoryError, Pool, first_at};
 
 /// How long such a question may take.
 const WITHIN: Duration = Duration::from_millis(500);
@@ -26,8 +24,8 @@ pub(crate) struct Memory {
 /// What is known of a table.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Ends {
-    /// When its first row came.
-    pub(super) first_at: Option<UnixMillis>,
+    /// When its first row came, in milliseconds since 1970 UTC.
+    pub(super) first_at: Option<i64>,
     /// Its last two rows, newest first.
     pub(super) last: Vec<Arrived>,
     /// Until when this holds.
@@ -53,12 +51,12 @@ impl Memory {
 async fn asked(
     history: &Pool,
     table: &Table<'_>,
-) -> Result<(Option<UnixMillis>, Vec<Arrived>), HistoryError> {
+) -> Result<(Option<i64>, Vec<Arrived>), HistoryError> {
     let name = table.name.to_owned();
     let columns: Vec<String> =
         table.columns().into_iter().map(|column| column.name.clone()).collect();
     let question = move |conn: &rusqlite::Connection| {
-        Ok((newest::first_at(conn, &name)?, newest::last_two(conn, &name, &columns)?))
+        Ok((first_at(conn, &name)?, newest::last_two(conn, &name, &columns)?))
     };
     history.run(WITHIN, question).await
 }

@@ -11,6 +11,7 @@ pub(crate) mod latest;
 mod memory;
 mod query;
 mod ready;
+mod series;
 mod state;
 mod tables;
 
@@ -36,6 +37,7 @@ pub(super) fn services(app: &mut web::ServiceConfig) {
         .service(read("/latest", latest::latest))
         .service(read("/events", history::events))
         .service(read("/gaps", history::gaps))
+        .service(read("/series", series::series))
         .service(read("/rows", download::rows))
         .service(read("/openapi.json", document))
         .default_service(web::to(nothing_here));

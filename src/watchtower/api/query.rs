@@ -68,7 +68,7 @@ impl Query {
             Some(number) => Ok(Some(number)),
             None => Err(Refusal::bad(
                 format!("{name} = {text:?} is no whole number from {least} to {most}"),
-                "times are milliseconds since 1970 UTC",
+                "write it in digits; moments are milliseconds since 1970 UTC",
             )),
         }
     }

@@ -36,7 +36,7 @@ pub(super) async fn routes(request: HttpRequest, tower: web::Data<Tower>) -> Ans
     let mut routes = Vec::new();
     for table in tables(&router) {
         let ends = tower.memory.ends(&tower.history, &table).await;
-        routes.push(table.json(ends.first_at.map(|at| at.0)));
+        routes.push(table.json(ends.first_at));
     }
     Ok(json_answer(&request, &json!({ "routes": routes })))
 }

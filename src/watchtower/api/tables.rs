@@ -70,6 +70,14 @@ impl<'a> Table<'a> {
         derived
     }
 
+    /// All routes as one.
+    pub(super) fn route(&self) -> Route {
+        let mut route = self.first().clone();
+        route.columns = self.columns().into_iter().cloned().collect();
+        route.derived = self.derived().into_iter().cloned().collect();
+        route
+    }
+
     /// As `routes` tells of it.
     pub(super) fn json(&self, first_at_ms: Option<i64>) -> Json {
         let topics: Vec<&str> = self.routes.iter().map(|(_, route)| route.topic.as_str()).collect();
