@@ -74,6 +74,8 @@ mod operator;
 mod operator_stop;
 /// Events and rows are shown once, and a running recorder does as it is told.
 mod operator_watch;
+/// The door of the page: names, origins, tokens, certificates, and where it can be.
+mod page_door;
 /// The power fails at random moments: what was acknowledged is on the disk.
 mod power_cut;
 /// Messages of our own arrive, last words stay, and a last will is published for the dead.
