@@ -33,7 +33,7 @@ declare namespace Api {
   interface Series { route: string; from_ms: number; to_ms: number; bucket_ms: number; t: number[]; columns: Record<string, Buckets> }
   interface Event { id: number; at: string; event: string; actor: string | null; severity: 'info' | 'warning' | 'error'; detail: string }
   interface Gap { from: string; to: string | null; cause: string; route: string | null; detail: string }
-  interface Session { admin: boolean; anonymous_read: boolean; commands: boolean; fault_injection: boolean }
+  interface Session { admin: boolean; signed_in: boolean; anonymous_read: boolean; commands: boolean; fault_injection: boolean }
   type Row = [number, Value[]];
   interface RowsOf { route: string; rows: Row[]; skipped: number; derived?: Record<string, number | null> }
   type Frame =

@@ -72,8 +72,10 @@ async fn logout(request: HttpRequest, gate: web::Data<Gate>) -> HttpResponse {
 }
 
 async fn session(request: HttpRequest, gate: web::Data<Gate>) -> HttpResponse {
+    let access = access(&request);
     HttpResponse::Ok().json(json!({
-        "admin": access(&request).admin,
+        "admin": access.admin,
+        "signed_in": access.by_token,
         "anonymous_read": gate.anonymous,
         "commands": gate.keys.have_admin(),
         "fault_injection": gate.fault_injection,
