@@ -131,9 +131,18 @@ pub struct DemoArgs {
     /// Port of the embedded broker on 127.0.0.1 [default: any free one]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub port: u16,
+    /// Where the page is served, on 127.0.0.1 [default: 8000, or any free port]
+    #[arg(long, value_name = "PORT")]
+    pub page_port: Option<u16>,
     /// Keep the database in this folder instead of a temporary one
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+    /// How far back the made-up readings go with which the database begins
+    #[arg(long, value_name = "TIME", default_value = "1day", value_parser = humantime::parse_duration)]
+    pub past: Duration,
+    /// Do not open the page in the desktop's browser
+    #[arg(long)]
+    pub no_open: bool,
 }
 
 /// `barograph simulate`
