@@ -29,6 +29,7 @@ use barograph_config::Settings;
 use tracing::warn;
 
 use crate::signals::Signals;
+pub(crate) use row_feed::value_json;
 pub use server::{Goodbye, serve};
 use socket::Listening;
 

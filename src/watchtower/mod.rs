@@ -6,9 +6,12 @@
 //! The way of a request: the listener's limits (`server`), who may ask (`guard`), what is asked (`assets`,
 //! `api`, `live`, `command`).
 
+mod access;
 mod assets;
+mod live;
 mod server;
 mod service;
+mod socket;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;

@@ -7,7 +7,7 @@ use actix_web::dev::Server;
 use actix_web::{App, HttpResponse, HttpServer, web};
 
 use super::service::Bound;
-use super::{Tower, assets};
+use super::{Tower, assets, live, socket};
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 128;
@@ -29,10 +29,11 @@ pub(super) fn server(bound: Bound, tower: &Tower) -> io::Result<Server> {
     let app = move || {
         // On the thread of a worker, whose children inherit it.
         let _not_permitted = rustix::process::nice(NICE);
-        App::new().app_data(tower.clone()).configure(services)
+        App::new().app_data(tower.clone()).configure(|app| services(app, &tower))
     };
     let server = HttpServer::new(app)
         .workers(1)
+        .on_connect(socket::on_connect)
         .worker_max_blocking_threads(BLOCKING_THREADS)
         .max_connections(connections as usize)
         .backlog(BACKLOG)
@@ -48,8 +49,10 @@ pub(super) fn server(bound: Bound, tower: &Tower) -> io::Result<Server> {
 }
 
 /// What is where.
-fn services(app: &mut web::ServiceConfig) {
-    app.route("/healthz", web::get().to(healthz)).configure(assets::services);
+fn services(app: &mut web::ServiceConfig, tower: &Tower) {
+    app.route("/healthz", web::get().to(healthz));
+    live::services(app, tower);
+    app.configure(assets::services);
 }
 
 /// The process lives.
