@@ -8,7 +8,10 @@
 
 mod actions;
 pub mod client;
+pub mod desk;
+mod errands;
 mod event_feed;
+pub(crate) mod peer;
 pub mod protocol;
 mod row_feed;
 mod server;

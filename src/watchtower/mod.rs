@@ -8,6 +8,7 @@
 
 mod access;
 mod assets;
+mod command;
 mod live;
 mod server;
 mod service;
@@ -22,6 +23,7 @@ use barograph_config::Listen;
 use tokio::sync::watch;
 
 use crate::control::Sources;
+use crate::control::desk::Desk;
 use crate::history::Pool;
 use crate::listener::Listener;
 use service::PageService;
@@ -34,12 +36,21 @@ const SILENT_AFTER: Duration = Duration::from_secs(3);
 pub(crate) struct Tower {
     /// Published state and settings.
     pub(crate) sources: Sources,
+    /// Where an admin gives orders.
+    pub(crate) desk: Desk,
     /// The database, to be read.
     pub(crate) history: Pool,
     /// Whether the page ends, and how: those who are connected say so and go.
     pub(crate) closing: watch::Receiver<Closing>,
     /// WebSockets that are open.
     pub(crate) sockets: Arc<AtomicUsize>,
+}
+
+impl Tower {
+    /// Whether an admin may inject faults.
+    pub(crate) fn fault_injection(&self) -> bool {
+        self.desk.takes_faults
+    }
 }
 
 /// How the page ends.
@@ -57,13 +68,14 @@ pub(crate) enum Closing {
 #[derive(Debug)]
 pub struct Page {
     sources: Sources,
+    desk: Desk,
     listener: Option<Listener>,
 }
 
 impl Page {
     /// Nobody listens yet.
-    pub fn new(sources: Sources) -> Self {
-        Self { sources, listener: None }
+    pub fn new(sources: Sources, desk: Desk) -> Self {
+        Self { sources, desk, listener: None }
     }
 }
 
@@ -71,7 +83,7 @@ impl PageServer for Page {
     fn begin(&mut self) {
         let settings = self.sources.in_force.now();
         if settings.watchtower.listen != Listen::Off {
-            let service = PageService::new(self.sources.clone());
+            let service = PageService::new(self.sources.clone(), self.desk.clone());
             self.listener = Listener::start(service, self.sources.published.clone());
         }
     }

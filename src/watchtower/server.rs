@@ -7,7 +7,7 @@ use actix_web::dev::Server;
 use actix_web::{App, HttpResponse, HttpServer, web};
 
 use super::service::Bound;
-use super::{Tower, assets, live, socket};
+use super::{Tower, assets, command, live, socket};
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 128;
@@ -52,6 +52,7 @@ pub(super) fn server(bound: Bound, tower: &Tower) -> io::Result<Server> {
 fn services(app: &mut web::ServiceConfig, tower: &Tower) {
     app.route("/healthz", web::get().to(healthz));
     live::services(app, tower);
+    command::services(app);
     app.configure(assets::services);
 }
 

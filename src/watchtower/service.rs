@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use super::{Closing, Tower, server};
 use crate::control::Sources;
+use crate::control::desk::Desk;
 use crate::history::Pool;
 use crate::listener::Service;
 use crate::process::port_holder;
@@ -41,13 +42,14 @@ pub(super) struct PageService {
 }
 
 impl PageService {
-    pub(super) fn new(sources: Sources) -> Self {
+    pub(super) fn new(sources: Sources, desk: Desk) -> Self {
         let settings = sources.in_force.now();
         let (closing, closes) = watch::channel(Closing::Not);
         let listen = settings.watchtower.listen.clone();
         let tower = Tower {
             history: Pool::new(settings.database.path.clone()),
             sources,
+            desk,
             closing: closes,
             sockets: Arc::new(AtomicUsize::new(0)),
         };

@@ -29,4 +29,5 @@ pub(crate) mod settings;
 pub(crate) mod sinks;
 pub(crate) mod strace;
 pub(crate) mod wait;
+pub(crate) mod websocket;
 pub(crate) mod wire;

@@ -41,6 +41,9 @@ const SNAPSHOT_EVERY: Duration = Duration::from_millis(100);
 /// Frames that are kept for those who wait for a snapshot.
 const MEANWHILE_MAX: usize = 24;
 
+/// The rows of a commit.
+type Commit = Arc<[Row]>;
+
 /// Where viewers come.
 pub(super) struct Hub {
     tower: Tower,
@@ -62,21 +65,30 @@ impl Hub {
 
     /// One more viewer.
     pub(super) fn join(self: &Rc<Self>, viewer: Rc<Outbox>) {
+        let feeds = self.tower.sources.published.feeds();
+        self.join_with(viewer, || (feeds.watch_rows(), feeds.watch_events()));
+    }
+
+    /// The same, with other feeds.
+    pub(super) fn join_with(
+        self: &Rc<Self>,
+        viewer: Rc<Outbox>,
+        watch: impl FnOnce() -> (broadcast::Receiver<Commit>, broadcast::Receiver<Event>),
+    ) {
         let mut joining = self.joining.borrow_mut();
         joining.viewers.push(viewer);
         self.came.notify_one();
         if !joining.is_attended {
             joining.is_attended = true;
-            let feeds = self.tower.sources.published.feeds();
-            let (rows, events) = (feeds.watch_rows(), feeds.watch_events());
+            let (rows, events) = watch();
             actix_web::rt::spawn(Rc::clone(self).attend(rows, events));
         }
     }
 
     /// Tells everyone everything, until nobody is left.
-    pub(super) async fn attend(
+    async fn attend(
         self: Rc<Self>,
-        mut rows: broadcast::Receiver<Arc<[Row]>>,
+        mut rows: broadcast::Receiver<Commit>,
         mut events: broadcast::Receiver<Event>,
     ) {
         let attended = Attended(&self);
@@ -131,7 +143,7 @@ enum Happened {
     Came,
     Reported(Report),
     Event(Result<Event, RecvError>),
-    Rows(Result<Arc<[Row]>, RecvError>),
+    Rows(Result<Commit, RecvError>),
     Nothing,
 }
 

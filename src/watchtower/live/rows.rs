@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     fn route(table: &str, columns: &[&str]) -> Route {
-        let known = Settings::default().routes[0].clone();
+        let known = Settings::default_with("here").routes[0].clone();
         let column = |name: &&str| barograph_config::Column {
             name: (*name).to_owned(),
             ..known.columns[0].clone()

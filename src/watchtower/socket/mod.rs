@@ -13,3 +13,5 @@ pub(super) use cord::on_connect;
 pub(super) use goodbye::Goodbye;
 pub(super) use line::accept;
 pub(super) use outbox::Outbox;
+#[cfg(test)]
+pub(super) use outbox::Sending;

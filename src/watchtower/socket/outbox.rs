@@ -181,7 +181,7 @@ impl Inner {
 
 /// The queue as the body of a response.
 #[derive(Debug)]
-pub(super) struct Sending(pub(super) Rc<Outbox>);
+pub(crate) struct Sending(pub(crate) Rc<Outbox>);
 
 impl MessageBody for Sending {
     type Error = Infallible;
