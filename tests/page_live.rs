@@ -135,6 +135,7 @@ fn whoever_says_what_no_page_says_is_told_why_the_line_ends() {
         assert!(reason.contains(words), "{what}: {reason}");
     }
     let mut talker = Socket::connect(port, LIVE);
+    (talker.frame(), other.frame());
     talker.say(r#"{"id":1,"command":"stop"}"#);
     publish_one(scene.broker.port(), "load/n", br#"{"n":1}"#, false);
     talker.frame_that("rows: what is said here is not heard", is("rows"));

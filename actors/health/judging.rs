@@ -21,9 +21,8 @@ const SURVEY_PAUSE: Duration = Duration::from_secs(1);
 /// An issue that came back, or became worse and milder again, is one that nobody knows of.
 fn forget_acknowledgements(state: &mut State) {
     let State { issues, acknowledged, .. } = state;
-    acknowledged.retain(|id, known| {
-        issues.iter().any(|issue| issue.id == *id && known.holds_for(issue))
-    });
+    acknowledged
+        .retain(|id, known| issues.iter().any(|issue| issue.id == *id && known.holds_for(issue)));
 }
 
 impl HealthActor {

@@ -53,7 +53,10 @@ impl Desk {
         let (reply, outcome) = oneshot::channel();
         if self.asked.try_send(Asked { order, peer, reply }).is_err() {
             let message = "nobody carries out orders now";
-            return Err(Refusal::new(message, "the recorder begins, ends, or has too many of them"));
+            return Err(Refusal::new(
+                message,
+                "the recorder begins, ends, or has too many of them",
+            ));
         }
         let late = || {
             let seconds = ANSWER_WITHIN.as_secs();

@@ -239,7 +239,8 @@ mod tests {
             let refusal = parse(text).unwrap_err();
             assert!(refusal.message.contains(message), "{text}: {refusal:?}");
         }
-        let socket = Request::parse(br#"{"barograph":1,"command":"fault","actor":"x","fault":"stop"}"#);
+        let socket =
+            Request::parse(br#"{"barograph":1,"command":"fault","actor":"x","fault":"stop"}"#);
         assert!(socket.unwrap_err().message.contains("no command"));
     }
 }
