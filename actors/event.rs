@@ -117,6 +117,10 @@ pub const METRICS_NOT_SERVED: &str = "metrics_not_served";
 pub const PAGE_SERVED: &str = "page_served";
 /// The address of the page cannot be had; it is tried again.
 pub const PAGE_NOT_SERVED: &str = "page_not_served";
+/// The page's certificate was read, or the new one cannot be used.
+pub const PAGE_CERTIFICATE: &str = "page_certificate";
+/// Wrong tokens were shown to the page.
+pub const LOGIN_REFUSED: &str = "login_refused";
 
 /// A person told the running recorder to do something: what, and who.
 pub const OPERATOR_COMMAND: &str = "operator_command";
@@ -180,6 +184,8 @@ pub const ALL: &[&str] = &[
     METRICS_NOT_SERVED,
     PAGE_SERVED,
     PAGE_NOT_SERVED,
+    PAGE_CERTIFICATE,
+    LOGIN_REFUSED,
     OPERATOR_COMMAND,
 ];
 

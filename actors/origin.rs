@@ -95,7 +95,9 @@ fn about(name: &str) -> Option<(&'static str, Tone)> {
         event::METRICS_SERVED => (SUPERVISOR, Tone::Good),
         event::METRICS_NOT_SERVED => (SUPERVISOR, Tone::Warning),
         event::PAGE_SERVED => (WATCHTOWER, Tone::Good),
-        event::PAGE_NOT_SERVED => (WATCHTOWER, Tone::Warning),
+        event::PAGE_NOT_SERVED | event::PAGE_CERTIFICATE | event::LOGIN_REFUSED => {
+            (WATCHTOWER, Tone::Warning)
+        }
         event::ALERT_SENT => (tree::HEALTH, Tone::Plain),
         event::ISSUE_APPEARED
         | event::ISSUE_CHANGED

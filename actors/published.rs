@@ -139,6 +139,8 @@ pub struct State {
     pub stopping: bool,
     /// The newest row of each route, with the time of its arrival.
     pub latest: BTreeMap<RouteId, (UnixMillis, Vec<Value>)>,
+    /// The row before it, of those that this process has stored.
+    pub previous: BTreeMap<RouteId, (UnixMillis, Vec<Value>)>,
     /// What is wrong now, the worst first.
     pub issues: Vec<Issue>,
     /// Of which somebody knows, by id.

@@ -37,7 +37,7 @@ use crate::paths::real_path;
 use crate::reload::{self, Source};
 use crate::signals::{STOP_WITHIN, Signals};
 use crate::store::{Opener, Spools, Wrecks, spool_path};
-use crate::watchtower::Page;
+use crate::watchtower::{Door, Page};
 use crate::{fault_socket, survey, systemd, world};
 
 /// A start that takes longer than a child may take is said to systemd with so much to spare.
@@ -91,10 +91,18 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
         in_force: in_force.clone(),
         routing: routing.clone(),
         published: published.clone(),
+        exposition: lock(&metrics).exposition(),
     };
     let (desk, tray) = desk::desk(faults.is_some());
-    let outside =
-        Outside { orders: orders.clone(), alerts: alerts.clone(), links: links.clone(), desk };
+    let outside = Outside {
+        orders: orders.clone(),
+        alerts: alerts.clone(),
+        links: links.clone(),
+        desk,
+        door: Door::default(),
+        fault_injection: faults.is_some(),
+    };
+    let door = outside.door.clone();
     let supervisor =
         system.block_on(async { supervisor(&sources, outside, witness, locks).start() });
     signals.supervised_by(supervisor.clone().recipient());
@@ -108,7 +116,11 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
     let goodbye = take_orders(listener, tray, control);
     if let Some(source) = source {
         let supervisor = supervisor.clone();
-        let listeners = vec![who_is_told(alerts), who_is_scraped(Arc::clone(&metrics))];
+        let listeners = vec![
+            who_is_told(alerts),
+            who_is_scraped(Arc::clone(&metrics)),
+            who_opens_the_page(door, published.clone()),
+        ];
         let parts = reload::Parts { source, in_force, routing, published, supervisor, listeners };
         match reload::start(parts) {
             Ok(reload) => signals.reloaded_by(move || reload.ask()),
@@ -166,6 +178,11 @@ fn who_is_scraped(metrics: Arc<Mutex<Metrics>>) -> reload::Listener {
             lock(&metrics).listen(settings.metrics.listen);
         }
     })
+}
+
+/// A renewed certificate is not seen in the settings.
+fn who_opens_the_page(door: Door, published: Published) -> reload::Listener {
+    Box::new(move |parts, settings| door.reloaded(parts, settings, &published))
 }
 
 fn bind_faults(path: &Path) -> Result<UnixListener, Failed> {
@@ -236,12 +253,14 @@ struct Outside {
     alerts: Alerts,
     links: Links,
     desk: Desk,
+    door: Door,
+    fault_injection: bool,
 }
 
 fn supervisor(sources: &Sources, outside: Outside, witness: Witness, locks: Locks) -> Supervisor {
     let Sources { in_force, routing, .. } = sources;
     let seen_by_page = sources.clone();
-    let Outside { orders, alerts, links, desk } = outside;
+    let Outside { orders, alerts, links, desk, door, fault_injection } = outside;
     let settings = in_force.now();
     let policy = Policy::from(&settings.supervisor);
     let stuck_after = settings.supervisor.stuck_after;
@@ -255,7 +274,10 @@ fn supervisor(sources: &Sources, outside: Outside, witness: Witness, locks: Lock
         spool: spools(in_force.clone(), routing.clone()),
         manager: Box::new(|| Box::new(systemd::Manager::default())),
         surveyor: Box::new(move || survey::surveyor(&seen.now(), &watched)),
-        page: Box::new(move || Box::new(Page::new(seen_by_page.clone(), desk.clone()))),
+        page: Box::new(move || {
+            let (sources, desk) = (seen_by_page.clone(), desk.clone());
+            Box::new(Page::new(sources, desk, door.clone(), fault_injection))
+        }),
         world: world::REAL,
         published: witness.published.clone(),
         alerts,

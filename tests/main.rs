@@ -22,6 +22,10 @@ mod alert_test;
 mod alerts;
 /// A broker that stops, is killed, or forgets loses and doubles nothing, or is found out.
 mod broker_outages;
+/// What a person sees on the page, in a real browser.
+mod browser;
+/// `import-calibration` says what follows from a file that an older program wrote.
+mod calibration;
 /// `check` tells what is wrong, and writes nothing.
 mod check;
 /// The file is found, overruled and judged as documented, every mistake at once.
@@ -70,6 +74,8 @@ mod operator;
 mod operator_stop;
 /// Events and rows are shown once, and a running recorder does as it is told.
 mod operator_watch;
+/// The door of the page: names, origins, tokens, certificates, and where it can be.
+mod page_door;
 /// What is recorded is seen live, every end of the line has its reason, and viewers cost nothing.
 mod page_live;
 /// The power fails at random moments: what was acknowledged is on the disk.

@@ -30,21 +30,20 @@ struct Asked {
 #[derive(Debug, Clone)]
 pub struct Desk {
     asked: mpsc::Sender<Asked>,
-    /// The recorder was started so that faults can be injected.
-    pub(crate) takes_faults: bool,
 }
 
 /// The recorder's side.
 #[derive(Debug)]
 pub struct Tray {
     asked: mpsc::Receiver<Asked>,
+    /// Faults may be injected.
     takes_faults: bool,
 }
 
 /// Both sides. It exists before anybody can carry out what is asked there.
 pub fn desk(takes_faults: bool) -> (Desk, Tray) {
     let (sender, receiver) = mpsc::channel(WAITING_MAX);
-    (Desk { asked: sender, takes_faults }, Tray { asked: receiver, takes_faults })
+    (Desk { asked: sender }, Tray { asked: receiver, takes_faults })
 }
 
 impl Desk {

@@ -11,6 +11,7 @@ pub mod client;
 pub mod desk;
 mod errands;
 mod event_feed;
+mod flow;
 pub(crate) mod peer;
 pub mod protocol;
 mod row_feed;
@@ -31,6 +32,7 @@ use barograph_actors::tree::Links;
 use barograph_config::Settings;
 use tracing::warn;
 
+use crate::metrics::Exposition;
 use crate::signals::Signals;
 pub(crate) use row_feed::value_json;
 pub use server::{Goodbye, serve};
@@ -45,6 +47,8 @@ pub struct Sources {
     pub routing: Routing,
     /// What everyone may see.
     pub published: Published,
+    /// The metrics.
+    pub(crate) exposition: Arc<Exposition>,
 }
 
 impl Sources {

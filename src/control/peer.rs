@@ -1,7 +1,5 @@
 //! Who wants something to be done.
 
-use std::net::IpAddr;
-
 use tokio::net::UnixStream;
 
 use crate::process::Holder;
@@ -16,8 +14,8 @@ pub(crate) enum Peer {
         /// Its user's.
         uid: Option<u32>,
     },
-    /// Somebody who has the page's admin token, and from where; `None`: by a Unix socket.
-    Page(Option<IpAddr>),
+    /// Somebody who has the page's admin token, and from where.
+    Page(String),
 }
 
 impl Peer {
@@ -35,8 +33,7 @@ impl Peer {
     pub(super) fn sentence(&self) -> String {
         let (pid, uid) = match self {
             Self::Process { pid, uid } => (*pid, *uid),
-            Self::Page(Some(address)) => return format!("on the page, from {address}"),
-            Self::Page(None) => return "on the page, from this machine".to_owned(),
+            Self::Page(from) => return format!("on the page, from {from}"),
         };
         let known = |id: Option<u32>| id.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
         let command = pid.and_then(Holder::of_pid).and_then(|holder| holder.command);

@@ -11,7 +11,10 @@
 //! Steps are few while rows are few: each rewrites the last page of every series, and a flash card wears.
 
 mod block;
+mod pack;
 mod plan;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -24,8 +27,9 @@ use rusqlite::{Connection, ErrorCode, params};
 use tracing::warn;
 
 use super::journal::{SqliteJournal, is_damage};
-pub use block::number;
 use block::{Direction, Reader};
+pub use block::{number, time};
+pub use pack::unpack;
 use plan::{DONE, Table};
 
 /// Rows that are worth a step at once; a reader of history reads so many raw ones at the newest end.

@@ -3,16 +3,20 @@
 //! with a lower priority than the recording, and holds no address of the data path. What an operator orders
 //! goes over the desk of the operator's socket.
 //!
-//! The way of a request: the listener's limits (`server`), who may ask (`guard`), what is asked (`assets`,
-//! `api`, `live`, `command`).
+//! The way of a request: the connection's limits (`server`, `lines`), who may ask (`guard`), what is asked
+//! (`assets`, `api`, `live`, `command`).
 
-mod access;
+pub(crate) mod api;
 mod assets;
 mod command;
+mod guard;
+mod lines;
 mod live;
+mod place;
 mod server;
 mod service;
 mod socket;
+mod tls;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -26,6 +30,8 @@ use crate::control::Sources;
 use crate::control::desk::Desk;
 use crate::history::Pool;
 use crate::listener::Listener;
+pub use guard::Door;
+use server::WorkerPulse;
 use service::PageService;
 
 /// A listener that gives no sign of life for so long is silent.
@@ -40,17 +46,12 @@ pub(crate) struct Tower {
     pub(crate) desk: Desk,
     /// The database, to be read.
     pub(crate) history: Pool,
+    /// What changes seldom.
+    pub(crate) memory: Arc<api::Memory>,
     /// Whether the page ends, and how: those who are connected say so and go.
     pub(crate) closing: watch::Receiver<Closing>,
     /// WebSockets that are open.
     pub(crate) sockets: Arc<AtomicUsize>,
-}
-
-impl Tower {
-    /// Whether an admin may inject faults.
-    pub(crate) fn fault_injection(&self) -> bool {
-        self.desk.takes_faults
-    }
 }
 
 /// How the page ends.
@@ -69,13 +70,17 @@ pub(crate) enum Closing {
 pub struct Page {
     sources: Sources,
     desk: Desk,
+    door: Door,
+    fault_injection: bool,
     listener: Option<Listener>,
+    worker: WorkerPulse,
 }
 
 impl Page {
-    /// Nobody listens yet.
-    pub fn new(sources: Sources, desk: Desk) -> Self {
-        Self { sources, desk, listener: None }
+    /// Nobody listens yet. The door is that of the lives before.
+    pub fn new(sources: Sources, desk: Desk, door: Door, fault_injection: bool) -> Self {
+        let worker = WorkerPulse::default();
+        Self { sources, desk, door, fault_injection, listener: None, worker }
     }
 }
 
@@ -83,15 +88,18 @@ impl PageServer for Page {
     fn begin(&mut self) {
         let settings = self.sources.in_force.now();
         if settings.watchtower.listen != Listen::Off {
-            let service = PageService::new(self.sources.clone(), self.desk.clone());
+            let (sources, desk) = (self.sources.clone(), self.desk.clone());
+            let (door, worker) = (self.door.clone(), Arc::clone(&self.worker));
+            let service = PageService::new(sources, desk, door, self.fault_injection, worker);
             self.listener = Listener::start(service, self.sources.published.clone());
         }
     }
 
     fn look(&mut self) -> Serving {
+        let worker = server::since_last_beat(&self.worker).unwrap_or_default();
         match self.listener.as_ref().map(Listener::since_last_beat) {
             None => Serving::Alive,
-            Some(Some(since)) if since < SILENT_AFTER => Serving::Alive,
+            Some(Some(since)) if since.max(worker) < SILENT_AFTER => Serving::Alive,
             Some(Some(_)) => Serving::Silent,
             Some(None) => Serving::Ended("the thread that serves the page ended".to_owned()),
         }

@@ -29,5 +29,6 @@ pub(crate) mod settings;
 pub(crate) mod sinks;
 pub(crate) mod strace;
 pub(crate) mod wait;
+pub(crate) mod web;
 pub(crate) mod websocket;
 pub(crate) mod wire;

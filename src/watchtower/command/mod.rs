@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
 use super::Tower;
-use super::access::access;
+use super::guard::access;
 use super::socket::goodbye::{POLICY, TOO_MANY};
 use super::socket::{Goodbye, Outbox, accept};
 use crate::control::desk::Desk;
@@ -58,7 +58,7 @@ async fn command(
     let counted = Counted(Arc::clone(open));
     let mut clerk = Clerk {
         desk: tower.desk.clone(),
-        peer: Peer::Page(request.peer_addr().map(|address| address.ip())),
+        peer: Peer::Page(access(&request).from),
         outbox: Rc::clone(line.outbox()),
         came: VecDeque::new(),
     };
@@ -76,10 +76,10 @@ async fn command(
 fn refusal(request: &HttpRequest, others: usize) -> Option<Goodbye> {
     let access = access(request);
     if let Some(refusal) = access.refusal {
-        return Some(Goodbye::new(POLICY, refusal));
+        return Some(Goodbye::new(POLICY, refusal.reason().to_owned()));
     }
     if !access.admin {
-        return Some(Goodbye::new(POLICY, "commands need the admin token: sign in with it"));
+        return Some(Goodbye::new(POLICY, "commands need the admin token"));
     }
     (others >= LINES_MAX).then(|| {
         let reason = format!("{LINES_MAX} lines for commands are open, and more are not served");

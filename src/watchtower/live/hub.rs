@@ -19,10 +19,11 @@ use tokio::sync::Notify;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::{Instant, sleep_until};
 
+use super::news;
 use super::rows::Gathering;
-use super::{latest, news};
 use crate::control::status;
 use crate::watchtower::Tower;
+use crate::watchtower::api::latest;
 use crate::watchtower::socket::Outbox;
 use crate::world;
 

@@ -25,6 +25,7 @@ use super::*;
 use crate::control::Sources;
 use crate::control::desk::desk;
 use crate::history::Pool;
+use crate::metrics::{Metrics, Places};
 use crate::watchtower::Closing;
 use crate::watchtower::socket::{Outbox, Sending};
 
@@ -40,16 +41,21 @@ struct Stage {
 impl Stage {
     fn new() -> Self {
         let (settings, published) = (Settings::default_with("here"), Published::default());
+        let routing = Routing::new(settings.routes.clone());
+        let places = Places { spool: "/nowhere".into(), database: "/nowhere".into() };
+        let metrics = Metrics::new(published.clone(), routing.clone(), places);
         let sources = Sources {
-            routing: Routing::new(settings.routes.clone()),
+            routing,
             in_force: InForce::new(settings),
             published: published.clone(),
+            exposition: metrics.exposition(),
         };
         let (closing, closes) = watch::channel(Closing::Not);
         let tower = Tower {
             sources,
             desk: desk(false).0,
             history: Pool::new("/nowhere".into()),
+            memory: Arc::default(),
             closing: closes,
             sockets: Arc::new(AtomicUsize::new(0)),
         };

@@ -4,7 +4,6 @@
 mod hub;
 #[cfg(test)]
 mod hub_tests;
-mod latest;
 mod news;
 mod rows;
 
@@ -13,7 +12,7 @@ use std::rc::Rc;
 use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::Tower;
-use super::access::access;
+use super::guard::access;
 use super::socket::goodbye::{POLICY, TOO_MANY};
 use super::socket::{Goodbye, accept};
 use hub::Hub;
@@ -50,10 +49,10 @@ async fn live(
 fn refusal(request: &HttpRequest, tower: &Tower, others: usize) -> Option<Goodbye> {
     let access = access(request);
     if let Some(refusal) = access.refusal {
-        return Some(Goodbye::new(POLICY, refusal));
+        return Some(Goodbye::new(POLICY, refusal.reason().to_owned()));
     }
     if !access.read {
-        return Some(Goodbye::new(POLICY, "a token is needed: sign in"));
+        return Some(Goodbye::new(POLICY, "whoever looks at this page needs a token"));
     }
     let connections = tower.sources.in_force.now().watchtower.max_connections;
     let viewers_max = connections.saturating_sub(LEFT_TO_OTHERS).max(1);

@@ -3,9 +3,10 @@
 
 use actix_web::web::Bytes;
 use barograph_actors::note::Event;
-use barograph_actors::origin::{Tone, actor_of, tone_of};
 use barograph_actors::published::State;
-use serde_json::{Value as Json, json};
+use serde_json::Value as Json;
+
+use crate::history::events::event_json;
 
 /// The first frame, and what a viewer gets that missed something.
 pub(super) fn snapshot(status: &Json, latest: &Json) -> Bytes {
@@ -29,20 +30,8 @@ pub(super) fn alive(now_ms: i64) -> Bytes {
 
 /// An event. It is not in the database yet: its number is one above all that are, in the order of its kind.
 pub(super) fn event(event: &Event, number: u64) -> Bytes {
-    let severity = match tone_of(event.name) {
-        Tone::Good | Tone::Plain => "info",
-        Tone::Warning => "warning",
-        Tone::Bad => "error",
-    };
-    let actor = Some(actor_of(event.name, &event.detail)).filter(|actor| !actor.is_empty());
-    let event = json!({
-        "id": number,
-        "at": event.at.to_string(),
-        "event": event.name,
-        "actor": actor,
-        "severity": severity,
-        "detail": event.detail,
-    });
+    let id = i64::try_from(number).unwrap_or(i64::MAX);
+    let event = event_json(id, &event.at.to_string(), event.name, &event.detail);
     Bytes::from(format!(r#""type":"event","event":{event}}}"#))
 }
 
@@ -65,6 +54,7 @@ pub(super) fn worth_telling(state: &State) -> String {
 mod tests {
     use barograph_actors::delivery::UnixMillis;
     use barograph_actors::event;
+    use serde_json::json;
 
     use super::*;
 

@@ -22,6 +22,8 @@ pub(crate) const RESTART: u16 = 1012;
 pub(crate) const TOO_MANY: u16 = 1013;
 /// The client takes its frames more slowly than they come.
 pub(crate) const SLOW: u16 = 4000;
+/// Who watched by a session has signed out.
+pub(crate) const SESSION_ENDED: u16 = 4001;
 /// Nothing was heard from the client.
 pub(crate) const IDLE: u16 = 4002;
 

@@ -11,11 +11,12 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
-use super::cord::End;
 use super::frames::Said;
-use super::goodbye::{GOING_AWAY, Goodbye, IDLE, RESTART};
+use super::goodbye::{GOING_AWAY, Goodbye, IDLE, RESTART, SESSION_ENDED};
 use super::inbox::Inbox;
 use super::outbox::{Outbox, Sending};
+use crate::watchtower::guard::Stay;
+use crate::watchtower::lines::Peer;
 use crate::watchtower::{Closing, Tower};
 
 /// Between two pings.
@@ -29,7 +30,8 @@ const GOODBYE_WITHIN: Duration = Duration::from_secs(2);
 pub(crate) struct Line {
     outbox: Rc<Outbox>,
     inbox: Inbox,
-    end: End,
+    peer: Peer,
+    stay: Stay,
     closing: watch::Receiver<Closing>,
     /// How many there were before this one.
     pub(crate) others: usize,
@@ -46,14 +48,16 @@ pub(crate) fn accept(
     tower: &Tower,
 ) -> Result<(HttpResponse, Line), HttpResponse> {
     let response = actix_http::ws::handshake(request.head());
-    let mut response = response.map_err(|error| error.error_response())?;
+    let mut response =
+        response.map_err(|error| HttpResponse::from(actix_http::Response::from(error)))?;
     let outbox = Rc::new(Outbox::default());
     let response = response.message_body(BoxBody::new(Sending(Rc::clone(&outbox))));
     let response = response.map_err(|error| error.error_response())?;
     let line = Line {
         outbox,
         inbox: Inbox::new(payload),
-        end: End::of(request),
+        peer: Peer::of(request),
+        stay: Stay::of(request),
         closing: tower.closing.clone(),
         others: tower.sockets.fetch_add(1, Ordering::Relaxed),
         _counted: Counted(Arc::clone(&tower.sockets)),
@@ -80,12 +84,11 @@ impl Line {
     pub(crate) async fn attend(mut self, hear: impl FnMut(String) -> Result<(), Goodbye>) {
         if let Some(goodbye) = self.talk(hear).await {
             self.outbox.close(goodbye);
-            if timeout(GOODBYE_WITHIN, self.inbox.goodbye()).await.is_err() {
-                self.end.cut();
-            }
+            let _unanswered = timeout(GOODBYE_WITHIN, self.inbox.goodbye()).await;
         }
         self.outbox.end();
-        self.end.pull();
+        // The server's own end of a connection would wait until the client has taken everything.
+        self.peer.cut();
     }
 
     /// Why we end it; `None`: the client has.
@@ -117,6 +120,9 @@ impl Line {
                 },
                 goodbye = self.outbox.goodbye() => return Some(goodbye),
                 goodbye = ending(&mut self.closing) => return Some(goodbye),
+                () = self.stay.ends() => {
+                    return Some(Goodbye::new(SESSION_ENDED, "the session ended: sign in again"));
+                }
                 _ = pings.tick() => {
                     if unanswered >= UNANSWERED_MAX {
                         let reason = format!("{UNANSWERED_MAX} pings were not answered");

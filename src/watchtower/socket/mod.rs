@@ -2,14 +2,12 @@
 //!
 //! Every refusal is an accepted WebSocket that is closed with a code: a handshake that is refused has none.
 
-mod cord;
 mod frames;
 pub(super) mod goodbye;
 mod inbox;
 mod line;
 mod outbox;
 
-pub(super) use cord::on_connect;
 pub(super) use goodbye::Goodbye;
 pub(super) use line::accept;
 pub(super) use outbox::Outbox;
