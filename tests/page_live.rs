@@ -1,8 +1,9 @@
 //! The page's live line: what is recorded is seen within a second, every end has its reason, and neither a thousand
 //! viewers nor one who never reads costs the recording anything.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -15,8 +16,10 @@ use crate::support::recorder::Recorder;
 use crate::support::scene::Scene;
 use crate::support::settings::{LOAD, Settings};
 use crate::support::wait;
+use crate::support::web::post;
 use crate::support::websocket::{Came, Socket, frame};
 
+const READER: &str = "the-reader-token-of-this-test";
 /// Where it is.
 const LIVE: &str = "/ws/live";
 /// For what should come soon, on a busy machine.
@@ -216,8 +219,7 @@ fn a_viewer_too_slow_is_told_so_one_who_never_reads_is_cut_and_others_go_on() {
     let load = Load { payload: wide, ..Load::numbered(1).rate(100) };
     let load = Publisher::start(scene.broker.port(), load);
     let (began, mut slow_end, mut is_cut) = (Instant::now(), None, false);
-    let mut budget = 0.0;
-    let mut last = Instant::now();
+    let (mut budget, mut last, mut pong_at) = (0.0, Instant::now(), Instant::now());
     slow.wait_for_nothing();
     dead.wait_for_nothing();
     while slow_end.is_none() || !is_cut {
@@ -234,7 +236,10 @@ fn a_viewer_too_slow_is_told_so_one_who_never_reads_is_cut_and_others_go_on() {
                 Came::Broken => panic!("the slow viewer was not told"),
             }
         }
-        is_cut = is_cut || dead.is_broken();
+        if pong_at.elapsed() > Duration::from_millis(300) {
+            pong_at = Instant::now();
+            is_cut = is_cut || dead.is_gone();
+        }
     }
     let (code, reason) = slow_end.expect("it ended");
     assert_eq!(code, 4000, "{reason}");
@@ -348,4 +353,32 @@ fn cpu_seconds(recorder: &Recorder) -> f64 {
         stat.rsplit(") ").next().expect("a name in brackets").split(' ').collect();
     let ticks = |at: usize| fields[at].parse::<f64>().expect("a number");
     (ticks(11) + ticks(12)) / 100.0
+}
+
+#[test]
+fn who_may_not_watch_is_told_why_and_who_signs_out_goes() {
+    let (scene, port) = (Scene::new(), free_port());
+    let token = scene.folder.path("read-token");
+    fs::write(&token, READER).expect("our own folder");
+    fs::set_permissions(&token, Permissions::from_mode(0o600)).expect("our own file");
+    let settings = with_page(&scene, port).path("watchtower", "read_token_file", &token);
+    let recorder = scene.recorder(&settings.set("watchtower", "anonymous_read", "false"));
+    let (code, reason) = Socket::connect(port, LIVE).end();
+    assert_eq!((code, &*reason), (1008, "whoever looks at this page needs a token"));
+    let bearer = ("Authorization", format!("Bearer {READER}"));
+    let elsewhere = ("Origin", "http://elsewhere.example".to_owned());
+    let mut foreign = Socket::connect_with(port, LIVE, &[bearer.clone(), elsewhere]);
+    assert_eq!(foreign.end().0, 1008);
+    let mut program = Socket::connect_with(port, LIVE, &[bearer]);
+    assert_eq!(program.frame()["type"], "snapshot");
+    let login = post(port, "/api/v1/login", &[], &format!(r#"{{"token":"{READER}"}}"#));
+    let cookie = login.header("set-cookie").expect("a cookie");
+    let cookie = cookie.split(';').next().expect("it has a value").to_owned();
+    let mut person = Socket::connect_with(port, LIVE, &[("Cookie", cookie.clone())]);
+    assert_eq!(person.frame()["type"], "snapshot");
+    post(port, "/api/v1/logout", &[&format!("Cookie: {cookie}")], "{}");
+    let (code, reason) = person.end();
+    assert_eq!((code, &*reason), (4001, "the session ended: sign in again"));
+    program.frame_that("it goes on", is("alive"));
+    drop(recorder);
 }

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use tungstenite::client::IntoClientRequest;
 use tungstenite::{Error, Message, WebSocket, client};
 
 use super::wait;
@@ -34,16 +35,20 @@ pub(crate) struct Socket {
 impl Socket {
     /// Connects, as soon as somebody listens.
     pub(crate) fn connect(port: u16, path: &str) -> Self {
-        let connected = || TcpStream::connect(("127.0.0.1", port)).ok();
-        let stream = wait::until_or(PATIENCE, connected, || format!("nobody listens on {port}"));
-        Self::on(stream, port, path)
+        Self::connect_with(port, path, &[])
     }
 
-    /// On a connection that there is.
-    pub(crate) fn on(stream: TcpStream, port: u16, path: &str) -> Self {
+    /// The same with these headers.
+    pub(crate) fn connect_with(port: u16, path: &str, headers: &[(&'static str, String)]) -> Self {
+        let connected = || TcpStream::connect(("127.0.0.1", port)).ok();
+        let stream = wait::until_or(PATIENCE, connected, || format!("nobody listens on {port}"));
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket option");
         let url = format!("ws://127.0.0.1:{port}{path}");
-        let (socket, _response) = client(url, stream).expect("a handshake");
+        let mut request = url.into_client_request().expect("an address");
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().expect("a header"));
+        }
+        let (socket, _response) = client(request, stream).expect("a handshake");
         Self { socket, due: None }
     }
 
@@ -133,9 +138,9 @@ impl Socket {
         let _answered = self.socket.flush();
     }
 
-    /// Whether the other side has reset it. Nothing is read.
-    pub(crate) fn is_broken(&self) -> bool {
-        self.socket.get_ref().take_error().expect("a socket option").is_some()
+    /// Sends a pong that nobody asked for; whether the other side is gone. Nothing is read.
+    pub(crate) fn is_gone(&mut self) -> bool {
+        self.socket.get_mut().write_all(&frame(0x8a, b"")).is_err()
     }
 
     /// From now on nothing is waited for.
