@@ -50,6 +50,15 @@ pub struct ChildState {
     pub since: Option<UnixMillis>,
 }
 
+/// How far something long has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// So much is done.
+    pub done: u64,
+    /// Of so much.
+    pub of: u64,
+}
+
 /// Whether the broker's messages reach us, as far as our own echo tells.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Hearing {
@@ -130,6 +139,8 @@ pub struct State {
     pub stopping: bool,
     /// The newest row of each route, with the time of its arrival.
     pub latest: BTreeMap<RouteId, (UnixMillis, Vec<Value>)>,
+    /// The row before it, of those that this process has stored.
+    pub previous: BTreeMap<RouteId, (UnixMillis, Vec<Value>)>,
     /// What is wrong now, the worst first.
     pub issues: Vec<Issue>,
     /// Since when the instance's lock keeps nobody out any more, and why.
@@ -142,6 +153,8 @@ pub struct State {
     pub findings: BTreeMap<&'static str, Finding>,
     /// What a reload could not do.
     pub unsettled: Unsettled,
+    /// Routes whose history from before is still being summed up, and how far that is.
+    pub rollups: BTreeMap<RouteId, Progress>,
 }
 
 /// What a reload of the settings could not do, until another one can.

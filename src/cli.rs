@@ -57,6 +57,8 @@ pub enum Command {
     Quarantine(QuarantineArgs),
     /// Send a test to those who are told of issues, or list them
     Alert(AlertArgs),
+    /// Print the derived values that follow from a weather_station_calibration.json
+    ImportCalibration(ImportArgs),
     /// Make a token for the page: on standard output, or in a file that only its owner can read
     Token(TokenArgs),
     /// Show it all: an embedded broker, a simulated weather station, the recorder
@@ -117,6 +119,14 @@ pub struct RunArgs {
     pub fault_injection: Option<PathBuf>,
 }
 
+/// `barograph import-calibration`
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
 /// `barograph token`
 #[derive(Debug, Args)]
 pub struct TokenArgs {
@@ -131,9 +141,18 @@ pub struct DemoArgs {
     /// Port of the embedded broker on 127.0.0.1 [default: any free one]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub port: u16,
+    /// Where the page is served, on 127.0.0.1 [default: 8000, or any free port]
+    #[arg(long, value_name = "PORT")]
+    pub page_port: Option<u16>,
     /// Keep the database in this folder instead of a temporary one
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+    /// How far back the made-up readings go with which the database begins
+    #[arg(long, value_name = "TIME", default_value = "1day", value_parser = humantime::parse_duration)]
+    pub past: Duration,
+    /// Do not open the page in the desktop's browser
+    #[arg(long)]
+    pub no_open: bool,
 }
 
 /// `barograph simulate`

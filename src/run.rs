@@ -90,6 +90,7 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
         in_force: in_force.clone(),
         routing: routing.clone(),
         published: published.clone(),
+        exposition: lock(&metrics).exposition(),
     };
     let outside = Outside {
         orders: orders.clone(),

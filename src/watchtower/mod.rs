@@ -6,6 +6,7 @@
 //! The way of a request: the connection's limits (`server`, `lines`), who may ask (`guard`), what is asked
 //! (`assets`, `api`, `live`, `command`).
 
+pub(crate) mod api;
 mod assets;
 mod guard;
 mod lines;
@@ -39,6 +40,8 @@ pub(crate) struct Tower {
     pub(crate) sources: Sources,
     /// The database, to be read.
     pub(crate) history: Pool,
+    /// What changes seldom.
+    pub(crate) memory: Arc<api::Memory>,
     /// Whether the page ends, and how: those who are connected say so and go.
     pub(crate) closing: watch::Receiver<Closing>,
     /// WebSockets that are open.

@@ -26,7 +26,7 @@ use tokio_rustls::TlsAcceptor;
 use super::guard::{self, Gate};
 use super::lines::{LOOK_EVERY, Limits, Line, Lines};
 use super::place::Bound;
-use super::{Tower, assets};
+use super::{Tower, api, assets};
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 128;
@@ -274,6 +274,7 @@ fn files_for_connections() -> usize {
 fn services(app: &mut web::ServiceConfig) {
     app.route("/healthz", web::get().to(healthz))
         .configure(guard::services)
+        .configure(api::services)
         .configure(assets::services);
 }
 

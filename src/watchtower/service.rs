@@ -67,6 +67,7 @@ impl PageService {
         let listen = settings.watchtower.listen.clone();
         let tower = Tower {
             history: Pool::new(settings.database.path.clone()),
+            memory: Arc::default(),
             sources,
             closing: closes,
             sockets: Arc::new(AtomicUsize::new(0)),

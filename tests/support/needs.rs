@@ -26,6 +26,8 @@ pub(crate) enum Need {
     FakeTime,
     /// Prometheus' own judge of a page of metrics.
     Promtool,
+    /// Chromium, and the driver for it.
+    Browser,
     /// The recorder that acknowledges before the commit.
     WrongRecorder,
 }
@@ -69,6 +71,9 @@ impl Need {
             }
             Self::FakeTime => fake_time().is_some(),
             Self::Promtool => succeeds("promtool", &["--version"]),
+            Self::Browser => {
+                Path::new("/usr/bin/chromium").exists() && succeeds("chromedriver", &["--version"])
+            }
             Self::WrongRecorder => env::var_os(WRONG_RECORDER).is_some(),
         }
     }
@@ -86,6 +91,10 @@ impl Need {
             Self::FakeTime => "libfaketime (package faketime) is needed to set a clock".to_owned(),
             Self::Promtool => {
                 "promtool (package prometheus) is needed to judge the metrics".to_owned()
+            }
+            Self::Browser => {
+                "chromium and chromedriver (package chromium-driver) are needed to look at the page"
+                    .to_owned()
             }
             Self::WrongRecorder => {
                 format!("{WRONG_RECORDER} does not name the wrong recorder; scripts/test builds it")
