@@ -145,7 +145,8 @@ fn connection_flood(siege: &Siege, port: u16) {
 
 fn endless_body(siege: &Siege, port: u16) {
     let Some(mut socket) = connect(port) else { return };
-    let head = b"POST /api/v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+    let head =
+        b"POST /api/v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
         Transfer-Encoding: chunked\r\n\r\n";
     if socket.write_all(head).is_ok() {
         pour(siege, &mut socket, b"10\r\n{\"token\":\"\r\n\r\n\"}\r\n");
@@ -167,12 +168,14 @@ fn reader_that_never_reads(siege: &Siege, port: u16) {
         "/api/v1/events?limit=10000",
         "/api/v1/rows?route=load&from=0&to=9999999999999&format=csv",
     ];
-    let held: Vec<_> = asks.iter().cycle().take(60).map(|path| {
+    let begin = |path: &&str| {
         let mut socket = connect(port)?;
-        socket.write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes()).ok()?;
+        socket
+            .write_all(format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes())
+            .ok()?;
         Some(socket)
-    });
-    let held: Vec<_> = held.collect();
+    };
+    let held: Vec<_> = asks.iter().cycle().take(60).map(begin).collect();
     let until = Instant::now() + Duration::from_secs(5);
     while siege.goes_on() && Instant::now() < until {
         thread::sleep(PAUSE); // not reading is the attack
@@ -231,7 +234,8 @@ fn ping_flood(siege: &Siege, port: u16) {
 /// A compressed nothing, as a body and as a frame of an extension that nobody agreed to.
 fn compression_bomb(siege: &Siege, port: u16) {
     let Some(mut socket) = connect(port) else { return };
-    let head = b"POST /api/v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+    let head =
+        b"POST /api/v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
         Content-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n";
     if socket.write_all(head).is_ok() {
         pour(siege, &mut socket, b"8\r\n\x1f\x8b\x08\0\0\0\0\0\r\n");
