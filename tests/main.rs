@@ -54,6 +54,8 @@ mod health;
 mod hearing;
 /// Without a place to write to, the broker keeps what it can, and the rest is counted.
 mod holding;
+/// Clients of the page that mean harm cost the recording nothing.
+mod hostile;
 /// The tables are those of the design, and existing ones are taken as they are.
 mod journal;
 /// A recorder killed at random moments loses and doubles nothing.

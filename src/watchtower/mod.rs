@@ -96,18 +96,48 @@ impl PageServer for Page {
     }
 
     fn look(&mut self) -> Serving {
-        let worker = server::since_last_beat(&self.worker).unwrap_or_default();
-        match self.listener.as_ref().map(Listener::since_last_beat) {
-            None => Serving::Alive,
-            Some(Some(since)) if since.max(worker) < SILENT_AFTER => Serving::Alive,
-            Some(Some(_)) => Serving::Silent,
-            Some(None) => Serving::Ended("the thread that serves the page ended".to_owned()),
-        }
+        let listener = self.listener.as_ref().map(Listener::since_last_beat);
+        judge(listener, server::since_last_beat(&self.worker))
     }
 
     fn end(&mut self) {
         if let Some(listener) = self.listener.take() {
             listener.stop();
+        }
+    }
+}
+
+/// By how long the thread that listens and the one that answers have given no sign of life. `None`: there is no
+/// listener; it has ended; nobody answers now, because the address is not had.
+fn judge(listener: Option<Option<Duration>>, worker: Option<Duration>) -> Serving {
+    let is_silent = |since: Duration| since >= SILENT_AFTER;
+    match listener {
+        None => Serving::Alive,
+        Some(None) => Serving::Ended("the thread that serves the page ended".to_owned()),
+        Some(Some(since)) if is_silent(since) || worker.is_some_and(is_silent) => Serving::Silent,
+        Some(Some(_)) => Serving::Alive,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_hangs_is_a_page_that_is_silent() {
+        let (fresh, old) = (Duration::from_millis(400), SILENT_AFTER);
+        let ended = Serving::Ended("the thread that serves the page ended".to_owned());
+        let table = [
+            (None, None, Serving::Alive),
+            (Some(Some(fresh)), None, Serving::Alive),
+            (Some(Some(fresh)), Some(fresh), Serving::Alive),
+            (Some(Some(fresh)), Some(old), Serving::Silent),
+            (Some(Some(old)), Some(fresh), Serving::Silent),
+            (Some(Some(old)), None, Serving::Silent),
+            (Some(None), Some(fresh), ended),
+        ];
+        for (listener, worker, serving) in table {
+            assert_eq!(judge(listener, worker), serving, "{listener:?} {worker:?}");
         }
     }
 }

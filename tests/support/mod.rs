@@ -11,6 +11,7 @@ pub(crate) mod disk;
 pub(crate) mod faults;
 pub(crate) mod folder;
 pub(crate) mod heavy;
+pub(crate) mod hostile;
 pub(crate) mod locker;
 pub(crate) mod mosquitto;
 pub(crate) mod needs;

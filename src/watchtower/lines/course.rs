@@ -167,12 +167,11 @@ mod tests {
             change(&mut course, start);
             course
         };
-        let get: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
-        assert_eq!(Course::new(start).heard(get, start), Heard::Fine);
+        const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
         let table: [(&str, fn(&mut Course, Instant), u64); 7] = [
             ("says nothing", |_, _| {}, 10),
-            ("half a head", |it, now| drop(it.heard(b"GET / HT", now)), 5),
-            ("a whole head", |it, now| drop(it.heard(b"GET / HTTP/1.1\r\n\r\n", now)), 60),
+            ("half a head", |it, now| assert_eq!(it.heard(b"GET / HT", now), Heard::Fine), 5),
+            ("a whole head", |it, now| assert_eq!(it.heard(GET, now), Heard::Fine), 60),
             (
                 "half of the next",
                 |it, now| {
