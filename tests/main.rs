@@ -70,6 +70,8 @@ mod operator;
 mod operator_stop;
 /// Events and rows are shown once, and a running recorder does as it is told.
 mod operator_watch;
+/// What scripts ask the page is answered truly, and costs the recording nothing.
+mod page_api;
 /// The power fails at random moments: what was acknowledged is on the disk.
 mod power_cut;
 /// Messages of our own arrive, last words stay, and a last will is published for the dead.
