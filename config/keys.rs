@@ -303,6 +303,21 @@ pub(crate) const ROUTE: Table = Table {
         key("indexes", Wants::Table, "{ idx_weather_created = [\"created_at\"] }"),
         key("silent_after", millis(100, YEAR * 1000), r#""5min""#),
         key("time_column", Wants::Text, r#""timestamp""#),
+        key("derived", Wants::Tables, "[[route.derived]]"),
+    ],
+};
+
+/// `[[route.derived]]`
+pub(crate) const DERIVED: Table = Table {
+    name: "route.derived",
+    keys: &[
+        key("name", Wants::Text, r#""wind_speed""#),
+        key("kind", Wants::Word, r#""counter_rate""#),
+        key("of", Wants::Names, r#"["anemometer_count"]"#),
+        key("unit", Wants::Text, r#""m/s""#),
+        key("per", Wants::Real, "1.5"),
+        key("factor", Wants::Real, "0.2794"),
+        key("offset", Wants::Real, "0.5"),
     ],
 };
 
@@ -338,7 +353,8 @@ pub(crate) const SECTIONS: [&Table; 10] = [
 /// A key that the settings file knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownKey {
-    /// Its table as the file writes it: `mqtt`, `alert`, `route`, or `route.columns.*` for the attributes of one column.
+    /// Its table as the file writes it: `mqtt`, `alert`, `route`, `route.derived`, or `route.columns.*` for the attributes
+    /// of one column.
     pub table: &'static str,
     /// Its name in that table.
     pub name: &'static str,
@@ -361,7 +377,7 @@ impl fmt::Display for KnownKey {
 
 /// Every key of the settings file, in the order of the shipped one.
 pub fn known_keys() -> impl Iterator<Item = KnownKey> {
-    SECTIONS.into_iter().chain([&ALERT, &ROUTE, &COLUMN]).flat_map(|table| {
+    SECTIONS.into_iter().chain([&ALERT, &ROUTE, &COLUMN, &DERIVED]).flat_map(|table| {
         table.keys.iter().map(|key| KnownKey { table: table.name, name: key.name })
     })
 }

@@ -23,6 +23,7 @@ mod columns;
 mod credentials;
 mod defaults;
 mod derived;
+mod derived_section;
 mod difference;
 mod http_url;
 mod indexes;
@@ -53,6 +54,8 @@ mod world;
 
 #[cfg(test)]
 mod alert_tests;
+#[cfg(test)]
+mod derived_tests;
 #[cfg(test)]
 mod difference_tests;
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! What resolved settings say, key by key: as a file that would resolve to them. Secrets become `***`.
 
 use crate::alert::{Alert, Channel, Email};
+use crate::derived::Derived;
 use crate::difference::Part;
 use crate::names::print_pointer;
-use crate::page::Page;
+use crate::page::{Page, list};
 use crate::settings::{
     Column, Database, Health, Log, Mqtt, OnBad, Quarantine, Route, Settings, Spool, Supervision,
 };
@@ -208,11 +209,32 @@ fn print_route(page: &mut Page, route: &Route) {
     for index in &route.indexes {
         page.names(&index.name, &index.columns);
     }
+    for value in &route.derived {
+        derived(page, value);
+    }
+}
+
+/// A table of its own; what means nothing to its kind is not said.
+pub(crate) fn derived(page: &mut Page, derived: &Derived) {
+    let kind = derived.kind;
+    let said = [
+        ("kind", Some(quote(kind.word()))),
+        ("of", Some(list(&derived.of))),
+        ("unit", derived.unit.as_deref().map(quote)),
+        ("per", kind.has_per().then(|| number(derived.per))),
+        ("factor", kind.has_factor().then(|| number(derived.factor))),
+        ("offset", kind.has_offset().then(|| number(derived.offset))),
+    ];
+    let said = said.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    page.entry(Part::Routes, "[[route.derived]]", &derived.name, said);
+}
+
+/// Debug of a finite number is TOML: `-60.0`, `1e300`.
+fn number(number: f64) -> String {
+    format!("{number:?}")
 }
 
 fn attributes(column: &Column) -> Vec<(&'static str, String)> {
-    // Debug of a finite number is TOML: `-60.0`, `1e300`.
-    let number = |number: f64| format!("{number:?}");
     let on_bad = (column.on_bad != OnBad::Quarantine).then(|| quote(column.on_bad.as_str()));
     let said = [
         ("field", Some(quote(print_pointer(&column.pointer)))),

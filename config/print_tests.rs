@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use crate::testing::{loaded, settings, world};
 use crate::{
-    BrokerUrl, ClientAuth, Column, Format, Index, Kind, Level, Listen, OnBad, PageTls, Protocol,
-    Qos, Route, Settings, Synchronous, Watchtower, load_text,
+    BrokerUrl, ClientAuth, Column, Derived, DerivedKind, Format, Index, Kind, Level, Listen, OnBad,
+    PageTls, Protocol, Qos, Route, Settings, Synchronous, Watchtower, load_text,
 };
 
 #[test]
@@ -67,6 +67,23 @@ fn column(name: String) -> impl Strategy<Value = Column> {
     )
 }
 
+/// Each kind that these columns allow.
+fn derived(columns: &(Column, Column)) -> Vec<Derived> {
+    let is_number = |column: &&Column| matches!(column.kind, Kind::Integer | Kind::Real);
+    let names: Vec<&str> =
+        [&columns.0, &columns.1].into_iter().filter(is_number).map(|it| it.name.as_str()).collect();
+    let fits = |kind: &DerivedKind| kind.columns().contains(&names.len());
+    let kinds = DerivedKind::ALL.into_iter().filter(fits);
+    kinds
+        .map(|kind| Derived {
+            per: if kind.has_per() { 1e300 } else { 1.0 },
+            factor: if kind.has_factor() { -9.174e-8 } else { 1.0 },
+            offset: if kind.has_offset() { -1.5 } else { 0.0 },
+            ..Derived::new(&format!("of_{}", kind.word()), kind, &names, "\"µ")
+        })
+        .collect()
+}
+
 fn routes() -> impl Strategy<Value = Vec<Route>> {
     let columns = (column("z".into()), column("a".into()));
     let route = (columns, 0..3_i64, any::<bool>(), "[a-c+]{0,0}[^\0#+$/]{1,8}", any::<bool>());
@@ -80,9 +97,9 @@ fn routes() -> impl Strategy<Value = Vec<Route>> {
                 unique: if unique { vec!["a".into(), "z".into()] } else { Vec::new() },
                 time_column: matches!(columns.1.kind, Kind::Integer | Kind::Real)
                     .then(|| "a".to_owned()),
+                derived: derived(&columns),
                 columns: vec![columns.0, columns.1],
                 silent_after: indexed.then_some(Duration::from_millis(100 + u64::from(unique))),
-                derived: Vec::new(),
                 indexes: indexed
                     .then(|| Index {
                         name: format!("i{index}"),

@@ -57,6 +57,8 @@ pub enum Command {
     Quarantine(QuarantineArgs),
     /// Send a test to those who are told of issues, or list them
     Alert(AlertArgs),
+    /// Print the derived values that follow from a weather_station_calibration.json
+    ImportCalibration(ImportArgs),
     /// Make a token for the page: on standard output, or in a file that only its owner can read
     Token(TokenArgs),
     /// Show it all: an embedded broker, a simulated weather station, the recorder
@@ -115,6 +117,14 @@ pub struct RunArgs {
     /// Opens a Unix socket that takes faults (panic ACTOR, stop ACTOR, hang ACTOR 5s), for tests
     #[arg(long, value_name = "SOCKET", hide = true)]
     pub fault_injection: Option<PathBuf>,
+}
+
+/// `barograph import-calibration`
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
 }
 
 /// `barograph token`

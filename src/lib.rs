@@ -3,6 +3,7 @@
 //! it with: MQTT, SQLite, locks, signals, systemd, the command line.
 
 pub mod alerts;
+pub mod calibration;
 pub mod check;
 pub mod cli;
 pub mod control;

@@ -10,7 +10,7 @@ use barograph::operator::{self, events, orders, status, tail};
 use barograph::reload::Source;
 use barograph::run::{self, Failed, Options};
 use barograph::signals::Signals;
-use barograph::{check, demo, logging, simulate, token};
+use barograph::{calibration, check, demo, logging, simulate, token};
 use barograph_actors::exit_code;
 use barograph_config::{Loaded, Settings, World, load};
 use clap::Parser;
@@ -48,6 +48,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Alert(args) => {
             settings(args.command.config()).and_then(|l| alert::alert(&l.settings, &args.command))
         }
+        Command::ImportCalibration(args) => calibration::import_calibration(&args),
         Command::Token(args) => token::token(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Simulate(args) => simulate::simulate(&args),

@@ -22,6 +22,10 @@ mod alert_test;
 mod alerts;
 /// A broker that stops, is killed, or forgets loses and doubles nothing, or is found out.
 mod broker_outages;
+/// What a person sees on the page, in a real browser.
+mod browser;
+/// `import-calibration` says what follows from a file that an older program wrote.
+mod calibration;
 /// `check` tells what is wrong, and writes nothing.
 mod check;
 /// The file is found, overruled and judged as documented, every mistake at once.

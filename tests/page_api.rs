@@ -46,7 +46,12 @@ fn a_reading_is_read_within_a_second_and_is_still_known_after_a_restart() {
     assert_eq!(latest_of(port, "magnetic_flux_data")["received_at_ms"], Value::Null);
     let topic = "a/b/weatherstation/magneticfluxsensor/";
     for x in [1.5, -7.25] {
-        publish_one(scene.broker.port(), topic, format!(r#"{{"x":{x},"y":2,"z":3}}"#).as_bytes(), false);
+        publish_one(
+            scene.broker.port(),
+            topic,
+            format!(r#"{{"x":{x},"y":2,"z":3}}"#).as_bytes(),
+            false,
+        );
         let published = Instant::now();
         let is_there = || (latest_of(port, "magnetic_flux_data")["values"]["x"] == x).then_some(());
         recorder.wait_for("the reading", TOLD_WITHIN, is_there);
@@ -60,7 +65,8 @@ fn a_reading_is_read_within_a_second_and_is_still_known_after_a_restart() {
     let after = latest_of(port, "magnetic_flux_data");
     assert_eq!(after, before, "with the time at which it came");
     let routes = api(port, "routes");
-    let route = routes["routes"].as_array().unwrap().iter().find(|it| it["route"] == "magnetic_flux_data");
+    let route =
+        routes["routes"].as_array().unwrap().iter().find(|it| it["route"] == "magnetic_flux_data");
     let first_at = &route.expect("the route")["first_at_ms"];
     assert!(first_at.as_i64().unwrap() <= before["received_at_ms"].as_i64().unwrap(), "{first_at}");
 }
@@ -87,7 +93,8 @@ fn status_says_how_messages_flow() {
     recorder.wait_for("rates", TOLD_WITHIN, || {
         let status = api(port, "status");
         let actors = status["actors"].as_array().unwrap().clone();
-        let rate = actors.iter().find(|actor| actor["actor"] == "mqtt")?["messages_per_second"].as_f64();
+        let rate =
+            actors.iter().find(|actor| actor["actor"] == "mqtt")?["messages_per_second"].as_f64();
         rate.filter(|rate| *rate > 0.0)
     });
     scene.stop_and_check(recorder, &published);
@@ -159,7 +166,11 @@ fn a_question_that_makes_no_sense_is_answered_with_a_sentence() {
     ];
     for (path, status, word) in table {
         let reply = get(port, &format!("/api/v1/{path}"));
-        assert_eq!((reply.status, reply.header("content-type")), (status, "application/json"), "{path}");
+        assert_eq!(
+            (reply.status, reply.header("content-type")),
+            (status, "application/json"),
+            "{path}"
+        );
         assert!(reply.complaint().contains(word), "{path}: {}", reply.complaint());
     }
     let (from, to) = (i64::MIN, i64::MAX);
@@ -172,7 +183,10 @@ fn a_question_that_makes_no_sense_is_answered_with_a_sentence() {
     ] {
         let _answered = api(port, &path);
     }
-    assert_eq!(get(port, &format!("/api/v1/rows?route=load&from={from}&to={to}")).text(), "id,created_at,n\r\n");
+    assert_eq!(
+        get(port, &format!("/api/v1/rows?route=load&from={from}&to={to}")).text(),
+        "id,created_at,n\r\n"
+    );
 }
 
 #[test]
@@ -316,8 +330,12 @@ fn events_are_filtered_and_an_outage_is_a_gap() {
     assert!(!of_mqtt.contains(&"ready".to_owned()), "{of_mqtt:?}");
     assert!(!names("except=ready,broker_connected").contains(&"ready".to_owned()));
     let all = api(port, "events");
-    let ids: Vec<i64> =
-        all["events"].as_array().unwrap().iter().map(|event| event["id"].as_i64().unwrap()).collect();
+    let ids: Vec<i64> = all["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["id"].as_i64().unwrap())
+        .collect();
     assert!(ids.is_sorted_by(|newer, older| newer > older), "{ids:?}");
     let older = api(port, &format!("events?before={}", ids[0]));
     assert_eq!(older["events"][0]["id"], ids[1]);

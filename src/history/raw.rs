@@ -9,13 +9,36 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 use super::sum::Sums;
 use crate::store::rollup::{number, time};
 
+/// Rows that are late one after the other, so that a search by time is not led astray.
+const LATE_ROWS_MAX: usize = 16;
 /// Rows in front that are read to know what the counters were.
 const WARM_UP_ROWS: i64 = 500;
 /// Holes among the ids of a range, behind each of which the counters are looked up anew.
 const HOLES_MAX: usize = 100;
 
-/// A row: id, arrival, values.
-type Row = (i64, i64, Vec<Option<f64>>);
+/// Rows in the order in which SQLite gave them.
+#[derive(Default)]
+struct Rows {
+    /// Id and arrival.
+    keys: Vec<(i64, i64)>,
+    /// Their values, one row after the other.
+    values: Vec<Option<f64>>,
+}
+
+impl Rows {
+    fn get(&self, place: usize) -> (i64, i64, &[Option<f64>]) {
+        let (id, ms) = self.keys[place];
+        let width = self.values.len() / self.keys.len();
+        (id, ms, &self.values[place * width..][..width])
+    }
+
+    /// By their ids.
+    fn in_order(&self) -> impl Iterator<Item = (i64, i64, &[Option<f64>])> {
+        let mut places: Vec<usize> = (0..self.keys.len()).collect();
+        places.sort_by_key(|place| self.keys[*place].0);
+        places.into_iter().map(|place| self.get(place))
+    }
+}
 
 /// Reads rows of a table for some of its series.
 pub(super) struct Raw<'a> {
@@ -83,12 +106,12 @@ impl<'a> Raw<'a> {
         Ok(one("min")?.zip(one("max")?))
     }
 
-    /// The first id from which on rows arrived at this time or later, one beyond the last for none: found by
-    /// halves, as ids grow with time. Of a few rows together the newest counts, because a late one is
-    /// older than its neighbours.
+    /// The first id whose row arrived at this time or later, one beyond the last for none: found by halves,
+    /// as ids grow with time. Of a few rows together the newest counts, because a late one is older than
+    /// those in front of it.
     pub(super) fn id_at(&self, ms: i64, bounds: (i64, i64)) -> rusqlite::Result<i64> {
         let sql = format!(
-            "SELECT created_at FROM \"{}\" WHERE rowid >= ?1 ORDER BY rowid LIMIT 8",
+            "SELECT created_at FROM \"{}\" WHERE rowid <= ?1 ORDER BY rowid DESC LIMIT {LATE_ROWS_MAX}",
             self.table
         );
         let mut statement = self.conn.prepare_cached(&sql)?;
@@ -99,23 +122,13 @@ impl<'a> Raw<'a> {
         let (mut low, mut high) = (bounds.0, bounds.1.saturating_add(1));
         while low < high {
             let middle = low.midpoint(high);
-            if newest(middle)?.is_none_or(|at| at >= ms) { high = middle } else { low = middle + 1 }
+            if newest(middle)?.is_some_and(|at| at >= ms) {
+                high = middle
+            } else {
+                low = middle + 1
+            }
         }
         Ok(low)
-    }
-
-    /// The last id up to which rows may have arrived before this time.
-    pub(super) fn last_before(&self, ms: i64, bounds: (i64, i64)) -> rusqlite::Result<i64> {
-        let first = self.id_at(ms, bounds)?;
-        // Of those that were looked at together any may be the first that is not.
-        let sql = format!(
-            "SELECT max(rowid) FROM (SELECT rowid FROM \"{}\" WHERE rowid >= ?1 ORDER BY rowid LIMIT \
-             8)",
-            self.table
-        );
-        let last: Option<i64> =
-            self.conn.prepare_cached(&sql)?.query_row([first], |row| row.get(0))?;
-        Ok(last.unwrap_or(bounds.1))
     }
 
     /// Rows of a range of time whose ids lie in a range: by the index, or by their ids.
@@ -126,7 +139,7 @@ impl<'a> Raw<'a> {
         by_index: bool,
         rows_max: i64,
     ) -> rusqlite::Result<bool> {
-        let mut rows = if by_index {
+        let rows = if by_index {
             let sql = format!(
                 "{} created_at >= ?1 AND created_at < ?2 AND +rowid BETWEEN ?3 AND ?4 LIMIT ?5",
                 self.select
@@ -137,33 +150,32 @@ impl<'a> Raw<'a> {
             let sql = format!("{} rowid BETWEEN ?1 AND ?2 ORDER BY rowid LIMIT ?3", self.select);
             self.rows(&sql, params![ids.0, ids.1, rows_max + 1])?
         };
-        rows.sort_unstable_by_key(|(id, ..)| *id);
         self.add_up(&rows, sums)?;
-        Ok(i64::try_from(rows.len()).is_ok_and(|rows| rows <= rows_max))
+        Ok(i64::try_from(rows.keys.len()).is_ok_and(|rows| rows <= rows_max))
     }
 
     /// Rows behind an id. `lead`: the last row up to there that was not late.
     pub(super) fn behind(&self, id: i64, lead: i64, sums: &mut Sums) -> rusqlite::Result<()> {
         let mut sequence = self.warmed_up(lead.min(id))?;
         let sql = format!("{} rowid > ?1 ORDER BY rowid", self.select);
-        for (_, ms, values) in self.rows(&sql, [id])? {
-            sequence.row(ms, &values, self.now, |series, value| sums.add(series, ms, value));
+        for (_, ms, values) in self.rows(&sql, [id])?.in_order() {
+            sequence.row(ms, values, self.now, |series, value| sums.add(series, ms, value));
         }
         Ok(())
     }
 
     /// Rows in the order of their ids. Between two of them there may be others: then the counters are
     /// compared with those.
-    fn add_up(&self, rows: &[Row], sums: &mut Sums) -> rusqlite::Result<()> {
+    fn add_up(&self, rows: &Rows, sums: &mut Sums) -> rusqlite::Result<()> {
         let mut sequence = Sequence::new(self.bases, &self.columns);
         let (mut expected, mut holes) = (None, 0);
-        for (id, ms, values) in rows {
-            if self.has_counters && expected != Some(*id) && holes < HOLES_MAX {
+        for (id, ms, values) in rows.in_order() {
+            if self.has_counters && expected != Some(id) && holes < HOLES_MAX {
                 sequence = self.warmed_up(id.saturating_sub(1))?;
                 holes += 1;
             }
             expected = id.checked_add(1);
-            sequence.row(*ms, values, self.now, |series, value| sums.add(series, *ms, value));
+            sequence.row(ms, values, self.now, |series, value| sums.add(series, ms, value));
         }
         Ok(())
     }
@@ -173,22 +185,24 @@ impl<'a> Raw<'a> {
         if self.has_counters {
             let sql =
                 format!("{} rowid <= ?1 ORDER BY rowid DESC LIMIT {WARM_UP_ROWS}", self.select);
-            for (_, ms, values) in self.rows(&sql, [through])?.iter().rev() {
-                sequence.row(*ms, values, self.now, |_, _| {});
+            for (_, ms, values) in self.rows(&sql, [through])?.in_order() {
+                sequence.row(ms, values, self.now, |_, _| {});
             }
         }
         Ok(sequence)
     }
 
     /// Nothing of a row whose time cannot be understood.
-    fn rows(&self, sql: &str, parameters: impl Params) -> rusqlite::Result<Vec<Row>> {
+    fn rows(&self, sql: &str, parameters: impl Params) -> rusqlite::Result<Rows> {
         let mut statement = self.conn.prepare_cached(sql)?;
         let mut found = statement.query(parameters)?;
-        let mut rows = Vec::new();
+        let mut rows = Rows::default();
         while let Some(row) = found.next()? {
             let Some(ms) = time(row.get_ref(1)?) else { continue };
-            let values = (2..self.columns.len() + 2).map(|at| row.get_ref(at).map(number));
-            rows.push((row.get(0)?, ms, values.collect::<rusqlite::Result<_>>()?));
+            rows.keys.push((row.get(0)?, ms));
+            for at in 2..self.columns.len() + 2 {
+                rows.values.push(number(row.get_ref(at)?));
+            }
         }
         Ok(rows)
     }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::raw::Raw;
 use super::sum::Sums;
 use super::width::{for_points, touched};
-use crate::store::rollup::table_of;
+use crate::store::rollup::{table_of, unpack};
 
 /// Rows that are read where there is another way: some 20 ms.
 const RAW_ROWS_MAX: i64 = 20_000;
@@ -241,7 +241,7 @@ impl Question {
             return Ok(1.0);
         };
         let first = raw.id_at(sums.from_ms(), bounds)?;
-        let last = raw.last_before(sums.to_ms(), bounds)?;
+        let last = raw.id_at(sums.to_ms(), bounds)?;
         if top.min(last).saturating_sub(first) > RAW_ROWS_MAX {
             return Ok(share(first, last, top));
         }
@@ -274,7 +274,7 @@ fn rows_in(raw: &Raw<'_>, from_ms: i64, to_ms: i64) -> rusqlite::Result<i64> {
         return raw.count(from_ms, to_ms, RAW_ROWS_MAX);
     }
     let Some(bounds) = raw.bounds()? else { return Ok(0) };
-    Ok(raw.last_before(to_ms, bounds)?.saturating_sub(raw.id_at(from_ms, bounds)?))
+    Ok(raw.id_at(to_ms, bounds)?.saturating_sub(raw.id_at(from_ms, bounds)?))
 }
 
 /// Buckets narrower than a minute.
@@ -283,7 +283,7 @@ fn narrow(raw: &Raw<'_>, sums: &mut Sums) -> rusqlite::Result<f64> {
     let ids = match raw.bounds()? {
         Some(_) if by_index => (i64::MIN, i64::MAX),
         Some(bounds) => {
-            let last = raw.last_before(sums.to_ms(), bounds)?;
+            let last = raw.id_at(sums.to_ms(), bounds)?;
             (raw.id_at(sums.from_ms(), bounds)?, last)
         }
         None => return Ok(1.0),
@@ -320,6 +320,9 @@ fn read(
     series: usize,
     sums: &mut Sums,
 ) -> rusqlite::Result<()> {
+    if level == Level::Minute {
+        return read_minutes(conn, id, series, sums);
+    }
     let select = format!(
         "SELECT at, count, sum, min, max, first, first_at, last, last_at FROM {} WHERE series = ?1 AND \
          at >= ?2 AND at < ?3 ORDER BY at",
@@ -340,6 +343,31 @@ fn read(
             last_ms: at + row.get::<_, i64>(8)?,
         };
         sums.merge(series, at, &bucket, true);
+    }
+    Ok(())
+}
+
+fn read_minutes(
+    conn: &Connection,
+    id: i64,
+    series: usize,
+    sums: &mut Sums,
+) -> rusqlite::Result<()> {
+    let select = "SELECT at, minutes FROM barograph_rollup_minute WHERE series = ?1 AND at >= ?2 AND at \
+         < ?3 ORDER BY at";
+    let mut statement = conn.prepare_cached(select)?;
+    let (from, to) = (sums.from_ms(), sums.to_ms());
+    let first = start_of(from, Level::Quarter.ms());
+    let mut rows = statement.query([id, first / 1_000, to / 1_000])?;
+    while let Some(row) = rows.next()? {
+        let at = row.get::<_, i64>(0)? * 1_000;
+        let minutes = row.get_ref(1)?.as_blob()?;
+        // One that makes no sense has no more minutes: the writer finds it out.
+        unpack(at, minutes, |start, bucket| {
+            if (from..to).contains(&start) {
+                sums.merge(series, start, &bucket, true);
+            }
+        });
     }
     Ok(())
 }

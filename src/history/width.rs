@@ -7,8 +7,8 @@ const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// Widths that are chosen, in milliseconds: what a person would. Beyond a minute each takes few stored buckets:
-/// between 3 and 15 minutes there is none, because it would be made of very many of a minute.
+/// Widths that are chosen, in milliseconds: what a person would. Each takes few stored buckets, so that there
+/// is none between a half and a whole hour.
 const WIDTHS: [i64; 36] = [
     1,
     2,
@@ -30,9 +30,9 @@ const WIDTHS: [i64; 36] = [
     2 * MINUTE,
     3 * MINUTE,
     5 * MINUTE,
+    10 * MINUTE,
     15 * MINUTE,
     30 * MINUTE,
-    45 * MINUTE,
     HOUR,
     2 * HOUR,
     3 * HOUR,
@@ -92,7 +92,7 @@ mod tests {
             (HOUR, 5 * SECOND),
             (DAY, 2 * MINUTE),
             (7 * DAY, 15 * MINUTE),
-            (30 * DAY, 45 * MINUTE),
+            (30 * DAY, HOUR),
             (365 * DAY, 12 * HOUR),
             (3_652 * DAY, 4 * DAY),
         ];

@@ -11,6 +11,7 @@
 //! Steps are few while rows are few: each rewrites the last page of every series, and a flash card wears.
 
 mod block;
+mod pack;
 mod plan;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use tracing::warn;
 use super::journal::{SqliteJournal, is_damage};
 use block::{Direction, Reader};
 pub use block::{number, time};
+pub use pack::unpack;
 use plan::{DONE, Table};
 
 /// Rows that are worth a step at once; a reader of history reads so many raw ones at the newest end.

@@ -66,7 +66,8 @@ pub(crate) fn ask(
 ) -> io::Result<Reply> {
     let mut reader = begin(port, method, path, headers)?;
     let (status, head) = head_of(&mut reader)?;
-    let chunked = head.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
+    let chunked =
+        head.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
     let mut body = Vec::new();
     match chunked && method != "HEAD" {
         true => while read_chunk(&mut reader, &mut body)? {},

@@ -5,6 +5,7 @@
 
 pub(crate) mod aloud;
 pub(crate) mod asking;
+pub(crate) mod browser;
 pub(crate) mod certs;
 pub(crate) mod database;
 pub(crate) mod disk;

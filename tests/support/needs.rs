@@ -29,6 +29,8 @@ pub(crate) enum Need {
     FakeTime,
     /// Prometheus' own judge of a page of metrics.
     Promtool,
+    /// Chromium, and the driver for it.
+    Browser,
     /// The recorder that acknowledges before the commit.
     WrongRecorder,
     /// The judge of HTTP interfaces (PyPI's schemathesis).
@@ -79,6 +81,9 @@ impl Need {
             }
             Self::FakeTime => fake_time().is_some(),
             Self::Promtool => succeeds("promtool", &["--version"]),
+            Self::Browser => {
+                Path::new("/usr/bin/chromium").exists() && succeeds("chromedriver", &["--version"])
+            }
             Self::WrongRecorder => env::var_os(WRONG_RECORDER).is_some(),
             Self::Schemathesis => succeeds(&schemathesis().to_string_lossy(), &["--version"]),
         }
@@ -103,6 +108,10 @@ impl Need {
                     "schemathesis is needed to judge the page's interface; scripts/test installs it, and \
                      names it in {SCHEMATHESIS}"
                 )
+            }
+            Self::Browser => {
+                "chromium and chromedriver (package chromium-driver) are needed to look at the page"
+                    .to_owned()
             }
             Self::WrongRecorder => {
                 format!("{WRONG_RECORDER} does not name the wrong recorder; scripts/test builds it")

@@ -1,6 +1,7 @@
 //! A block of rows becomes buckets.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use barograph_actors::derived::Base;
 use barograph_actors::rollup::{Bucket, Level, Sequence, parse_time, start_of};
@@ -9,6 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tracing::warn;
 
 use super::super::journal::is_damage;
+use super::pack::{pack, unpack};
 use super::plan::Table;
 use super::{is_ours, table_of};
 
@@ -222,8 +224,9 @@ impl Buckets {
         ids: &[i64],
         direction: Direction,
     ) -> rusqlite::Result<()> {
+        write_minutes(conn, &self.minutes, ids, direction)?;
         let mut buckets = self.minutes;
-        for level in Level::ALL {
+        for level in Level::ALL.into_iter().filter(|level| *level != Level::Minute) {
             let mut wider = BTreeMap::new();
             for ((series, at), bucket) in buckets {
                 merge(&mut wider, (series, start_of(at, level.ms())), &bucket);
@@ -248,6 +251,42 @@ impl Buckets {
         }
         Ok(())
     }
+}
+
+/// The minutes of each quarter together with those that are there.
+fn write_minutes(
+    conn: &Connection,
+    minutes: &BTreeMap<(usize, i64), Bucket>,
+    ids: &[i64],
+    direction: Direction,
+) -> rusqlite::Result<()> {
+    let select = "SELECT minutes FROM barograph_rollup_minute WHERE series = ?1 AND at = ?2";
+    let mut select = conn.prepare_cached(select)?;
+    let write = "INSERT OR REPLACE INTO barograph_rollup_minute (series, at, minutes) VALUES (?1, ?2, \
+         ?3)";
+    let mut write = conn.prepare_cached(write)?;
+    let mut quarters = BTreeMap::<(usize, i64), BTreeMap<i64, Bucket>>::new();
+    for ((series, start), bucket) in minutes {
+        let quarter = start_of(*start, Level::Quarter.ms());
+        quarters.entry((*series, quarter)).or_default().insert(*start, *bucket);
+    }
+    for ((series, at), mut minutes) in quarters {
+        let key = (ids[series], at / 1_000);
+        let known: Option<Vec<u8>> = select.query_row(key, |row| row.get(0)).optional()?;
+        let add = |start, known: Bucket| match minutes.entry(start) {
+            Entry::Vacant(place) => drop(place.insert(known)),
+            Entry::Occupied(mut place) => {
+                let mut both = known;
+                both.merge(place.get(), matches!(direction, Direction::Up));
+                place.insert(both);
+            }
+        };
+        if known.is_some_and(|known| !unpack(at, &known, add)) {
+            return Err(rusqlite::Error::InvalidQuery);
+        }
+        write.execute(params![key.0, key.1, pack(at, &minutes)])?;
+    }
+    Ok(())
 }
 
 fn merge(buckets: &mut BTreeMap<(usize, i64), Bucket>, key: (usize, i64), bucket: &Bucket) {

@@ -27,6 +27,12 @@ CREATE TABLE IF NOT EXISTS barograph_rollup_series (
     UNIQUE (tbl, name)
 ) STRICT;";
 
+/// The minutes of a quarter of an hour from `at` on: see `pack`. Times `at` in seconds since 1970.
+const MINUTES: &str = "
+CREATE TABLE IF NOT EXISTS barograph_rollup_minute (
+    series INTEGER NOT NULL, at INTEGER NOT NULL, minutes BLOB NOT NULL, PRIMARY KEY (series, at)
+) STRICT, WITHOUT ROWID;";
+
 /// `at` in seconds since 1970; `first_at` and `last_at` in milliseconds after that.
 fn buckets(level: Level) -> String {
     format!(
@@ -40,7 +46,9 @@ fn buckets(level: Level) -> String {
 
 fn create_all(conn: &Connection) -> rusqlite::Result<()> {
     conn.execute_batch(POSITIONS)?;
-    Level::ALL.into_iter().try_for_each(|level| conn.execute_batch(&buckets(level)))
+    conn.execute_batch(MINUTES)?;
+    let wider = Level::ALL.into_iter().filter(|level| *level != Level::Minute);
+    wider.into_iter().try_for_each(|level| conn.execute_batch(&buckets(level)))
 }
 
 /// Nothing is summed up any more.
