@@ -25,7 +25,11 @@ pub(in crate::watchtower) fn services(app: &mut web::ServiceConfig) {
     let login = web::resource("/api/v1/login").app_data(body).route(web::post().to(login));
     app.service(login)
         .service(web::resource("/api/v1/logout").route(web::post().to(logout)))
-        .service(web::resource("/api/v1/session").route(web::get().to(session)));
+        .service(
+            web::resource("/api/v1/session")
+                .route(web::get().to(session))
+                .route(web::head().to(session)),
+        );
 }
 
 /// The numbers of sessions that a request shows.
