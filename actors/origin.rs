@@ -6,6 +6,8 @@ use crate::tree;
 
 /// Who tells of what no actor does.
 const SUPERVISOR: &str = "supervisor";
+/// As the tree calls it.
+const WATCHTOWER: &str = crate::tree::WATCHTOWER;
 
 /// A person at the command line.
 const OPERATOR: &str = "operator";
@@ -92,13 +94,19 @@ fn about(name: &str) -> Option<(&'static str, Tone)> {
         event::ISSUE_RESOLVED | event::ALERT_RECOVERED => (tree::HEALTH, Tone::Good),
         event::METRICS_SERVED => (SUPERVISOR, Tone::Good),
         event::METRICS_NOT_SERVED => (SUPERVISOR, Tone::Warning),
+        event::PAGE_SERVED => (WATCHTOWER, Tone::Good),
+        event::PAGE_NOT_SERVED | event::PAGE_CERTIFICATE | event::LOGIN_REFUSED => {
+            (WATCHTOWER, Tone::Warning)
+        }
         event::ALERT_SENT => (tree::HEALTH, Tone::Plain),
         event::ISSUE_APPEARED
         | event::ISSUE_CHANGED
         | event::RECOVERY_ATTEMPTED
         | event::ALERT_FAILED => (tree::HEALTH, Tone::Warning),
         event::STATS => (tree::STATS, Tone::Plain),
-        event::QUARANTINE_CHANGED | event::OPERATOR_COMMAND => (OPERATOR, Tone::Plain),
+        event::QUARANTINE_CHANGED | event::OPERATOR_COMMAND | event::ISSUE_ACKNOWLEDGED => {
+            (OPERATOR, Tone::Plain)
+        }
         _ => return None,
     })
 }

@@ -3,6 +3,7 @@
 
 mod broker;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,10 +11,11 @@ pub use broker::{
     Broker, Connecting, Down, DownKind, Filter, Greeting, Incoming, NotSent, Publication, Session,
 };
 
-use crate::account::Tally;
+use crate::account::{RouteId, Tally};
 use crate::batch::{Batch, BatchId, Receipt};
 use crate::delivery::UnixMillis;
 use crate::note::Note;
+use crate::published::Progress;
 use crate::route::Router;
 
 /// Time and chance.
@@ -67,11 +69,17 @@ pub trait Journal {
     /// As [`Journal::append`].
     fn heartbeat(&mut self) -> Result<(), WriteError>;
 
-    /// One bounded step of what can wait: bounds, compaction, what is left of a damaged database.
+    /// One bounded step of what can wait: bounds, compaction, what is left of a damaged database,
+    /// the summing up of history.
     ///
     /// # Errors
     /// As [`Journal::append`].
     fn tidy_up(&mut self) -> Result<TidiedUp, WriteError>;
+
+    /// Routes whose history from before is still being summed up, and how far that is.
+    fn summing_up(&self) -> BTreeMap<RouteId, Progress> {
+        BTreeMap::new()
+    }
 
     /// Folds the WAL into the database, as far as nobody holds it back, without waiting for anyone.
     ///

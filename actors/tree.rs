@@ -20,6 +20,7 @@ use crate::stats::{self, StatsActor};
 use crate::supervise::child::Housing;
 use crate::supervise::{ChildSpec, Link};
 use crate::survey::Surveyor;
+use crate::watchtower::{PageServer, WatchtowerActor};
 use crate::window::Estate;
 
 /// The only writer to the database.
@@ -30,6 +31,8 @@ pub const HEALTH: &str = "health";
 pub const STATS: &str = "stats";
 /// The broker session.
 pub const MQTT: &str = "mqtt";
+/// Serves the page.
+pub const WATCHTOWER: &str = "watchtower";
 
 /// Commits what is in hand within 4 s and says goodbye within 1 s.
 const MQTT_STOPS_WITHIN: Duration = Duration::from_millis(5_500);
@@ -37,6 +40,8 @@ const MQTT_STOPS_WITHIN: Duration = Duration::from_millis(5_500);
 const WRITER_STOPS_WITHIN: Duration = Duration::from_millis(2_500);
 /// Has nothing to finish.
 const OBSERVER_STOPS_WITHIN: Duration = Duration::from_millis(300);
+/// Says goodbye to those who watch.
+const WATCHTOWER_STOPS_WITHIN: Duration = Duration::from_millis(1_500);
 
 /// The real world, or a faked one.
 pub struct Parts<B: Broker> {
@@ -54,6 +59,8 @@ pub struct Parts<B: Broker> {
     pub manager: Box<dyn FnMut() -> Box<dyn ServiceManager>>,
     /// Makes those who look at the world outside, likewise.
     pub surveyor: Box<dyn FnMut() -> Surveyor>,
+    /// Makes servers of the page, one for each life of the Watchtower.
+    pub page: Box<dyn FnMut() -> Box<dyn PageServer>>,
     /// Time and chance.
     pub world: World,
     /// What everyone may see.
@@ -77,8 +84,16 @@ pub struct Links {
 
 /// The children of the tree.
 pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
-    let Parts { mut broker, mut journal, mut spool, mut manager, mut surveyor, housing, .. } =
-        parts;
+    let Parts {
+        mut broker,
+        mut journal,
+        mut spool,
+        mut manager,
+        mut surveyor,
+        mut page,
+        housing,
+        ..
+    } = parts;
     let Parts { in_force, routing, world, published, orders, alerts, links, .. } = parts;
     published.update(|state| {
         state.started = Some((world.now)());
@@ -119,6 +134,11 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
             let (broker, setup) = (broker(), to_mqtt.mqtt());
             Box::new(move || MqttActor::new(broker, setup, lifeline))
         }),
+        ChildSpec::of(WATCHTOWER, WATCHTOWER_STOPS_WITHIN, housing, Link::new(), move |lifeline| {
+            let page = page();
+            Box::new(move || WatchtowerActor::new(page, lifeline))
+        })
+        .expendable(),
     ]
 }
 

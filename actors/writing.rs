@@ -52,6 +52,8 @@ pub(crate) struct Writing {
     pub(crate) teller: Teller,
     heartbeat_at: Instant,
     upkeep_at: Instant,
+    /// Deliveries stored since more of them made upkeep due.
+    since_upkeep: usize,
 }
 
 impl Writing {
@@ -75,6 +77,7 @@ impl Writing {
             setup,
             heartbeat_at: now + HEARTBEAT_EVERY,
             upkeep_at: now,
+            since_upkeep: 0,
         }
     }
 
@@ -208,6 +211,7 @@ impl Writing {
                 }
                 self.failures = 0;
                 self.teller.stored(batch, &receipt, began.elapsed());
+                self.upkeep_grows(batch.records.len());
                 Ok(())
             }
             Err(error) => {

@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::inspect::args::{AccountArgs, AlertArgs, GapsArgs, QuarantineArgs, VerifyArgs};
 use crate::operator::args::{
-    CompletionsArgs, EventsArgs, LevelArgs, ManArgs, OrderArgs, RestartArgs, StatusArgs, StopArgs,
-    TailArgs,
+    AcknowledgeArgs, CompletionsArgs, EventsArgs, LevelArgs, ManArgs, OrderArgs, RestartArgs,
+    StatusArgs, StopArgs, TailArgs,
 };
 
 /// A failsafe recorder for MQTT telemetry: what the sensors said is in your SQLite database,
@@ -39,6 +39,8 @@ pub enum Command {
     Resume(OrderArgs),
     /// Fold the WAL into the database now, and say who holds it back
     Checkpoint(OrderArgs),
+    /// Say that somebody knows of an issue: its alerts repeat no more, until it becomes worse
+    Acknowledge(AcknowledgeArgs),
     /// Make the running recorder's log say more, or less
     LogLevel(LevelArgs),
     /// Show what happened, and with --follow what happens
@@ -141,9 +143,18 @@ pub struct DemoArgs {
     /// Port of the embedded broker on 127.0.0.1 [default: any free one]
     #[arg(long, default_value_t = 0, hide_default_value = true)]
     pub port: u16,
+    /// Where the page is served, on 127.0.0.1 [default: 8000, or any free port]
+    #[arg(long, value_name = "PORT")]
+    pub page_port: Option<u16>,
     /// Keep the database in this folder instead of a temporary one
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
+    /// How far back the made-up readings go with which the database begins
+    #[arg(long, value_name = "TIME", default_value = "1day", value_parser = humantime::parse_duration)]
+    pub past: Duration,
+    /// Do not open the page in the desktop's browser
+    #[arg(long)]
+    pub no_open: bool,
 }
 
 /// `barograph simulate`

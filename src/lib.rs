@@ -9,7 +9,9 @@ pub mod cli;
 pub mod control;
 pub mod demo;
 pub mod fault_socket;
+pub mod history;
 pub mod inspect;
+mod listener;
 pub mod lock;
 pub mod logging;
 pub mod metrics;
@@ -25,6 +27,7 @@ pub mod store;
 pub mod survey;
 pub mod systemd;
 pub mod token;
+pub mod watchtower;
 pub mod world;
 
 #[cfg(not(panic = "unwind"))]

@@ -18,19 +18,28 @@ use std::sync::Arc;
 use barograph_actors::published::Published;
 use barograph_actors::routing::Routing;
 
-use listener::Listener;
+use crate::listener::Listener;
+use listener::MetricsService;
+
+pub(crate) use exposition::Exposition;
 
 pub use recorder::Places;
+pub(crate) use server::answer;
 
 /// The metrics of this process, and the listener that serves them, if there is one.
 #[derive(Debug)]
 pub struct Metrics {
     exposition: Arc<exposition::Exposition>,
     published: Published,
-    listener: Option<Listener>,
+    listener: Option<(SocketAddr, Listener)>,
 }
 
 impl Metrics {
+    /// All metrics, for another server that shows them, too.
+    pub(crate) fn exposition(&self) -> Arc<exposition::Exposition> {
+        Arc::clone(&self.exposition)
+    }
+
     /// Nobody listens yet.
     pub fn new(published: Published, routing: Routing, places: Places) -> Self {
         let exposition = exposition::Exposition::new(published.clone(), routing, places);
@@ -40,14 +49,16 @@ impl Metrics {
     /// Listens here from now on, and nowhere else; `None`: nowhere. It does not wait: an address that
     /// is taken is tried again, for as long as it takes, and is a finding meanwhile.
     pub fn listen(&mut self, address: Option<SocketAddr>) {
-        if self.listener.as_ref().map(Listener::address) == address {
+        if self.listener.as_ref().map(|(at, _)| *at) == address {
             return;
         }
-        if let Some(old) = self.listener.take() {
+        if let Some((_, old)) = self.listener.take() {
             old.stop();
         }
         self.listener = address.and_then(|address| {
-            Listener::start(address, Arc::clone(&self.exposition), self.published.clone())
+            let exposition = Arc::clone(&self.exposition);
+            let service = MetricsService { address, exposition, at: address };
+            Some((address, Listener::start(service, self.published.clone())?))
         });
     }
 }

@@ -32,10 +32,13 @@ pub fn simulate(args: &SimulateArgs) -> Result<i32, Failed> {
         |error: std::io::Error| Failed { code: exit_code::ESCALATED, message: error.to_string() };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
-    let plan = Plan { interval: args.interval, stations: args.stations.max(1), seed: args.seed };
+    let (stations, seed, interval) = (args.stations.max(1), args.seed, args.interval);
+    let stations =
+        (0..stations).map(|number| Station::new(seed, number).with_interval(interval)).collect();
+    let plan = Plan { interval, stations };
     println!(
         "{} station(s) publish to {} every {}; Ctrl-C ends it",
-        plan.stations,
+        plan.stations.len(),
         mqtt.url,
         humantime::format_duration(plan.interval)
     );
@@ -44,7 +47,7 @@ pub fn simulate(args: &SimulateArgs) -> Result<i32, Failed> {
     on_signal(move || handler.notify_one())?;
     runtime.block_on(async {
         tokio::select! {
-            () = publish(&mqtt, &plan, |change| println!("{change}")) => {}
+            () = publish(&mqtt, plan, |change| println!("{change}")) => {}
             () = asked.notified() => {}
         }
     });
@@ -76,15 +79,13 @@ fn broker_of(url: &str) -> Result<Mqtt, Failed> {
 pub struct Plan {
     /// Time between two readings of a station.
     pub interval: Duration,
-    /// How many stations.
-    pub stations: u32,
-    /// The same seed gives the same weather.
-    pub seed: u64,
+    /// The stations.
+    pub stations: Vec<Station>,
 }
 
 /// Publishes for ever, at QoS 1, and tells of each change of the connection.
-pub async fn publish(mqtt: &Mqtt, plan: &Plan, tell: impl FnMut(&str)) {
-    let id = format!("barograph-simulate-{}-{}", plan.seed, std::process::id());
+pub async fn publish(mqtt: &Mqtt, plan: Plan, tell: impl FnMut(&str)) {
+    let id = format!("barograph-simulate-{}", std::process::id());
     let mut options = MqttOptions::new(id, mqtt.url.host.clone(), mqtt.url.port);
     options.set_keep_alive(Duration::from_secs(30));
     if let Some(username) = &mqtt.username {
@@ -95,11 +96,9 @@ pub async fn publish(mqtt: &Mqtt, plan: &Plan, tell: impl FnMut(&str)) {
     tokio::join!(read_stations(client, plan), keep_connected(events, tell));
 }
 
-async fn read_stations(client: AsyncClient, plan: &Plan) {
-    let mut stations: Vec<_> = (0..plan.stations)
-        .map(|number| Station::new(plan.seed, number).with_interval(plan.interval))
-        .collect();
-    let mut clock = interval(plan.interval.max(Duration::from_millis(1)));
+async fn read_stations(client: AsyncClient, plan: Plan) {
+    let Plan { interval: pause, mut stations } = plan;
+    let mut clock = interval(pause.max(Duration::from_millis(1)));
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         clock.tick().await;

@@ -18,7 +18,7 @@ use crate::support::wire::{Packet, Wire};
 fn the_demo_records_and_ends_with_a_balanced_account() {
     let folder = Folder::new();
     let port = free_port().to_string();
-    let mut command = barograph(&["demo", "--port", &port, "--keep"]);
+    let mut command = barograph(&["demo", "--past", "0s", "--port", &port, "--keep"]);
     command.arg(folder.root()).current_dir(folder.root());
     let mut demo = Process::spawn(command);
     let kept = || std::fs::read_dir(folder.root()).expect("ours").flatten().map(|e| e.path());

@@ -30,6 +30,7 @@ use crate::supervise::supervisor::{InstanceLock, Observer};
 use crate::supervise::{Exit, Fault, Inject, Outcome, Policy, Pulse, Shutdown, Supervisor};
 use crate::survey::Survey;
 use crate::tree::{self, Parts};
+use crate::watchtower::{PageServer, Serving};
 
 /// Pauses are whole, and chance counts upwards.
 pub(crate) const WORLD: World = World { now, jitter: || 1.0, random, minute_of_day: || 720 };
@@ -193,6 +194,7 @@ impl House {
             spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
             manager: Box::new(|| Box::new(NoManager)),
             surveyor: Box::new(|| Box::new(survey)),
+            page: Box::new(|| Box::new(NoPage)),
             world: WORLD,
             published: published.clone(),
             alerts: Alerts::new(&alerts, "attic", Box::new(post.clone()), orders.clone()),
@@ -252,6 +254,19 @@ struct NoManager;
 impl ServiceManager for NoManager {
     fn status(&mut self, _: &str) {}
     fn alive(&mut self) {}
+}
+
+/// Nobody looks at a house.
+struct NoPage;
+
+impl PageServer for NoPage {
+    fn begin(&mut self) {}
+
+    fn look(&mut self) -> Serving {
+        Serving::Alive
+    }
+
+    fn end(&mut self) {}
 }
 
 /// All is well outside.

@@ -7,6 +7,7 @@
 
 use super::HealthActor;
 use crate::issues::{Look, without_pulse};
+use crate::tree::WATCHTOWER;
 
 impl HealthActor {
     pub(super) fn feed_the_watchdog(&mut self) {
@@ -17,13 +18,14 @@ impl HealthActor {
     }
 }
 
-/// Every actor gives signs of life, the supervisor too; and if messages wait, they become durable, or
+/// Every actor of the recording gives signs of life, the supervisor too (the page is no reason to be restarted); and if messages wait, they become durable, or
 /// at least the writer says that they do not.
 fn is_alive(look: &Look<'_>) -> bool {
     let limit = look.settings.health.no_write_issue_after;
     let stalled = look.memory.stall.since().is_some_and(|since| look.now.since(since) >= limit);
     let answered = look.memory.answered.is_some_and(|at| look.now.since(at) < limit);
-    without_pulse(look).is_empty() && (!stalled || answered)
+    let recording = |(name, _): &(&str, _)| *name != WATCHTOWER;
+    !without_pulse(look).iter().any(recording) && (!stalled || answered)
 }
 
 #[cfg(test)]
@@ -49,6 +51,10 @@ mod tests {
                 pulse.beat();
                 assert!(is_alive(&scene.look()), "{name}");
             }
+            let scene = Scene::new();
+            scene.published.set_pulse(WATCHTOWER, Pulse::new());
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            assert!(is_alive(&scene.look()), "the page observes");
         });
     }
 

@@ -11,9 +11,9 @@ use crate::fake::house::{House, eventually, settings, with_paused_time};
 use crate::fake::journal::Disk;
 use crate::ports::{OpenError, WriteCause};
 use crate::supervise::{Exit, Fault};
-use crate::tree::{DB_WRITER, HEALTH, MQTT, STATS};
+use crate::tree::{DB_WRITER, HEALTH, MQTT, STATS, WATCHTOWER};
 
-const ALL: [&str; 4] = [DB_WRITER, HEALTH, STATS, MQTT];
+const ALL: [&str; 5] = [DB_WRITER, HEALTH, STATS, MQTT, WATCHTOWER];
 
 #[test]
 fn each_child_that_dies_is_started_again_and_the_others_live_on() {

@@ -17,7 +17,7 @@ fn children_start_in_order_and_stop_in_reverse_each_after_the_one_before() {
     with_paused_time(async {
         let house = House::new(settings()).await;
         let mut expected = Vec::new();
-        for child in ["db_writer", "health", "stats", "mqtt"] {
+        for child in ["db_writer", "health", "stats", "mqtt", "watchtower"] {
             expected.extend([format!("{child} starting"), format!("{child} running")]);
         }
         expected.push("ready".to_owned());
@@ -27,7 +27,7 @@ fn children_start_in_order_and_stop_in_reverse_each_after_the_one_before() {
         assert_eq!(said(&house), expected);
         assert_eq!(house.shut_down().await.code, exit_code::OK);
         let mut expected = Vec::new();
-        for child in ["mqtt", "stats", "health", "db_writer"] {
+        for child in ["watchtower", "mqtt", "stats", "health", "db_writer"] {
             expected.extend([format!("{child} stopping"), format!("{child} stopped")]);
         }
         assert_eq!(house.seen.in_order(&[" stopping", " stopped"]), expected);

@@ -17,6 +17,9 @@ const TAKE_OVER_RECORDS: usize = 2_000;
 /// Pause between two steps of upkeep while there is more to do: new batches come first.
 const UPKEEP_PAUSE: Duration = Duration::from_millis(5);
 
+/// Deliveries after which upkeep does not wait any longer: summing them up is a step.
+const UPKEEP_DELIVERIES: usize = 2_000;
+
 /// Pause of the upkeep after it failed.
 const UPKEEP_RETRY: Duration = Duration::from_secs(1);
 
@@ -106,11 +109,25 @@ impl Writing {
         Ok(())
     }
 
+    /// So many deliveries were stored.
+    pub(super) fn upkeep_grows(&mut self, deliveries: usize) {
+        self.since_upkeep += deliveries;
+        if self.since_upkeep >= UPKEEP_DELIVERIES {
+            self.since_upkeep = 0;
+            self.upkeep_at = Instant::now();
+        }
+    }
+
     fn upkeep(&mut self, now: Instant) -> Next {
         if now < self.upkeep_at || self.journal.is_none() {
             return Next::After(UPKEEP_REST);
         }
-        match self.with_journal(|journal| journal.tidy_up()) {
+        let tidied = self.with_journal(|journal| Ok((journal.tidy_up()?, journal.summing_up())));
+        let tidied = tidied.map(|(tidied, rollups)| {
+            self.published().update(|state| state.rollups = rollups);
+            tidied
+        });
+        match tidied {
             Ok(TidiedUp::Done) => {
                 self.upkeep_at = now + UPKEEP_REST;
                 Next::After(UPKEEP_REST)

@@ -16,7 +16,7 @@ pub(super) async fn stream(
     control: &Control,
     mut closes: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let feed = control.published.feeds().watch_events();
+    let feed = control.sources.published.feeds().watch_events();
     line.send(&protocol::ok(&json!({ "following": "events" }))).await?;
     let told = |event: Event| std::iter::once(protocol::line("event", &event_json(&event)));
     line.follow(feed, &mut closes, "events", told).await

@@ -8,12 +8,16 @@
 
 mod actions;
 pub mod client;
+pub mod desk;
+mod errands;
 mod event_feed;
+mod flow;
+pub(crate) mod peer;
 pub mod protocol;
 mod row_feed;
 mod server;
 pub mod socket;
-mod status;
+pub(crate) mod status;
 
 use std::sync::Arc;
 
@@ -28,19 +32,37 @@ use barograph_actors::tree::Links;
 use barograph_config::Settings;
 use tracing::warn;
 
+use crate::metrics::Exposition;
 use crate::signals::Signals;
+pub(crate) use row_feed::value_json;
 pub use server::{Goodbye, serve};
 use socket::Listening;
 
-/// What the commands need.
+/// What is read by those who look: published state, and what it is to be read with.
 #[derive(Debug, Clone)]
-pub struct Control {
+pub struct Sources {
     /// The settings in force.
     pub in_force: InForce,
     /// The routes, by their ids.
     pub routing: Routing,
     /// What everyone may see.
     pub published: Published,
+    /// The metrics.
+    pub(crate) exposition: Arc<Exposition>,
+}
+
+impl Sources {
+    /// The routes as they are now.
+    pub fn router(&self) -> Arc<Router> {
+        self.routing.now()
+    }
+}
+
+/// What the commands need.
+#[derive(Debug, Clone)]
+pub struct Control {
+    /// What is read.
+    pub sources: Sources,
     /// Restarts actors.
     pub supervisor: Addr<Supervisor>,
     /// Actors that are asked something.
@@ -53,7 +75,7 @@ pub struct Control {
 
 impl Control {
     fn router(&self) -> Arc<Router> {
-        self.routing.now()
+        self.sources.router()
     }
 }
 

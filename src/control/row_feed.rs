@@ -50,7 +50,7 @@ pub(super) async fn stream(
     wanted: &Wanted,
     mut closes: watch::Receiver<bool>,
 ) -> io::Result<()> {
-    let feed = control.published.feeds().watch_rows();
+    let feed = control.sources.published.feeds().watch_rows();
     let routes = described(&control.router(), wanted);
     line.send(&protocol::ok(&json!({ "routes": routes }))).await?;
     let told = |rows| chunks(control.router(), wanted, rows);
@@ -93,7 +93,7 @@ fn row_json(router: &Router, row: &Row) -> Json {
 }
 
 /// A value of a row.
-pub(super) fn value_json(value: &Value) -> Json {
+pub(crate) fn value_json(value: &Value) -> Json {
     match value {
         Value::Null => Json::Null,
         Value::Integer(number) => Json::from(*number),

@@ -2,10 +2,12 @@
 //! station and recorder are the real ones.
 
 pub mod broker;
+mod browser;
+mod past;
 mod screen;
 pub mod station;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
@@ -13,7 +15,7 @@ use std::time::Duration;
 
 use barograph_actors::exit_code;
 use barograph_actors::published::Published;
-use barograph_config::{BrokerUrl, Level, Settings};
+use barograph_config::{BrokerUrl, Level, Listen, Settings};
 use tokio::sync::oneshot;
 
 use crate::cli::DemoArgs;
@@ -23,9 +25,14 @@ use crate::simulate::{self, Plan};
 use crate::{logging, world};
 use broker::Broker;
 use screen::Screen;
+use station::Station;
 
 /// Time between two readings of the demo's station: one can watch it.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// The database's name in its folder.
+const DATABASE: &str = "weather_data.db";
+/// Where the page is, unless somebody else has the port.
+const PAGE_PORT: u16 = 8000;
 
 /// Shows it all until Ctrl-C, then prints the account.
 ///
@@ -35,8 +42,15 @@ pub fn demo(args: &DemoArgs) -> Result<i32, Failed> {
     let folder = Folder::new(args.keep.as_deref())?;
     let signals = Signals::install()?;
     signals.stop_at_hangup();
-    let world = Backstage::start(args.port)?;
-    let settings = settings(world.address, folder.path());
+    let page = page_address(args.page_port)?;
+    let mut station = Station::new(world::now().0.unsigned_abs(), 0).with_interval(INTERVAL);
+    let database = folder.path().join(DATABASE);
+    if !database.exists() {
+        let now = world::now();
+        past::write(&database, &mut station, args.past, now).map_err(|error| failed(&error))?;
+    }
+    let world = Backstage::start(args.port, station)?;
+    let settings = settings(world.address, page, folder.path());
     logging::start(&settings.log).map_err(|error| failed(&error))?;
     println!(
         "An MQTT broker for show listens on {}: it is no broker for real use.",
@@ -46,7 +60,11 @@ pub fn demo(args: &DemoArgs) -> Result<i32, Failed> {
         "A simulated weather station publishes to it every {}.",
         humantime::format_duration(INTERVAL)
     );
-    println!("The recorder records into {}. Ctrl-C ends it.\n", settings.database.path.display());
+    println!("The recorder records into {}. Ctrl-C ends it.", settings.database.path.display());
+    println!("The page, to look at: http://{page}/\n");
+    if !args.no_open {
+        browser::open(page);
+    }
     let published = Published::default();
     let screen = Screen::start(&published, settings.routes.clone());
     let options = Options { published: published.clone(), ..Options::default() };
@@ -58,17 +76,29 @@ pub fn demo(args: &DemoArgs) -> Result<i32, Failed> {
     code
 }
 
+/// The port that was asked for; or the usual one, or any that is free.
+fn page_address(port: Option<u16>) -> Result<SocketAddr, Failed> {
+    let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let is_free = |port| TcpListener::bind(at(port)).and_then(|listener| listener.local_addr());
+    match port {
+        Some(port) => is_free(port),
+        None => is_free(PAGE_PORT).or_else(|_| is_free(0)),
+    }
+    .map_err(|error| failed(&format!("the page cannot have its port: {error}")))
+}
+
 fn failed(error: &dyn std::fmt::Display) -> Failed {
     Failed { code: exit_code::CANNOT_CREATE, message: error.to_string() }
 }
 
 /// The built-in settings, on the demo's broker and folder; the log only speaks when something is
 /// wrong.
-fn settings(broker: SocketAddr, folder: &Path) -> Settings {
+fn settings(broker: SocketAddr, page: SocketAddr, folder: &Path) -> Settings {
     let mut settings = Settings::default_with("demo");
     settings.mqtt.url =
         BrokerUrl { host: broker.ip().to_string(), port: broker.port(), tls: false };
-    settings.database.path = folder.join("weather_data.db");
+    settings.database.path = folder.join(DATABASE);
+    settings.watchtower.listen = Listen::Tcp(page);
     settings.instance.lock_file = folder.join("barograph.lock");
     settings.log.level = Level::Warn;
     // Nobody needs the true time of weather that is made up.
@@ -104,7 +134,7 @@ impl Folder {
     /// What was made for the demo goes with it; what was asked to be kept stays.
     fn leave(self) {
         if !self.temporary {
-            println!("The database is {}.", self.path.join("weather_data.db").display());
+            println!("The database is {}.", self.path.join(DATABASE).display());
         } else if let Err(error) = std::fs::remove_dir_all(&self.path) {
             println!("The folder {} could not be removed: {error}", self.path.display());
         }
@@ -119,13 +149,13 @@ struct Backstage {
 }
 
 impl Backstage {
-    fn start(port: u16) -> Result<Self, Failed> {
+    fn start(port: u16, station: Station) -> Result<Self, Failed> {
         let (stop, stopped) = oneshot::channel();
         let (ready, address) = mpsc::channel();
         let thread = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             match runtime {
-                Ok(runtime) => runtime.block_on(play(port, &ready, stopped)),
+                Ok(runtime) => runtime.block_on(play(port, station, &ready, stopped)),
                 Err(error) => drop(ready.send(Err(error))),
             }
         });
@@ -146,6 +176,7 @@ impl Backstage {
 
 async fn play(
     port: u16,
+    station: Station,
     ready: &mpsc::Sender<std::io::Result<SocketAddr>>,
     stopped: oneshot::Receiver<()>,
 ) {
@@ -156,11 +187,11 @@ async fn play(
     let address = broker.local_addr();
     let mut mqtt = Settings::default_with("demo").mqtt;
     mqtt.url = BrokerUrl { host: address.ip().to_string(), port: address.port(), tls: false };
-    let plan = Plan { interval: INTERVAL, stations: 1, seed: world::now().0.unsigned_abs() };
+    let plan = Plan { interval: INTERVAL, stations: vec![station] };
     drop(ready.send(Ok(address)));
     let shutdown = async { drop(stopped.await) };
     tokio::select! {
         () = broker.serve(shutdown) => {}
-        () = simulate::publish(&mqtt, &plan, |_| {}) => {}
+        () = simulate::publish(&mqtt, plan, |_| {}) => {}
     }
 }

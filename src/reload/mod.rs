@@ -63,7 +63,7 @@ pub struct Parts {
     pub published: Published,
     /// Renews actors.
     pub supervisor: Addr<Supervisor>,
-    /// Told after each reload that changed something other than routes.
+    /// Told after each reload what has changed, also that nothing has: a file that is named may be another.
     pub listeners: Vec<Listener>,
 }
 
@@ -232,10 +232,8 @@ impl Reloader {
         for child in plan.renew {
             self.renew(child);
         }
-        if !plan.parts.is_empty() {
-            for listener in &mut self.parts.listeners {
-                listener(&plan.parts, &settings);
-            }
+        for listener in &mut self.parts.listeners {
+            listener(&plan.parts, &settings);
         }
     }
 

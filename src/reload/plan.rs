@@ -1,6 +1,6 @@
 //! What follows from a difference. Pure.
 
-use barograph_actors::tree::{DB_WRITER, HEALTH, MQTT, STATS};
+use barograph_actors::tree::{DB_WRITER, HEALTH, MQTT, STATS, WATCHTOWER};
 use barograph_config::{Difference, Part, Route, Settings};
 
 /// What is to be done.
@@ -30,6 +30,7 @@ impl Plan {
         for part in &plan.parts {
             match part {
                 Part::Mqtt => renew(&[MQTT]),
+                Part::Watchtower => renew(&[WATCHTOWER]),
                 // The data path looks at the commit interval each time.
                 Part::Database if writer_is_concerned(old, new) => renew(&[DB_WRITER]),
                 Part::Spool | Part::Quarantine => renew(&[DB_WRITER]),
@@ -40,7 +41,6 @@ impl Plan {
                 Part::Database
                 | Part::Log
                 | Part::Metrics
-                | Part::Watchtower
                 | Part::Alerts
                 | Part::Routes
                 | Part::Derived

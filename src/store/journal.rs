@@ -1,17 +1,19 @@
 //! The journal: one transaction holds a batch's rows, its ledger entry, its counts, the digests of
 //! what it wrote, and the notes that waited.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use barograph_actors::account::Tally;
+use barograph_actors::account::{RouteId, Tally};
 use barograph_actors::batch::{Batch, Receipt};
 use barograph_actors::note::Note;
 use barograph_actors::ports::{
     Checkpointed, Journal, RunBegins, Spooled, TidiedUp, World, WriteCause, WriteError,
     WriteOutcome,
 };
+use barograph_actors::published::Progress;
 use barograph_actors::route::Router;
 use rusqlite::{Connection, OpenFlags};
 
@@ -131,6 +133,10 @@ impl Journal for SqliteJournal {
         self.upkeep_step()
     }
 
+    fn summing_up(&self) -> BTreeMap<RouteId, Progress> {
+        self.rollup_progress()
+    }
+
     fn checkpoint(&mut self) -> Result<Checkpointed, WriteError> {
         self.check_file()?;
         let folded = self.fold_wal_in();
@@ -179,7 +185,7 @@ impl SqliteJournal {
         Ok(Some(self.known.adopt(written)))
     }
 
-    fn set_synchronous(&mut self, number: i64) -> Result<(), WriteError> {
+    pub(super) fn set_synchronous(&mut self, number: i64) -> Result<(), WriteError> {
         let path = self.file.path();
         let set = self.conn.execute_batch(&format!("PRAGMA synchronous = {number}"));
         let answer = set

@@ -3,7 +3,8 @@
 //! `open` checks the place and the pragmas, `schema` makes the tables fit the routes, `journal` holds
 //! the transactions, `write` and `row_writer` are what a batch's transaction does, `digests` what makes
 //! changed content visible, `spool` the second place, `salvage` what comes out of a damaged file,
-//! `upkeep` what can wait, `cause` turns SQLite's error codes into sentences. For people: `look` opens
+//! `upkeep` what can wait, `rollup`
+//! history summed up, `cause` turns SQLite's error codes into sentences. For people: `look` opens
 //! without leaving a trace, `books`, `event_log`, `verify` (with `narrow`) and `quarantine` read, `editor` replays and
 //! drops. Knows nothing of MQTT.
 
@@ -22,6 +23,7 @@ mod open;
 mod quarantine;
 mod rebuild;
 mod retained;
+pub mod rollup;
 mod row_writer;
 mod rows;
 mod salvage;

@@ -1,5 +1,5 @@
 //! What can wait: copying over what a damaged database held, the bounds of the quarantine and of the
-//! counts, the compaction of digests. One bounded step at a time; new batches go between two steps.
+//! counts, the compaction of digests, history summed up. One bounded step at a time; new batches go between two steps.
 
 use std::collections::HashMap;
 
@@ -15,6 +15,7 @@ use tracing::{info, warn};
 use super::digests::{Compacted, Shape, compact};
 use super::journal::SqliteJournal;
 use super::notes;
+use super::rollup::Rollups;
 use super::salvage::{Copied, Report, Salvage, Step};
 use super::statements::ACCOUNT_ADD;
 
@@ -31,11 +32,12 @@ pub(super) struct Upkeep {
     quarantine: Quarantine,
     /// By shape: how far its digests are compacted.
     compacted: HashMap<i64, i64>,
+    pub(super) rollups: Rollups,
 }
 
 impl Upkeep {
     pub(super) fn new(salvages: Vec<Salvage>, quarantine: Quarantine) -> Self {
-        Self { salvages, quarantine, compacted: HashMap::new() }
+        Self { salvages, quarantine, compacted: HashMap::new(), rollups: Rollups::default() }
     }
 }
 
@@ -50,7 +52,8 @@ impl SqliteJournal {
         if self.trim_stats()? {
             return Ok(TidiedUp::More);
         }
-        let more = self.compact_digests()?;
+        // A salvage comes before: rows that it copies have ids below what is summed up.
+        let more = self.compact_digests()? || self.rollup_step()?;
         Ok(if more { TidiedUp::More } else { TidiedUp::Done })
     }
 
@@ -82,7 +85,7 @@ impl SqliteJournal {
     }
 
     /// Rows that were copied over belong to the account, and have digests.
-    fn take_in(&self, copied: &[Copied]) -> rusqlite::Result<Tally> {
+    fn take_in(&mut self, copied: &[Copied]) -> rusqlite::Result<Tally> {
         let now = (self.world.now)().0;
         let mut tally = Tally::default();
         for Copied { table, first, last, rows } in copied {
@@ -91,6 +94,7 @@ impl SqliteJournal {
             if let Some(index) = index {
                 let route = RouteId(u16::try_from(index).ok());
                 tally.add(route, Outcome::Salvaged, *rows);
+                self.forget_rollups_of(table)?;
                 if let Some(shape) = &self.shapes.routes[index] {
                     shape.cover(&self.conn, *first, *last, now)?;
                 }

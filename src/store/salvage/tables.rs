@@ -80,7 +80,8 @@ impl Table {
 /// Whether a table's rows are copied: not SQLite's own, and not our state.
 pub(super) fn is_copied(name: &str) -> bool {
     let lower = name.to_ascii_lowercase();
-    !lower.starts_with("sqlite_") && !STATE.contains(&lower.as_str())
+    let is_made_anew = STATE.contains(&lower.as_str()) || lower.starts_with("barograph_rollup_");
+    !lower.starts_with("sqlite_") && !is_made_anew
 }
 
 /// Whether a table is the operator's.
