@@ -399,7 +399,8 @@ fn a_socket_of_systemds_is_served_and_inherited_by_nobody() {
 /// What systemd does: bind, say it, become the program.
 const ACTIVATE: &str = "import os, socket, sys\n\
     held = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n\
-    os.dup2(held.fileno(), 3, inheritable=True)\n\
+    os.dup2(held.fileno(), 3)\n\
+    os.set_inheritable(3, True)\n\
     os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))\n\
     os.execvp(sys.argv[2], sys.argv[2:])\n";
 

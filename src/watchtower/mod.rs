@@ -27,6 +27,7 @@ use crate::control::Sources;
 use crate::history::Pool;
 use crate::listener::Listener;
 pub use guard::Door;
+pub use place::take_handed_over;
 use server::WorkerPulse;
 use service::PageService;
 
