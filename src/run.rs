@@ -27,6 +27,7 @@ use barograph_config::{Part, Settings, Synchronous};
 use tracing::{info, warn};
 
 use crate::alerts::Threads;
+use crate::control::desk::{self, Desk, Tray};
 use crate::control::socket::Placed;
 use crate::control::{self, Control, Sources};
 use crate::lock::{Lock, LockError, Locks, database_lock_path};
@@ -93,10 +94,12 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
         published: published.clone(),
         exposition: lock(&metrics).exposition(),
     };
+    let (desk, tray) = desk::desk(faults.is_some());
     let outside = Outside {
         orders: orders.clone(),
         alerts: alerts.clone(),
         links: links.clone(),
+        desk,
         door: Door::default(),
         fault_injection: faults.is_some(),
     };
@@ -104,18 +107,14 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
     let supervisor =
         system.block_on(async { supervisor(&sources, outside, witness, locks).start() });
     signals.supervised_by(supervisor.clone().recipient());
-    let goodbye = listener.and_then(|listener| {
-        let control = Control {
-            sources: sources.clone(),
-            supervisor: supervisor.clone(),
-            links,
-            orders,
-            signals: signals.clone(),
-        };
-        control::serve(listener, control)
-            .inspect_err(|error| warn!("nobody answers on the operator's socket: {error}"))
-            .ok()
-    });
+    let control = Control {
+        sources: sources.clone(),
+        supervisor: supervisor.clone(),
+        links,
+        orders,
+        signals: signals.clone(),
+    };
+    let goodbye = take_orders(listener, tray, control);
     if let Some(source) = source {
         let supervisor = supervisor.clone();
         let listeners = vec![
@@ -143,6 +142,20 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
         code: exit_code::ESCALATED,
         message: format!("the event loop ended: {error}"),
     })
+}
+
+/// On the operator's socket, where there is one, and at the page's desk.
+fn take_orders(
+    listener: Option<UnixListener>,
+    tray: Tray,
+    control: Control,
+) -> Option<control::Goodbye> {
+    if let Err(error) = desk::attend(tray, control.clone()) {
+        warn!("the page can give no orders: {error}");
+    }
+    control::serve(listener?, control)
+        .inspect_err(|error| warn!("nobody answers on the operator's socket: {error}"))
+        .ok()
 }
 
 /// The page of metrics, served where the settings say so.
@@ -240,6 +253,7 @@ struct Outside {
     orders: Orders,
     alerts: Alerts,
     links: Links,
+    desk: Desk,
     door: Door,
     fault_injection: bool,
 }
@@ -247,7 +261,7 @@ struct Outside {
 fn supervisor(sources: &Sources, outside: Outside, witness: Witness, locks: Locks) -> Supervisor {
     let Sources { in_force, routing, .. } = sources;
     let seen_by_page = sources.clone();
-    let Outside { orders, alerts, links, door, fault_injection } = outside;
+    let Outside { orders, alerts, links, desk, door, fault_injection } = outside;
     let settings = in_force.now();
     let policy = Policy::from(&settings.supervisor);
     let stuck_after = settings.supervisor.stuck_after;
@@ -262,7 +276,8 @@ fn supervisor(sources: &Sources, outside: Outside, witness: Witness, locks: Lock
         manager: Box::new(|| Box::new(systemd::Manager::default())),
         surveyor: Box::new(move || survey::surveyor(&seen.now(), &watched)),
         page: Box::new(move || {
-            Box::new(Page::new(seen_by_page.clone(), door.clone(), fault_injection))
+            let (sources, desk) = (seen_by_page.clone(), desk.clone());
+            Box::new(Page::new(sources, desk, door.clone(), fault_injection))
         }),
         world: world::REAL,
         published: witness.published.clone(),

@@ -76,8 +76,12 @@ mod operator;
 mod operator_stop;
 /// Events and rows are shown once, and a running recorder does as it is told.
 mod operator_watch;
+/// What is ordered on the page is carried out, answered and told of; nobody else gives orders.
+mod page_commands;
 /// The door of the page: names, origins, tokens, certificates, and where it can be.
 mod page_door;
+/// What is recorded is seen live, every end of the line has its reason, and viewers cost nothing.
+mod page_live;
 /// The power fails at random moments: what was acknowledged is on the disk.
 mod power_cut;
 /// Messages of our own arrive, last words stay, and a last will is published for the dead.

@@ -8,11 +8,14 @@
 
 pub(crate) mod api;
 mod assets;
+mod command;
 mod guard;
 mod lines;
+mod live;
 mod place;
 mod server;
 mod service;
+mod socket;
 mod tls;
 
 use std::sync::Arc;
@@ -24,6 +27,7 @@ use barograph_config::Listen;
 use tokio::sync::watch;
 
 use crate::control::Sources;
+use crate::control::desk::Desk;
 use crate::history::Pool;
 use crate::listener::Listener;
 pub use guard::Door;
@@ -39,6 +43,8 @@ const SILENT_AFTER: Duration = Duration::from_secs(3);
 pub(crate) struct Tower {
     /// Published state and settings.
     pub(crate) sources: Sources,
+    /// Where an admin gives orders.
+    pub(crate) desk: Desk,
     /// The database, to be read.
     pub(crate) history: Pool,
     /// What changes seldom.
@@ -64,6 +70,7 @@ pub(crate) enum Closing {
 #[derive(Debug)]
 pub struct Page {
     sources: Sources,
+    desk: Desk,
     door: Door,
     fault_injection: bool,
     listener: Option<Listener>,
@@ -72,9 +79,9 @@ pub struct Page {
 
 impl Page {
     /// Nobody listens yet. The door is that of the lives before.
-    pub fn new(sources: Sources, door: Door, fault_injection: bool) -> Self {
+    pub fn new(sources: Sources, desk: Desk, door: Door, fault_injection: bool) -> Self {
         let worker = WorkerPulse::default();
-        Self { sources, door, fault_injection, listener: None, worker }
+        Self { sources, desk, door, fault_injection, listener: None, worker }
     }
 }
 
@@ -82,9 +89,9 @@ impl PageServer for Page {
     fn begin(&mut self) {
         let settings = self.sources.in_force.now();
         if settings.watchtower.listen != Listen::Off {
+            let (sources, desk) = (self.sources.clone(), self.desk.clone());
             let (door, worker) = (self.door.clone(), Arc::clone(&self.worker));
-            let service =
-                PageService::new(self.sources.clone(), door, self.fault_injection, worker);
+            let service = PageService::new(sources, desk, door, self.fault_injection, worker);
             self.listener = Listener::start(service, self.sources.published.clone());
         }
     }

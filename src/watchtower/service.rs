@@ -17,6 +17,7 @@ use super::place::{self, Bound, Placed};
 use super::server::{self, WorkerPulse};
 use super::{Closing, Tower};
 use crate::control::Sources;
+use crate::control::desk::Desk;
 use crate::history::Pool;
 use crate::listener::Service;
 use crate::process::port_holder;
@@ -58,6 +59,7 @@ pub(super) struct PageService {
 impl PageService {
     pub(super) fn new(
         sources: Sources,
+        desk: Desk,
         door: Door,
         fault_injection: bool,
         pulse: WorkerPulse,
@@ -69,6 +71,7 @@ impl PageService {
             history: Pool::new(settings.database.path.clone()),
             memory: Arc::default(),
             sources,
+            desk,
             closing: closes,
             sockets: Arc::new(AtomicUsize::new(0)),
         };

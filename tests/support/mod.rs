@@ -31,4 +31,5 @@ pub(crate) mod sinks;
 pub(crate) mod strace;
 pub(crate) mod wait;
 pub(crate) mod web;
+pub(crate) mod websocket;
 pub(crate) mod wire;

@@ -61,6 +61,7 @@ async fn logout(request: HttpRequest, gate: web::Data<Gate>) -> HttpResponse {
     for number in numbers(&request) {
         gate.door.sessions().close(&number);
     }
+    gate.door.shared.signed_out.send_replace(());
     let mut answer = HttpResponse::Ok();
     for cookie in [NAME_SECURE, NAME].iter().filter_map(|name| request.cookie(name)) {
         let mut gone = Cookie::build(cookie.name().to_owned(), "").path("/").finish();

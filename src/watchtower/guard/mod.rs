@@ -8,6 +8,7 @@ mod names;
 mod patience;
 mod refusal;
 mod sessions;
+mod stay;
 mod whole;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +22,7 @@ use actix_web::{Error, HttpMessage, HttpRequest, web};
 use barograph_actors::event;
 use barograph_actors::published::Published;
 use barograph_config::{Part, Settings, Watchtower};
+use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use super::lines::Peer;
@@ -34,6 +36,7 @@ use sessions::Sessions;
 
 pub(super) use headers::put as put_headers;
 pub(super) use login::services;
+pub(super) use stay::Stay;
 
 /// How long it may take until an answer begins.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -80,6 +83,8 @@ struct Shared {
     sessions: Mutex<Sessions>,
     patience: Mutex<Patience>,
     told: Mutex<Told>,
+    /// Somebody signed out.
+    signed_out: watch::Sender<()>,
 }
 
 /// Wrong tokens that were not told of yet.
@@ -205,10 +210,18 @@ impl Gate {
         let bearer = text_of(request, &header::AUTHORIZATION).and_then(bearer);
         match bearer {
             Some(token) => self.open(token, peer).map(|opened| opened.map(|(role, _)| role)),
-            None => Ok(login::numbers(request)
-                .iter()
-                .find_map(|number| self.door.sessions().find(number, &self.keys, Instant::now()))),
+            None => Ok(self.role_by(&login::numbers(request))),
         }
+    }
+
+    fn role_by(&self, numbers: &[String]) -> Option<Role> {
+        let now = Instant::now();
+        numbers.iter().find_map(|number| self.door.sessions().find(number, &self.keys, now))
+    }
+
+    /// Whether one of these is a session.
+    fn knows(&self, numbers: &[String]) -> bool {
+        self.role_by(numbers).is_some()
     }
 
     /// Looks at a token, if whoever shows it need not wait.

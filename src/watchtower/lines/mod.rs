@@ -173,6 +173,13 @@ impl Peer {
         request.conn_data::<Self>().cloned().unwrap_or_else(nobody)
     }
 
+    /// Ends the connection, whatever is under way.
+    pub(super) fn cut(&self) {
+        if let Some(connection) = &self.connection {
+            connection.cut();
+        }
+    }
+
     /// From now on it is a WebSocket: what comes is frames, whose limits are others'.
     pub(super) fn is_upgraded(&self) {
         if let Some(connection) = &self.connection {
