@@ -37,7 +37,7 @@ const FLAGS: [&str; 10] = [
 pub(crate) struct Browser {
     session: String,
     _driver: Process,
-    folder: Folder,
+    _folder: Folder,
 }
 
 impl Browser {
@@ -63,7 +63,7 @@ impl Browser {
         let base = format!("http://127.0.0.1:{port}/session");
         let answer = exchange(&base, &wanted);
         let id = answer["sessionId"].as_str().unwrap_or_else(|| panic!("no session: {answer}"));
-        let browser = Self { session: format!("{base}/{id}"), _driver: driver, folder };
+        let browser = Self { session: format!("{base}/{id}"), _driver: driver, _folder: folder };
         browser.size(1280, 900);
         browser
     }
@@ -180,14 +180,6 @@ impl Browser {
     /// A command of Chromium's own.
     pub(crate) fn devtools(&self, command: &str, parameters: &Value) -> Value {
         self.post("goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
-    }
-
-    /// Where it puts its downloads.
-    pub(crate) fn downloads(&self) -> PathBuf {
-        let folder = self.folder.path("downloads");
-        let there = json!({ "behavior": "allow", "downloadPath": folder });
-        self.devtools("Browser.setDownloadBehavior", &there);
-        folder
     }
 
     fn element(&self, selector: &str) -> String {

@@ -4,6 +4,7 @@
 //! and judged by its log, its exit code and its database.
 
 pub(crate) mod aloud;
+pub(crate) mod asking;
 pub(crate) mod browser;
 pub(crate) mod certs;
 pub(crate) mod database;

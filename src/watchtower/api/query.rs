@@ -13,6 +13,9 @@ pub(super) const ANY_MOMENT: RangeInclusive<i64> = i64::MIN..=i64::MAX;
 /// Most characters of a value.
 const VALUE_LEN_MAX: usize = 4_000;
 
+/// Most characters of a list.
+const LIST_LEN_MAX: usize = 1_000;
+
 /// The parameters of a request.
 #[derive(Debug)]
 pub(super) struct Query(Vec<(String, String)>);
@@ -86,7 +89,8 @@ impl Query {
     pub(super) fn list(&self, name: &str, most: usize) -> Result<Vec<String>, Refusal> {
         let Some(text) = self.text(name) else { return Ok(Vec::new()) };
         let words: Vec<String> = text.split(',').map(str::to_owned).collect();
-        if words.iter().any(String::is_empty) || words.len() > most {
+        let is_long = text.chars().count() > LIST_LEN_MAX;
+        if is_long || words.iter().any(String::is_empty) || words.len() > most {
             let message = format!("{name} = {text:?} is no list of 1 to {most} names");
             return Err(Refusal::bad(message, "write the names with commas between them"));
         }

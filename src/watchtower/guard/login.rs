@@ -25,7 +25,11 @@ pub(in crate::watchtower) fn services(app: &mut web::ServiceConfig) {
     let login = web::resource("/api/v1/login").app_data(body).route(web::post().to(login));
     app.service(login)
         .service(web::resource("/api/v1/logout").route(web::post().to(logout)))
-        .service(web::resource("/api/v1/session").route(web::get().to(session)));
+        .service(
+            web::resource("/api/v1/session")
+                .route(web::get().to(session))
+                .route(web::head().to(session)),
+        );
 }
 
 /// The numbers of sessions that a request shows.
@@ -73,8 +77,10 @@ async fn logout(request: HttpRequest, gate: web::Data<Gate>) -> HttpResponse {
 }
 
 async fn session(request: HttpRequest, gate: web::Data<Gate>) -> HttpResponse {
+    let access = access(&request);
     HttpResponse::Ok().json(json!({
-        "admin": access(&request).admin,
+        "admin": access.admin,
+        "signed_in": access.by_token,
         "anonymous_read": gate.anonymous,
         "commands": gate.keys.have_admin(),
         "fault_injection": gate.fault_injection,

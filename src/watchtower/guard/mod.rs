@@ -347,6 +347,11 @@ fn form_fault(request: &HttpRequest) -> Option<Refusal> {
         let message = "what is sent here may not be compressed";
         return Some(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message, hint));
     }
+    if !refusal::methods_of(request.path()).split(", ").any(|it| it == request.method().as_str()) {
+        let message = "this cannot be done here";
+        let hint = "the header Allow says what can";
+        return Some(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message, hint));
+    }
     if *request.method() == Method::POST {
         let kind = text_of(request, &header::CONTENT_TYPE).unwrap_or_default();
         let is_json = kind.split(';').next().unwrap_or_default().trim() == "application/json";
@@ -354,11 +359,7 @@ fn form_fault(request: &HttpRequest) -> Option<Refusal> {
         let message = "only JSON is understood here";
         return (!is_json).then(|| Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message, hint));
     }
-    let is_known = [Method::GET, Method::HEAD].contains(request.method());
-    (!is_known).then(|| {
-        let message = "nothing here understands this method";
-        Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message, "ask with GET")
-    })
+    None
 }
 
 fn no_host() -> Refusal {

@@ -43,7 +43,7 @@ impl Refusal {
             answer.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
         }
         if self.status == StatusCode::METHOD_NOT_ALLOWED {
-            answer.insert_header((header::ALLOW, "GET, HEAD, POST"));
+            answer.insert_header((header::ALLOW, methods_of(path)));
         }
         if let Some(wait) = self.again_in {
             let seconds = wait.as_millis().div_ceil(1_000);
@@ -57,6 +57,14 @@ impl Refusal {
         }
         let text = format!("{}\n{}\n", self.message, self.hint);
         answer.content_type("text/plain; charset=utf-8").body(text)
+    }
+}
+
+/// What can be done at a path.
+pub(super) fn methods_of(path: &str) -> &'static str {
+    match path {
+        "/api/v1/login" | "/api/v1/logout" => "POST",
+        _ => "GET, HEAD",
     }
 }
 
