@@ -64,6 +64,8 @@ pub(crate) enum Closing {
     GoingAway,
     /// Only the page starts anew: 1012, service restart.
     Restart,
+    /// It starts anew because the tokens are others: 4001 to those who came by one.
+    TokensChanged,
 }
 
 /// The page of one life of the Watchtower.
