@@ -38,7 +38,7 @@ use crate::reload::{self, Source};
 use crate::signals::{STOP_WITHIN, Signals};
 use crate::store::{Opener, Spools, Wrecks, spool_path};
 use crate::watchtower::{Door, Page};
-use crate::{fault_socket, survey, systemd, world};
+use crate::{fault_socket, survey, systemd, watchtower, world};
 
 /// A start that takes longer than a child may take is said to systemd with so much to spare.
 const START_SLACK: Duration = Duration::from_secs(5);
@@ -70,6 +70,7 @@ pub struct Failed {
 /// # Errors
 /// It could not begin.
 pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Result<i32, Failed> {
+    watchtower::take_handed_over();
     let locks = take_locks(&mut settings)?;
     let listening = control::open(&settings);
     let faults = options.fault_socket.as_deref().map(bind_faults).transpose()?;

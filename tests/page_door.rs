@@ -17,6 +17,7 @@ use crate::support::recorder::{Recorder, barograph_with, command};
 use crate::support::scene::Scene;
 use crate::support::settings::{LOAD, Settings};
 use crate::support::web::{self, ask, post};
+use crate::support::websocket::Socket;
 
 /// What a page may take to be there, on a busy machine.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -305,11 +306,21 @@ fn a_session_outlives_the_page_but_not_its_token() {
         reply.ok().and_then(|reply| reply.json()["admin"].as_bool())
     };
     assert_eq!(is_admin(), Some(true));
+    let watch = || {
+        let number = cookie(&login).trim_start_matches("Cookie: ").to_owned();
+        let mut socket = Socket::connect_with(port, "/ws/live", &[("cookie", number)]);
+        socket.frame();
+        socket
+    };
+    let mut watcher = watch();
     let restarted = command(&["restart-actor", "watchtower"], &settings);
     assert_eq!(restarted.code, Some(0), "{restarted:?}");
+    assert_eq!(watcher.end().0, 1012);
     recorder.wait_for("the page is back", WITHIN, || is_admin().filter(|admin| *admin));
+    let mut watcher = watch();
     token(&scene, "admin-token", "another-token-from-now-on");
     recorder.process.signal(Signal::SIGHUP);
+    assert_eq!(watcher.end().0, 4001);
     recorder.wait_for("the session's end", WITHIN, || is_admin().filter(|admin| !*admin));
 }
 
@@ -399,7 +410,8 @@ fn a_socket_of_systemds_is_served_and_inherited_by_nobody() {
 /// What systemd does: bind, say it, become the program.
 const ACTIVATE: &str = "import os, socket, sys\n\
     held = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n\
-    os.dup2(held.fileno(), 3, inheritable=True)\n\
+    os.dup2(held.fileno(), 3)\n\
+    os.set_inheritable(3, True)\n\
     os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))\n\
     os.execvp(sys.argv[2], sys.argv[2:])\n";
 
