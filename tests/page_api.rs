@@ -13,16 +13,35 @@ use crate::support::ports::free_port;
 use crate::support::publisher::{self, Load, Publisher, publish_one};
 use crate::support::recorder::Recorder;
 use crate::support::scene::Scene;
-use crate::support::settings::{LOAD, MAGNETIC, Settings};
+use crate::support::settings::{LOAD, Settings};
 
 /// How long a change may take until it is told of.
 const TOLD_WITHIN: Duration = Duration::from_secs(30);
 /// What a download may cost, in KiB.
 const DOWNLOAD_MAX_KIB: u64 = 16 * 1024;
 
-/// A page, and the magnetic sensor beside the numbered messages.
+/// A sensor beside the numbered messages.
+const FIELD: &str = r#"
+[[route]]
+topic = "field/#"
+table = "field"
+[route.columns]
+x = { type = "real", required = true, min = -100 }
+y = { type = "real" }
+z = { type = "real" }
+[[route.derived]]
+name = "turned"
+kind = "counter_rate"
+of = ["y"]
+[[route.derived]]
+name = "strength"
+kind = "magnitude"
+of = ["x", "y"]
+"#;
+
+/// A page, and all that it shows.
 fn page(scene: &Scene, port: u16) -> Settings {
-    let settings = scene.settings().routes(&format!("{LOAD}{MAGNETIC}"));
+    let settings = scene.settings().routes(&format!("{LOAD}{FIELD}"));
     settings.text("watchtower", "listen", &format!("127.0.0.1:{port}"))
 }
 
@@ -43,30 +62,30 @@ fn latest_of(port: u16, route: &str) -> Value {
 fn a_reading_is_read_within_a_second_and_is_still_known_after_a_restart() {
     let (scene, port) = (Scene::new(), free_port());
     let mut recorder = serving(&scene, port);
-    assert_eq!(latest_of(port, "magnetic_flux_data")["received_at_ms"], Value::Null);
-    let topic = "a/b/weatherstation/magneticfluxsensor/";
+    assert_eq!(latest_of(port, "field")["received_at_ms"], Value::Null);
     for x in [1.5, -7.25] {
-        publish_one(
-            scene.broker.port(),
-            topic,
-            format!(r#"{{"x":{x},"y":2,"z":3}}"#).as_bytes(),
-            false,
-        );
+        let reading = format!(r#"{{"x":{x},"y":{},"z":3}}"#, f64::abs(x) * 2.0);
+        publish_one(scene.broker.port(), "field/1", reading.as_bytes(), false);
         let published = Instant::now();
-        let is_there = || (latest_of(port, "magnetic_flux_data")["values"]["x"] == x).then_some(());
+        let is_there = || (latest_of(port, "field")["values"]["x"] == x).then_some(());
         recorder.wait_for("the reading", TOLD_WITHIN, is_there);
         assert!(published.elapsed() < Duration::from_secs(1), "{:?}", published.elapsed());
     }
-    let before = latest_of(port, "magnetic_flux_data");
-    assert_eq!(before["values"], json!({ "x": -7.25, "y": 2.0, "z": 3.0 }));
+    let before = latest_of(port, "field");
+    assert_eq!(before["values"], json!({ "x": -7.25, "y": 14.5, "z": 3.0 }));
+    let strength = before["derived"]["strength"].as_f64().unwrap();
+    assert!((strength - (7.25_f64 * 7.25 + 14.5 * 14.5).sqrt()).abs() < 1e-9, "{strength}");
+    assert!(
+        before["derived"]["turned"].as_f64().unwrap() > 0.0,
+        "over the last two rows: {before}"
+    );
     assert_eq!((&before["silent"], &before["out_of_bounds"]), (&json!(false), &json!([])));
     recorder.stop();
     let _recorder = serving(&scene, port);
-    let after = latest_of(port, "magnetic_flux_data");
+    let after = latest_of(port, "field");
     assert_eq!(after, before, "with the time at which it came");
     let routes = api(port, "routes");
-    let route =
-        routes["routes"].as_array().unwrap().iter().find(|it| it["route"] == "magnetic_flux_data");
+    let route = routes["routes"].as_array().unwrap().iter().find(|it| it["route"] == "field");
     let first_at = &route.expect("the route")["first_at_ms"];
     assert!(first_at.as_i64().unwrap() <= before["received_at_ms"].as_i64().unwrap(), "{first_at}");
 }
