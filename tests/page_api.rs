@@ -364,6 +364,39 @@ fn events_are_filtered_and_an_outage_is_a_gap() {
     assert_eq!(api(port, &format!("gaps?from={future}"))["gaps"], json!([]));
 }
 
+#[test]
+fn events_of_an_outage_of_the_database_are_told_of_while_it_lasts() {
+    let (scene, port) = (Scene::new(), free_port());
+    let recorder = scene.recorder(&page(&scene, port).quick_to_heal());
+    recorder.event("page_served");
+    let locker = Locker::hold(&scene.database);
+    let published = publisher::publish(scene.broker.port(), Load::numbered(1).count(50));
+    recorder.is_in_mode("degraded");
+    let changes = || {
+        let events = api(port, "events?event=mode_changed");
+        let events = events["events"].as_array().unwrap().iter();
+        let told =
+            |event: &Value| (event["id"].as_i64(), event["detail"].as_str().map(str::to_owned));
+        events.map(told).collect::<Vec<_>>()
+    };
+    let is_told = |(_, detail): &(_, Option<String>)| {
+        detail.as_ref().is_some_and(|detail| detail.starts_with("degraded, after "))
+    };
+    recorder.wait_for("the change of mode", TOLD_WITHIN, || {
+        changes().iter().any(is_told).then_some(())
+    });
+    locker.release();
+    recorder.is_in_mode("normal");
+    recorder.wait_for("the change back", TOLD_WITHIN, || {
+        let changes = changes();
+        let ids: Vec<_> = changes.iter().map(|(id, _)| *id).collect();
+        assert!(ids.is_sorted_by(|newer, older| newer > older), "{changes:?}");
+        changes[0].1.as_ref().is_some_and(|it| it.starts_with("normal, after ")).then_some(())
+    });
+    assert_eq!(changes().iter().filter(|it| is_told(it)).count(), 1, "told of once");
+    scene.settle(recorder, &published);
+}
+
 /// Milliseconds since 1970 UTC.
 fn now_ms() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
@@ -405,7 +438,7 @@ fn schemathesis_finds_nothing() {
     let (scene, port) = (Scene::new(), free_port());
     // The built-in routes: the examples of the document are of them.
     let token = scene.folder.path("read-token");
-    std::fs::write(&token, "a token for those who read").unwrap();
+    std::fs::write(&token, "a-token-for-those-who-read").unwrap();
     let settings = page(&scene, port).routes("");
     let open = scene.recorder(&settings);
     open.event("page_served");
@@ -421,7 +454,7 @@ fn schemathesis_finds_nothing() {
     guarded.event("page_served");
     assert_eq!(get(port, "/api/v1/status").status, 401);
     // Wrong tokens at the login would make this address wait.
-    let shown = ["-H", "Authorization: Bearer a token for those who read"];
+    let shown = ["-H", "Authorization: Bearer a-token-for-those-who-read"];
     judged(port, &[&shown[..], &["--exclude-path", "/api/v1/login"]].concat());
 }
 
