@@ -97,6 +97,8 @@ pub const RELOAD_WAITS: &str = "reload_waits";
 pub const ISSUE_APPEARED: &str = "issue_appeared";
 /// An issue became worse, or milder.
 pub const ISSUE_CHANGED: &str = "issue_changed";
+/// Somebody knows of an issue: its alerts repeat no more.
+pub const ISSUE_ACKNOWLEDGED: &str = "issue_acknowledged";
 /// What was wrong is over.
 pub const ISSUE_RESOLVED: &str = "issue_resolved";
 /// Something was tried that may end an issue.
@@ -115,6 +117,10 @@ pub const METRICS_NOT_SERVED: &str = "metrics_not_served";
 pub const PAGE_SERVED: &str = "page_served";
 /// The address of the page cannot be had; it is tried again.
 pub const PAGE_NOT_SERVED: &str = "page_not_served";
+/// The page's certificate was read, or the new one cannot be used.
+pub const PAGE_CERTIFICATE: &str = "page_certificate";
+/// Wrong tokens were shown to the page.
+pub const LOGIN_REFUSED: &str = "login_refused";
 
 /// A person told the running recorder to do something: what, and who.
 pub const OPERATOR_COMMAND: &str = "operator_command";
@@ -168,6 +174,7 @@ pub const ALL: &[&str] = &[
     RELOAD_WAITS,
     ISSUE_APPEARED,
     ISSUE_CHANGED,
+    ISSUE_ACKNOWLEDGED,
     ISSUE_RESOLVED,
     RECOVERY_ATTEMPTED,
     ALERT_SENT,
@@ -177,6 +184,8 @@ pub const ALL: &[&str] = &[
     METRICS_NOT_SERVED,
     PAGE_SERVED,
     PAGE_NOT_SERVED,
+    PAGE_CERTIFICATE,
+    LOGIN_REFUSED,
     OPERATOR_COMMAND,
 ];
 

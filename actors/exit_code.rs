@@ -16,6 +16,8 @@ pub const USAGE: i32 = 64;
 /// `EX_DATAERR`: the database is not one, or its tables clash with the routes. A person must
 /// choose.
 pub const DATABASE_UNUSABLE: i32 = 65;
+/// `EX_DATAERR` again: a file that was to be imported is none that is understood.
+pub const FILE_UNUSABLE: i32 = 65;
 /// `EX_UNAVAILABLE`: the broker does not answer or does not accept us (only `check` gives up on
 /// that).
 pub const BROKER_UNAVAILABLE: i32 = 69;

@@ -47,6 +47,12 @@ pub struct Commits {
     pub rows: Histogram,
 }
 
+impl Commits {
+    fn since(&self, earlier: &Self) -> Self {
+        Self { seconds: self.seconds.since(&earlier.seconds), rows: self.rows.since(&earlier.rows) }
+    }
+}
+
 impl Default for Commits {
     fn default() -> Self {
         Self { seconds: Histogram::new(COMMIT_SECONDS), rows: Histogram::new(BATCH_ROWS) }
@@ -111,6 +117,23 @@ impl Measured {
         &mut self.ages[index].1
     }
 
+    /// Commits of the last minute, to database and spool.
+    pub fn lately(&self) -> Commits {
+        let now = self.both();
+        match self.looks.front() {
+            Some(first) => now.since(&first.durable),
+            None => now,
+        }
+    }
+
+    fn both(&self) -> Commits {
+        let (database, spool) = (&self.database, &self.spool);
+        Commits {
+            seconds: database.seconds.and(&spool.seconds),
+            rows: database.rows.and(&spool.rows),
+        }
+    }
+
     /// Deliveries a second over the last minute, as far as the process has lived.
     pub fn rates(&self) -> Rates {
         let (Some(first), Some(last)) = (self.looks.front(), self.looks.back()) else {
@@ -125,7 +148,8 @@ impl Measured {
         Rates {
             received: rate(first.received, last.received),
             stored: rate(first.stored, last.stored),
-            commits: rate(first.commits, last.commits),
+            commits: rate(first.durable.seconds.count(), last.durable.seconds.count()),
+            failed: rate(first.failed, last.failed),
             over: last.at.saturating_duration_since(first.at),
         }
     }
@@ -140,16 +164,19 @@ pub struct Rates {
     pub stored: f64,
     /// Not deliveries: batches that became durable.
     pub commits: f64,
+    /// Not deliveries: writes that failed.
+    pub failed: f64,
     /// Over how long; zero: not known yet.
     pub over: Duration,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Look {
     at: Instant,
     received: u64,
     stored: u64,
-    commits: u64,
+    durable: Commits,
+    failed: u64,
 }
 
 /// The totals at one moment: the difference of two is a period.
@@ -229,8 +256,8 @@ impl Measures {
     /// Looks at the totals, for the rates; to be called every [`LOOK_EVERY`].
     pub(crate) fn look(&self, at: Instant, received: u64, stored: u64) {
         self.with(|measured| {
-            let commits = measured.commits();
-            measured.looks.push_back(Look { at, received, stored, commits });
+            let (durable, failed) = (measured.both(), measured.failed());
+            measured.looks.push_back(Look { at, received, stored, durable, failed });
             while measured.looks.len() > LOOKS_MAX {
                 measured.looks.pop_front();
             }
@@ -326,6 +353,25 @@ mod tests {
         }
         let rates = measures.snapshot().rates();
         assert_eq!((rates.received, rates.stored), (0.0, 0.0));
+    }
+
+    #[test]
+    fn commits_of_the_last_minute_are_those_of_both_places() {
+        let (measures, began) = (Measures::default(), Instant::now());
+        measures.committed(Place::Database, 7, Duration::from_millis(3));
+        assert_eq!(measures.snapshot().lately().rows.mean(), Some(7.0), "all that there is");
+        for look in 0..=LOOKS_MAX {
+            measures.look(began + LOOK_EVERY * u32::try_from(look).unwrap(), 0, 0);
+        }
+        assert_eq!(measures.snapshot().lately().rows.mean(), None, "a minute ago");
+        measures.committed(Place::Database, 10, Duration::from_millis(3));
+        measures.committed(Place::Spool, 20, Duration::from_millis(3));
+        measures.failed(Place::Database, WriteCause::Other);
+        measures.look(began + LOOK_EVERY * 14, 0, 0);
+        let measured = measures.snapshot();
+        assert_eq!(measured.lately().rows.mean(), Some(15.0));
+        let rates = measured.rates();
+        assert_eq!((rates.commits, rates.failed), (2.0 / 60.0, 1.0 / 60.0));
     }
 
     #[test]

@@ -95,14 +95,18 @@ fn about(name: &str) -> Option<(&'static str, Tone)> {
         event::METRICS_SERVED => (SUPERVISOR, Tone::Good),
         event::METRICS_NOT_SERVED => (SUPERVISOR, Tone::Warning),
         event::PAGE_SERVED => (WATCHTOWER, Tone::Good),
-        event::PAGE_NOT_SERVED => (WATCHTOWER, Tone::Warning),
+        event::PAGE_NOT_SERVED | event::PAGE_CERTIFICATE | event::LOGIN_REFUSED => {
+            (WATCHTOWER, Tone::Warning)
+        }
         event::ALERT_SENT => (tree::HEALTH, Tone::Plain),
         event::ISSUE_APPEARED
         | event::ISSUE_CHANGED
         | event::RECOVERY_ATTEMPTED
         | event::ALERT_FAILED => (tree::HEALTH, Tone::Warning),
         event::STATS => (tree::STATS, Tone::Plain),
-        event::QUARANTINE_CHANGED | event::OPERATOR_COMMAND => (OPERATOR, Tone::Plain),
+        event::QUARANTINE_CHANGED | event::OPERATOR_COMMAND | event::ISSUE_ACKNOWLEDGED => {
+            (OPERATOR, Tone::Plain)
+        }
         _ => return None,
     })
 }

@@ -15,6 +15,7 @@ use crate::feed::Row;
 use crate::measures::TimeColumns;
 use crate::note::{GapCause, Note};
 use crate::ports::{WriteCause, WriteError};
+use crate::published::State;
 use crate::route::Router;
 use crate::supervise::supervisor::whole_ms;
 use crate::watch::Moment;
@@ -106,7 +107,7 @@ impl Teller {
                 state.tally.merge(&receipt.tally);
             }
             state.last_commit = Some(now);
-            remember_latest(&mut state.latest, batch, receipt);
+            remember_latest(state, batch, receipt);
         });
         if !receipt.repeated {
             self.setup.published.measures().aged(&self.times, batch, now);
@@ -254,17 +255,25 @@ impl Teller {
     }
 }
 
-/// The newest row of each route. From the end, so that each is copied once.
-fn remember_latest(
-    latest: &mut BTreeMap<RouteId, (UnixMillis, Vec<Value>)>,
-    batch: &Batch,
-    receipt: &Receipt,
-) {
-    let mut seen: Vec<RouteId> = Vec::new();
+/// The newest row of each route, and the one before it. From the end, so that each is copied once.
+fn remember_latest(state: &mut State, batch: &Batch, receipt: &Receipt) {
+    let mut seen: BTreeMap<RouteId, u32> = BTreeMap::new();
     for (record, values) in stored(batch, receipt).rev() {
-        if !seen.contains(&record.route) {
-            seen.push(record.route);
-            latest.insert(record.route, (record.received_at, values.clone()));
+        let seen = seen.entry(record.route).or_default();
+        *seen += 1;
+        let row = || (record.received_at, values.clone());
+        match *seen {
+            1 => {
+                let before = state.latest.insert(record.route, row());
+                // A batch that is told of again says nothing new.
+                if let Some(before) = before.filter(|before| before.0 != record.received_at) {
+                    state.previous.insert(record.route, before);
+                }
+            }
+            2 => {
+                state.previous.insert(record.route, row());
+            }
+            _ => {}
         }
     }
 }

@@ -1,6 +1,7 @@
 //! User and password of the broker: from the keys, from the URL, from a file; the stronger layer wins.
 
 use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::problems::{Complaint, Spot};
@@ -11,6 +12,9 @@ use crate::values;
 
 /// Longest file with a secret, in bytes: what MQTT can send, and a line end.
 const SECRET_FILE_BYTES_MAX: u64 = values::TEXT_BYTES_MAX as u64 + 2;
+
+/// What a file's mode says of those who are neither its owner nor in its group.
+const OTHERS: u32 = 0o007;
 
 /// What the URL said about user and password, and where the URL stands.
 pub(crate) struct UrlCredentials {
@@ -100,6 +104,20 @@ fn warn_of_flag(reader: &mut Reader<'_>, spot: &Spot) {
                     better: mqtt.password_file";
         reader.warn(spot, text);
     }
+}
+
+/// The same of a file that opens our own door: one that every user of this machine can read opens it to all of them.
+/// A group may read it: systemd's credentials and many an administrator give it to one.
+pub(crate) fn read_private(path: &Path) -> Result<Secret, Complaint> {
+    if let Ok(metadata) = std::fs::metadata(path)
+        && metadata.is_file()
+        && metadata.mode() & OTHERS != 0
+    {
+        let why = "every user of this machine can read or change the file, and so knows the secret";
+        let advice = format!("type: chmod 600 {}", path.display());
+        return Err(Complaint::advise(why, advice));
+    }
+    read_secret(path)
 }
 
 /// The only text of a file; a line end after it does not count.

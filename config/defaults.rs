@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::alert::EmailTls;
+use crate::derived::{Derived, DerivedKind};
 use crate::settings::{
     BrokerUrl, Column, Database, Format, Health, Index, Instance, Kind, Level, Log, Metrics, Mqtt,
     OnBad, Protocol, Qos, Quarantine, Route, Settings, Spool, Supervision, Synchronous,
@@ -148,6 +149,42 @@ fn index(name: &str, column: &str) -> Index {
     Index { name: name.to_owned(), columns: vec![column.to_owned()] }
 }
 
+/// The anemometer gives 1.5 counts a second for 1 m/s, the rain gauge one for 0.2794 mm.
+fn of_weathermeters() -> Vec<Derived> {
+    let derived = Derived::new;
+    vec![
+        Derived {
+            per: 1.5,
+            ..derived("wind_speed", DerivedKind::CounterRate, &["anemometer_count"], "m/s")
+        },
+        Derived {
+            factor: 0.2794,
+            ..derived("rain", DerivedKind::CounterDelta, &["rain_gauge_count"], "mm")
+        },
+        derived("dew_point", DerivedKind::DewPoint, &["temperature", "humidity"], "°C"),
+    ]
+}
+
+/// Tesla for one step of the magnetometer.
+const TESLA: f64 = 9.174e-8;
+
+fn of_magneticfluxsensor() -> Vec<Derived> {
+    let of_axis = |name, axis| Derived {
+        factor: TESLA,
+        ..Derived::new(name, DerivedKind::Scale, &[axis], "T")
+    };
+    vec![
+        of_axis("flux_x", "x"),
+        of_axis("flux_y", "y"),
+        of_axis("flux_z", "z"),
+        Derived {
+            factor: TESLA,
+            ..Derived::new("magnetic_flux", DerivedKind::Magnitude, &["x", "y", "z"], "T")
+        },
+        Derived::new("magnetic_heading", DerivedKind::Heading, &["x", "y"], "°"),
+    ]
+}
+
 fn weathermeters() -> Route {
     Route {
         topic: "+/+/weatherstation/weathermeters/#".to_owned(),
@@ -161,7 +198,10 @@ fn weathermeters() -> Route {
             measured("humidity", "%"),
             measured("pressure", "hPa"),
             measured("irradiance", "W/m²"),
-            of_field("wind_direction", "winddirectionsensor", Kind::Integer),
+            Column {
+                unit: Some("°".to_owned()),
+                ..of_field("wind_direction", "winddirectionsensor", Kind::Integer)
+            },
             of_field("rain_gauge_count", "raingaugecount", Kind::Integer),
             of_field("anemometer_count", "anemometercount", Kind::Integer),
         ],
@@ -171,7 +211,7 @@ fn weathermeters() -> Route {
         ],
         silent_after: Some(5 * MINUTE),
         time_column: None,
-        derived: Vec::new(),
+        derived: of_weathermeters(),
     }
 }
 
@@ -186,7 +226,7 @@ fn magneticfluxsensor() -> Route {
         indexes: vec![index("idx_flux_created", "created_at")],
         silent_after: Some(5 * MINUTE),
         time_column: None,
-        derived: Vec::new(),
+        derived: of_magneticfluxsensor(),
     }
 }
 

@@ -1,6 +1,12 @@
 //! `[[route.derived]]`: values that follow from a route's columns. They are computed for those who look, and never stored
 //! in the route's table.
 
+use std::ops::RangeInclusive;
+
+use crate::page::Page;
+use crate::print;
+use crate::words::Word;
+
 /// A derived value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Derived {
@@ -18,6 +24,30 @@ pub struct Derived {
     pub factor: f64,
     /// What is added then; default 0. Of `sea_level_pressure`: metres above sea level.
     pub offset: f64,
+}
+
+impl Derived {
+    /// One with the numbers that change nothing.
+    pub fn new(name: &str, kind: DerivedKind, of: &[&str], unit: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            kind,
+            of: of.iter().map(|column| (*column).to_owned()).collect(),
+            unit: Some(unit.to_owned()),
+            per: 1.0,
+            factor: 1.0,
+            offset: 0.0,
+        }
+    }
+}
+
+impl Derived {
+    /// The table `[[route.derived]]` that says it, to be put below its route.
+    pub fn to_toml(&self) -> String {
+        let mut page = Page::default();
+        print::derived(&mut page, self);
+        page.to_toml()
+    }
 }
 
 /// How a derived value follows from columns.
@@ -62,5 +92,62 @@ impl DerivedKind {
             Self::DewPoint => "dew_point",
             Self::SeaLevelPressure => "sea_level_pressure",
         }
+    }
+
+    /// How many columns it follows from.
+    pub(crate) fn columns(self) -> RangeInclusive<usize> {
+        match self {
+            Self::CounterRate | Self::CounterDelta | Self::Scale => 1..=1,
+            Self::Magnitude => 1..=3,
+            Self::Heading | Self::DewPoint | Self::SeaLevelPressure => 2..=2,
+        }
+    }
+
+    /// What these columns are, for a message.
+    pub(crate) fn wanted(self) -> &'static str {
+        match self {
+            Self::CounterRate | Self::CounterDelta => "one column, a counter",
+            Self::Scale => "one column",
+            Self::Magnitude => "one to three columns, the parts of a vector",
+            Self::Heading => {
+                "two columns, the part that points north and the part that points east"
+            }
+            Self::DewPoint => "two columns, the temperature in °C and the humidity in %",
+            Self::SeaLevelPressure => "two columns, the pressure and the temperature in °C",
+        }
+    }
+
+    /// Whether `per` means something to it.
+    pub(crate) fn has_per(self) -> bool {
+        match self {
+            Self::CounterRate => true,
+            Self::CounterDelta | Self::Scale | Self::Magnitude => false,
+            Self::Heading | Self::DewPoint | Self::SeaLevelPressure => false,
+        }
+    }
+
+    /// Whether `factor` means something to it.
+    pub(crate) fn has_factor(self) -> bool {
+        match self {
+            Self::CounterRate | Self::CounterDelta | Self::Scale | Self::Magnitude => true,
+            Self::Heading | Self::DewPoint | Self::SeaLevelPressure => false,
+        }
+    }
+
+    /// Whether `offset` means something to it.
+    pub(crate) fn has_offset(self) -> bool {
+        match self {
+            Self::CounterRate | Self::CounterDelta | Self::Scale => true,
+            Self::Heading | Self::SeaLevelPressure => true,
+            Self::Magnitude | Self::DewPoint => false,
+        }
+    }
+}
+
+impl Word for DerivedKind {
+    const ALL: &'static [Self] = &Self::ALL;
+
+    fn word(self) -> &'static str {
+        Self::word(self)
     }
 }

@@ -61,6 +61,8 @@ pub enum Part {
     Watchtower,
     /// What is recorded.
     Routes,
+    /// What follows from what is recorded, for those who look.
+    Derived,
     /// Who is told of issues.
     Alerts,
 }
@@ -145,6 +147,7 @@ impl<'p> Group<'p> {
             | Part::Supervisor
             | Part::Log
             | Part::Metrics
+            | Part::Derived
             | Part::Watchtower => return self.name == other.name,
         };
         self.shares(other, key)
@@ -181,6 +184,7 @@ impl<'p> Group<'p> {
             let part = match (self.part, key.as_str()) {
                 (Part::Database, "path") => Part::DatabasePath,
                 (Part::Spool, "dir") => Part::SpoolDir,
+                (Part::Routes, key) if key.starts_with("derived.") => Part::Derived,
                 (part, _) => part,
             };
             let path = format!("{label}.{key}");

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use crate::testing::{every_alert, settings};
 use crate::{
-    AlertSeverity, Channel, Difference, EmailTls, Format, Kind, Level, OnBad, Part, Protocol, Qos,
-    QuietHours, Secret, Settings, Synchronous, differences, known_keys,
+    AlertSeverity, Channel, DerivedKind, Difference, EmailTls, Format, Kind, Level, Listen, OnBad,
+    Part, Protocol, Qos, QuietHours, Secret, Settings, Synchronous, differences, known_keys,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -16,7 +16,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 fn full() -> Settings {
     let mut full = settings(&format!(
         "[mqtt]\nurl = 'mqtts://b'\nusername = 'u'\npassword = 'p'\nclient_cert = 'c'\n\
-         client_key = 'k'\n{}",
+         client_key = 'k'\n[watchtower]\ncert_file = 'c'\nkey_file = 'k'\n{}",
         every_alert()
     ));
     full.routes[0].columns[2].min = Some(-60.0);
@@ -83,6 +83,25 @@ const SECTIONS: &[Change] = &[
     ("log.stats_interval", Part::Log, |s| s.log.stats_interval = DAY),
     ("log.rotate_size", Part::Log, |s| s.log.rotate_size = Some(65_536)),
     ("log.rotate_keep", Part::Log, |s| s.log.rotate_keep = 1),
+    ("watchtower.listen", Part::Watchtower, |s| s.watchtower.listen = Listen::Off),
+    ("watchtower.anonymous_read", Part::Watchtower, |s| s.watchtower.anonymous_read = true),
+    ("watchtower.admin_token_file", Part::Watchtower, |s| {
+        s.watchtower.admin_token = Some(Secret::new("another"));
+    }),
+    ("watchtower.read_token_file", Part::Watchtower, |s| {
+        s.watchtower.read_token = Some(Secret::new("another"));
+    }),
+    ("watchtower.cert_file", Part::Watchtower, |s| {
+        s.watchtower.tls.as_mut().unwrap().cert_file = "x".into();
+    }),
+    ("watchtower.key_file", Part::Watchtower, |s| {
+        s.watchtower.tls.as_mut().unwrap().key_file = "x".into();
+    }),
+    ("watchtower.hosts", Part::Watchtower, |s| s.watchtower.hosts.push("x".into())),
+    ("watchtower.max_connections", Part::Watchtower, |s| s.watchtower.max_connections = 1),
+    ("watchtower.max_connections_per_address", Part::Watchtower, |s| {
+        s.watchtower.max_connections_per_address = 1;
+    }),
     ("metrics.listen", Part::Metrics, |s| s.metrics.listen = "[::1]:1".parse().ok()),
 ];
 
@@ -93,6 +112,16 @@ const ROUTES: &[Change] = &[
     ("route.unique", Part::Routes, |s| s.routes[0].unique = vec!["timestamp".into()]),
     ("route.silent_after", Part::Routes, |s| s.routes[0].silent_after = None),
     ("route.time_column", Part::Routes, |s| s.routes[0].time_column = Some("timestamp".into())),
+    ("route.derived", Part::Derived, |s| drop(s.routes[0].derived.remove(0))),
+    ("route.derived.name", Part::Derived, |s| s.routes[0].derived[0].name = "x".into()),
+    ("route.derived.kind", Part::Derived, |s| {
+        s.routes[1].derived[0].kind = DerivedKind::CounterDelta
+    }),
+    ("route.derived.of", Part::Derived, |s| s.routes[1].derived[0].of = vec!["z".into()]),
+    ("route.derived.unit", Part::Derived, |s| s.routes[0].derived[0].unit = None),
+    ("route.derived.per", Part::Derived, |s| s.routes[0].derived[0].per = 2.0),
+    ("route.derived.factor", Part::Derived, |s| s.routes[0].derived[0].factor = 2.0),
+    ("route.derived.offset", Part::Derived, |s| s.routes[0].derived[0].offset = 2.0),
     ("route.indexes", Part::Routes, |s| s.routes[0].indexes[0].columns.push("id".into())),
     ("route.columns", Part::Routes, |s| s.routes[0].columns[2].name = "x".into()),
     ("route.columns.*.field", Part::Routes, |s| s.routes[0].columns[2].pointer = "/x".into()),
@@ -180,7 +209,8 @@ fn known(key: &str) -> String {
     let parts: Vec<&str> = rest.split('.').skip(1).collect();
     match parts[..] {
         ["columns", _, attribute] => format!("{table}.columns.*.{attribute}"),
-        [word @ ("columns" | "indexes" | "headers"), _] => format!("{table}.{word}"),
+        ["derived", _, attribute] => format!("{table}.derived.{attribute}"),
+        [word @ ("columns" | "derived" | "indexes" | "headers"), _] => format!("{table}.{word}"),
         _ => format!("{table}{rest}"),
     }
 }
@@ -194,12 +224,12 @@ fn one_changed_key_is_one_difference_of_its_part() {
         for (old, new) in [(&full, &changed), (&changed, &full)] {
             let found = differences(old, new);
             // What has another name is another thing: one went, one came.
-            let is_renamed = ["alert.name", "route.columns"].contains(key);
+            let is_renamed = ["alert.name", "route.columns", "route.derived.name"].contains(key);
             assert_eq!(found.len(), if is_renamed { 2 } else { 1 }, "{key}: {found:?}");
             for difference in &found {
                 assert_eq!(difference.part, *part, "{key}");
-                let is_whole = *key == "alert.name";
-                let expected = if is_whole { "alert" } else { key };
+                let is_whole = ["alert.name", "route.derived.name"].contains(key);
+                let expected = if is_whole { key.trim_end_matches(".name") } else { key };
                 assert_eq!(known(&difference.key), expected, "{difference:?}");
             }
         }

@@ -81,7 +81,7 @@ pub(crate) fn read_indexes(
 }
 
 /// Every name is a column of the route or one of `also`, and stands there once.
-fn check_names(
+pub(crate) fn check_names(
     route: &mut Section<'_, '_>,
     names: &[(String, Spot)],
     columns: &[ColumnDraft],

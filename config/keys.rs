@@ -122,6 +122,7 @@ pub(crate) const ROOT: Table = Table {
         key("supervisor", Wants::Table, "[supervisor]"),
         key("log", Wants::Table, "[log]"),
         key("metrics", Wants::Table, "[metrics]"),
+        key("watchtower", Wants::Table, "[watchtower]"),
         key("alert", Wants::Tables, "[[alert]]"),
         key("route", Wants::Tables, "[[route]]"),
     ],
@@ -232,6 +233,22 @@ pub(crate) const LOG: Table = Table {
 pub(crate) const METRICS: Table =
     Table { name: "metrics", keys: &[key("listen", Wants::Text, r#""127.0.0.1:9464""#)] };
 
+/// `[watchtower]`
+pub(crate) const WATCHTOWER: Table = Table {
+    name: "watchtower",
+    keys: &[
+        key("listen", Wants::Text, r#""127.0.0.1:8000""#),
+        key("anonymous_read", Wants::Flag, "true"),
+        key("admin_token_file", Wants::Path, r#""/etc/barograph/admin-token""#),
+        key("read_token_file", Wants::Path, r#""/etc/barograph/read-token""#),
+        key("cert_file", Wants::Path, r#""/etc/barograph/page.pem""#),
+        key("key_file", Wants::Path, r#""/etc/barograph/page.key""#),
+        key("hosts", Wants::Names, r#"["station.example"]"#),
+        key("max_connections", Wants::Whole { min: 1, max: 100_000 }, "2048"),
+        key("max_connections_per_address", Wants::Whole { min: 1, max: 100_000 }, "64"),
+    ],
+};
+
 /// `[[alert]]`: what all of them know, and then what only some types know ([`ChannelKind::keys`]).
 ///
 /// [`ChannelKind::keys`]: crate::alert::ChannelKind::keys
@@ -286,6 +303,21 @@ pub(crate) const ROUTE: Table = Table {
         key("indexes", Wants::Table, "{ idx_weather_created = [\"created_at\"] }"),
         key("silent_after", millis(100, YEAR * 1000), r#""5min""#),
         key("time_column", Wants::Text, r#""timestamp""#),
+        key("derived", Wants::Tables, "[[route.derived]]"),
+    ],
+};
+
+/// `[[route.derived]]`
+pub(crate) const DERIVED: Table = Table {
+    name: "route.derived",
+    keys: &[
+        key("name", Wants::Text, r#""wind_speed""#),
+        key("kind", Wants::Word, r#""counter_rate""#),
+        key("of", Wants::Names, r#"["anemometer_count"]"#),
+        key("unit", Wants::Text, r#""m/s""#),
+        key("per", Wants::Real, "1.5"),
+        key("factor", Wants::Real, "0.2794"),
+        key("offset", Wants::Real, "0.5"),
     ],
 };
 
@@ -305,13 +337,24 @@ pub(crate) const COLUMN: Table = Table {
 };
 
 /// The tables whose keys an environment variable can set, too.
-pub(crate) const SECTIONS: [&Table; 9] =
-    [&INSTANCE, &MQTT, &DATABASE, &SPOOL, &HEALTH, &QUARANTINE, &SUPERVISOR, &LOG, &METRICS];
+pub(crate) const SECTIONS: [&Table; 10] = [
+    &INSTANCE,
+    &MQTT,
+    &DATABASE,
+    &SPOOL,
+    &HEALTH,
+    &QUARANTINE,
+    &SUPERVISOR,
+    &LOG,
+    &METRICS,
+    &WATCHTOWER,
+];
 
 /// A key that the settings file knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownKey {
-    /// Its table as the file writes it: `mqtt`, `alert`, `route`, or `route.columns.*` for the attributes of one column.
+    /// Its table as the file writes it: `mqtt`, `alert`, `route`, `route.derived`, or `route.columns.*` for the attributes
+    /// of one column.
     pub table: &'static str,
     /// Its name in that table.
     pub name: &'static str,
@@ -334,7 +377,7 @@ impl fmt::Display for KnownKey {
 
 /// Every key of the settings file, in the order of the shipped one.
 pub fn known_keys() -> impl Iterator<Item = KnownKey> {
-    SECTIONS.into_iter().chain([&ALERT, &ROUTE, &COLUMN]).flat_map(|table| {
+    SECTIONS.into_iter().chain([&ALERT, &ROUTE, &COLUMN, &DERIVED]).flat_map(|table| {
         table.keys.iter().map(|key| KnownKey { table: table.name, name: key.name })
     })
 }

@@ -23,6 +23,7 @@ mod columns;
 mod credentials;
 mod defaults;
 mod derived;
+mod derived_section;
 mod difference;
 mod http_url;
 mod indexes;
@@ -47,11 +48,14 @@ mod syntax;
 mod topic;
 mod values;
 mod watchtower;
+mod watchtower_section;
 mod words;
 mod world;
 
 #[cfg(test)]
 mod alert_tests;
+#[cfg(test)]
+mod derived_tests;
 #[cfg(test)]
 mod difference_tests;
 #[cfg(test)]
@@ -66,6 +70,8 @@ mod route_tests;
 mod shipped_tests;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod watchtower_tests;
 
 pub use alert::{Alert, AlertSeverity, Channel, Email, EmailTls, QuietHours};
 pub use derived::{Derived, DerivedKind};

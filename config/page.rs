@@ -42,6 +42,23 @@ pub(crate) struct Sheet {
     pub(crate) header: &'static str,
     /// Names, in quotes where TOML wants them, and values.
     pub(crate) lines: Vec<(String, Said)>,
+    /// Its only line is one of a list, in braces, and is written as a table of its own, with its name as a key.
+    is_entry: bool,
+}
+
+impl Sheet {
+    fn to_toml(&self) -> String {
+        let lines = self.lines.iter().map(|(name, said)| match said {
+            Said::Braces(attributes) if self.is_entry => {
+                let said = attributes.iter().map(|(name, value)| format!("{name} = {value}\n"));
+                format!("name = {}\n{}", quote(name), said.collect::<String>())
+            }
+            Said::Braces(_) | Said::Plain(_) | Said::Secret(..) => {
+                format!("{name} = {}\n", said.shown())
+            }
+        });
+        format!("{}\n{}", self.header, lines.collect::<String>())
+    }
 }
 
 /// All tables, in the order of the shipped file.
@@ -53,16 +70,23 @@ pub(crate) struct Page {
 impl Page {
     /// The tables as a file.
     pub(crate) fn to_toml(&self) -> String {
-        let sheets = self.sheets.iter().map(|sheet| {
-            let lines = sheet.lines.iter();
-            let lines = lines.map(|(name, said)| format!("{name} = {}\n", said.shown()));
-            format!("{}\n{}", sheet.header, lines.collect::<String>())
-        });
-        sheets.collect::<Vec<_>>().join("\n")
+        self.sheets.iter().map(Sheet::to_toml).collect::<Vec<_>>().join("\n")
     }
 
     pub(crate) fn header(&mut self, part: Part, header: &'static str) {
-        self.sheets.push(Sheet { part, header, lines: Vec::new() });
+        self.sheets.push(Sheet { part, header, lines: Vec::new(), is_entry: false });
+    }
+
+    /// A table of a list, such as `[[route.derived]]`, that its name tells from the others.
+    pub(crate) fn entry(
+        &mut self,
+        part: Part,
+        header: &'static str,
+        name: &str,
+        attributes: Vec<(&'static str, String)>,
+    ) {
+        let lines = vec![(name.to_owned(), Said::Braces(attributes))];
+        self.sheets.push(Sheet { part, header, lines, is_entry: true });
     }
 
     fn say(&mut self, name: &str, said: Said) {
@@ -117,7 +141,12 @@ impl Page {
     }
 
     pub(crate) fn names(&mut self, name: &str, names: &[String]) {
-        let quoted: Vec<String> = names.iter().map(|name| quote(name)).collect();
-        self.raw(name, &format!("[{}]", quoted.join(", ")));
+        self.raw(name, &list(names));
     }
+}
+
+/// Names as a list in TOML.
+pub(crate) fn list(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| quote(name)).collect();
+    format!("[{}]", quoted.join(", "))
 }

@@ -1,12 +1,14 @@
 //! What resolved settings say, key by key: as a file that would resolve to them. Secrets become `***`.
 
 use crate::alert::{Alert, Channel, Email};
+use crate::derived::Derived;
 use crate::difference::Part;
 use crate::names::print_pointer;
-use crate::page::Page;
+use crate::page::{Page, list};
 use crate::settings::{
     Column, Database, Health, Log, Mqtt, OnBad, Quarantine, Route, Settings, Spool, Supervision,
 };
+use crate::watchtower::Watchtower;
 
 impl Settings {
     /// The settings as TOML, every key said, secrets as `***`. Loading the text gives equal settings, except for
@@ -29,6 +31,7 @@ impl Settings {
         log(&mut page, &self.log);
         page.header(Part::Metrics, "[metrics]");
         page.text("listen", self.metrics.listen.map(|listen| listen.to_string()).as_deref());
+        watchtower(&mut page, &self.watchtower);
         for alert in &self.alerts {
             print_alert(&mut page, alert);
         }
@@ -118,6 +121,21 @@ fn log(page: &mut Page, log: &Log) {
     page.raw("rotate_keep", &log.rotate_keep);
 }
 
+/// A token is printed as the file that it is in, which is not known any more.
+fn watchtower(page: &mut Page, watchtower: &Watchtower) {
+    page.header(Part::Watchtower, "[watchtower]");
+    page.text("listen", Some(&watchtower.listen.to_string()));
+    page.raw("anonymous_read", &watchtower.anonymous_read);
+    page.secret("admin_token_file", watchtower.admin_token.as_ref());
+    page.secret("read_token_file", watchtower.read_token.as_ref());
+    let tls = watchtower.tls.as_ref();
+    page.path("cert_file", tls.map(|tls| tls.cert_file.as_path()));
+    page.path("key_file", tls.map(|tls| tls.key_file.as_path()));
+    page.names("hosts", &watchtower.hosts);
+    page.raw("max_connections", &watchtower.max_connections);
+    page.raw("max_connections_per_address", &watchtower.max_connections_per_address);
+}
+
 fn print_alert(page: &mut Page, alert: &Alert) {
     page.header(Part::Alerts, "[[alert]]");
     page.text("name", Some(&alert.name));
@@ -191,11 +209,32 @@ fn print_route(page: &mut Page, route: &Route) {
     for index in &route.indexes {
         page.names(&index.name, &index.columns);
     }
+    for value in &route.derived {
+        derived(page, value);
+    }
+}
+
+/// A table of its own; what means nothing to its kind is not said.
+pub(crate) fn derived(page: &mut Page, derived: &Derived) {
+    let kind = derived.kind;
+    let said = [
+        ("kind", Some(quote(kind.word()))),
+        ("of", Some(list(&derived.of))),
+        ("unit", derived.unit.as_deref().map(quote)),
+        ("per", kind.has_per().then(|| number(derived.per))),
+        ("factor", kind.has_factor().then(|| number(derived.factor))),
+        ("offset", kind.has_offset().then(|| number(derived.offset))),
+    ];
+    let said = said.into_iter().filter_map(|(name, value)| Some((name, value?))).collect();
+    page.entry(Part::Routes, "[[route.derived]]", &derived.name, said);
+}
+
+/// Debug of a finite number is TOML: `-60.0`, `1e300`.
+fn number(number: f64) -> String {
+    format!("{number:?}")
 }
 
 fn attributes(column: &Column) -> Vec<(&'static str, String)> {
-    // Debug of a finite number is TOML: `-60.0`, `1e300`.
-    let number = |number: f64| format!("{number:?}");
     let on_bad = (column.on_bad != OnBad::Quarantine).then(|| quote(column.on_bad.as_str()));
     let said = [
         ("field", Some(quote(print_pointer(&column.pointer)))),

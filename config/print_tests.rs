@@ -1,14 +1,14 @@
 //! Printed settings read as themselves.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use crate::testing::{loaded, settings, world};
 use crate::{
-    BrokerUrl, ClientAuth, Column, Format, Index, Kind, Level, OnBad, Protocol, Qos, Route,
-    Settings, Synchronous, load_text,
+    BrokerUrl, ClientAuth, Column, Derived, DerivedKind, Format, Index, Kind, Level, Listen, OnBad,
+    PageTls, Protocol, Qos, Route, Settings, Synchronous, Watchtower, load_text,
 };
 
 #[test]
@@ -67,6 +67,23 @@ fn column(name: String) -> impl Strategy<Value = Column> {
     )
 }
 
+/// Each kind that these columns allow.
+fn derived(columns: &(Column, Column)) -> Vec<Derived> {
+    let is_number = |column: &&Column| matches!(column.kind, Kind::Integer | Kind::Real);
+    let names: Vec<&str> =
+        [&columns.0, &columns.1].into_iter().filter(is_number).map(|it| it.name.as_str()).collect();
+    let fits = |kind: &DerivedKind| kind.columns().contains(&names.len());
+    let kinds = DerivedKind::ALL.into_iter().filter(fits);
+    kinds
+        .map(|kind| Derived {
+            per: if kind.has_per() { 1e300 } else { 1.0 },
+            factor: if kind.has_factor() { -9.174e-8 } else { 1.0 },
+            offset: if kind.has_offset() { -1.5 } else { 0.0 },
+            ..Derived::new(&format!("of_{}", kind.word()), kind, &names, "\"µ")
+        })
+        .collect()
+}
+
 fn routes() -> impl Strategy<Value = Vec<Route>> {
     let columns = (column("z".into()), column("a".into()));
     let route = (columns, 0..3_i64, any::<bool>(), "[a-c+]{0,0}[^\0#+$/]{1,8}", any::<bool>());
@@ -80,6 +97,7 @@ fn routes() -> impl Strategy<Value = Vec<Route>> {
                 unique: if unique { vec!["a".into(), "z".into()] } else { Vec::new() },
                 time_column: matches!(columns.1.kind, Kind::Integer | Kind::Real)
                     .then(|| "a".to_owned()),
+                derived: derived(&columns),
                 columns: vec![columns.0, columns.1],
                 silent_after: indexed.then_some(Duration::from_millis(100 + u64::from(unique))),
                 indexes: indexed
@@ -92,6 +110,28 @@ fn routes() -> impl Strategy<Value = Vec<Route>> {
             })
             .collect()
     })
+}
+
+fn watchtower(numbers: (u16, u64, u64, u32), path: &Path, tls: bool) -> Watchtower {
+    let listen = match numbers.0 % 5 {
+        0 => Listen::Off,
+        1 => Listen::Tcp(([127, 0, 0, 1], numbers.0).into()),
+        2 => Listen::Tcp(([0; 16], numbers.0).into()),
+        3 => Listen::Unix(path.join("socket")),
+        _ => Listen::Systemd,
+    };
+    let in_the_clear = matches!(listen, Listen::Unix(_));
+    Watchtower {
+        anonymous_read: tls || !listen.is_local(),
+        listen,
+        admin_token: None,
+        read_token: None,
+        tls: (tls && !in_the_clear)
+            .then(|| PageTls { cert_file: path.join("cert"), key_file: path.join("key") }),
+        hosts: if tls { vec!["a.example".into(), "::1".into()] } else { Vec::new() },
+        max_connections: numbers.3 % 100_000 + 1,
+        max_connections_per_address: numbers.3 % 1000 + 1,
+    }
 }
 
 fn any_settings() -> impl Strategy<Value = Settings> {
@@ -140,6 +180,7 @@ fn any_settings() -> impl Strategy<Value = Settings> {
         settings.log.file = texts.4.map(|path| path.join("log"));
         settings.log.rotate_size = settings.log.file.is_some().then_some(numbers.2.max(64 << 10));
         settings.log.rotate_keep = u32::from(numbers.0 % 1000 + 1);
+        settings.watchtower = watchtower(numbers, &texts.3, tls);
         settings.metrics.listen = json.then_some(([127, 0, 0, 1], numbers.0).into());
         settings.health.check_interval = Duration::from_secs(1 + u64::from(numbers.0) % 3600);
         (settings.health.clock_sync, settings.mqtt.echo) = (tls, newer);

@@ -282,6 +282,9 @@ fn every_known_key_refuses_a_value_of_another_type() {
         let text = match key.table {
             "alert" => format!("[[alert]]\n{kind}{} = 1979-05-27\n", key.name),
             "route" => format!("[[route]]\n{} = 1979-05-27\n", key.name),
+            "route.derived" => {
+                format!("{route}x = 'x'\n[[route.derived]]\n{} = 1979-05-27\n", key.name)
+            }
             "route.columns.*" => format!("{route}x = {{ {} = 1979-05-27 }}\n", key.name),
             section => format!("[{section}]\n{} = 1979-05-27\n", key.name),
         };
@@ -356,6 +359,9 @@ fn fragment() -> impl Strategy<Value = String> {
         "[[route]]\n",
         "[route.columns]\n",
         "[route.indexes]\n",
+        "[[route.derived]]\n",
+        "kind = 'scale'\n",
+        "of = ['x']\n",
         "[database]\n",
         "[log]\n",
         "[route]\n",

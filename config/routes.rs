@@ -6,6 +6,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use crate::columns::{self, ColumnDraft};
+use crate::derived::Derived;
+use crate::derived_section;
 use crate::indexes::{read_indexes, read_unique};
 use crate::keys::{self, ROOT};
 use crate::names::{IDENTIFIER_LEN_MAX, identifier_fault, identifier_like};
@@ -34,6 +36,7 @@ pub(crate) struct Draft {
     pub(crate) indexes: Vec<(Index, Spot)>,
     silent_after: Option<Duration>,
     time_column: Option<String>,
+    derived: Vec<Derived>,
     pub(crate) header: Spot,
 }
 
@@ -54,7 +57,7 @@ impl Draft {
             indexes: self.indexes.into_iter().map(|(index, _)| index).collect(),
             silent_after: self.silent_after,
             time_column: self.time_column,
-            derived: Vec::new(),
+            derived: self.derived,
         })
     }
 }
@@ -96,7 +99,19 @@ fn read_route<'a>(
     let mut silent_after = None;
     section.take("silent_after", values::duration).map(Some).store(&mut silent_after);
     let time_column = columns::read_time_column(&mut section, &columns);
-    Some(Draft { topic, table, qos, unique, columns, indexes, silent_after, time_column, header })
+    let derived = derived_section::read(&mut section, &columns);
+    Some(Draft {
+        topic,
+        table,
+        qos,
+        unique,
+        columns,
+        indexes,
+        silent_after,
+        time_column,
+        derived,
+        header,
+    })
 }
 
 fn read_topic(section: &mut Section<'_, '_>, header: &Spot) -> Option<(String, Spot)> {

@@ -9,6 +9,7 @@ use crate::reader::Reader;
 use crate::section::{Answer, Section, Seen};
 use crate::settings::{ClientAuth, Mqtt, Protocol, Settings, Synchronous};
 use crate::values;
+use crate::watchtower_section;
 use crate::world::World;
 
 /// Reads the sections over the defaults in `settings`.
@@ -20,6 +21,7 @@ pub(crate) fn read(reader: &mut Reader<'_>, world: &World, settings: &mut Settin
     health(reader, settings);
     quarantine(reader, settings);
     metrics(reader, settings);
+    watchtower_section::read(reader, world, &mut settings.watchtower);
     let log_file = log(reader, settings);
     let lock_file = instance(reader, settings);
     keep_apart(reader, settings, &log_file, &lock_file);

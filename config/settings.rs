@@ -291,7 +291,8 @@ pub struct Route {
     /// The column (integer or real) with the time of the measurement, in seconds or milliseconds since 1970 UTC, from which
     /// the time from measurement to commit is told.
     pub time_column: Option<String>,
-    /// Values that follow from the columns, for those who look.
+    /// Values that follow from the columns, for those who look; their names are unlike the columns', regardless of case. A
+    /// reload that changes nothing else changes them here, and not in the routes that the data path goes by.
     pub derived: Vec<Derived>,
 }
 

@@ -1,12 +1,13 @@
 //! The files we ship say what the program does.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
 use crate::alert::ChannelKind;
 use crate::testing::{loaded, settings};
 use crate::words::Word;
-use crate::{DEFAULT_FILE, Settings, known_keys};
+use crate::{DEFAULT_FILE, DerivedKind, Settings, known_keys};
 
 /// Lines of the file that set or, resting behind a `#`, would set something, with their table.
 fn settings_lines() -> Vec<(String, String)> {
@@ -42,6 +43,7 @@ fn shipped_file_names_every_key_in_its_table() {
             "route" if key.name == "columns" || key.name == "indexes" => {
                 DEFAULT_FILE.contains(&format!("\n[route.{}]\n", key.name))
             }
+            "route" if key.name == "derived" => DEFAULT_FILE.contains("\n[[route.derived]]\n"),
             // The names of files are in the notes above the examples.
             "alert" => {
                 let name = key.name;
@@ -73,6 +75,9 @@ fn resting_settings_of_the_shipped_file_are_good_ones() {
         "listen",
         "lock_file",
         "dir",
+        "cert_file",
+        "key_file",
+        "hosts",
     ] {
         let resting = format!("\n# {name} = ");
         assert_eq!(woken.matches(&resting).count(), 1, "{name}");
@@ -92,6 +97,24 @@ fn resting_settings_of_the_shipped_file_are_good_ones() {
         let column = route.columns.into_iter().find(|column| column.name == name).unwrap();
         assert!(column.min.is_some() && column.max.is_some());
     }
+}
+
+#[test]
+fn every_kind_of_derived_value_is_in_the_shipped_file_as_a_good_one() {
+    let mut woken = String::new();
+    let mut awake = false;
+    for line in DEFAULT_FILE.lines() {
+        awake = line == "# [[route.derived]]" || awake && !line.is_empty();
+        woken.push_str(if awake { &line[2..] } else { line });
+        woken.push('\n');
+    }
+    let routes = settings(&woken).routes;
+    let kinds: BTreeSet<_> =
+        routes.iter().flat_map(|route| &route.derived).map(|derived| derived.kind).collect();
+    assert_eq!(kinds, BTreeSet::from(DerivedKind::ALL));
+    let notes = DEFAULT_FILE.lines().filter(|line| line.starts_with("#                "));
+    let notes: String = notes.collect();
+    assert!(DerivedKind::ALL.iter().all(|kind| notes.contains(kind.word())));
 }
 
 #[test]
@@ -151,6 +174,10 @@ fn unit_stays_away_after_a_mistake_in_the_settings_and_may_look_at_processes() {
     let unit = include_str!("barograph.service");
     for line in ["Type=notify", "RestartPreventExitStatus=78", "DynamicUser=yes"] {
         assert!(unit.lines().any(|found| found == line), "{line}");
+    }
+    let socket = include_str!("barograph.socket");
+    for line in ["ListenStream=127.0.0.1:8000", "Service=barograph.service"] {
+        assert!(socket.lines().any(|found| found == line), "{line}");
     }
     let hides = |line: &str| line.starts_with("ProcSubset=") || line.starts_with("ProtectProc=");
     assert!(!unit.lines().any(hides), "who holds the lock is read from /proc");

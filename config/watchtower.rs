@@ -19,12 +19,21 @@ pub struct Watchtower {
     pub read_token: Option<Secret>,
     /// PEM files with the page's certificate chain and its key, always both; read again at a reload.
     pub tls: Option<PageTls>,
-    /// Further names under which browsers may call the page (a proxy's), besides addresses and names of this machine.
+    /// Further names under which browsers may call the page (a proxy's), besides addresses and names of this machine; in
+    /// lower case, without a port.
     pub hosts: Vec<String>,
     /// Most connections at a time; default 2048.
     pub max_connections: u32,
     /// Most connections at a time from one address that is not this machine's; default 64.
     pub max_connections_per_address: u32,
+}
+
+impl Watchtower {
+    /// Whether who reads must show a token: where one is set, and where others than this machine reach the page, unless
+    /// everybody may read it.
+    pub fn reading_needs_a_token(&self) -> bool {
+        self.read_token.is_some() || !self.listen.is_local() && !self.anonymous_read
+    }
 }
 
 /// The page's certificate.

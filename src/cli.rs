@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::inspect::args::{AccountArgs, AlertArgs, GapsArgs, QuarantineArgs, VerifyArgs};
 use crate::operator::args::{
-    CompletionsArgs, EventsArgs, LevelArgs, ManArgs, OrderArgs, RestartArgs, StatusArgs, StopArgs,
-    TailArgs,
+    AcknowledgeArgs, CompletionsArgs, EventsArgs, LevelArgs, ManArgs, OrderArgs, RestartArgs,
+    StatusArgs, StopArgs, TailArgs,
 };
 
 /// A failsafe recorder for MQTT telemetry: what the sensors said is in your SQLite database,
@@ -39,6 +39,8 @@ pub enum Command {
     Resume(OrderArgs),
     /// Fold the WAL into the database now, and say who holds it back
     Checkpoint(OrderArgs),
+    /// Say that somebody knows of an issue: its alerts repeat no more, until it becomes worse
+    Acknowledge(AcknowledgeArgs),
     /// Make the running recorder's log say more, or less
     LogLevel(LevelArgs),
     /// Show what happened, and with --follow what happens
@@ -57,6 +59,10 @@ pub enum Command {
     Quarantine(QuarantineArgs),
     /// Send a test to those who are told of issues, or list them
     Alert(AlertArgs),
+    /// Print the derived values that follow from a weather_station_calibration.json
+    ImportCalibration(ImportArgs),
+    /// Make a token for the page: on standard output, or in a file that only its owner can read
+    Token(TokenArgs),
     /// Show it all: an embedded broker, a simulated weather station, the recorder
     Demo(DemoArgs),
     /// Publish a simulated weather station's messages to a broker
@@ -113,6 +119,22 @@ pub struct RunArgs {
     /// Opens a Unix socket that takes faults (panic ACTOR, stop ACTOR, hang ACTOR 5s), for tests
     #[arg(long, value_name = "SOCKET", hide = true)]
     pub fault_injection: Option<PathBuf>,
+}
+
+/// `barograph import-calibration`
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// `barograph token`
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// The file to make; one that is there is left alone
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
 }
 
 /// `barograph demo`

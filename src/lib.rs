@@ -3,6 +3,7 @@
 //! it with: MQTT, SQLite, locks, signals, systemd, the command line.
 
 pub mod alerts;
+pub mod calibration;
 pub mod check;
 pub mod cli;
 pub mod control;
@@ -25,6 +26,7 @@ pub mod simulate;
 pub mod store;
 pub mod survey;
 pub mod systemd;
+pub mod token;
 pub mod watchtower;
 pub mod world;
 

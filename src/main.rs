@@ -10,7 +10,7 @@ use barograph::operator::{self, events, orders, status, tail};
 use barograph::reload::Source;
 use barograph::run::{self, Failed, Options};
 use barograph::signals::Signals;
-use barograph::{check, demo, logging, simulate};
+use barograph::{calibration, check, demo, logging, simulate, token};
 use barograph_actors::exit_code;
 use barograph_config::{Loaded, Settings, World, load};
 use clap::Parser;
@@ -31,6 +31,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Pause(args) => with(&args.config, |it| orders::pause(it, &args)),
         Command::Resume(args) => with(&args.config, |it| orders::resume(it, &args)),
         Command::Checkpoint(args) => with(&args.config, |it| orders::checkpoint(it, &args)),
+        Command::Acknowledge(args) => with(&args.config, |it| orders::acknowledge(it, &args)),
         Command::LogLevel(args) => with(&args.config, |it| orders::log_level(it, &args)),
         Command::Events(args) => with(&args.config, |it| events::events(it, &args)),
         Command::Tail(args) => with(&args.config, |it| tail::tail(it, &args)),
@@ -48,6 +49,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Alert(args) => {
             settings(args.command.config()).and_then(|l| alert::alert(&l.settings, &args.command))
         }
+        Command::ImportCalibration(args) => calibration::import_calibration(&args),
+        Command::Token(args) => token::token(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Simulate(args) => simulate::simulate(&args),
         Command::Completions(args) => Ok(operator::completions(&args)),

@@ -21,7 +21,10 @@ use barograph_actors::routing::Routing;
 use crate::listener::Listener;
 use listener::MetricsService;
 
+pub(crate) use exposition::Exposition;
+
 pub use recorder::Places;
+pub(crate) use server::answer;
 
 /// The metrics of this process, and the listener that serves them, if there is one.
 #[derive(Debug)]

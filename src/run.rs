@@ -27,6 +27,7 @@ use barograph_config::{Part, Settings, Synchronous};
 use tracing::{info, warn};
 
 use crate::alerts::Threads;
+use crate::control::desk::{self, Desk, Tray};
 use crate::control::socket::Placed;
 use crate::control::{self, Control, Sources};
 use crate::lock::{Lock, LockError, Locks, database_lock_path};
@@ -36,7 +37,7 @@ use crate::paths::real_path;
 use crate::reload::{self, Source};
 use crate::signals::{STOP_WITHIN, Signals};
 use crate::store::{Opener, Spools, Wrecks, spool_path};
-use crate::watchtower::Page;
+use crate::watchtower::{Door, Page};
 use crate::{fault_socket, survey, systemd, world};
 
 /// A start that takes longer than a child may take is said to systemd with so much to spare.
@@ -90,26 +91,36 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
         in_force: in_force.clone(),
         routing: routing.clone(),
         published: published.clone(),
+        exposition: lock(&metrics).exposition(),
     };
-    let outside = Outside { orders: orders.clone(), alerts: alerts.clone(), links: links.clone() };
+    let (desk, tray) = desk::desk(faults.is_some());
+    let outside = Outside {
+        orders: orders.clone(),
+        alerts: alerts.clone(),
+        links: links.clone(),
+        desk,
+        door: Door::default(),
+        fault_injection: faults.is_some(),
+    };
+    let door = outside.door.clone();
     let supervisor =
         system.block_on(async { supervisor(&sources, outside, witness, locks).start() });
     signals.supervised_by(supervisor.clone().recipient());
-    let goodbye = listener.and_then(|listener| {
-        let control = Control {
-            sources: sources.clone(),
-            supervisor: supervisor.clone(),
-            links,
-            orders,
-            signals: signals.clone(),
-        };
-        control::serve(listener, control)
-            .inspect_err(|error| warn!("nobody answers on the operator's socket: {error}"))
-            .ok()
-    });
+    let control = Control {
+        sources: sources.clone(),
+        supervisor: supervisor.clone(),
+        links,
+        orders,
+        signals: signals.clone(),
+    };
+    let goodbye = take_orders(listener, tray, control);
     if let Some(source) = source {
         let supervisor = supervisor.clone();
-        let listeners = vec![who_is_told(alerts), who_is_scraped(Arc::clone(&metrics))];
+        let listeners = vec![
+            who_is_told(alerts),
+            who_is_scraped(Arc::clone(&metrics)),
+            who_opens_the_page(door, published.clone()),
+        ];
         let parts = reload::Parts { source, in_force, routing, published, supervisor, listeners };
         match reload::start(parts) {
             Ok(reload) => signals.reloaded_by(move || reload.ask()),
@@ -130,6 +141,20 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
         code: exit_code::ESCALATED,
         message: format!("the event loop ended: {error}"),
     })
+}
+
+/// On the operator's socket, where there is one, and at the page's desk.
+fn take_orders(
+    listener: Option<UnixListener>,
+    tray: Tray,
+    control: Control,
+) -> Option<control::Goodbye> {
+    if let Err(error) = desk::attend(tray, control.clone()) {
+        warn!("the page can give no orders: {error}");
+    }
+    control::serve(listener?, control)
+        .inspect_err(|error| warn!("nobody answers on the operator's socket: {error}"))
+        .ok()
 }
 
 /// The page of metrics, served where the settings say so.
@@ -153,6 +178,11 @@ fn who_is_scraped(metrics: Arc<Mutex<Metrics>>) -> reload::Listener {
             lock(&metrics).listen(settings.metrics.listen);
         }
     })
+}
+
+/// A renewed certificate is not seen in the settings.
+fn who_opens_the_page(door: Door, published: Published) -> reload::Listener {
+    Box::new(move |parts, settings| door.reloaded(parts, settings, &published))
 }
 
 fn bind_faults(path: &Path) -> Result<UnixListener, Failed> {
@@ -222,12 +252,15 @@ struct Outside {
     orders: Orders,
     alerts: Alerts,
     links: Links,
+    desk: Desk,
+    door: Door,
+    fault_injection: bool,
 }
 
 fn supervisor(sources: &Sources, outside: Outside, witness: Witness, locks: Locks) -> Supervisor {
     let Sources { in_force, routing, .. } = sources;
     let seen_by_page = sources.clone();
-    let Outside { orders, alerts, links } = outside;
+    let Outside { orders, alerts, links, desk, door, fault_injection } = outside;
     let settings = in_force.now();
     let policy = Policy::from(&settings.supervisor);
     let stuck_after = settings.supervisor.stuck_after;
@@ -241,7 +274,10 @@ fn supervisor(sources: &Sources, outside: Outside, witness: Witness, locks: Lock
         spool: spools(in_force.clone(), routing.clone()),
         manager: Box::new(|| Box::new(systemd::Manager::default())),
         surveyor: Box::new(move || survey::surveyor(&seen.now(), &watched)),
-        page: Box::new(move || Box::new(Page::new(seen_by_page.clone()))),
+        page: Box::new(move || {
+            let (sources, desk) = (seen_by_page.clone(), desk.clone());
+            Box::new(Page::new(sources, desk, door.clone(), fault_injection))
+        }),
         world: world::REAL,
         published: witness.published.clone(),
         alerts,

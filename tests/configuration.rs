@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::support::folder::Folder;
 use crate::support::ports::free_port;
 use crate::support::process::{self, Outcome};
-use crate::support::recorder::{Recorder, barograph, barograph_with};
+use crate::support::recorder::{Recorder, barograph, barograph_with, command};
 use crate::support::scene::Scene;
 
 const SOON: Duration = Duration::from_secs(20);
@@ -59,6 +59,34 @@ fn assert_reports_every_mistake(said: &str) {
     assert_eq!(mistakes, 10);
     assert!(said.contains("10 problems"), "{said}");
     assert!(said.matches("keep_alive").count() >= 2, "the nearest known key is not named: {said}");
+}
+
+#[test]
+fn a_page_for_everybody_is_refused_until_somebody_says_so() {
+    let scene = Scene::new();
+    let settings = scene.settings().text("watchtower", "listen", "0.0.0.0:0");
+    let outcome = process::outcome(barograph_with("run", &settings), SOON);
+    assert_eq!(outcome.code, Some(78), "{outcome:?}");
+    for way in ["read_token_file = ", "anonymous_read = true"] {
+        assert!(outcome.stderr.contains(way), "{way}: {outcome:?}");
+    }
+    let outcome = command(&["check"], &settings.set("watchtower", "anonymous_read", "true"));
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
+}
+
+#[test]
+fn a_token_that_the_program_makes_is_one_that_it_takes() {
+    let scene = Scene::new();
+    let file = scene.folder.path("token");
+    let name = file.to_str().expect("our paths are UTF-8");
+    let made = process::outcome(barograph(&["token", name]), SOON);
+    assert_eq!((made.code, made.stdout.as_str()), (Some(0), ""), "{made:?}");
+    let again = process::outcome(barograph(&["token", name]), SOON);
+    assert_eq!(again.code, Some(73), "{again:?}");
+    let settings = scene.settings().text("watchtower", "listen", "0.0.0.0:0");
+    let settings = settings.path("watchtower", "read_token_file", &file);
+    let outcome = command(&["check"], &settings);
+    assert_eq!(outcome.code, Some(0), "{outcome:?}");
 }
 
 #[test]

@@ -96,6 +96,32 @@ fn each_kind_of_change_under_load_loses_and_doubles_nothing() {
 }
 
 #[test]
+fn derived_values_change_and_the_data_path_does_not_hear_of_it() {
+    let scene = Scene::new();
+    let settings = scene.settings();
+    let mut recorder = scene.recorder(&settings);
+    let publisher = Publisher::start(scene.broker.port(), Load::numbered(1).rate(RATE));
+    scene.fills_to(&recorder, "load", 100);
+    let derived = |factor: u32| {
+        format!(
+            "{LOAD}[[route.derived]]\nname = \"times\"\nkind = \"scale\"\nof = [\"n\"]\nfactor = \
+             {factor}\n"
+        )
+    };
+    recorder.reload(&settings.clone().routes(&derived(2)), "derived.times: not set -> {");
+    recorder.reload(&settings.clone().routes(&derived(3)), "derived.times.factor: 2.0 -> 3.0");
+    recorder.reload(&settings, "derived.times: {");
+    publisher.has_sent(publisher.sent() + 200);
+    let published = publisher.finish();
+    scene.drain(&recorder, &published);
+    for event in ["actor_renewed", "actor_restarted"] {
+        assert!(recorder.events(event).is_empty(), "{event}: {}", recorder.log());
+    }
+    assert_eq!(recorder.events("broker_connected").len(), 1);
+    scene.settle(recorder, &published);
+}
+
+#[test]
 fn routes_come_and_go_and_change_on_the_connection_that_there_is() {
     let scene = Scene::new();
     let settings = scene.settings();

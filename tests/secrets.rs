@@ -1,10 +1,13 @@
 //! A password never reaches a log, an error, a lock file or another instance's refusal.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 use crate::support::process::{self, Stream};
-use crate::support::recorder::{Recorder, barograph, barograph_with};
+use crate::support::recorder::{Recorder, barograph, barograph_with, command};
 use crate::support::scene::Scene;
 
 const SECRET: &str = "hunter2-Zaphod";
@@ -41,6 +44,27 @@ fn a_password_in_the_environment_is_in_no_log() {
     command.env("BAROGRAPH_MQTT__PASSWORD", SECRET);
     let mut recorder = Recorder::spawn(command);
     recorder.event("broker_connected");
+    recorder.stop();
+    assert_silent("the log", &recorder.log());
+}
+
+#[test]
+fn a_token_of_the_page_is_in_no_log_and_no_check() {
+    let scene = Scene::new();
+    let settings = scene.settings().text("log", "level", "trace");
+    let file = scene.folder.path("token");
+    fs::write(&file, format!("{SECRET}-{SECRET}\n")).expect("our own folder");
+    let only_ours = Permissions::from_mode(0o600);
+    fs::set_permissions(&file, only_ours).expect("our own file");
+    let settings = settings.path("watchtower", "admin_token_file", &file);
+    let mut recorder = Recorder::start(&settings);
+    recorder.event("broker_connected");
+    let checked = command(&["check"], &settings);
+    assert!(checked.stdout.contains("admin_token_file = \"***\""), "{checked:?}");
+    assert_silent("the check", &(checked.stdout + &checked.stderr));
+    fs::write(&file, format!("{SECRET}\n")).expect("our own folder");
+    recorder.process.signal(Signal::SIGHUP);
+    recorder.event("reload_failed");
     recorder.stop();
     assert_silent("the log", &recorder.log());
 }

@@ -51,7 +51,10 @@ impl Writing {
     /// of a route that is gone nobody would ever hear that a trouble is over.
     fn adopt(&mut self, before: &Router, router: &Arc<Router>) {
         let is_as_it_was = |id: RouteId| before.agrees_on(id, router);
-        self.published().update(|state| state.latest.retain(|id, _| is_as_it_was(*id)));
+        self.published().update(|state| {
+            state.latest.retain(|id, _| is_as_it_was(*id));
+            state.previous.retain(|id, _| is_as_it_was(*id));
+        });
         self.published().readings().keep(is_as_it_was);
         self.setup.routing.adopt(router);
         self.teller.follow(router);

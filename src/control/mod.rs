@@ -8,7 +8,11 @@
 
 mod actions;
 pub mod client;
+pub mod desk;
+mod errands;
 mod event_feed;
+mod flow;
+pub(crate) mod peer;
 pub mod protocol;
 mod row_feed;
 mod server;
@@ -28,7 +32,9 @@ use barograph_actors::tree::Links;
 use barograph_config::Settings;
 use tracing::warn;
 
+use crate::metrics::Exposition;
 use crate::signals::Signals;
+pub(crate) use row_feed::value_json;
 pub use server::{Goodbye, serve};
 use socket::Listening;
 
@@ -41,6 +47,8 @@ pub struct Sources {
     pub routing: Routing,
     /// What everyone may see.
     pub published: Published,
+    /// The metrics.
+    pub(crate) exposition: Arc<Exposition>,
 }
 
 impl Sources {

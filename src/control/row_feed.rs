@@ -93,7 +93,7 @@ fn row_json(router: &Router, row: &Row) -> Json {
 }
 
 /// A value of a row.
-pub(super) fn value_json(value: &Value) -> Json {
+pub(crate) fn value_json(value: &Value) -> Json {
     match value {
         Value::Null => Json::Null,
         Value::Integer(number) => Json::from(*number),

@@ -8,14 +8,16 @@ use std::time::Duration;
 use barograph_actors::account::RouteId;
 use barograph_actors::delivery::UnixMillis;
 use barograph_actors::health;
+use barograph_actors::measures::Rates;
 use barograph_actors::mode::Mode;
 use barograph_actors::published::{Connection, State};
 use barograph_actors::route::Router;
 use barograph_config::{Route, Settings};
 use serde_json::{Map, Value as Json, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::Sources;
+use super::flow::{flow_json, messages_per_second};
 use super::row_feed::value_json;
 use crate::process::beside;
 use crate::store::spool_path;
@@ -36,7 +38,9 @@ pub(crate) async fn report(sources: &Sources) -> Json {
     });
     let files = timeout(FILES_WITHIN, look).await.ok().and_then(Result::ok).unwrap_or_default();
     let state = sources.published.snapshot();
-    let rates = sources.published.measures().snapshot().rates();
+    let measured = sources.published.measures().snapshot();
+    let rates = measured.rates();
+    let interval = settings.database.commit_interval;
     json!({
         "now": world::now().to_string(),
         "standing": state.standing().word(),
@@ -55,6 +59,7 @@ pub(crate) async fn report(sources: &Sources) -> Json {
             "last_commit": time(state.last_commit),
             "failures_in_a_row": state.consecutive_failures,
             "last_failure": state.last_failure,
+            "full_in_seconds": full_in(sources, files.database_free).map(|left| left.as_secs()),
         },
         "spool": {
             "path": spool.display().to_string(),
@@ -68,8 +73,9 @@ pub(crate) async fn report(sources: &Sources) -> Json {
             "commits_per_second": rounded(rates.commits),
             "over_seconds": rates.over.as_secs(),
         },
+        "flow": flow_json(&state, &sources.published, &measured, interval),
         "routes": routes_json(&state, &sources.router()),
-        "actors": actors_json(sources, &state),
+        "actors": actors_json(sources, &state, &rates),
         "issues": issues_json(&state),
         "account": account_json(&state),
     })
@@ -79,8 +85,13 @@ fn time(at: Option<UnixMillis>) -> Option<String> {
     at.map(|at| at.to_string())
 }
 
-fn rounded(rate: f64) -> f64 {
+pub(super) fn rounded(rate: f64) -> f64 {
     (rate * 100.0).round() / 100.0
+}
+
+/// As it went over the last day; `None`: it does not fill, or too little has been seen.
+fn full_in(sources: &Sources, free: Option<u64>) -> Option<Duration> {
+    sources.published.memory()?.database_disk.full_in(Instant::now(), free?)
 }
 
 fn mode_json(mode: Mode) -> Json {
@@ -123,7 +134,7 @@ fn routes_json(state: &State, router: &Router) -> Vec<Json> {
     router.active().map(of).collect()
 }
 
-fn actors_json(sources: &Sources, state: &State) -> Vec<Json> {
+fn actors_json(sources: &Sources, state: &State, rates: &Rates) -> Vec<Json> {
     let pulses = sources.published.pulses();
     let pulse =
         |name: &str| pulses.get(name).map(|pulse| pulse.since_last_beat().as_millis() as u64);
@@ -135,6 +146,7 @@ fn actors_json(sources: &Sources, state: &State) -> Vec<Json> {
             "pulse_age_ms": pulse(name),
             "restarts": child.restarts,
             "last_exit": child.last_exit,
+            "messages_per_second": messages_per_second(name, rates),
         })
     });
     let supervisor = json!({
@@ -148,20 +160,24 @@ fn actors_json(sources: &Sources, state: &State) -> Vec<Json> {
     std::iter::once(supervisor).chain(of_child).collect()
 }
 
-fn issues_json(state: &State) -> Vec<Json> {
+/// What is wrong, the worst first.
+pub(crate) fn issues_json(state: &State) -> Vec<Json> {
     let issues = state.issues.iter().map(|issue| {
+        let known = state.acknowledgement(issue);
         json!({
             "id": issue.id,
             "severity": issue.severity.word(),
             "since": issue.since.to_string(),
             "sentence": issue.sentence,
             "hint": issue.hint,
+            "acknowledged": known.map(|it| json!({ "at": it.at.to_string(), "by": it.by })),
         })
     });
     issues.collect()
 }
 
-fn account_json(state: &State) -> Json {
+/// Where every delivery is.
+pub(crate) fn account_json(state: &State) -> Json {
     let account = state.account();
     let counts = [
         ("received", account.received),

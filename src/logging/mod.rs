@@ -142,8 +142,12 @@ fn filter(level: Level) -> Targets {
         Level::Trace => LevelFilter::TRACE,
     };
     let ours = ["barograph", "barograph_actors", "barograph_config"];
+    // They call it an error when a client is wrong: whoever wants to could fill the log.
+    let of_clients = ["actix_http", "actix_server"];
+    let quiet = if level < LevelFilter::DEBUG { LevelFilter::OFF } else { level };
     Targets::new()
         .with_targets(ours.map(|target| (target, level)))
+        .with_targets(of_clients.map(|target| (target, quiet)))
         .with_default(LevelFilter::WARN.min(level))
 }
 

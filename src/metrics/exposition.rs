@@ -34,7 +34,7 @@ impl Form {
 
 /// All metrics.
 #[derive(Debug)]
-pub(super) struct Exposition {
+pub(crate) struct Exposition {
     registry: Registry,
 }
 

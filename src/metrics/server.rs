@@ -51,7 +51,12 @@ pub(super) fn server(listener: TcpListener, exposition: &Arc<Exposition>) -> io:
 }
 
 async fn metrics(request: HttpRequest, exposition: web::Data<Exposition>) -> HttpResponse {
-    let form = Accept::parse(&request).map_or(Form::Prometheus, |accept| wanted(&accept));
+    answer(&request, &exposition)
+}
+
+/// All metrics, in the form that the client likes best.
+pub(crate) fn answer(request: &HttpRequest, exposition: &Exposition) -> HttpResponse {
+    let form = Accept::parse(request).map_or(Form::Prometheus, |accept| wanted(&accept));
     match exposition.page(form) {
         Ok(page) => HttpResponse::Ok()
             .insert_header((header::CONTENT_TYPE, form.content_type()))

@@ -5,6 +5,7 @@
 //!
 //! - in place: the log, the supervisor's limits, `database.commit_interval`;
 //! - by another life of the actor concerned, which begins with the settings of its time ([`InForce`]);
+//! - derived values at once, where nothing else of the routes changes: the data path does not know them;
 //! - routes by [`Routing`], on the connection that there is, as soon as nothing of the old ones is under way;
 //! - at the next start only: which files are the database, the spool and the lock.
 //!
@@ -62,7 +63,7 @@ pub struct Parts {
     pub published: Published,
     /// Renews actors.
     pub supervisor: Addr<Supervisor>,
-    /// Told after each reload that changed something other than routes.
+    /// Told after each reload what has changed, also that nothing has: a file that is named may be another.
     pub listeners: Vec<Listener>,
 }
 
@@ -179,8 +180,7 @@ impl Reloader {
         }
         let different = differences(&old, &new);
         let at_next_start = keep_what_cannot_change(&old, &mut new, &different);
-        let (of_routes, others): (Vec<_>, Vec<_>) =
-            different.iter().partition(|difference| difference.part == Part::Routes);
+        let (of_routes, others) = plan::apart(&different);
         let mut lines: Vec<String> = at_next_start.clone();
         let now_in_force = |d: &&Difference| !plan::is_for_next_start(d.part);
         lines.extend(others.iter().copied().filter(now_in_force).map(Difference::to_string));
@@ -190,6 +190,9 @@ impl Reloader {
             refused.push(message);
         }
         let wanted = std::mem::replace(&mut new.routes, old.routes.clone());
+        if of_routes.is_empty() {
+            plan::derive(&mut new.routes, &wanted);
+        }
         self.parts.in_force.set(new);
         self.say(&lines, &refused, different.is_empty());
         self.parts.published.update(|state| {
@@ -229,10 +232,8 @@ impl Reloader {
         for child in plan.renew {
             self.renew(child);
         }
-        if !plan.parts.is_empty() {
-            for listener in &mut self.parts.listeners {
-                listener(&plan.parts, &settings);
-            }
+        for listener in &mut self.parts.listeners {
+            listener(&plan.parts, &settings);
         }
     }
 

@@ -1,7 +1,7 @@
 //! What follows from a difference. Pure.
 
 use barograph_actors::tree::{DB_WRITER, HEALTH, MQTT, STATS, WATCHTOWER};
-use barograph_config::{Difference, Part, Settings};
+use barograph_config::{Difference, Part, Route, Settings};
 
 /// What is to be done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,6 +43,7 @@ impl Plan {
                 | Part::Metrics
                 | Part::Alerts
                 | Part::Routes
+                | Part::Derived
                 | Part::Instance
                 | Part::DatabasePath
                 | Part::SpoolDir => {}
@@ -76,7 +77,28 @@ pub(super) fn is_for_next_start(part: Part) -> bool {
         | Part::Metrics
         | Part::Watchtower
         | Part::Routes
+        | Part::Derived
         | Part::Alerts => false,
+    }
+}
+
+/// What the routes are concerned with, and all the rest. Derived values that change together with routes wait with them:
+/// they may follow from a column that is still to come.
+pub(super) fn apart(different: &[Difference]) -> (Vec<&Difference>, Vec<&Difference>) {
+    let routes_change = different.iter().any(|difference| difference.part == Part::Routes);
+    different.iter().partition(|difference| {
+        let waits = difference.part == Part::Derived && routes_change;
+        difference.part == Part::Routes || waits
+    })
+}
+
+/// The same routes with the derived values of others, which differ in nothing else.
+pub(super) fn derive(routes: &mut [Route], wanted: &[Route]) {
+    for route in routes {
+        // Filters never repeat.
+        if let Some(same) = wanted.iter().find(|other| other.topic == route.topic) {
+            route.derived.clone_from(&same.derived);
+        }
     }
 }
 
@@ -126,6 +148,25 @@ mod tests {
         assert!(plan(|s| s.log.level = barograph_config::Level::Debug).renew.is_empty());
         let supervisor = plan(|s| s.supervisor.intensity = 1);
         assert!(supervisor.supervisor && supervisor.renew.is_empty());
+    }
+
+    #[test]
+    fn derived_values_wait_only_for_other_routes() {
+        let old = Settings::default_with("attic");
+        let mut new = old.clone();
+        new.routes.reverse();
+        new.routes[1].derived.clear();
+        let different = differences(&old, &new);
+        let (of_routes, others) = apart(&different);
+        assert_eq!((of_routes.len(), others.len()), (0, 3), "{different:?}");
+        assert!(Plan::of(&old, &new, &others).renew.is_empty());
+        let mut routes = old.routes.clone();
+        derive(&mut routes, &new.routes);
+        assert!(routes[0].derived.is_empty() && routes[1] == old.routes[1]);
+        new.routes[0].silent_after = None;
+        let different = differences(&old, &new);
+        let (of_routes, others) = apart(&different);
+        assert_eq!((of_routes.len(), others.len()), (4, 0), "{different:?}");
     }
 
     #[test]

@@ -1,19 +1,23 @@
 //! Where the page is served, and what is said when it cannot be.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use actix_web::dev::Server;
+use actix_server::Server;
 use barograph_actors::event;
 use barograph_actors::issue::{Finding, Severity};
-use barograph_config::Listen;
+use barograph_config::{Listen, PageTls};
 use tokio::sync::watch;
 
-use super::{Closing, Tower, server};
+use super::guard::{Door, Gate};
+use super::place::{self, Bound, Placed};
+use super::server::{self, WorkerPulse};
+use super::{Closing, Tower};
 use crate::control::Sources;
+use crate::control::desk::Desk;
 use crate::history::Pool;
 use crate::listener::Service;
 use crate::process::port_holder;
@@ -22,6 +26,14 @@ use crate::process::port_holder;
 const PORT_TAKEN: &str = "page_port_taken";
 /// The id of the finding that the address cannot be had for another reason.
 const NOT_SERVED: &str = "page_not_served";
+/// The id of the finding that the certificate cannot be used.
+const NO_CERTIFICATE: &str = "page_certificate";
+
+const HINT_TCP: &str = "look at watchtower.listen: the address must be one of this machine, and ports below \
+                        1024 need a privilege";
+const HINT_UNIX: &str =
+    "look at watchtower.listen: the folder must be there, and be ours to write to";
+const HINT_SYSTEMD: &str = "look at barograph.socket, or set an address in watchtower.listen";
 
 /// So often is a port tried that a life before this one may still have.
 const OWN_PORT_TRIES: u32 = 5;
@@ -38,21 +50,55 @@ pub(super) struct PageService {
     listen: Listen,
     /// The address that was had.
     at: String,
+    placed: Option<Placed>,
+    door: Door,
+    fault_injection: bool,
+    pulse: WorkerPulse,
 }
 
 impl PageService {
-    pub(super) fn new(sources: Sources) -> Self {
+    pub(super) fn new(
+        sources: Sources,
+        desk: Desk,
+        door: Door,
+        fault_injection: bool,
+        pulse: WorkerPulse,
+    ) -> Self {
         let settings = sources.in_force.now();
         let (closing, closes) = watch::channel(Closing::Not);
         let listen = settings.watchtower.listen.clone();
         let tower = Tower {
             history: Pool::new(settings.database.path.clone()),
+            memory: Arc::default(),
             sources,
+            desk,
             closing: closes,
             sockets: Arc::new(AtomicUsize::new(0)),
         };
-        Self { tower, closing, at: listen.to_string(), listen }
+        let at = listen.to_string();
+        Self { tower, closing, at, listen, placed: None, door, fault_injection, pulse }
     }
+
+    /// Whether TLS is spoken: through a file nobody reads along.
+    fn files(&self) -> Option<PageTls> {
+        let files = self.tower.sources.in_force.now().watchtower.tls.clone();
+        files.filter(|_| !matches!(self.listen, Listen::Unix(_)))
+    }
+
+    fn read_certificate(&self) -> io::Result<()> {
+        let published = &self.tower.sources.published;
+        match self.files() {
+            Some(files) => self.door.certificate.read(&files, published).map_err(unusable),
+            None => {
+                self.door.certificate.forget(published);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn unusable(why: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
 impl Drop for PageService {
@@ -60,12 +106,6 @@ impl Drop for PageService {
     fn drop(&mut self) {
         self.tower.history.close();
     }
-}
-
-/// A place that was had.
-pub(super) enum Bound {
-    /// A TCP port.
-    Tcp(TcpListener),
 }
 
 impl Service for PageService {
@@ -76,20 +116,25 @@ impl Service for PageService {
     const EVENTS: (&'static str, &'static str) = (event::PAGE_SERVED, event::PAGE_NOT_SERVED);
 
     fn bind(&mut self) -> io::Result<Bound> {
-        match &self.listen {
-            Listen::Tcp(address) => {
-                let listener = TcpListener::bind(address)?;
-                self.at = listener.local_addr()?.to_string();
-                Ok(Bound::Tcp(listener))
-            }
-            Listen::Off | Listen::Unix(_) | Listen::Systemd => {
-                Err(io::Error::other("not built yet"))
-            }
+        self.read_certificate()?;
+        let (bound, placed) = place::bind(&self.listen)?;
+        self.placed = placed;
+        if let Bound::Tcp(listener) = &bound {
+            self.at = listener.local_addr()?.to_string();
         }
+        Ok(bound)
     }
 
     fn server(&mut self, bound: Bound) -> io::Result<Server> {
-        server::server(bound, &self.tower)
+        let tls = self.files().is_some().then(|| self.door.certificate.acceptor());
+        let tls = tls.transpose().map_err(unusable)?;
+        let by_file = matches!(bound, Bound::Unix(_));
+        let tls = tls.filter(|_| !by_file);
+        let settings = self.tower.sources.in_force.now();
+        let published = self.tower.sources.published.clone();
+        let gate = Gate::new(&settings.watchtower, self.door.clone(), by_file, published);
+        let gate = gate.with_faults(self.fault_injection);
+        server::server(bound, &self.tower, gate, tls, &self.pulse)
     }
 
     fn listen(&self) -> String {
@@ -97,24 +142,37 @@ impl Service for PageService {
     }
 
     fn place(&self) -> String {
-        format!("the page is at http://{}/", self.at)
+        let scheme = if self.files().is_some() { "https" } else { "http" };
+        match self.at.parse::<SocketAddr>() {
+            Ok(address) => format!("the page is at {scheme}://{address}/"),
+            Err(_no_port) => format!("the page is at {}", self.at),
+        }
     }
 
     fn finding(&self, error: &io::Error, attempt: u32) -> Option<Finding> {
-        let severity = Severity::Warning;
         let taken = error.kind() == io::ErrorKind::AddrInUse;
         if let (true, Listen::Tcp(address)) = (taken, &self.listen) {
             return taken_by_whom(*address, attempt);
         }
         let at = &self.listen;
-        Some(Finding {
-            id: NOT_SERVED.to_owned(),
-            severity,
-            sentence: format!("the page is not served: {at} cannot be used ({error})"),
-            hint: "recording goes on; look at watchtower.listen: the address must be one of this \
-                   machine, and ports below 1024 need a privilege. It is tried again by itself"
-                .to_owned(),
-        })
+        let unusable = format!("the page is not served: {at} cannot be used ({error})");
+        let (id, sentence, hint) = match (&self.listen, error.kind()) {
+            (_, io::ErrorKind::InvalidData) => {
+                let hint = "mend the files that watchtower.cert_file and watchtower.key_file name";
+                (NO_CERTIFICATE, format!("the page is not served: {error}"), hint)
+            }
+            (Listen::Unix(path), io::ErrorKind::AddrInUse) => {
+                let path = path.display();
+                let sentence =
+                    format!("the page is not served: another program listens at unix:{path}");
+                (PORT_TAKEN, sentence, "end that program, or set another path in watchtower.listen")
+            }
+            (Listen::Unix(_), _) => (NOT_SERVED, unusable, HINT_UNIX),
+            (Listen::Systemd, _) => (NOT_SERVED, unusable, HINT_SYSTEMD),
+            (Listen::Off | Listen::Tcp(_), _) => (NOT_SERVED, unusable, HINT_TCP),
+        };
+        let hint = format!("recording goes on; {hint}. It is tried again by itself");
+        Some(Finding { id: id.to_owned(), severity: Severity::Warning, sentence, hint })
     }
 
     async fn farewell(&mut self) {

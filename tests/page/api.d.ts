@@ -15,14 +15,14 @@ declare namespace Api {
     database: { path: string; bytes: number | null; wal_bytes: number | null; free_bytes: number | null; last_commit: string | null; failures_in_a_row: number; last_failure: string | null; full_in_seconds?: number | null };
     spool: { path: string; messages: number; bytes: number | null; free_bytes: number | null };
     rates: { received_per_second: number; commits_per_second: number; over_seconds: number };
-    flow?: { received: number; held: number; batch_rows_mean: number | null; commit_ms_p50: number | null; commit_ms_p99: number | null; waits_in: string };
+    flow?: { received: number; held: number; acknowledged?: number; batch_rows_mean: number | null; commit_ms_p50: number | null; commit_ms_p99: number | null; waits_in: string };
     routes: { route: string; topic: string; stored: number; latest: { received_at: string; values: { column: string; value: Value; unit: string | null }[] } | null }[];
     actors: Actor[];
     issues: Issue[];
     account: Account;
   }
   interface Actor { actor: string; state: string; since: string | null; pulse_age_ms: number | null; restarts: number; last_exit: string | null; messages_per_second?: number | null }
-  interface Issue { id: string; severity: 'warning' | 'critical'; since: string; sentence: string; hint: string; acknowledged?: boolean }
+  interface Issue { id: string; severity: 'warning' | 'critical'; since: string; sentence: string; hint: string; acknowledged?: { at: string; by: string } | null }
   interface Account { received: number; stored: number; duplicate: number; quarantined: number; dropped: number; spooled: number; held: number; balanced: boolean }
   interface Column { name: string; kind: string; unit: string | null; min: number | null; max: number | null }
   interface Derived { name: string; kind: string; of: string[]; unit: string | null; per: number | null; factor: number; offset: number }
@@ -30,10 +30,10 @@ declare namespace Api {
   interface LatestRoute { route: string; received_at_ms: number | null; silent: boolean; values: Record<string, Value>; out_of_bounds: string[]; derived: Record<string, number | null> }
   interface Latest { now_ms: number; routes: LatestRoute[] }
   interface Buckets { count: (number | null)[]; min: (number | null)[]; max: (number | null)[]; mean: (number | null)[]; sum: (number | null)[]; first: (number | null)[]; last: (number | null)[] }
-  interface Series { route: string; from_ms: number; to_ms: number; bucket_ms: number; t: number[]; columns: Record<string, Buckets> }
+  interface Series { route: string; from_ms: number; to_ms: number; bucket_ms: number; complete?: false; built?: number; t: number[]; columns: Record<string, Buckets> }
   interface Event { id: number; at: string; event: string; actor: string | null; severity: 'info' | 'warning' | 'error'; detail: string }
   interface Gap { from: string; to: string | null; cause: string; route: string | null; detail: string }
-  interface Session { admin: boolean; anonymous_read: boolean; commands: boolean; fault_injection: boolean }
+  interface Session { admin: boolean; signed_in: boolean; anonymous_read: boolean; commands: boolean; fault_injection: boolean }
   type Row = [number, Value[]];
   interface RowsOf { route: string; rows: Row[]; skipped: number; derived?: Record<string, number | null> }
   type Frame =

@@ -258,7 +258,7 @@ await test('commands: only for an admin, asked twice, answers and refusals shown
   await page.locator('dialog').getByRole('button', { name: 'Pause' }).click();
   await becomes(page, '#headline', /Paused/);
   await done(page);
-  mock.session = { admin: false, anonymous_read: true, commands: true, fault_injection: false };
+  mock.session = { admin: false, signed_in: false, anonymous_read: true, commands: true, fault_injection: false };
   const other = await open(mock, '#/tower');
   await other.waitForSelector('.tree .node');
   assert.equal(await other.locator('[data-order]').count(), 0);
@@ -266,6 +266,9 @@ await test('commands: only for an admin, asked twice, answers and refusals shown
   await other.fill('#token', 'secret');
   await other.keyboard.press('Enter');
   await other.waitForSelector('[data-order="pause"], [data-order="resume"]');
+  await other.getByRole('button', { name: 'Sign out' }).click();
+  await other.getByRole('button', { name: 'Sign in' }).waitFor();
+  assert.equal(await other.locator('[data-order]').count(), 0);
   await done(other);
 });
 

@@ -4,12 +4,15 @@
 //! and judged by its log, its exit code and its database.
 
 pub(crate) mod aloud;
+pub(crate) mod asking;
+pub(crate) mod browser;
 pub(crate) mod certs;
 pub(crate) mod database;
 pub(crate) mod disk;
 pub(crate) mod faults;
 pub(crate) mod folder;
 pub(crate) mod heavy;
+pub(crate) mod hostile;
 pub(crate) mod locker;
 pub(crate) mod mosquitto;
 pub(crate) mod needs;
@@ -28,4 +31,6 @@ pub(crate) mod settings;
 pub(crate) mod sinks;
 pub(crate) mod strace;
 pub(crate) mod wait;
+pub(crate) mod web;
+pub(crate) mod websocket;
 pub(crate) mod wire;

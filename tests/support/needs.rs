@@ -11,6 +11,9 @@ use super::aloud;
 /// Where scripts/test says that it built the recorder that is wrong on purpose.
 const WRONG_RECORDER: &str = "BAROGRAPH_ACKNOWLEDGING_EARLY";
 
+/// Where scripts/test says that it installed the judge of HTTP interfaces.
+const SCHEMATHESIS: &str = "BAROGRAPH_SCHEMATHESIS";
+
 /// Something a machine may lack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
@@ -26,8 +29,12 @@ pub(crate) enum Need {
     FakeTime,
     /// Prometheus' own judge of a page of metrics.
     Promtool,
+    /// Chromium, and the driver for it.
+    Browser,
     /// The recorder that acknowledges before the commit.
     WrongRecorder,
+    /// The judge of HTTP interfaces (PyPI's schemathesis).
+    Schemathesis,
 }
 
 /// Whether a test can be held here; if not, the reason has been said.
@@ -42,6 +49,11 @@ pub(crate) fn are_met(needs: &[Need]) -> bool {
 /// The recorder that acknowledges before the commit.
 pub(crate) fn wrong_recorder() -> PathBuf {
     PathBuf::from(env::var_os(WRONG_RECORDER).expect("asked for with Need::WrongRecorder"))
+}
+
+/// The judge of HTTP interfaces.
+pub(crate) fn schemathesis() -> PathBuf {
+    env::var_os(SCHEMATHESIS).map_or_else(|| PathBuf::from("schemathesis"), PathBuf::from)
 }
 
 /// The library that shows another time to whoever loads it first.
@@ -69,7 +81,11 @@ impl Need {
             }
             Self::FakeTime => fake_time().is_some(),
             Self::Promtool => succeeds("promtool", &["--version"]),
+            Self::Browser => {
+                Path::new("/usr/bin/chromium").exists() && succeeds("chromedriver", &["--version"])
+            }
             Self::WrongRecorder => env::var_os(WRONG_RECORDER).is_some(),
+            Self::Schemathesis => succeeds(&schemathesis().to_string_lossy(), &["--version"]),
         }
     }
 
@@ -86,6 +102,16 @@ impl Need {
             Self::FakeTime => "libfaketime (package faketime) is needed to set a clock".to_owned(),
             Self::Promtool => {
                 "promtool (package prometheus) is needed to judge the metrics".to_owned()
+            }
+            Self::Schemathesis => {
+                format!(
+                    "schemathesis is needed to judge the page's interface; scripts/test installs it, and \
+                     names it in {SCHEMATHESIS}"
+                )
+            }
+            Self::Browser => {
+                "chromium and chromedriver (package chromium-driver) are needed to look at the page"
+                    .to_owned()
             }
             Self::WrongRecorder => {
                 format!("{WRONG_RECORDER} does not name the wrong recorder; scripts/test builds it")

@@ -54,6 +54,8 @@ impl Settings {
             .text("supervisor", "backoff_min", "20ms")
             .text("supervisor", "backoff_max", "1s")
             .text("log", "format", "json")
+            // many recorders run at a time, and the page has one port by default
+            .text("watchtower", "listen", "off")
             // in a container nothing keeps the clock right
             .set("health", "clock_sync", "false")
     }

@@ -1,0 +1,57 @@
+//! What the database remembers of the recorder: events and gaps.
+
+use std::time::Duration;
+
+use actix_web::{HttpRequest, web};
+use serde_json::json;
+
+use super::answer::{Answer, Refusal, json_answer};
+use super::query::{ANY_MOMENT, Query};
+use crate::history::{events as of_events, gaps as of_gaps};
+use crate::watchtower::Tower;
+
+/// How long a question may take.
+pub(super) const WITHIN: Duration = Duration::from_secs(5);
+/// Events of an answer: unless it is said, and at most.
+const EVENTS: usize = 100;
+const EVENTS_MAX: i64 = 1_000;
+/// Names behind `except`.
+const EXCEPT_MAX: usize = 64;
+/// Characters of a name.
+const NAME_LEN_MAX: usize = 100;
+
+/// `events`
+pub(super) async fn events(request: HttpRequest, tower: web::Data<Tower>) -> Answer {
+    let known = ["limit", "before", "since", "until", "actor", "event", "except"];
+    let query = Query::of(&request, &known)?;
+    let limit = query.whole("limit", 1..=EVENTS_MAX)?;
+    let wanted = of_events::Wanted {
+        limit: limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(EVENTS),
+        before: query.whole("before", ANY_MOMENT)?,
+        since: query.whole("since", ANY_MOMENT)?,
+        until: query.whole("until", ANY_MOMENT)?,
+        actor: name(&query, "actor")?,
+        event: name(&query, "event")?,
+        except: query.list("except", EXCEPT_MAX)?,
+    };
+    let events = tower.history.run(WITHIN, move |conn| of_events::events(conn, &wanted)).await?;
+    Ok(json_answer(&request, &json!({ "events": events })))
+}
+
+fn name(query: &Query, parameter: &str) -> Result<Option<String>, Refusal> {
+    match query.text(parameter) {
+        Some(name) if name.is_empty() || name.chars().count() > NAME_LEN_MAX => {
+            let message = format!("{parameter} is no name: 1 to {NAME_LEN_MAX} characters are");
+            Err(Refusal::bad(message, "leave it out, or name one"))
+        }
+        name => Ok(name.map(str::to_owned)),
+    }
+}
+
+/// `gaps`
+pub(super) async fn gaps(request: HttpRequest, tower: web::Data<Tower>) -> Answer {
+    let query = Query::of(&request, &["from", "to"])?;
+    let (from, to) = (query.whole("from", ANY_MOMENT)?, query.whole("to", ANY_MOMENT)?);
+    let gaps = tower.history.run(WITHIN, move |conn| of_gaps::gaps(conn, from, to)).await?;
+    Ok(json_answer(&request, &json!({ "gaps": gaps })))
+}

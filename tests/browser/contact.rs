@@ -1,0 +1,140 @@
+//! Whether the page hears the recorder, and what it says when it does not.
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use super::{SOON, Watched, console_is_clean};
+use crate::support::browser::Browser;
+use crate::support::heavy;
+use crate::support::needs::{Need, are_met};
+use crate::support::recorder::command;
+use crate::support::wait;
+
+/// Keeps every WebSocket of the page within reach.
+const SOCKETS: &str = "const Native = WebSocket; window.sockets = []; \
+    window.WebSocket = class extends Native { constructor(...all) { super(...all); window.sockets.push(this); } };";
+
+/// The page's words for a close that it has just had, and the console's.
+fn tells_of(browser: &Browser, code: u16, words: &str) {
+    let mut seen = Vec::new();
+    wait::until_or(
+        SOON,
+        || {
+            seen.extend(browser.console());
+            seen.iter().any(|line| line.contains(&format!("closed with {code}"))).then_some(())
+        },
+        || format!("the console does not tell of {code}"),
+    );
+    browser
+        .run("document.querySelector('dialog[open]') ?? document.querySelector('#line').click()");
+    let said = browser.says("#connection", &format!("code {code}"));
+    assert!(said.contains(words), "{code}: {said}");
+    browser.key("\u{e00c}");
+}
+
+#[test]
+fn each_close_of_the_recorder_is_told_in_words() {
+    if !are_met(&[Need::Browser]) {
+        return;
+    }
+    let _turn = heavy::turn();
+    let mut watched = Watched::new(|settings| settings);
+    let browser = Browser::new();
+    browser.before_every_page(SOCKETS);
+    browser.open(&watched.url("#/now"));
+    let last = "window.sockets.at(-1)";
+    for (code, sends, words) in [
+        (1009, "'x'.repeat(1 << 20)", "more in one message than it takes"),
+        (1003, "new Uint8Array([1, 2, 3])", "something it does not take from a page"),
+    ] {
+        browser.says("#line", "Live");
+        browser.run(&format!("{last}.send({sends})"));
+        tells_of(&browser, code, words);
+    }
+    browser.says("#line", "Live");
+    assert_eq!(command(&["restart-actor", "watchtower"], &watched.settings).code, Some(0));
+    tells_of(&browser, 1012, "will be back in a moment");
+    browser.says("#line", "Live");
+    watched.recorder.stop();
+    tells_of(&browser, 1001, "The recorder is stopping, or has stopped");
+    browser.says("#headline", "No contact");
+    watched.start_again();
+    browser.says("#line", "Live");
+    watched.recorder.kill();
+    tells_of(&browser, 1006, "The connection broke without a word");
+    console_is_clean(&browser);
+}
+
+#[test]
+fn a_page_without_a_valid_token_is_told_and_lets_a_person_sign_in() {
+    if !are_met(&[Need::Browser]) {
+        return;
+    }
+    let _turn = heavy::turn();
+    const TOKEN: &str = "read-token-of-a-test-0123456789";
+    let watched = {
+        let scene = crate::support::scene::Scene::new();
+        let file = scene.folder.path("read-token");
+        std::fs::write(&file, TOKEN).expect("our own folder");
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&file, private).expect("our own file");
+        Watched::over(scene, |settings| settings.path("watchtower", "read_token_file", &file))
+    };
+    let browser = Browser::new();
+    browser.open(&watched.url("#/now"));
+    browser.has("#token");
+    browser.types("#token", "not-the-token-at-all");
+    browser.key("\u{e007}");
+    browser.until("dialog", SOON, |text| text.to_lowercase().contains("token"));
+    assert_eq!(browser.text("#headline"), "Asking", "nothing is shown to a stranger");
+    browser.run("document.querySelector('#token').value = ''");
+    browser.types("#token", TOKEN);
+    browser.key("\u{e007}");
+    browser.says("#line", "Live");
+    assert_eq!(
+        browser.run("return document.cookie"),
+        Value::from(""),
+        "no script sees the session"
+    );
+}
+
+#[test]
+fn a_recorder_that_is_killed_is_missed_and_comes_back_without_a_reload_and_no_row_is_missing() {
+    if !are_met(&[Need::Browser]) {
+        return;
+    }
+    let _turn = heavy::turn();
+    let mut watched = Watched::new(|settings| settings);
+    let browser = Browser::new();
+    browser.open(&watched.url("#/history?range=30min&c=weather_data.temperature"));
+    browser.says("#line", "Live");
+    browser.run("window.notReloaded = true");
+    for step in 0..5 {
+        watched.publish_weather(f64::from(step) + 0.5, 1, 1);
+    }
+    browser.has(".chart canvas");
+    watched.recorder.kill();
+    browser.says("#headline", "No contact");
+    let first = browser.says("#lost", "No word from the recorder for");
+    browser.until("#lost", SOON, |text| text != first && text.contains("No word"));
+    // What is published meanwhile waits at the broker.
+    for step in 5..10 {
+        watched.publish_weather(f64::from(step) + 0.5, 1, 1);
+    }
+    watched.start_again();
+    for step in 10..15 {
+        watched.publish_weather(f64::from(step) + 0.5, 1, 1);
+    }
+    browser.says("#line", "Live");
+    browser.says("#headline", "Recording");
+    assert_eq!(browser.run("return window.notReloaded"), Value::Bool(true), "it was reloaded");
+    assert_eq!(browser.run("return document.querySelector('#lost').hidden"), Value::Bool(true));
+    // Every reading is in the buckets that the chart is made of.
+    let counted = "const now = Date.now(); const answer = await fetch(`api/v1/series?route=weather_data&columns=temperature&from=${now - 1800000}&to=${now + 1000}&points=1000`); \
+        const { columns } = await answer.json(); return columns.temperature.count.reduce((all, one) => all + one, 0)";
+    wait::until_true("every reading is in the chart", SOON, || {
+        browser.run_async(counted).as_f64() == Some(15.0)
+    });
+    watched.recorder.process.signal(Signal::SIGTERM);
+    console_is_clean(&browser);
+}
