@@ -47,7 +47,7 @@ fn an_old_database_is_summed_up_beside_the_recording_however_often_that_is_kille
     let publisher = Publisher::start(scene.broker.port(), load);
     let (mut random, mut in_the_middle) = (Random::new(), 0);
     for _ in 0..10 {
-        thread::sleep(random.between(50, 400)); // the random moment
+        thread::sleep(random.between(20, 300)); // the random moment
         recorder.kill();
         in_the_middle += usize::from(left_of(&scene, "weather_data") > 0);
         recorder = Recorder::start(&settings);
@@ -131,14 +131,14 @@ fn sums_that_are_dropped_or_damaged_are_made_anew_and_the_recording_goes_on() {
     assert_eq!(scene.database.count("load"), 7_500);
 }
 
-/// Two and a half days of a station, as the earlier daemon left them, on a table without an index.
+/// Eleven days of a station, as the earlier daemon left them, on a table without an index.
 const OLD: &str = "
     PRAGMA journal_mode = DELETE;
     CREATE TABLE weather_data(id INTEGER PRIMARY KEY AUTOINCREMENT, timestamp INTEGER NOT NULL,
         sample_interval INTEGER, temperature REAL, humidity REAL, pressure REAL, irradiance REAL,
         wind_direction INTEGER, rain_gauge_count INTEGER, anemometer_count INTEGER,
         created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP);
-    WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < 44999)
+    WITH RECURSIVE c(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM c WHERE i < 199999)
         INSERT INTO weather_data SELECT i + 1, 1600000000 + 5 * i, 5000, (i % 400) / 8.0 - 10,
             iif(i % 97, (i % 1000) / 16.0, NULL), 950 + (i % 900) / 8.0, i % 1000 / 4.0, i % 360,
             i / 50, i * 3, datetime(1600000000 + 5 * i, 'unixepoch') FROM c;";
