@@ -106,8 +106,8 @@ impl<'a> Raw<'a> {
         );
         let mut statement = self.conn.prepare_cached(&sql)?;
         let mut newest = |id: i64| -> rusqlite::Result<Option<i64>> {
-            let times = statement.query_map([id], |row| Ok(time(row.get_ref(0)?)))?;
-            times.fold(Ok(None), |newest, at| Ok(newest?.max(at?)))
+            let mut times = statement.query_map([id], |row| Ok(time(row.get_ref(0)?)))?;
+            times.try_fold(None, |newest, at| Ok(newest.max(at?)))
         };
         let (mut low, mut high) = (bounds.0, bounds.1.saturating_add(1));
         while low < high {
@@ -134,7 +134,7 @@ impl<'a> Raw<'a> {
                 "{} created_at >= ?1 AND created_at < ?2 AND +rowid BETWEEN ?3 AND ?4 LIMIT ?5",
                 self.select
             );
-            let (from, to) = (bound(sums.from_ms()), bound(sums.to_ms()));
+            let (from, to) = (bound(sums.begin_ms()), bound(sums.end_ms()));
             self.rows(&sql, params![from, to, ids.0, ids.1, rows_max + 1])?
         } else {
             let sql = format!("{} rowid BETWEEN ?1 AND ?2 ORDER BY rowid LIMIT ?3", self.select);
