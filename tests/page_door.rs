@@ -227,6 +227,12 @@ fn a_token_opens_what_it_is_for() {
         assert!(is_open(path, &[&bearer(READER)]) && is_open(path, &[&bearer(ADMIN)]), "{path}");
         assert!(!is_open(path, &["Cookie: barograph=0123"]), "{path}");
     }
+    // The way to a handler decodes what the door might not.
+    for path in
+        ["/%61pi/v1/status", "/api%2fv1/status", "/api/v1/%73tatus", "/%6detrics", "/%77s/live"]
+    {
+        assert_eq!(ask(port, &format!("GET {path}"), &[]).status, 404, "{path}");
+    }
     let session = |headers: &[&str]| ask(port, "GET /api/v1/session", headers).json();
     assert_eq!(session(&[])["admin"], false);
     assert_eq!(

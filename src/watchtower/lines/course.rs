@@ -121,6 +121,11 @@ impl Course {
         (self.part, self.asked) = (None, None);
     }
 
+    /// How much there is of a head that is not whole.
+    pub(super) fn part_bytes(&self) -> usize {
+        self.part_bytes
+    }
+
     /// Whether it is in the middle of an answer, that a word may not be put into.
     pub(super) fn is_in_an_answer(&self) -> bool {
         self.upgraded || self.stalled.is_some()
