@@ -94,6 +94,8 @@ mod quarantine;
 mod reload;
 /// The quarantine is replayed, dropped and exported, killed or beside a recorder, and floods are borne.
 mod replay;
+/// History is summed up beside the recording, exactly.
+mod rollups;
 /// Passwords stay secret.
 mod secrets;
 /// Subscriptions, retained messages, qualities of service, credentials and rivals.

@@ -47,13 +47,13 @@ pub(crate) fn accept(
     request: &HttpRequest,
     payload: Payload,
     tower: &Tower,
-) -> Result<(HttpResponse, Line), HttpResponse> {
+) -> Result<(HttpResponse, Line), Box<HttpResponse>> {
     let response = actix_http::ws::handshake(request.head());
-    let mut response =
-        response.map_err(|error| HttpResponse::from(actix_http::Response::from(error)))?;
+    let refused = |error| Box::new(HttpResponse::from(actix_http::Response::from(error)));
+    let mut response = response.map_err(refused)?;
     let outbox = Rc::new(Outbox::default());
     let response = response.message_body(BoxBody::new(Sending(Rc::clone(&outbox))));
-    let response = response.map_err(|error| error.error_response())?;
+    let response = response.map_err(|error| Box::new(error.error_response()))?;
     let line = Line {
         outbox,
         inbox: Inbox::new(payload),
