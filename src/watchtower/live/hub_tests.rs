@@ -136,7 +136,7 @@ impl Viewer {
 /// On one thread, as in a worker. (Time cannot be paused: then the tested program would have another clock.)
 fn staged<F: Future<Output = ()>>(test: impl FnOnce(Rc<Stage>) -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let staged = timeout(ENOUGH, async { test(Rc::new(Stage::new())).await });
+    let staged = async { timeout(ENOUGH, test(Rc::new(Stage::new()))).await };
     LocalSet::new().block_on(&runtime, staged).expect("it comes to an end");
 }
 
