@@ -330,6 +330,16 @@ impl Published {
         bound(&mut notes);
     }
 
+    /// Events that wait for a durable place, oldest first.
+    pub fn waiting_events(&self) -> Vec<Event> {
+        let notes = lock(&self.notes);
+        let event = |note: &Note| match note {
+            Note::Event(event) => Some(event.clone()),
+            Note::Gap(_) | Note::Stats(_) => None,
+        };
+        notes.iter().filter_map(event).collect()
+    }
+
     /// Takes the notes that wait for a durable place.
     pub fn take_notes(&self) -> TakenNotes {
         TakenNotes { notes: lock(&self.notes).drain(..).collect(), published: self.clone() }

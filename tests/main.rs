@@ -76,6 +76,8 @@ mod operator;
 mod operator_stop;
 /// Events and rows are shown once, and a running recorder does as it is told.
 mod operator_watch;
+/// The page by itself, against a mock.
+mod page_alone;
 /// What scripts ask the page is answered truly, and costs the recording nothing.
 mod page_api;
 /// What is ordered on the page is carried out, answered and told of; nobody else gives orders.

@@ -13,16 +13,35 @@ use crate::support::ports::free_port;
 use crate::support::publisher::{self, Load, Publisher, publish_one};
 use crate::support::recorder::Recorder;
 use crate::support::scene::Scene;
-use crate::support::settings::{LOAD, MAGNETIC, Settings};
+use crate::support::settings::{LOAD, Settings};
 
 /// How long a change may take until it is told of.
 const TOLD_WITHIN: Duration = Duration::from_secs(30);
 /// What a download may cost, in KiB.
 const DOWNLOAD_MAX_KIB: u64 = 16 * 1024;
 
-/// A page, and the magnetic sensor beside the numbered messages.
+/// A sensor beside the numbered messages.
+const FIELD: &str = r#"
+[[route]]
+topic = "field/#"
+table = "field"
+[route.columns]
+x = { type = "real", required = true, min = -100 }
+y = { type = "real" }
+z = { type = "real" }
+[[route.derived]]
+name = "turned"
+kind = "counter_rate"
+of = ["y"]
+[[route.derived]]
+name = "strength"
+kind = "magnitude"
+of = ["x", "y"]
+"#;
+
+/// A page, and all that it shows.
 fn page(scene: &Scene, port: u16) -> Settings {
-    let settings = scene.settings().routes(&format!("{LOAD}{MAGNETIC}"));
+    let settings = scene.settings().routes(&format!("{LOAD}{FIELD}"));
     settings.text("watchtower", "listen", &format!("127.0.0.1:{port}"))
 }
 
@@ -43,30 +62,30 @@ fn latest_of(port: u16, route: &str) -> Value {
 fn a_reading_is_read_within_a_second_and_is_still_known_after_a_restart() {
     let (scene, port) = (Scene::new(), free_port());
     let mut recorder = serving(&scene, port);
-    assert_eq!(latest_of(port, "magnetic_flux_data")["received_at_ms"], Value::Null);
-    let topic = "a/b/weatherstation/magneticfluxsensor/";
+    assert_eq!(latest_of(port, "field")["received_at_ms"], Value::Null);
     for x in [1.5, -7.25] {
-        publish_one(
-            scene.broker.port(),
-            topic,
-            format!(r#"{{"x":{x},"y":2,"z":3}}"#).as_bytes(),
-            false,
-        );
+        let reading = format!(r#"{{"x":{x},"y":{},"z":3}}"#, f64::abs(x) * 2.0);
+        publish_one(scene.broker.port(), "field/1", reading.as_bytes(), false);
         let published = Instant::now();
-        let is_there = || (latest_of(port, "magnetic_flux_data")["values"]["x"] == x).then_some(());
+        let is_there = || (latest_of(port, "field")["values"]["x"] == x).then_some(());
         recorder.wait_for("the reading", TOLD_WITHIN, is_there);
         assert!(published.elapsed() < Duration::from_secs(1), "{:?}", published.elapsed());
     }
-    let before = latest_of(port, "magnetic_flux_data");
-    assert_eq!(before["values"], json!({ "x": -7.25, "y": 2.0, "z": 3.0 }));
+    let before = latest_of(port, "field");
+    assert_eq!(before["values"], json!({ "x": -7.25, "y": 14.5, "z": 3.0 }));
+    let strength = before["derived"]["strength"].as_f64().unwrap();
+    assert!((strength - (7.25_f64 * 7.25 + 14.5 * 14.5).sqrt()).abs() < 1e-9, "{strength}");
+    assert!(
+        before["derived"]["turned"].as_f64().unwrap() > 0.0,
+        "over the last two rows: {before}"
+    );
     assert_eq!((&before["silent"], &before["out_of_bounds"]), (&json!(false), &json!([])));
     recorder.stop();
     let _recorder = serving(&scene, port);
-    let after = latest_of(port, "magnetic_flux_data");
+    let after = latest_of(port, "field");
     assert_eq!(after, before, "with the time at which it came");
     let routes = api(port, "routes");
-    let route =
-        routes["routes"].as_array().unwrap().iter().find(|it| it["route"] == "magnetic_flux_data");
+    let route = routes["routes"].as_array().unwrap().iter().find(|it| it["route"] == "field");
     let first_at = &route.expect("the route")["first_at_ms"];
     assert!(first_at.as_i64().unwrap() <= before["received_at_ms"].as_i64().unwrap(), "{first_at}");
 }
@@ -345,6 +364,39 @@ fn events_are_filtered_and_an_outage_is_a_gap() {
     assert_eq!(api(port, &format!("gaps?from={future}"))["gaps"], json!([]));
 }
 
+#[test]
+fn events_of_an_outage_of_the_database_are_told_of_while_it_lasts() {
+    let (scene, port) = (Scene::new(), free_port());
+    let recorder = scene.recorder(&page(&scene, port).quick_to_heal());
+    recorder.event("page_served");
+    let locker = Locker::hold(&scene.database);
+    let published = publisher::publish(scene.broker.port(), Load::numbered(1).count(50));
+    recorder.is_in_mode("degraded");
+    let changes = || {
+        let events = api(port, "events?event=mode_changed");
+        let events = events["events"].as_array().unwrap().iter();
+        let told =
+            |event: &Value| (event["id"].as_i64(), event["detail"].as_str().map(str::to_owned));
+        events.map(told).collect::<Vec<_>>()
+    };
+    let is_told = |(_, detail): &(_, Option<String>)| {
+        detail.as_ref().is_some_and(|detail| detail.starts_with("degraded, after "))
+    };
+    recorder.wait_for("the change of mode", TOLD_WITHIN, || {
+        changes().iter().any(is_told).then_some(())
+    });
+    locker.release();
+    recorder.is_in_mode("normal");
+    recorder.wait_for("the change back", TOLD_WITHIN, || {
+        let changes = changes();
+        let ids: Vec<_> = changes.iter().map(|(id, _)| *id).collect();
+        assert!(ids.is_sorted_by(|newer, older| newer > older), "{changes:?}");
+        changes[0].1.as_ref().is_some_and(|it| it.starts_with("normal, after ")).then_some(())
+    });
+    assert_eq!(changes().iter().filter(|it| is_told(it)).count(), 1, "told of once");
+    scene.settle(recorder, &published);
+}
+
 /// Milliseconds since 1970 UTC.
 fn now_ms() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
@@ -386,7 +438,7 @@ fn schemathesis_finds_nothing() {
     let (scene, port) = (Scene::new(), free_port());
     // The built-in routes: the examples of the document are of them.
     let token = scene.folder.path("read-token");
-    std::fs::write(&token, "a token for those who read").unwrap();
+    std::fs::write(&token, "a-token-for-those-who-read").unwrap();
     let settings = page(&scene, port).routes("");
     let open = scene.recorder(&settings);
     open.event("page_served");
@@ -402,7 +454,7 @@ fn schemathesis_finds_nothing() {
     guarded.event("page_served");
     assert_eq!(get(port, "/api/v1/status").status, 401);
     // Wrong tokens at the login would make this address wait.
-    let shown = ["-H", "Authorization: Bearer a token for those who read"];
+    let shown = ["-H", "Authorization: Bearer a-token-for-those-who-read"];
     judged(port, &[&shown[..], &["--exclude-path", "/api/v1/login"]].concat());
 }
 

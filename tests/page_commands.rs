@@ -90,6 +90,9 @@ fn each_order_is_carried_out_answered_and_told_of() {
          AND detail LIKE '%, asked for on the page, from 127.0.0.1'",
     );
     assert!(kept >= 8, "{kept} of them are in the history already");
+    // ten in a second are the limit of a line
+    let mut line = admin(port);
+    let mut say = |asked: Value| order(&recorder, &mut line, &asked);
     let answer = say(json!({ "id": 11, "command": "restart-actor", "actor": "watchtower" }));
     assert_eq!(answer["ok"]["state"], "restarting", "it is told before the page is gone");
     assert_eq!(line.end().0, 1012);

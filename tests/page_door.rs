@@ -17,6 +17,7 @@ use crate::support::recorder::{Recorder, barograph_with, command};
 use crate::support::scene::Scene;
 use crate::support::settings::{LOAD, Settings};
 use crate::support::web::{self, ask, post};
+use crate::support::websocket::Socket;
 
 /// What a page may take to be there, on a busy machine.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -208,66 +209,71 @@ fn no_path_leads_out_and_what_is_no_request_ends_the_connection() {
     );
 }
 
+fn login(port: u16, headers: &[&str], token: &str) -> web::Reply {
+    post(port, "/api/v1/login", headers, &format!(r#"{{"token":"{token}"}}"#))
+}
+
+/// Whether it is not the door that answers.
+fn is_open(port: u16, path: &str, headers: &[&str]) -> bool {
+    ![401, 403, 429].contains(&ask(port, &format!("GET {path}"), headers).status)
+}
+
 #[test]
 fn a_token_opens_what_it_is_for() {
     let scene = Scene::new();
     let (settings, port) = with_page(&scene);
     let settings = with_tokens(&scene, settings).text("log", "level", "trace");
     let mut recorder = start(&scene, &settings);
-    let is_open = |path: &str, headers: &[&str]| {
-        let status = ask(port, &format!("GET {path}"), headers).status;
-        !(status == 401 || status == 403 || status == 429)
-    };
     for path in ["/", "/healthz", "/readyz", "/api/v1/session"] {
-        assert!(is_open(path, &[]), "{path} is for everybody");
+        assert!(is_open(port, path, &[]), "{path} is for everybody");
     }
     for path in ["/api/v1/status", "/api/v1/nothing", "/metrics"] {
-        assert!(!is_open(path, &[]), "{path} needs a token");
-        assert!(is_open(path, &[&bearer(READER)]) && is_open(path, &[&bearer(ADMIN)]), "{path}");
-        assert!(!is_open(path, &["Cookie: barograph=0123"]), "{path}");
+        assert!(!is_open(port, path, &[]), "{path} needs a token");
+        assert!(is_open(port, path, &[&bearer(READER)]), "{path}");
+        assert!(is_open(port, path, &[&bearer(ADMIN)]), "{path}");
+        assert!(!is_open(port, path, &["Cookie: barograph=0123"]), "{path}");
     }
+    // The way to a handler decodes what the door might not.
+    for path in
+        ["/%61pi/v1/status", "/api%2fv1/status", "/api/v1/%73tatus", "/%6detrics", "/%77s/live"]
+    {
+        assert_eq!(ask(port, &format!("GET {path}"), &[]).status, 404, "{path}");
+    }
+    for body in ["", "{}", "nonsense", r#"{"token":7}"#] {
+        assert_eq!(post(port, "/api/v1/login", &[], body).status, 400, "{body}");
+    }
+    assert_eq!(login(port, &[], &"x".repeat(8_000)).status, 413);
+    recorder.stop();
+    let log = recorder.log();
+    assert!(!log.contains(ADMIN) && !log.contains(READER), "{log}");
+}
+
+#[test]
+fn who_signs_in_gets_a_cookie_that_only_this_page_gets_back() {
+    let scene = Scene::new();
+    let (settings, port) = with_page(&scene);
+    let _recorder = start(&scene, &with_tokens(&scene, settings));
     let session = |headers: &[&str]| ask(port, "GET /api/v1/session", headers).json();
-    assert_eq!(session(&[])["admin"], false);
-    assert_eq!(
-        (&session(&[])["commands"], &session(&[])["anonymous_read"]),
-        (&true.into(), &false.into())
-    );
+    let nobody = session(&[]);
+    assert_eq!((&nobody["admin"], &nobody["commands"]), (&false.into(), &true.into()));
+    assert_eq!(nobody["anonymous_read"], false);
     assert_eq!(session(&[&bearer(ADMIN)])["admin"], true);
-    let login =
-        |token: &str| post(port, "/api/v1/login", &[], &format!(r#"{{"token":"{token}"}}"#));
-    let reader = login(READER);
+    let reader = login(port, &[], READER);
     assert_eq!((reader.status, &reader.json()["admin"]), (200, &false.into()));
     let set = reader.header("set-cookie").expect("a cookie").to_lowercase();
     for part in ["httponly", "samesite=strict", "path=/"] {
         assert!(set.contains(part), "{set}");
     }
     assert!(!set.contains("secure") && set.starts_with("barograph="), "{set}");
-    assert!(is_open("/api/v1/status", &[&cookie(&reader)]));
+    assert!(is_open(port, "/api/v1/status", &[&cookie(&reader)]));
     assert_eq!(session(&[&cookie(&reader)])["admin"], false);
-    let admin = login(ADMIN);
+    let admin = login(port, &[], ADMIN);
     assert_eq!(session(&[&cookie(&admin)])["admin"], true);
-    let forwarded = post(
-        port,
-        "/api/v1/login",
-        &["X-Forwarded-Proto: https"],
-        &format!(r#"{{"token":"{ADMIN}"}}"#),
-    );
+    let forwarded = login(port, &["X-Forwarded-Proto: https"], ADMIN);
     let set = forwarded.header("set-cookie").expect("a cookie");
     assert!(set.starts_with("__Host-barograph=") && set.contains("Secure"), "{set}");
-    let out = post(port, "/api/v1/logout", &[&cookie(&admin)], "{}");
-    assert_eq!(out.status, 200);
+    assert_eq!(post(port, "/api/v1/logout", &[&cookie(&admin)], "{}").status, 200);
     assert_eq!(session(&[&cookie(&admin)])["admin"], false);
-    for body in ["", "{}", "nonsense", r#"{"token":7}"#] {
-        assert_eq!(post(port, "/api/v1/login", &[], body).status, 400, "{body}");
-    }
-    assert_eq!(
-        post(port, "/api/v1/login", &[], &format!("{{\"token\":\"{}\"}}", "x".repeat(8_000)))
-            .status,
-        413
-    );
-    recorder.stop();
-    let log = recorder.log();
-    assert!(!log.contains(ADMIN) && !log.contains(READER), "{log}");
 }
 
 #[test]
@@ -305,11 +311,21 @@ fn a_session_outlives_the_page_but_not_its_token() {
         reply.ok().and_then(|reply| reply.json()["admin"].as_bool())
     };
     assert_eq!(is_admin(), Some(true));
+    let watch = || {
+        let number = cookie(&login).trim_start_matches("Cookie: ").to_owned();
+        let mut socket = Socket::connect_with(port, "/ws/live", &[("cookie", number)]);
+        socket.frame();
+        socket
+    };
+    let mut watcher = watch();
     let restarted = command(&["restart-actor", "watchtower"], &settings);
     assert_eq!(restarted.code, Some(0), "{restarted:?}");
+    assert_eq!(watcher.end().0, 1012);
     recorder.wait_for("the page is back", WITHIN, || is_admin().filter(|admin| *admin));
+    let mut watcher = watch();
     token(&scene, "admin-token", "another-token-from-now-on");
     recorder.process.signal(Signal::SIGHUP);
+    assert_eq!(watcher.end().0, 4001);
     recorder.wait_for("the session's end", WITHIN, || is_admin().filter(|admin| !*admin));
 }
 
@@ -399,7 +415,8 @@ fn a_socket_of_systemds_is_served_and_inherited_by_nobody() {
 /// What systemd does: bind, say it, become the program.
 const ACTIVATE: &str = "import os, socket, sys\n\
     held = socket.create_server(('127.0.0.1', int(sys.argv[1])))\n\
-    os.dup2(held.fileno(), 3, inheritable=True)\n\
+    os.dup2(held.fileno(), 3)\n\
+    os.set_inheritable(3, True)\n\
     os.environ.update(LISTEN_FDS='1', LISTEN_PID=str(os.getpid()))\n\
     os.execvp(sys.argv[2], sys.argv[2:])\n";
 

@@ -62,7 +62,8 @@ fn a_snapshot_comes_first_and_a_reading_within_a_second_of_publishing() {
     let latest = &late.frame()["latest"]["routes"][0];
     assert_eq!(latest["values"]["n"], 5, "{latest}");
     late.close();
-    assert!(matches!(late.next(), Came::Closed(1005 | 1000, _) | Came::Broken));
+    let answer = late.end();
+    assert_eq!(answer.0, 1000, "{answer:?}");
     drop(recorder);
 }
 
@@ -193,7 +194,7 @@ fn one_viewer_too_many_is_told_so_and_comes_in_when_another_has_gone() {
     drop(recorder);
 }
 
-/// Rows that are large: some 250 KiB a second for each viewer.
+/// Rows that are large: some 500 KiB a second for each viewer.
 const WIDE: &str = r#"
 [[route]]
 topic = "load/#"
@@ -205,7 +206,7 @@ pad = { field = "pad", type = "text" }
 "#;
 
 fn wide(n: i64) -> Vec<u8> {
-    format!(r#"{{"n":{n},"pad":"{}"}}"#, "x".repeat(8_000)).into_bytes()
+    format!(r#"{{"n":{n},"pad":"{}"}}"#, "x".repeat(16_000)).into_bytes()
 }
 
 #[test]
@@ -214,9 +215,9 @@ fn a_viewer_too_slow_is_told_so_one_who_never_reads_is_cut_and_others_go_on() {
     let (scene, port) = (Scene::new(), free_port());
     let recorder = scene.recorder(&with_page(&scene, port).routes(WIDE));
     let mut viewer = Socket::connect(port, LIVE);
-    let (mut slow, mut dead) = (Socket::connect(port, LIVE), Socket::connect(port, LIVE));
+    let [mut slow, mut dead] = [(); 2].map(|()| Socket::connect(port, LIVE).with_a_small_buffer());
     viewer.frame();
-    let load = Load { payload: wide, ..Load::numbered(1).rate(100) };
+    let load = Load { payload: wide, ..Load::numbered(1).rate(50) };
     let load = Publisher::start(scene.broker.port(), load);
     let (began, mut slow_end, mut is_cut) = (Instant::now(), None, false);
     let (mut budget, mut last, mut pong_at) = (0.0, Instant::now(), Instant::now());
@@ -225,8 +226,8 @@ fn a_viewer_too_slow_is_told_so_one_who_never_reads_is_cut_and_others_go_on() {
     while slow_end.is_none() || !is_cut {
         assert!(began.elapsed() < Duration::from_secs(60), "slow: {slow_end:?}, cut: {is_cut}");
         viewer.frame();
-        // a third of what comes
-        budget += last.elapsed().as_secs_f64() * 80_000.0;
+        // two thirds of what comes
+        budget += last.elapsed().as_secs_f64() * 300_000.0;
         last = Instant::now();
         while budget > 0.0 && slow_end.is_none() {
             match slow.next() {

@@ -73,7 +73,15 @@ fn last_id(conn: &Connection) -> rusqlite::Result<i64> {
 /// # Errors
 /// One of them cannot be read.
 pub fn spooled_events(database: &Look, spool: &Look) -> rusqlite::Result<Vec<LoggedEvent>> {
-    let (taken_from, position) = stored_position(&database.conn)?;
+    spooled_beyond(&database.conn, spool)
+}
+
+/// The same, of a database that is open already.
+///
+/// # Errors
+/// One of them cannot be read.
+pub fn spooled_beyond(database: &Connection, spool: &Look) -> rusqlite::Result<Vec<LoggedEvent>> {
+    let (taken_from, position) = stored_position(database)?;
     let view = spool.view()?;
     let done = if spool_rows::id(&view)? == taken_from { position } else { 0 };
     let select = "SELECT notes FROM spool_entries WHERE position > ?1 ORDER BY position";

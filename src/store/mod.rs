@@ -40,7 +40,7 @@ mod write;
 
 pub use books::{Books, Count, Held, SpoolBooks, taken_over};
 pub use editor::{Changed, Editor};
-pub use event_log::{LoggedEvent, events_after, newest_events, spooled_events};
+pub use event_log::{LoggedEvent, events_after, newest_events, spooled_beyond, spooled_events};
 pub use file::Wrecks;
 pub use journal::SqliteJournal;
 pub use look::Look;

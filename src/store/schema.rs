@@ -53,6 +53,7 @@ CREATE TABLE IF NOT EXISTS barograph_digests (
     rows INTEGER NOT NULL, digest INTEGER NOT NULL, at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX IF NOT EXISTS barograph_digests_range ON barograph_digests (shape, last);
+CREATE INDEX IF NOT EXISTS barograph_events_at ON barograph_events (at);
 INSERT OR IGNORE INTO barograph_meta (key, value) VALUES ('schema', '1');
 ";
 

@@ -31,6 +31,7 @@ use crate::control::desk::Desk;
 use crate::history::Pool;
 use crate::listener::Listener;
 pub use guard::Door;
+pub use place::take_handed_over;
 use server::WorkerPulse;
 use service::PageService;
 
@@ -63,6 +64,8 @@ pub(crate) enum Closing {
     GoingAway,
     /// Only the page starts anew: 1012, service restart.
     Restart,
+    /// It starts anew because the tokens are others: 4001 to those who came by one.
+    TokensChanged,
 }
 
 /// The page of one life of the Watchtower.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use actix_server::Server;
 use barograph_actors::event;
 use barograph_actors::issue::{Finding, Severity};
-use barograph_config::{Listen, PageTls};
+use barograph_config::{Listen, PageTls, Secret};
 use tokio::sync::watch;
 
 use super::guard::{Door, Gate};
@@ -54,6 +54,15 @@ pub(super) struct PageService {
     door: Door,
     fault_injection: bool,
     pulse: WorkerPulse,
+    tokens: Tokens,
+}
+
+/// The admin's and the readers'.
+type Tokens = [Option<Secret>; 2];
+
+fn tokens_of(sources: &Sources) -> Tokens {
+    let settings = sources.in_force.now();
+    [settings.watchtower.admin_token.clone(), settings.watchtower.read_token.clone()]
 }
 
 impl PageService {
@@ -76,7 +85,8 @@ impl PageService {
             sockets: Arc::new(AtomicUsize::new(0)),
         };
         let at = listen.to_string();
-        Self { tower, closing, at, listen, placed: None, door, fault_injection, pulse }
+        let tokens = tokens_of(&tower.sources);
+        Self { tower, closing, at, listen, placed: None, door, fault_injection, pulse, tokens }
     }
 
     /// Whether TLS is spoken: through a file nobody reads along.
@@ -176,8 +186,14 @@ impl Service for PageService {
     }
 
     async fn farewell(&mut self) {
-        let stopping = self.tower.sources.published.snapshot().stopping;
-        self.closing.send_replace(if stopping { Closing::GoingAway } else { Closing::Restart });
+        let closing = if self.tower.sources.published.snapshot().stopping {
+            Closing::GoingAway
+        } else if self.tokens != tokens_of(&self.tower.sources) {
+            Closing::TokensChanged
+        } else {
+            Closing::Restart
+        };
+        self.closing.send_replace(closing);
         let began = Instant::now();
         while self.tower.sockets.load(Ordering::Relaxed) > 0 && began.elapsed() < FAREWELL_WITHIN {
             tokio::time::sleep(LOOK_EVERY).await;

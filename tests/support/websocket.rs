@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use rustix::net::sockopt::set_socket_recv_buffer_size;
 use serde_json::Value;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Error, Message, WebSocket, client};
@@ -141,6 +142,13 @@ impl Socket {
     /// Sends a pong that nobody asked for; whether the other side is gone. Nothing is read.
     pub(crate) fn is_gone(&mut self) -> bool {
         self.socket.get_mut().write_all(&frame(0x8a, b"")).is_err()
+    }
+
+    /// The system keeps little of what is not read.
+    pub(crate) fn with_a_small_buffer(self) -> Self {
+        let buffer = set_socket_recv_buffer_size(self.socket.get_ref(), 16 * 1024);
+        buffer.expect("a socket option");
+        self
     }
 
     /// From now on nothing is waited for.

@@ -1,13 +1,16 @@
 //! What the database remembers of the recorder: events and gaps.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use actix_web::{HttpRequest, web};
+use rusqlite::Connection;
 use serde_json::json;
 
 use super::answer::{Answer, Refusal, json_answer};
 use super::query::{ANY_MOMENT, Query};
 use crate::history::{events as of_events, gaps as of_gaps};
+use crate::store::{LoggedEvent, Look, spool_path, spooled_beyond};
 use crate::watchtower::Tower;
 
 /// How long a question may take.
@@ -34,8 +37,33 @@ pub(super) async fn events(request: HttpRequest, tower: web::Data<Tower>) -> Ans
         event: name(&query, "event")?,
         except: query.list("except", EXCEPT_MAX)?,
     };
-    let events = tower.history.run(WITHIN, move |conn| of_events::events(conn, &wanted)).await?;
+    let (spool, noted) = (spool(&tower), noted(&tower));
+    let ask = move |conn: &Connection| {
+        // A spool that cannot be read hides nothing else.
+        let spooled = spool.and_then(|spool| spooled_beyond(conn, &Look::open(&spool).ok()?).ok());
+        let waiting = [spooled.unwrap_or_default(), noted].concat();
+        of_events::events(conn, &wanted, &waiting)
+    };
+    let events = tower.history.run(WITHIN, ask).await?;
     Ok(json_answer(&request, &json!({ "events": events })))
+}
+
+/// The spool, while something is in it.
+fn spool(tower: &Tower) -> Option<PathBuf> {
+    let settings = tower.sources.in_force.now();
+    let is_used = tower.sources.published.snapshot().spooled > 0;
+    is_used.then(|| spool_path(&settings.spool.dir, &settings.database.path))
+}
+
+/// Events that are not even there yet.
+fn noted(tower: &Tower) -> Vec<LoggedEvent> {
+    let events = tower.sources.published.waiting_events().into_iter();
+    let logged = events.map(|event| LoggedEvent {
+        at: event.at.to_string(),
+        event: event.name.to_owned(),
+        detail: event.detail,
+    });
+    logged.collect()
 }
 
 fn name(query: &Query, parameter: &str) -> Result<Option<String>, Refusal> {

@@ -51,7 +51,7 @@ async fn command(
 ) -> HttpResponse {
     let (response, line) = match accept(&request, payload, &tower) {
         Ok(accepted) => accepted,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let Lines(open) = request.app_data().expect("the place counts its lines");
     let others = open.fetch_add(1, Ordering::Relaxed);

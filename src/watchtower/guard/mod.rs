@@ -171,6 +171,9 @@ impl Gate {
 
     /// What is wrong with a request before it is looked at who asks.
     fn fault(&self, request: &HttpRequest) -> Option<Refusal> {
+        if request.uri().path().contains('%') {
+            return Some(no_such_page());
+        }
         let host = text_of(request, &header::HOST);
         let named = request.uri().authority().map(|authority| authority.as_str());
         if !self.by_file {
@@ -197,7 +200,7 @@ impl Gate {
         let role = if fault.is_none() { self.role(request, peer) } else { Ok(None) };
         let (role, waits) = role.map_or_else(|waits| (None, Some(waits)), |role| (role, None));
         let (admin, read) = (role == Some(Role::Admin), self.anonymous || role.is_some());
-        let refusal = fault.or(waits).or_else(|| match Area::of(request.path()) {
+        let refusal = fault.or(waits).or_else(|| match Area::of(path_of(request)) {
             Area::Open => None,
             Area::Look => (!read).then(|| self.needs_token(request)),
             Area::Command => (!admin).then(|| self.needs_admin(role)),
@@ -292,7 +295,7 @@ pub(super) async fn pass<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let path = request.path().to_owned();
+    let path = path_of(request.request()).to_owned();
     let gate = request.app_data::<web::Data<Gate>>().cloned();
     let gate = gate.expect("the server gives every request its gate");
     let peer = Peer::of(request.request());
@@ -317,11 +320,17 @@ pub(super) async fn pass<B: MessageBody + 'static>(
 fn is_upgrade(request: &HttpRequest) -> bool {
     let is_websocket = text_of(request, &header::UPGRADE)
         .is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"));
-    is_websocket && request.path().starts_with("/ws/") && request.method() == Method::GET
+    is_websocket && path_of(request).starts_with("/ws/") && request.method() == Method::GET
 }
 
 fn text_of<'a>(request: &'a HttpRequest, name: &header::HeaderName) -> Option<&'a str> {
     request.headers().get(name)?.to_str().ok()
+}
+
+/// The path by which a request finds its handler: decoded. What `HttpRequest::path` gives is not, and whoever
+/// judges by it lets `/%61pi/v1/status` through.
+fn path_of(request: &HttpRequest) -> &str {
+    request.match_info().as_str()
 }
 
 /// The token of `Authorization: Bearer TOKEN`.
@@ -347,7 +356,8 @@ fn form_fault(request: &HttpRequest) -> Option<Refusal> {
         let message = "what is sent here may not be compressed";
         return Some(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message, hint));
     }
-    if !refusal::methods_of(request.path()).split(", ").any(|it| it == request.method().as_str()) {
+    if !refusal::methods_of(path_of(request)).split(", ").any(|it| it == request.method().as_str())
+    {
         let message = "this cannot be done here";
         let hint = "the header Allow says what can";
         return Some(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message, hint));
@@ -360,6 +370,12 @@ fn form_fault(request: &HttpRequest) -> Option<Refusal> {
         return (!is_json).then(|| Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message, hint));
     }
     None
+}
+
+/// Nothing here has a name that needs it.
+fn no_such_page() -> Refusal {
+    let message = "there is no such page";
+    Refusal::new(StatusCode::NOT_FOUND, message, "no address here has a % before its question mark")
 }
 
 fn no_host() -> Refusal {

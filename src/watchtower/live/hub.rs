@@ -109,7 +109,7 @@ impl Hub {
                     round.told(report, &self);
                     round.look(&self);
                 }
-                Happened::Event(Ok(event)) => round.event(&event),
+                Happened::Event(Ok(event)) => round.event(&event, &self),
                 Happened::Rows(Ok(commit)) => round.gathering.take(&commit),
                 Happened::Event(Err(RecvError::Lagged(_)))
                 | Happened::Rows(Err(RecvError::Lagged(_))) => round.has_missed = true,
@@ -176,7 +176,7 @@ struct Round<'h> {
     report: Option<Reporting>,
     /// It is for a snapshot.
     snapshot_begun: bool,
-    /// What was told since it began: those who wait for it must have that, too.
+    /// What was told since it began, and events since somebody waits for it.
     meanwhile: Vec<Bytes>,
     /// A feed was faster than we.
     has_missed: bool,
@@ -221,14 +221,24 @@ impl<'h> Round<'h> {
         self.viewers.iter().for_each(|viewer| viewer.tell(frame));
         self.spoke_at = Instant::now();
         if self.snapshot_begun {
-            self.meanwhile.push(frame.clone());
-            self.meanwhile.truncate(MEANWHILE_MAX);
+            self.keep(frame);
         }
     }
 
-    fn event(&mut self, event: &Event) {
+    fn event(&mut self, event: &Event, hub: &Hub) {
         self.event_number += 1;
-        self.tell(&news::event(event, self.event_number));
+        let frame = news::event(event, self.event_number);
+        self.tell(&frame);
+        // Rows are in the snapshot; events are not.
+        if !self.snapshot_begun && !hub.joining.borrow().viewers.is_empty() {
+            self.keep(&frame);
+        }
+    }
+
+    /// For those who wait for a snapshot.
+    fn keep(&mut self, frame: &Bytes) {
+        self.meanwhile.push(frame.clone());
+        self.meanwhile.truncate(MEANWHILE_MAX);
     }
 
     fn tell_rows(&mut self) {

@@ -32,7 +32,7 @@ async fn live(
 ) -> HttpResponse {
     let (response, line) = match accept(&request, payload, &tower) {
         Ok(accepted) => accepted,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     match refusal(&request, &tower, line.others) {
         Some(goodbye) => line.outbox().close(goodbye),

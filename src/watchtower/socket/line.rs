@@ -15,7 +15,7 @@ use super::frames::Said;
 use super::goodbye::{GOING_AWAY, Goodbye, IDLE, RESTART, SESSION_ENDED};
 use super::inbox::Inbox;
 use super::outbox::{Outbox, Sending};
-use crate::watchtower::guard::Stay;
+use crate::watchtower::guard::{Stay, access};
 use crate::watchtower::lines::Peer;
 use crate::watchtower::{Closing, Tower};
 
@@ -32,6 +32,7 @@ pub(crate) struct Line {
     inbox: Inbox,
     peer: Peer,
     stay: Stay,
+    by_token: bool,
     closing: watch::Receiver<Closing>,
     /// How many there were before this one.
     pub(crate) others: usize,
@@ -46,18 +47,19 @@ pub(crate) fn accept(
     request: &HttpRequest,
     payload: Payload,
     tower: &Tower,
-) -> Result<(HttpResponse, Line), HttpResponse> {
+) -> Result<(HttpResponse, Line), Box<HttpResponse>> {
     let response = actix_http::ws::handshake(request.head());
-    let mut response =
-        response.map_err(|error| HttpResponse::from(actix_http::Response::from(error)))?;
+    let refused = |error| Box::new(HttpResponse::from(actix_http::Response::from(error)));
+    let mut response = response.map_err(refused)?;
     let outbox = Rc::new(Outbox::default());
     let response = response.message_body(BoxBody::new(Sending(Rc::clone(&outbox))));
-    let response = response.map_err(|error| error.error_response())?;
+    let response = response.map_err(|error| Box::new(error.error_response()))?;
     let line = Line {
         outbox,
         inbox: Inbox::new(payload),
         peer: Peer::of(request),
         stay: Stay::of(request),
+        by_token: access(request).by_token,
         closing: tower.closing.clone(),
         others: tower.sockets.fetch_add(1, Ordering::Relaxed),
         _counted: Counted(Arc::clone(&tower.sockets)),
@@ -119,10 +121,8 @@ impl Line {
                     Err(goodbye) => return Some(goodbye),
                 },
                 goodbye = self.outbox.goodbye() => return Some(goodbye),
-                goodbye = ending(&mut self.closing) => return Some(goodbye),
-                () = self.stay.ends() => {
-                    return Some(Goodbye::new(SESSION_ENDED, "the session ended: sign in again"));
-                }
+                goodbye = ending(&mut self.closing, self.by_token) => return Some(goodbye),
+                () = self.stay.ends() => return Some(session_ended()),
                 _ = pings.tick() => {
                     if unanswered >= UNANSWERED_MAX {
                         let reason = format!("{UNANSWERED_MAX} pings were not answered");
@@ -137,15 +137,22 @@ impl Line {
 }
 
 /// Completes when the page ends.
-async fn ending(closing: &mut watch::Receiver<Closing>) -> Goodbye {
+async fn ending(closing: &mut watch::Receiver<Closing>, by_token: bool) -> Goodbye {
     loop {
         match *closing.borrow_and_update() {
             Closing::Not => {}
             Closing::GoingAway => return Goodbye::new(GOING_AWAY, "the recorder stops"),
-            Closing::Restart => return Goodbye::new(RESTART, "the page starts anew"),
+            Closing::TokensChanged if by_token => return session_ended(),
+            Closing::Restart | Closing::TokensChanged => {
+                return Goodbye::new(RESTART, "the page starts anew");
+            }
         }
         if closing.changed().await.is_err() {
             return Goodbye::new(RESTART, "the page starts anew");
         }
     }
+}
+
+fn session_ended() -> Goodbye {
+    Goodbye::new(SESSION_ENDED, "the session ended: sign in again")
 }

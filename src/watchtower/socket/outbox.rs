@@ -127,11 +127,7 @@ impl Outbox {
 
     /// Completes when the connection has taken the last frame.
     pub(super) async fn emptied(&self) {
-        loop {
-            let Inner { goodbye_sent, over, .. } = &*self.inner.borrow();
-            if *goodbye_sent || *over {
-                return;
-            }
+        while !self.inner.borrow().is_done() {
             self.emptied.notified().await;
         }
     }
@@ -151,6 +147,10 @@ impl Outbox {
 }
 
 impl Inner {
+    fn is_done(&self) -> bool {
+        self.goodbye_sent || self.over
+    }
+
     fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
