@@ -97,8 +97,10 @@ impl Alerts {
             hear(desks, &outcome, published, now, world);
         }
         let (issues, minute) = (published.issues(), (world.minute_of_day)());
+        let acknowledged = &published.acknowledged();
         for desk in desks {
-            let view = View { now, minute, issues: &issues, recorder, random: (world.random)() };
+            let random = (world.random)();
+            let view = View { now, minute, issues: &issues, acknowledged, recorder, random };
             let (parcel, said) = desk.look(&view);
             said.iter().for_each(|said| say(desk, said, published, now));
             let Some(parcel) = parcel else { continue };

@@ -97,6 +97,8 @@ pub const RELOAD_WAITS: &str = "reload_waits";
 pub const ISSUE_APPEARED: &str = "issue_appeared";
 /// An issue became worse, or milder.
 pub const ISSUE_CHANGED: &str = "issue_changed";
+/// Somebody knows of an issue: its alerts repeat no more.
+pub const ISSUE_ACKNOWLEDGED: &str = "issue_acknowledged";
 /// What was wrong is over.
 pub const ISSUE_RESOLVED: &str = "issue_resolved";
 /// Something was tried that may end an issue.
@@ -172,6 +174,7 @@ pub const ALL: &[&str] = &[
     RELOAD_WAITS,
     ISSUE_APPEARED,
     ISSUE_CHANGED,
+    ISSUE_ACKNOWLEDGED,
     ISSUE_RESOLVED,
     RECOVERY_ATTEMPTED,
     ALERT_SENT,

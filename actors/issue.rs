@@ -90,6 +90,26 @@ pub struct Issue {
     pub hint: String,
 }
 
+/// Somebody knows of an issue. It holds for as long as the issue lasts and does not become worse.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Acknowledgement {
+    /// Since when the issue was there: another one with the same id is another issue.
+    pub since: UnixMillis,
+    /// How bad it was.
+    pub severity: Severity,
+    /// When somebody said so.
+    pub at: UnixMillis,
+    /// Who, in words.
+    pub by: String,
+}
+
+impl Acknowledgement {
+    /// Whether it is meant of this issue, as it is now.
+    pub fn holds_for(&self, issue: &Issue) -> bool {
+        self.since == issue.since && issue.severity <= self.severity
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,5 +127,27 @@ mod tests {
         assert_eq!(Standing::of(&[]), Standing::Ok);
         assert_eq!(Standing::of(std::slice::from_ref(&warning)), Standing::Degraded);
         assert_eq!(Standing::of(&[warning, critical]), Standing::Critical);
+    }
+
+    #[test]
+    fn an_acknowledgement_ends_with_the_issue_and_when_it_becomes_worse() {
+        let issue = |since, severity| Issue {
+            id: "x".into(),
+            severity,
+            since: UnixMillis(since),
+            sentence: String::new(),
+            hint: String::new(),
+        };
+        let known = |severity| Acknowledgement {
+            since: UnixMillis(5),
+            severity,
+            at: UnixMillis(9),
+            by: "me".into(),
+        };
+        let (warning, critical) = (Severity::Warning, Severity::Critical);
+        assert!(known(warning).holds_for(&issue(5, warning)));
+        assert!(known(critical).holds_for(&issue(5, warning)));
+        assert!(!known(warning).holds_for(&issue(5, critical)));
+        assert!(!known(critical).holds_for(&issue(6, critical)));
     }
 }

@@ -104,7 +104,9 @@ fn about(name: &str) -> Option<(&'static str, Tone)> {
         | event::RECOVERY_ATTEMPTED
         | event::ALERT_FAILED => (tree::HEALTH, Tone::Warning),
         event::STATS => (tree::STATS, Tone::Plain),
-        event::QUARANTINE_CHANGED | event::OPERATOR_COMMAND => (OPERATOR, Tone::Plain),
+        event::QUARANTINE_CHANGED | event::OPERATOR_COMMAND | event::ISSUE_ACKNOWLEDGED => {
+            (OPERATOR, Tone::Plain)
+        }
         _ => return None,
     })
 }

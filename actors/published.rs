@@ -2,7 +2,7 @@
 //! terminal, later the page). Written by the actors, read by anyone, never waited for: each lock is
 //! held for the copy of a few fields.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,7 +13,7 @@ use crate::arrivals::Arrivals;
 use crate::batch::Value;
 use crate::delivery::UnixMillis;
 use crate::feed::Feeds;
-use crate::issue::{Finding, Issue, Standing};
+use crate::issue::{Acknowledgement, Finding, Issue, Standing};
 use crate::issues::Memory;
 use crate::measures::Measures;
 use crate::mode::Mode;
@@ -143,6 +143,8 @@ pub struct State {
     pub previous: BTreeMap<RouteId, (UnixMillis, Vec<Value>)>,
     /// What is wrong now, the worst first.
     pub issues: Vec<Issue>,
+    /// Of which somebody knows, by id.
+    pub acknowledged: BTreeMap<String, Acknowledgement>,
     /// Since when the instance's lock keeps nobody out any more, and why.
     pub lock_lost: Option<(UnixMillis, String)>,
     /// Since when a person has paused the recorder.
@@ -174,6 +176,11 @@ impl State {
     /// The worst issue, as one word.
     pub fn standing(&self) -> Standing {
         Standing::of(&self.issues)
+    }
+
+    /// Who knows of an issue.
+    pub fn acknowledgement(&self, issue: &Issue) -> Option<&Acknowledgement> {
+        self.acknowledged.get(&issue.id).filter(|known| known.holds_for(issue))
     }
 
     /// Where every delivery is. What an earlier process left in the spool, and what came out of a
@@ -224,6 +231,23 @@ impl Published {
     /// What is wrong now, the worst first.
     pub fn issues(&self) -> Vec<Issue> {
         lock(&self.state).issues.clone()
+    }
+
+    /// Somebody knows of an issue; gives it, or `None` where there is none with this id.
+    pub fn acknowledge(&self, id: &str, at: UnixMillis, by: &str) -> Option<Issue> {
+        let mut state = lock(&self.state);
+        let issue = state.issues.iter().find(|issue| issue.id == id)?.clone();
+        let (since, severity) = (issue.since, issue.severity);
+        let known = Acknowledgement { since, severity, at, by: by.to_owned() };
+        state.acknowledged.insert(issue.id.clone(), known);
+        Some(issue)
+    }
+
+    /// What is wrong now and somebody knows of, by id.
+    pub(crate) fn acknowledged(&self) -> BTreeSet<String> {
+        let state = lock(&self.state);
+        let known = state.issues.iter().filter(|issue| state.acknowledgement(issue).is_some());
+        known.map(|issue| issue.id.clone()).collect()
     }
 
     /// A write succeeded after all.

@@ -12,7 +12,7 @@ use crate::watchtower::Watchtower;
 
 impl Settings {
     /// The settings as TOML, every key said, secrets as `***`. Loading the text gives equal settings, except for
-    /// secrets.
+    /// secrets; with a token of the page it cannot be loaded, because the token's file is not named.
     pub fn to_toml(&self) -> String {
         self.page().to_toml()
     }

@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::inspect::args::{AccountArgs, AlertArgs, GapsArgs, QuarantineArgs, VerifyArgs};
 use crate::operator::args::{
-    CompletionsArgs, EventsArgs, LevelArgs, ManArgs, OrderArgs, RestartArgs, StatusArgs, StopArgs,
-    TailArgs,
+    AcknowledgeArgs, CompletionsArgs, EventsArgs, LevelArgs, ManArgs, OrderArgs, RestartArgs,
+    StatusArgs, StopArgs, TailArgs,
 };
 
 /// A failsafe recorder for MQTT telemetry: what the sensors said is in your SQLite database,
@@ -39,6 +39,8 @@ pub enum Command {
     Resume(OrderArgs),
     /// Fold the WAL into the database now, and say who holds it back
     Checkpoint(OrderArgs),
+    /// Say that somebody knows of an issue: its alerts repeat no more, until it becomes worse
+    Acknowledge(AcknowledgeArgs),
     /// Make the running recorder's log say more, or less
     LogLevel(LevelArgs),
     /// Show what happened, and with --follow what happens

@@ -31,6 +31,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Pause(args) => with(&args.config, |it| orders::pause(it, &args)),
         Command::Resume(args) => with(&args.config, |it| orders::resume(it, &args)),
         Command::Checkpoint(args) => with(&args.config, |it| orders::checkpoint(it, &args)),
+        Command::Acknowledge(args) => with(&args.config, |it| orders::acknowledge(it, &args)),
         Command::LogLevel(args) => with(&args.config, |it| orders::log_level(it, &args)),
         Command::Events(args) => with(&args.config, |it| events::events(it, &args)),
         Command::Tail(args) => with(&args.config, |it| tail::tail(it, &args)),

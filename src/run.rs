@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use actix::{Actor, System};
+use actix::{Actor, Addr, System};
 use barograph_actors::account::{Account, Sums};
 use barograph_actors::alerts::Alerts;
 use barograph_actors::alerts::beacon::last_will;
@@ -27,6 +27,7 @@ use barograph_config::{Part, Settings, Synchronous};
 use tracing::{info, warn};
 
 use crate::alerts::Threads;
+use crate::control::desk::{self, Desk, Tray};
 use crate::control::socket::Placed;
 use crate::control::{self, Control, Sources};
 use crate::lock::{Lock, LockError, Locks, database_lock_path};
@@ -37,7 +38,7 @@ use crate::reload::{self, Source};
 use crate::signals::{STOP_WITHIN, Signals};
 use crate::store::{Opener, Spools, Wrecks, spool_path};
 use crate::watchtower::{Door, Page};
-use crate::{fault_socket, survey, systemd, world};
+use crate::{fault_socket, survey, systemd, watchtower, world};
 
 /// A start that takes longer than a child may take is said to systemd with so much to spare.
 const START_SLACK: Duration = Duration::from_secs(5);
@@ -69,6 +70,7 @@ pub struct Failed {
 /// # Errors
 /// It could not begin.
 pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Result<i32, Failed> {
+    watchtower::take_handed_over();
     let locks = take_locks(&mut settings)?;
     let listening = control::open(&settings);
     let faults = options.fault_socket.as_deref().map(bind_faults).transpose()?;
@@ -76,45 +78,33 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
     let system = System::new();
     let Options { published, orders, source, .. } = options;
     let (in_force, routing) = (InForce::new(settings.clone()), Routing::new(settings.routes));
-    let (told, name) = (&in_force.now().alerts, &in_force.now().mqtt.client_id);
-    let alerts = Alerts::new(told, name, Box::new(Threads::default()), orders.clone());
+    let alerts = alerts_of(&in_force.now(), orders.clone());
     let metrics = metrics_of(&in_force, &routing, &published);
-    let links = Links::default();
+    let (links, door) = (Links::default(), Door::default());
     let (listener, placed) = listening.map(|it| (it.listener, it.placed)).unzip();
+    let exposition = lock(&metrics).exposition();
+    let (seen, known, shown) = (in_force.clone(), routing.clone(), published.clone());
+    let sources = Sources { in_force: seen, routing: known, published: shown, exposition };
     let witness = Witness {
         published: published.clone(),
         start_within: in_force.now().supervisor.stuck_after,
         socket: placed,
     };
-    let sources = Sources {
-        in_force: in_force.clone(),
-        routing: routing.clone(),
-        published: published.clone(),
-        exposition: lock(&metrics).exposition(),
-    };
+    let (desk, tray) = desk::desk(faults.is_some());
     let outside = Outside {
         orders: orders.clone(),
         alerts: alerts.clone(),
         links: links.clone(),
-        door: Door::default(),
+        desk,
+        door: door.clone(),
         fault_injection: faults.is_some(),
     };
-    let door = outside.door.clone();
     let supervisor =
         system.block_on(async { supervisor(&sources, outside, witness, locks).start() });
     signals.supervised_by(supervisor.clone().recipient());
-    let goodbye = listener.and_then(|listener| {
-        let control = Control {
-            sources: sources.clone(),
-            supervisor: supervisor.clone(),
-            links,
-            orders,
-            signals: signals.clone(),
-        };
-        control::serve(listener, control)
-            .inspect_err(|error| warn!("nobody answers on the operator's socket: {error}"))
-            .ok()
-    });
+    let (signalled, asked) = (signals.clone(), supervisor.clone());
+    let control = Control { sources, supervisor: asked, links, orders, signals: signalled };
+    let goodbye = take_orders(listener, tray, control);
     if let Some(source) = source {
         let supervisor = supervisor.clone();
         let listeners = vec![
@@ -128,11 +118,7 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
             Err(error) => warn!("the settings cannot be reloaded: {error}"),
         }
     }
-    if let Some(listener) = faults
-        && let Err(error) = fault_socket::serve(listener, supervisor)
-    {
-        warn!("no faults can be injected: {error}");
-    }
+    take_faults(faults, supervisor);
     let ended = system.run_with_code();
     lock(&metrics).listen(None);
     if let Some(goodbye) = goodbye {
@@ -142,6 +128,34 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
         code: exit_code::ESCALATED,
         message: format!("the event loop ended: {error}"),
     })
+}
+
+fn alerts_of(settings: &Settings, orders: Orders) -> Alerts {
+    let name = &settings.mqtt.client_id;
+    Alerts::new(&settings.alerts, name, Box::new(Threads::default()), orders)
+}
+
+/// On the socket for them, where there is one.
+fn take_faults(listener: Option<UnixListener>, supervisor: Addr<Supervisor>) {
+    if let Some(listener) = listener
+        && let Err(error) = fault_socket::serve(listener, supervisor)
+    {
+        warn!("no faults can be injected: {error}");
+    }
+}
+
+/// On the operator's socket, where there is one, and at the page's desk.
+fn take_orders(
+    listener: Option<UnixListener>,
+    tray: Tray,
+    control: Control,
+) -> Option<control::Goodbye> {
+    if let Err(error) = desk::attend(tray, control.clone()) {
+        warn!("the page can give no orders: {error}");
+    }
+    control::serve(listener?, control)
+        .inspect_err(|error| warn!("nobody answers on the operator's socket: {error}"))
+        .ok()
 }
 
 /// The page of metrics, served where the settings say so.
@@ -239,6 +253,7 @@ struct Outside {
     orders: Orders,
     alerts: Alerts,
     links: Links,
+    desk: Desk,
     door: Door,
     fault_injection: bool,
 }
@@ -246,7 +261,7 @@ struct Outside {
 fn supervisor(sources: &Sources, outside: Outside, witness: Witness, locks: Locks) -> Supervisor {
     let Sources { in_force, routing, .. } = sources;
     let seen_by_page = sources.clone();
-    let Outside { orders, alerts, links, door, fault_injection } = outside;
+    let Outside { orders, alerts, links, desk, door, fault_injection } = outside;
     let settings = in_force.now();
     let policy = Policy::from(&settings.supervisor);
     let stuck_after = settings.supervisor.stuck_after;
@@ -261,7 +276,8 @@ fn supervisor(sources: &Sources, outside: Outside, witness: Witness, locks: Lock
         manager: Box::new(|| Box::new(systemd::Manager::default())),
         surveyor: Box::new(move || survey::surveyor(&seen.now(), &watched)),
         page: Box::new(move || {
-            Box::new(Page::new(seen_by_page.clone(), door.clone(), fault_injection))
+            let (sources, desk) = (seen_by_page.clone(), desk.clone());
+            Box::new(Page::new(sources, desk, door.clone(), fault_injection))
         }),
         world: world::REAL,
         published: witness.published.clone(),

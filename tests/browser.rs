@@ -64,12 +64,6 @@ impl Watched {
         publish_one(self.scene.broker.port(), FIELD, payload.as_bytes(), false);
     }
 
-    /// `kill -9`, and a new one on the same files.
-    fn kill_and_start_again(&mut self) {
-        self.recorder.kill();
-        self.start_again();
-    }
-
     fn start_again(&mut self) {
         self.recorder = self.scene.recorder(&self.settings);
         self.recorder.event("page_served");

@@ -54,6 +54,8 @@ mod health;
 mod hearing;
 /// Without a place to write to, the broker keeps what it can, and the rest is counted.
 mod holding;
+/// Clients of the page that mean harm cost the recording nothing.
+mod hostile;
 /// The tables are those of the design, and existing ones are taken as they are.
 mod journal;
 /// A recorder killed at random moments loses and doubles nothing.
@@ -74,8 +76,16 @@ mod operator;
 mod operator_stop;
 /// Events and rows are shown once, and a running recorder does as it is told.
 mod operator_watch;
+/// The page by itself, against a mock.
+mod page_alone;
 /// What scripts ask the page is answered truly, and costs the recording nothing.
 mod page_api;
+/// What is ordered on the page is carried out, answered and told of; nobody else gives orders.
+mod page_commands;
+/// The door of the page: names, origins, tokens, certificates, and where it can be.
+mod page_door;
+/// What is recorded is seen live, every end of the line has its reason, and viewers cost nothing.
+mod page_live;
 /// The power fails at random moments: what was acknowledged is on the disk.
 mod power_cut;
 /// Messages of our own arrive, last words stay, and a last will is published for the dead.
@@ -86,6 +96,8 @@ mod quarantine;
 mod reload;
 /// The quarantine is replayed, dropped and exported, killed or beside a recorder, and floods are borne.
 mod replay;
+/// History is summed up beside the recording, exactly.
+mod rollups;
 /// Passwords stay secret.
 mod secrets;
 /// Subscriptions, retained messages, qualities of service, credentials and rivals.

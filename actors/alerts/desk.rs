@@ -5,7 +5,7 @@
 //! nothing to overflow, what waited comes merged and as it is now, and the last word is true. What came
 //! and went untold meanwhile is counted ([`Passed`]) and told with the next alert.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,6 +46,8 @@ pub(crate) struct View<'v> {
     pub(crate) minute: u16,
     /// What is wrong.
     pub(crate) issues: &'v [Issue],
+    /// Ids of those that somebody knows of.
+    pub(crate) acknowledged: &'v BTreeSet<String>,
     /// The recorder's name.
     pub(crate) recorder: &'v str,
     /// Drawn at random, anew at each look.
@@ -81,12 +83,16 @@ struct Entry {
     eased: bool,
     /// It has lasted long enough to be told.
     due: bool,
+    /// Somebody knows of it.
+    acknowledged: bool,
     told: Option<Told>,
 }
 
 impl Entry {
     fn new(issue: &Issue, since: Instant) -> Self {
-        Self { issue: issue.clone(), since, ended: None, eased: false, due: false, told: None }
+        let issue = issue.clone();
+        let (eased, due, acknowledged) = (false, false, false);
+        Self { issue, since, ended: None, eased, due, acknowledged, told: None }
     }
 
     fn is_here(&mut self, issue: &Issue, now: Instant) {
@@ -110,7 +116,7 @@ impl Entry {
             (None, Some(told)) => {
                 let again =
                     alert.repeat.is_some_and(|repeat| now.duration_since(told.at) >= repeat);
-                again.then_some(Change::Still)
+                (again && !self.acknowledged).then_some(Change::Still)
             }
         }
     }
@@ -230,6 +236,7 @@ impl Desk {
             }
         }
         for (id, entry) in &mut self.entries {
+            entry.acknowledged = view.acknowledged.contains(id);
             if !here.contains_key(id.as_str()) {
                 entry.ended.get_or_insert(now.wall);
                 entry.eased = view.issues.iter().any(|issue| issue.id == *id);

@@ -1,6 +1,6 @@
 //! The policy, against a person who believes what they are told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +39,7 @@ struct Phone {
     passed: Duration,
     minute: u16,
     issues: Vec<Issue>,
+    acknowledged: BTreeSet<String>,
     under_way: Option<Parcel>,
     /// How long an answer takes.
     latency: Duration,
@@ -57,6 +58,7 @@ impl Phone {
             passed: Duration::ZERO,
             minute: 720,
             issues: Vec::new(),
+            acknowledged: BTreeSet::new(),
             under_way: None,
             latency: Duration::ZERO,
             left: Vec::new(),
@@ -75,6 +77,7 @@ impl Phone {
             now: self.now(),
             minute: self.minute,
             issues: &self.issues,
+            acknowledged: &self.acknowledged,
             recorder: "attic",
             random: i64::try_from(self.passed.as_millis()).unwrap(),
         };
@@ -177,6 +180,10 @@ fn what_lasts_is_repeated_and_what_gets_worse_is_told_at_once() {
     phone.issues = vec![issue("a", Severity::Warning)];
     phone.pass(150 * MINUTE, Ok(()));
     assert_eq!(phone.changes(), [(Change::New, "a"), (Change::Still, "a"), (Change::Still, "a")]);
+    phone.acknowledged.insert("a".to_owned());
+    phone.pass(180 * MINUTE, Ok(()));
+    assert_eq!(phone.changes().len(), 3, "somebody knows of it");
+    phone.acknowledged.clear();
     phone.issues = vec![issue("a", Severity::Critical)];
     phone.pass(3 * SECOND, Ok(()));
     assert_eq!(phone.changes()[3], (Change::Worse, "a"));

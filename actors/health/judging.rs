@@ -12,10 +12,18 @@ use super::sentence::sentence;
 use crate::event;
 use crate::issue::{Issue, Severity};
 use crate::issues::{Changes, findings};
+use crate::published::State;
 use crate::survey::Survey;
 
 /// A survey out of turn comes at most this often, whatever changes.
 const SURVEY_PAUSE: Duration = Duration::from_secs(1);
+
+/// An issue that came back, or became worse and milder again, is one that nobody knows of.
+fn forget_acknowledgements(state: &mut State) {
+    let State { issues, acknowledged, .. } = state;
+    acknowledged
+        .retain(|id, known| issues.iter().any(|issue| issue.id == *id && known.holds_for(issue)));
+}
 
 impl HealthActor {
     /// Looks at everything, publishes what is wrong, and says the sentence when it is a new one.
@@ -29,6 +37,7 @@ impl HealthActor {
         self.setup.published.remember_judgement(self.memory.clone());
         let said = self.setup.published.change(|state| {
             state.issues = issues;
+            forget_acknowledgements(state);
             sentence(state)
         });
         self.tell_changes(&changes);

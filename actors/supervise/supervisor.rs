@@ -36,7 +36,7 @@ impl Message for Shutdown {
 
 /// Injects a fault into the child of that name (or into `supervisor`); the answer says whether
 /// there is such a child.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Inject {
     /// The child's name.
     pub child: String,

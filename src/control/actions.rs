@@ -6,15 +6,16 @@ use std::time::Duration;
 use barograph_actors::db_writer::Checkpoint;
 use barograph_actors::event;
 use barograph_actors::ports::Checkpointed;
-use barograph_actors::supervise::Renew;
+use barograph_actors::supervise::{Fault, Inject, Renew};
+use barograph_actors::tree::WATCHTOWER;
 use barograph_config::Level;
 use serde_json::{Value as Json, json};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::info;
 
-use super::Control;
-use super::protocol::{Refusal, Request};
-use super::server::Peer;
+use super::peer::Peer;
+use super::protocol::{Order, Refusal};
+use super::{Control, errands};
 use crate::process::sqlite_readers;
 use crate::{logging, world};
 
@@ -22,6 +23,8 @@ use crate::{logging, world};
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How long an actor may take to stop and be there again.
 const RENEWED_WITHIN: Duration = Duration::from_secs(10);
+/// For an answer to reach the page before it ends.
+const ANSWER_FIRST: Duration = Duration::from_millis(200);
 /// How long what is in hand may take to be committed, and the goodbye to the broker.
 const PAUSED_WITHIN: Duration = Duration::from_secs(15);
 /// Between two looks whether it is.
@@ -31,24 +34,28 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub(super) async fn carry_out(
     control: &Control,
     peer: &Peer,
-    request: &Request,
+    order: &Order,
 ) -> Result<Json, Refusal> {
-    match request {
-        Request::Stop => {
+    match order {
+        Order::Stop => {
             note(control, peer, "stop");
             control.signals.stop();
             Ok(json!({ "stopping": true, "pid": std::process::id() }))
         }
-        Request::RestartActor(actor) => restart(control, peer, actor).await,
-        Request::Pause => pause(control, peer, true).await,
-        Request::Resume => pause(control, peer, false).await,
-        Request::Checkpoint => checkpoint(control, peer).await,
-        Request::LogLevel(word) => log_level(control, peer, word),
-        Request::Status | Request::Events | Request::Tail(_) => Ok(Json::Null),
+        Order::RestartActor(actor) => restart(control, peer, actor).await,
+        Order::Pause => pause(control, peer, true).await,
+        Order::Resume => pause(control, peer, false).await,
+        Order::Checkpoint => checkpoint(control, peer).await,
+        Order::LogLevel(word) => log_level(control, peer, word),
+        Order::AcknowledgeIssue(id) => acknowledge(control, peer, id),
+        Order::AlertTest(channel) => errands::alert_test(control, peer, channel.as_deref()).await,
+        Order::QuarantineReplay => errands::quarantine_replay(control, peer).await,
+        Order::Fault(inject) => fault(control, peer, inject).await,
     }
 }
 
-fn note(control: &Control, peer: &Peer, what: &str) {
+/// Tells of an order, before it is carried out.
+pub(super) fn note(control: &Control, peer: &Peer, what: &str) {
     let told = format!("{what}, asked for {}", peer.sentence());
     info!(event = event::OPERATOR_COMMAND, command = what, "{told}");
     control.sources.published.note(event::OPERATOR_COMMAND, world::now(), told);
@@ -67,6 +74,9 @@ async fn restart(control: &Control, peer: &Peer, actor: &str) -> Result<Json, Re
     };
     note(control, peer, &format!("restart-actor {actor}"));
     let renew = Renew { child: actor.to_owned(), why: "an operator asked for it".to_owned() };
+    if actor == WATCHTOWER && matches!(peer, Peer::Page(_)) {
+        return Ok(restart_soon(control, renew));
+    }
     match timeout(ANSWER_WITHIN, control.supervisor.send(renew)).await {
         Ok(Ok(true)) => {}
         Ok(Ok(false)) => {
@@ -87,6 +97,16 @@ async fn restart(control: &Control, peer: &Peer, actor: &str) -> Result<Json, Re
     }
     let message = format!("actor {actor} was told to start anew, and is not running yet");
     Err(Refusal::new(message, "look at it: barograph status"))
+}
+
+/// Whoever asked on the page must hear of it before the page itself is gone.
+fn restart_soon(control: &Control, renew: Renew) -> Json {
+    let (supervisor, actor) = (control.supervisor.clone(), renew.child.clone());
+    tokio::spawn(async move {
+        sleep(ANSWER_FIRST).await;
+        let _stopping = supervisor.send(renew).await;
+    });
+    json!({ "actor": actor, "state": "restarting" })
 }
 
 async fn pause(control: &Control, peer: &Peer, paused: bool) -> Result<Json, Refusal> {
@@ -127,6 +147,46 @@ async fn checkpoint(control: &Control, peer: &Peer) -> Result<Json, Refusal> {
         holders.unwrap_or_default().iter().map(ToString::to_string).collect()
     };
     Ok(json!({ "pages": pages, "folded_in": folded_in, "wholly": wholly, "held_by": held_by }))
+}
+
+fn acknowledge(control: &Control, peer: &Peer, id: &str) -> Result<Json, Refusal> {
+    let (now, by) = (world::now(), peer.sentence());
+    let Some(issue) = control.sources.published.acknowledge(id, now, &by) else {
+        let issues = control.sources.published.issues();
+        let ids: Vec<&str> = issues.iter().map(|issue| issue.id.as_str()).collect();
+        let message = format!("there is no issue {id:?} now");
+        let hint = match ids.as_slice() {
+            [] => "nothing is wrong now".to_owned(),
+            ids => format!("there are: {}", ids.join(", ")),
+        };
+        return Err(Refusal::new(message, hint));
+    };
+    note(control, peer, &format!("acknowledge-issue {id}"));
+    let told = format!("{id} ({}): somebody knows of it, {by}: {}", issue.severity, issue.sentence);
+    info!(event = event::ISSUE_ACKNOWLEDGED, id, "{told}");
+    control.sources.published.note(event::ISSUE_ACKNOWLEDGED, now, told);
+    Ok(json!({ "issue": id, "acknowledged": { "at": now.to_string(), "by": by } }))
+}
+
+async fn fault(control: &Control, peer: &Peer, inject: &Inject) -> Result<Json, Refusal> {
+    let (actor, word) = (&inject.child, fault_word(&inject.fault));
+    note(control, peer, &format!("fault {word} {actor}"));
+    match timeout(ANSWER_WITHIN, control.supervisor.send(inject.clone())).await {
+        Ok(Ok(true)) => Ok(json!({ "actor": actor, "fault": word })),
+        Ok(Ok(false)) => {
+            let message = format!("no actor {actor} is running now");
+            Err(Refusal::new(message, "barograph status names them all"))
+        }
+        Ok(Err(_)) | Err(_) => Err(no_answer("the supervisor")),
+    }
+}
+
+fn fault_word(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Panic => "panic",
+        Fault::Stop => "stop",
+        Fault::Hang(_) => "hang",
+    }
 }
 
 fn no_answer(who: &str) -> Refusal {

@@ -8,8 +8,11 @@
 
 mod actions;
 pub mod client;
+pub mod desk;
+mod errands;
 mod event_feed;
 mod flow;
+pub(crate) mod peer;
 pub mod protocol;
 mod row_feed;
 mod server;

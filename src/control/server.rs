@@ -16,9 +16,9 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, watch};
 use tokio::time::timeout;
 
+use super::peer::Peer;
 use super::protocol::{self, REQUEST_LEN_MAX, Refusal, Request};
 use super::{Control, actions, event_feed, row_feed, status};
-use crate::process::Holder;
 
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 16;
@@ -58,9 +58,9 @@ impl Goodbye {
 pub fn serve(listener: UnixListener, control: Control) -> io::Result<Goodbye> {
     let (closing, closes) = watch::channel(false);
     let open = Arc::new(AtomicUsize::new(0));
-    let desk = Desk { control: Arc::new(control), closes, open: Arc::clone(&open) };
+    let attending = Attending { control: Arc::new(control), closes, open: Arc::clone(&open) };
     thread::Builder::new().name("operator".to_owned()).spawn(move || {
-        if let Err(error) = attend_all(&listener, &desk) {
+        if let Err(error) = attend_all(&listener, &attending) {
             tracing::warn!("the operator's socket is closed: {error}");
         }
     })?;
@@ -69,13 +69,13 @@ pub fn serve(listener: UnixListener, control: Control) -> io::Result<Goodbye> {
 
 /// What each connection needs.
 #[derive(Debug, Clone)]
-struct Desk {
+struct Attending {
     control: Arc<Control>,
     closes: watch::Receiver<bool>,
     open: Arc<AtomicUsize>,
 }
 
-fn attend_all(listener: &UnixListener, desk: &Desk) -> io::Result<()> {
+fn attend_all(listener: &UnixListener, attending: &Attending) -> io::Result<()> {
     let first = loop {
         match listener.accept() {
             Ok((stream, _)) => break stream,
@@ -88,10 +88,10 @@ fn attend_all(listener: &UnixListener, desk: &Desk) -> io::Result<()> {
         first.set_nonblocking(true)?;
         listener.set_nonblocking(true)?;
         let listener = tokio::net::UnixListener::from_std(listener.try_clone()?)?;
-        admit(UnixStream::from_std(first)?, desk);
+        admit(UnixStream::from_std(first)?, attending);
         loop {
             match listener.accept().await {
-                Ok((stream, _)) => admit(stream, desk),
+                Ok((stream, _)) => admit(stream, attending),
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
@@ -99,18 +99,18 @@ fn attend_all(listener: &UnixListener, desk: &Desk) -> io::Result<()> {
 }
 
 /// One more connection, if there is room.
-fn admit(stream: UnixStream, desk: &Desk) {
-    if desk.open.load(Ordering::Relaxed) >= CONNECTIONS_MAX {
+fn admit(stream: UnixStream, attending: &Attending) {
+    if attending.open.load(Ordering::Relaxed) >= CONNECTIONS_MAX {
         let message = format!("{CONNECTIONS_MAX} connections are open, and more are not served");
         let refusal = Refusal::new(message, "end some of the commands that follow or tail");
         let _gone = stream.try_write(protocol::error(&refusal).as_bytes());
         return;
     }
-    desk.open.fetch_add(1, Ordering::Relaxed);
-    let counted = Counted(Arc::clone(&desk.open));
-    let desk = desk.clone();
+    attending.open.fetch_add(1, Ordering::Relaxed);
+    let counted = Counted(Arc::clone(&attending.open));
+    let attending = attending.clone();
     tokio::spawn(async move {
-        if let Err(error) = attend(stream, &desk).await {
+        if let Err(error) = attend(stream, &attending).await {
             tracing::debug!("the operator's socket: {error}");
         }
         drop(counted);
@@ -127,11 +127,11 @@ impl Drop for Counted {
 }
 
 /// One connection, request by request.
-async fn attend(stream: UnixStream, desk: &Desk) -> io::Result<()> {
+async fn attend(stream: UnixStream, attending: &Attending) -> io::Result<()> {
     let peer = Peer::of(&stream);
     let (read, write) = stream.into_split();
     let mut line = Line { reader: BufReader::with_capacity(1024, read), write };
-    let mut closes = desk.closes.clone();
+    let mut closes = attending.closes.clone();
     loop {
         let request = tokio::select! {
             request = timeout(IDLE_MAX, line.next()) => request,
@@ -148,23 +148,16 @@ async fn attend(stream: UnixStream, desk: &Desk) -> io::Result<()> {
             }
             Ok(Ok(Asked::For(bytes))) => Request::parse(&bytes),
         };
-        let control = &desk.control;
+        let control = &attending.control;
         let answer = match request {
             Err(refusal) => Err(refusal),
-            Ok(Request::Status) => Ok(status::report(&desk.control.sources).await),
+            Ok(Request::Status) => Ok(status::report(&attending.control.sources).await),
             Ok(Request::Events) => return event_feed::stream(line, control, closes).await,
             Ok(Request::Tail(route)) => match row_feed::Wanted::of(control, route.as_deref()) {
                 Ok(wanted) => return row_feed::stream(line, control, &wanted, closes).await,
                 Err(refusal) => Err(refusal),
             },
-            Ok(
-                order @ (Request::Stop
-                | Request::RestartActor(_)
-                | Request::Pause
-                | Request::Resume
-                | Request::Checkpoint
-                | Request::LogLevel(_)),
-            ) => actions::carry_out(control, &peer, &order).await,
+            Ok(Request::Order(order)) => actions::carry_out(control, &peer, &order).await,
         };
         let answer =
             answer.map_or_else(|refusal| protocol::error(&refusal), |it| protocol::ok(&it));
@@ -308,31 +301,4 @@ enum Rest {
     Interrupted,
     /// The client is gone.
     Gone,
-}
-
-/// Who asks.
-#[derive(Debug)]
-pub(super) struct Peer {
-    pid: Option<u32>,
-    uid: Option<u32>,
-}
-
-impl Peer {
-    fn of(stream: &UnixStream) -> Self {
-        let credentials = stream.peer_cred().ok();
-        let pid = credentials.and_then(|known| known.pid());
-        Self {
-            pid: pid.and_then(|pid| u32::try_from(pid).ok()),
-            uid: credentials.map(|known| known.uid()),
-        }
-    }
-
-    /// For the event that tells of a command.
-    pub(super) fn sentence(&self) -> String {
-        let known = |id: Option<u32>| id.map_or_else(|| "unknown".to_owned(), |id| id.to_string());
-        let command = self.pid.and_then(Holder::of_pid).and_then(|holder| holder.command);
-        let command = command.filter(|command| !command.is_empty()).unwrap_or_else(|| "?".into());
-        let command: String = command.chars().take(200).collect();
-        format!("by uid {}, pid {} ({command})", known(self.uid), known(self.pid))
-    }
 }

@@ -163,12 +163,14 @@ fn actors_json(sources: &Sources, state: &State, rates: &Rates) -> Vec<Json> {
 /// What is wrong, the worst first.
 pub(crate) fn issues_json(state: &State) -> Vec<Json> {
     let issues = state.issues.iter().map(|issue| {
+        let known = state.acknowledgement(issue);
         json!({
             "id": issue.id,
             "severity": issue.severity.word(),
             "since": issue.since.to_string(),
             "sentence": issue.sentence,
             "hint": issue.hint,
+            "acknowledged": known.map(|it| json!({ "at": it.at.to_string(), "by": it.by })),
         })
     });
     issues.collect()

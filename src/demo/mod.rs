@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use barograph_actors::exit_code;
 use barograph_actors::published::Published;
-use barograph_config::{BrokerUrl, Level, Listen, Settings};
+use barograph_config::{BrokerUrl, Level, Listen, Secret, Settings};
 use tokio::sync::oneshot;
 
 use crate::cli::DemoArgs;
@@ -50,7 +50,9 @@ pub fn demo(args: &DemoArgs) -> Result<i32, Failed> {
         past::write(&database, &mut station, args.past, now).map_err(|error| failed(&error))?;
     }
     let world = Backstage::start(args.port, station)?;
-    let settings = settings(world.address, page, folder.path());
+    let token = format!("{:016x}", (world::REAL.random)());
+    let mut settings = settings(world.address, page, folder.path());
+    settings.watchtower.admin_token = Some(Secret::new(token.clone()));
     logging::start(&settings.log).map_err(|error| failed(&error))?;
     println!(
         "An MQTT broker for show listens on {}: it is no broker for real use.",
@@ -61,7 +63,9 @@ pub fn demo(args: &DemoArgs) -> Result<i32, Failed> {
         humantime::format_duration(INTERVAL)
     );
     println!("The recorder records into {}. Ctrl-C ends it.", settings.database.path.display());
-    println!("The page, to look at: http://{page}/\n");
+    println!(
+        "The page, to look at: http://{page}/ (who signs in with the token {token} may give commands)\n"
+    );
     if !args.no_open {
         browser::open(page);
     }

@@ -87,7 +87,7 @@ fn stored(conn: &Connection, wanted: &Wanted, events: &mut Vec<Json>) -> rusqlit
 }
 
 /// An event as the page has it.
-fn event_json(id: i64, event: &LoggedEvent) -> Json {
+pub(crate) fn event_json(id: i64, event: &LoggedEvent) -> Json {
     let LoggedEvent { at, event: name, detail } = event;
     let actor = Some(actor_of(name, detail)).filter(|actor| !actor.is_empty());
     json!({

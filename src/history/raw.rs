@@ -1,11 +1,11 @@
 //! Rows themselves: the newest, which are not summed up yet, those that are not summed up from before, and
 //! those of a range that is narrow.
 
-use barograph_actors::delivery::UnixMillis;
 use barograph_actors::derived::Base;
 use barograph_actors::rollup::{Sequence, parse_time};
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
+use super::bound;
 use super::sum::Sums;
 use crate::store::rollup::{number, time};
 
@@ -51,16 +51,6 @@ pub(super) struct Raw<'a> {
     now: i64,
 }
 
-/// A time as it stands in `created_at`. A whole second is without its fraction: rows of old have none, and
-/// those with one sort behind it.
-pub(super) fn as_text(ms: i64) -> String {
-    let mut text = UnixMillis(ms).to_string();
-    if ms.rem_euclid(1_000) == 0 {
-        text.truncate(text.len() - 4);
-    }
-    text
-}
-
 impl<'a> Raw<'a> {
     pub(super) fn new(conn: &'a Connection, table: &'a str, bases: &'a [Base], now: i64) -> Self {
         let mut columns: Vec<String> = Vec::new();
@@ -93,7 +83,7 @@ impl<'a> Raw<'a> {
              LIMIT ?3)",
             self.table
         );
-        let parameters = params![as_text(from), as_text(to), max + 1];
+        let parameters = params![bound(from), bound(to), max + 1];
         self.conn.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))
     }
 
@@ -116,8 +106,8 @@ impl<'a> Raw<'a> {
         );
         let mut statement = self.conn.prepare_cached(&sql)?;
         let mut newest = |id: i64| -> rusqlite::Result<Option<i64>> {
-            let times = statement.query_map([id], |row| Ok(time(row.get_ref(0)?)))?;
-            times.fold(Ok(None), |newest, at| Ok(newest?.max(at?)))
+            let mut times = statement.query_map([id], |row| Ok(time(row.get_ref(0)?)))?;
+            times.try_fold(None, |newest, at| Ok(newest.max(at?)))
         };
         let (mut low, mut high) = (bounds.0, bounds.1.saturating_add(1));
         while low < high {
@@ -144,7 +134,7 @@ impl<'a> Raw<'a> {
                 "{} created_at >= ?1 AND created_at < ?2 AND +rowid BETWEEN ?3 AND ?4 LIMIT ?5",
                 self.select
             );
-            let (from, to) = (as_text(sums.from_ms()), as_text(sums.to_ms()));
+            let (from, to) = (bound(sums.begin_ms()), bound(sums.end_ms()));
             self.rows(&sql, params![from, to, ids.0, ids.1, rows_max + 1])?
         } else {
             let sql = format!("{} rowid BETWEEN ?1 AND ?2 ORDER BY rowid LIMIT ?3", self.select);

@@ -160,7 +160,7 @@ impl Question {
         let to = start_of(self.to_ms - 1, width) + width;
         let mut sums = Sums::new(from, to, width, self.bases.len());
         let built = match Level::for_width(width) {
-            Some(level) => self.from_buckets(&view, &raw, level, &mut sums)?,
+            Some(level) => self.read_buckets(&view, &raw, level, &mut sums)?,
             None => narrow(&raw, &mut sums)?,
         };
         let (t, found) = sums.table();
@@ -196,7 +196,7 @@ impl Question {
     }
 
     /// How much of the range is summed up, 0 to 1: the rest is not in the answer.
-    fn from_buckets(
+    fn read_buckets(
         &self,
         conn: &Connection,
         raw: &Raw<'_>,
@@ -204,7 +204,7 @@ impl Question {
         sums: &mut Sums,
     ) -> rusqlite::Result<f64> {
         let Some((through, lead)) = position(conn, &self.table)? else {
-            return self.from_before(conn, raw, &vec![i64::MAX; self.bases.len()], sums);
+            return self.read_older(conn, raw, &vec![i64::MAX; self.bases.len()], sums);
         };
         let mut below = Vec::new();
         for (series, base) in self.bases.iter().enumerate() {
@@ -216,7 +216,7 @@ impl Question {
                 None => below.push(through.saturating_add(1)),
             }
         }
-        let built = self.from_before(conn, raw, &below, sums)?;
+        let built = self.read_older(conn, raw, &below, sums)?;
         let highest = raw.bounds()?.map_or(through, |(_, highest)| highest);
         let mut newest = Sums::like(sums);
         let from = through.max(highest.saturating_sub(NARROW_ROWS_MAX));
@@ -226,7 +226,7 @@ impl Question {
     }
 
     /// Rows that the background has not come to yet, if they are few.
-    fn from_before(
+    fn read_older(
         &self,
         conn: &Connection,
         raw: &Raw<'_>,
@@ -240,8 +240,8 @@ impl Question {
         let Some(bounds) = raw.bounds()?.filter(|(lowest, _)| *lowest < top) else {
             return Ok(1.0);
         };
-        let first = raw.id_at(sums.from_ms(), bounds)?;
-        let last = raw.id_at(sums.to_ms(), bounds)?;
+        let first = raw.id_at(sums.begin_ms(), bounds)?;
+        let last = raw.id_at(sums.end_ms(), bounds)?;
         if top.min(last).saturating_sub(first) > RAW_ROWS_MAX {
             return Ok(share(first, last, top));
         }
@@ -253,7 +253,7 @@ impl Question {
             }
             let one = std::slice::from_ref(base);
             let raw = Raw::new(conn, &self.table, one, self.now_ms);
-            let mut older = Sums::new(sums.from_ms(), sums.to_ms(), sums.width_ms(), 1);
+            let mut older = Sums::new(sums.begin_ms(), sums.end_ms(), sums.width_ms(), 1);
             let ids = if by_index { (i64::MIN, end) } else { (first, end.min(last)) };
             raw.in_time(ids, &mut older, by_index, NARROW_ROWS_MAX)?;
             sums.take_one(series, &older, false);
@@ -283,8 +283,8 @@ fn narrow(raw: &Raw<'_>, sums: &mut Sums) -> rusqlite::Result<f64> {
     let ids = match raw.bounds()? {
         Some(_) if by_index => (i64::MIN, i64::MAX),
         Some(bounds) => {
-            let last = raw.id_at(sums.to_ms(), bounds)?;
-            (raw.id_at(sums.from_ms(), bounds)?, last)
+            let last = raw.id_at(sums.end_ms(), bounds)?;
+            (raw.id_at(sums.begin_ms(), bounds)?, last)
         }
         None => return Ok(1.0),
     };
@@ -329,7 +329,7 @@ fn read(
         table_of(level)
     );
     let mut statement = conn.prepare_cached(&select)?;
-    let mut rows = statement.query([id, sums.from_ms() / 1_000, sums.to_ms() / 1_000])?;
+    let mut rows = statement.query([id, sums.begin_ms() / 1_000, sums.end_ms() / 1_000])?;
     while let Some(row) = rows.next()? {
         let at = row.get::<_, i64>(0)? * 1_000;
         let bucket = Bucket {
@@ -356,7 +356,7 @@ fn read_minutes(
     let select = "SELECT at, minutes FROM barograph_rollup_minute WHERE series = ?1 AND at >= ?2 AND at \
          < ?3 ORDER BY at";
     let mut statement = conn.prepare_cached(select)?;
-    let (from, to) = (sums.from_ms(), sums.to_ms());
+    let (from, to) = (sums.begin_ms(), sums.end_ms());
     let first = start_of(from, Level::Quarter.ms());
     let mut rows = statement.query([id, first / 1_000, to / 1_000])?;
     while let Some(row) = rows.next()? {

@@ -22,11 +22,11 @@ impl Sums {
         Self::new(other.from_ms, other.to_ms, other.width_ms, other.series.len())
     }
 
-    pub(super) fn from_ms(&self) -> i64 {
+    pub(super) fn begin_ms(&self) -> i64 {
         self.from_ms
     }
 
-    pub(super) fn to_ms(&self) -> i64 {
+    pub(super) fn end_ms(&self) -> i64 {
         self.to_ms
     }
 

@@ -74,6 +74,35 @@ fn chosen<'s>(alerts: &'s [Alert], name: Option<&str>) -> Result<Vec<&'s Alert>,
     }
 }
 
+/// A test to one channel, or all of them at a time: by name, what each said.
+///
+/// # Errors
+/// There is no such channel.
+pub(crate) fn test_all(
+    settings: &Settings,
+    channel: Option<&str>,
+) -> Result<Vec<(String, Value)>, Failed> {
+    let channels = chosen(&settings.alerts, channel)?;
+    Ok(thread::scope(|scope| {
+        let tests = channels.into_iter().map(|alert| {
+            let name = alert.name.clone();
+            (name, scope.spawn(move || told(&test(settings, alert))))
+        });
+        let tests: Vec<_> = tests.collect();
+        let ended = tests.into_iter().map(|(name, test)| {
+            (name, test.join().unwrap_or_else(|_| "the test died over an error".to_owned()).into())
+        });
+        ended.collect()
+    }))
+}
+
+fn told(result: &Result<String, Failure>) -> String {
+    match result {
+        Ok(said) => format!("took it: {said}"),
+        Err(Failure { said, hint, .. }) => format!("did not take it: {said}; {hint}"),
+    }
+}
+
 /// In a thread of its own, which is left behind if it hangs.
 fn test(settings: &Settings, alert: &Alert) -> Result<String, Failure> {
     let (sender, receiver) = mpsc::sync_channel(1);

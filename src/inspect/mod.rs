@@ -12,6 +12,8 @@ pub(crate) mod text;
 pub(crate) mod time;
 pub mod verify;
 
+pub(crate) use replay::replay_beside_us;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 

@@ -41,6 +41,22 @@ pub(super) fn replay(place: &Place, settings: Settings, args: &ReplayArgs) -> Re
     Ok(exit_code::OK)
 }
 
+/// All of it, by a recorder beside its own writer, with the routes of these settings.
+///
+/// # Errors
+/// The database cannot be written, or does not fit the routes.
+pub(crate) fn replay_beside_us(settings: Settings) -> Result<Changed, Failed> {
+    let place = Place { database: settings.database.path.clone(), holder: None };
+    let filter = Filter::default();
+    if matching(&place, &filter)? == 0 {
+        return Ok(Changed::default());
+    }
+    let mut editor = opened(&place, settings, true)?;
+    let ended = editor.replay(&filter);
+    ended.map_err(|error| unreadable(&error, editor.path()))?;
+    Ok(editor.changed())
+}
+
 pub(super) fn drop_kept(place: &Place, settings: Settings, args: &DropArgs) -> Result<i32, Failed> {
     let filter = filter_of(&args.filter);
     refuse_unclear(&args.filter, args.all)?;
@@ -100,8 +116,11 @@ fn is_confirmed(all: i64) -> Result<bool, Failed> {
 }
 
 fn editor(place: &Place, settings: Settings) -> Result<Editor, Failed> {
+    opened(place, settings, place.holder.is_some())
+}
+
+fn opened(place: &Place, settings: Settings, shared: bool) -> Result<Editor, Failed> {
     let packet_max = settings.mqtt.max_packet_size;
-    let shared = place.holder.is_some();
     let opened = Editor::open(&place.database, settings.routes, packet_max, world::now, shared);
     opened.map_err(|error| Failed {
         code: error.permanent.unwrap_or(exit_code::LOCKED),

@@ -76,6 +76,19 @@ pub struct LevelArgs {
     pub json: bool,
 }
 
+/// `barograph acknowledge`
+#[derive(Debug, Args)]
+pub struct AcknowledgeArgs {
+    /// The issue's id, as `barograph status --json` has it
+    pub issue: String,
+    /// Settings.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `barograph events`
 #[derive(Debug, Args)]
 pub struct EventsArgs {

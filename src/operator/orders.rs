@@ -1,4 +1,5 @@
-//! Commands that a running recorder carries out at once: restart-actor, pause, resume, checkpoint, log-level.
+//! Commands that a running recorder carries out at once: restart-actor, pause, resume,
+//! checkpoint, log-level, acknowledge.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use barograph_actors::exit_code;
 use barograph_config::Settings;
 use serde_json::Value as Json;
 
-use super::args::{LevelArgs, OrderArgs, RestartArgs};
+use super::args::{AcknowledgeArgs, LevelArgs, OrderArgs, RestartArgs};
 use super::{put, unanswered};
 use crate::control::client::Client;
 use crate::inspect::text::{counted, wrapped};
@@ -44,6 +45,20 @@ pub fn pause(settings: &Settings, args: &OrderArgs) -> Result<i32, Failed> {
 /// It was not done.
 pub fn resume(settings: &Settings, args: &OrderArgs) -> Result<i32, Failed> {
     order(settings, "resume", &[], args.json, |_| "Receiving again.".to_owned())
+}
+
+/// `barograph acknowledge`
+///
+/// # Errors
+/// It was not done.
+pub fn acknowledge(settings: &Settings, args: &AcknowledgeArgs) -> Result<i32, Failed> {
+    order(settings, "acknowledge-issue", &[("issue", &args.issue)], args.json, |_| {
+        format!(
+            "It is known now that somebody knows of {}: its alerts repeat no more, until it becomes worse or \
+             comes again.",
+            args.issue
+        )
+    })
 }
 
 /// `barograph log-level`

@@ -88,6 +88,11 @@ fn issues(status: &Json, paint: Paint) -> String {
         };
         shown += &wrapped(&head, 2).replacen(&severity, &coloured, 1);
         shown += &wrapped(&text(&issue["hint"]), 4);
+        if let (Some(at), by) = (issue["acknowledged"]["at"].as_str(), &issue["acknowledged"]["by"])
+        {
+            let told = format!("Acknowledged at {}, {}.", shown_text(at), text(by));
+            shown += &wrapped(&told, 4);
+        }
     }
     shown
 }

@@ -300,14 +300,30 @@ impl SqliteJournal {
         &mut self,
         work: impl FnOnce(&mut Self) -> rusqlite::Result<T>,
     ) -> Result<T, WriteError> {
+        match self.in_borne_transaction(work, |_| false)? {
+            Ok(done) => Ok(done),
+            Err(error) => Err(self.understand(&error, false)),
+        }
+    }
+
+    /// As [`Self::in_transaction`], where some errors are no reason to give the file up: then all is undone, and
+    /// the error is a value.
+    pub(super) fn in_borne_transaction<T>(
+        &mut self,
+        work: impl FnOnce(&mut Self) -> rusqlite::Result<T>,
+        is_borne: impl FnOnce(&rusqlite::Error) -> bool,
+    ) -> Result<rusqlite::Result<T>, WriteError> {
         self.check_file()?;
         let begun = self.run("BEGIN IMMEDIATE");
         begun.map_err(|error| self.understand(&error, false))?;
-        let worked = work(self);
-        match worked {
+        match work(self) {
+            Err(error) if is_borne(&error) => match self.run("ROLLBACK") {
+                Err(worse) if !self.conn.is_autocommit() => Err(self.roll_back(&worse, false)),
+                Ok(()) | Err(_) => Ok(Err(error)),
+            },
             Err(error) => Err(self.roll_back(&error, false)),
             Ok(done) => match self.run("COMMIT") {
-                Ok(()) => Ok(done),
+                Ok(()) => Ok(Ok(done)),
                 Err(error) => Err(self.roll_back(&error, true)),
             },
         }

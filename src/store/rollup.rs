@@ -128,17 +128,7 @@ impl SqliteJournal {
         work: impl FnOnce(&Self) -> rusqlite::Result<()>,
     ) -> Result<rusqlite::Result<()>, WriteError> {
         self.set_synchronous(1)?;
-        let done = self.in_transaction(|journal| {
-            journal.conn.execute_batch("SAVEPOINT rollup")?;
-            match work(journal) {
-                Ok(()) => journal.conn.execute_batch("RELEASE rollup").map(Ok),
-                Err(error) if is_ours(&error) => {
-                    journal.conn.execute_batch("ROLLBACK TO rollup; RELEASE rollup")?;
-                    Ok(Err(error))
-                }
-                Err(error) => Err(error),
-            }
-        });
+        let done = self.in_borne_transaction(|journal| work(journal), is_ours);
         self.set_synchronous(self.synchronous)?;
         done
     }
@@ -152,7 +142,11 @@ impl SqliteJournal {
         warn!("the summed up history cannot be used and is made anew: {why}");
         rollups.renewals += 1;
         (rollups.tables, rollups.swept) = (None, Vec::new());
-        let renewed = self.unpressed(|journal| plan::drop_all(&journal.conn))?;
+        let mut renewed = self.unpressed(|journal| plan::drop_all(&journal.conn))?;
+        if renewed.is_err() {
+            let now = (self.world.now)().0;
+            renewed = self.unpressed(|journal| plan::put_aside(&journal.conn, now))?;
+        }
         if let Err(error) = renewed {
             rollups.renewals = RENEWALS_MAX + 1;
             warn!(

@@ -8,11 +8,14 @@
 
 pub(crate) mod api;
 mod assets;
+mod command;
 mod guard;
 mod lines;
+mod live;
 mod place;
 mod server;
 mod service;
+mod socket;
 mod tls;
 
 use std::sync::Arc;
@@ -24,9 +27,11 @@ use barograph_config::Listen;
 use tokio::sync::watch;
 
 use crate::control::Sources;
+use crate::control::desk::Desk;
 use crate::history::Pool;
 use crate::listener::Listener;
 pub use guard::Door;
+pub use place::take_handed_over;
 use server::WorkerPulse;
 use service::PageService;
 
@@ -38,6 +43,8 @@ const SILENT_AFTER: Duration = Duration::from_secs(3);
 pub(crate) struct Tower {
     /// Published state and settings.
     pub(crate) sources: Sources,
+    /// Where an admin gives orders.
+    pub(crate) desk: Desk,
     /// The database, to be read.
     pub(crate) history: Pool,
     /// What changes seldom.
@@ -57,12 +64,15 @@ pub(crate) enum Closing {
     GoingAway,
     /// Only the page starts anew: 1012, service restart.
     Restart,
+    /// It starts anew because the tokens are others: 4001 to those who came by one.
+    TokensChanged,
 }
 
 /// The page of one life of the Watchtower.
 #[derive(Debug)]
 pub struct Page {
     sources: Sources,
+    desk: Desk,
     door: Door,
     fault_injection: bool,
     listener: Option<Listener>,
@@ -71,9 +81,9 @@ pub struct Page {
 
 impl Page {
     /// Nobody listens yet. The door is that of the lives before.
-    pub fn new(sources: Sources, door: Door, fault_injection: bool) -> Self {
+    pub fn new(sources: Sources, desk: Desk, door: Door, fault_injection: bool) -> Self {
         let worker = WorkerPulse::default();
-        Self { sources, door, fault_injection, listener: None, worker }
+        Self { sources, desk, door, fault_injection, listener: None, worker }
     }
 }
 
@@ -81,26 +91,56 @@ impl PageServer for Page {
     fn begin(&mut self) {
         let settings = self.sources.in_force.now();
         if settings.watchtower.listen != Listen::Off {
+            let (sources, desk) = (self.sources.clone(), self.desk.clone());
             let (door, worker) = (self.door.clone(), Arc::clone(&self.worker));
-            let service =
-                PageService::new(self.sources.clone(), door, self.fault_injection, worker);
+            let service = PageService::new(sources, desk, door, self.fault_injection, worker);
             self.listener = Listener::start(service, self.sources.published.clone());
         }
     }
 
     fn look(&mut self) -> Serving {
-        let worker = server::since_last_beat(&self.worker).unwrap_or_default();
-        match self.listener.as_ref().map(Listener::since_last_beat) {
-            None => Serving::Alive,
-            Some(Some(since)) if since.max(worker) < SILENT_AFTER => Serving::Alive,
-            Some(Some(_)) => Serving::Silent,
-            Some(None) => Serving::Ended("the thread that serves the page ended".to_owned()),
-        }
+        let listener = self.listener.as_ref().map(Listener::since_last_beat);
+        judge(listener, server::since_last_beat(&self.worker))
     }
 
     fn end(&mut self) {
         if let Some(listener) = self.listener.take() {
             listener.stop();
+        }
+    }
+}
+
+/// By how long the thread that listens and the one that answers have given no sign of life. `None`: there is no
+/// listener; it has ended; nobody answers now, because the address is not had.
+fn judge(listener: Option<Option<Duration>>, worker: Option<Duration>) -> Serving {
+    let is_silent = |since: Duration| since >= SILENT_AFTER;
+    match listener {
+        None => Serving::Alive,
+        Some(None) => Serving::Ended("the thread that serves the page ended".to_owned()),
+        Some(Some(since)) if is_silent(since) || worker.is_some_and(is_silent) => Serving::Silent,
+        Some(Some(_)) => Serving::Alive,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_hangs_is_a_page_that_is_silent() {
+        let (fresh, old) = (Duration::from_millis(400), SILENT_AFTER);
+        let ended = Serving::Ended("the thread that serves the page ended".to_owned());
+        let table = [
+            (None, None, Serving::Alive),
+            (Some(Some(fresh)), None, Serving::Alive),
+            (Some(Some(fresh)), Some(fresh), Serving::Alive),
+            (Some(Some(fresh)), Some(old), Serving::Silent),
+            (Some(Some(old)), Some(fresh), Serving::Silent),
+            (Some(Some(old)), None, Serving::Silent),
+            (Some(None), Some(fresh), ended),
+        ];
+        for (listener, worker, serving) in table {
+            assert_eq!(judge(listener, worker), serving, "{listener:?} {worker:?}");
         }
     }
 }

@@ -92,6 +92,11 @@ enum Handed {
 
 static HANDED: OnceLock<Handed> = OnceLock::new();
 
+/// Takes what systemd handed over, before anything else of this process could have its number.
+pub fn take_handed_over() {
+    HANDED.get_or_init(take);
+}
+
 fn handed_over() -> io::Result<Bound> {
     match HANDED.get_or_init(take) {
         Handed::Tcp(listener) => Ok(Bound::Tcp(listener.try_clone()?)),

@@ -18,6 +18,7 @@ use actix_web::dev::AppConfig;
 use actix_web::middleware::from_fn;
 use actix_web::{App, Error, HttpResponse, web};
 use barograph_actors::supervise::Pulse;
+use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
 use tokio::io::AsyncWriteExt;
 use tokio::time::{sleep, timeout};
@@ -26,7 +27,7 @@ use tokio_rustls::TlsAcceptor;
 use super::guard::{self, Gate};
 use super::lines::{LOOK_EVERY, Limits, Line, Lines};
 use super::place::Bound;
-use super::{Tower, api, assets};
+use super::{Tower, api, assets, command, live};
 
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 128;
@@ -48,6 +49,9 @@ const FILES_KEPT: u64 = 128;
 const ENDING: usize = 64;
 /// The first byte of a TLS handshake.
 const HANDSHAKE: u8 = 0x16;
+
+/// What the system holds of answers that are not taken, in bytes for each connection.
+const SEND_BUFFER: usize = 64 << 10;
 
 /// For whom there is no room.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n\
@@ -156,9 +160,9 @@ fn http(
 > {
     let app = App::new()
         .app_data(gate)
-        .app_data(web::Data::new(tower))
+        .app_data(web::Data::new(tower.clone()))
         .wrap(from_fn(guard::pass))
-        .configure(services);
+        .configure(|app| services(app, &tower));
     let app = app.into_factory().map_err(answered);
     HttpService::build()
         .keep_alive(KEEP_ALIVE)
@@ -194,6 +198,7 @@ impl Hall {
         };
         // Frames are small and must not wait for company.
         let _best_effort = stream.set_nodelay(true);
+        let _best_effort = set_socket_send_buffer_size(&stream, SEND_BUFFER);
         let Some(tls) = &self.tls else {
             return Some((Line::new(stream, admitted, false), Some(address)));
         };
@@ -271,10 +276,12 @@ fn files_for_connections() -> usize {
 }
 
 /// What is where.
-fn services(app: &mut web::ServiceConfig) {
+fn services(app: &mut web::ServiceConfig, tower: &Tower) {
     app.route("/healthz", web::get().to(healthz))
         .configure(guard::services)
         .configure(api::services)
+        .configure(|app| live::services(app, tower))
+        .configure(command::services)
         .configure(assets::services);
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use actix_server::Server;
 use barograph_actors::event;
 use barograph_actors::issue::{Finding, Severity};
-use barograph_config::{Listen, PageTls};
+use barograph_config::{Listen, PageTls, Secret};
 use tokio::sync::watch;
 
 use super::guard::{Door, Gate};
@@ -17,6 +17,7 @@ use super::place::{self, Bound, Placed};
 use super::server::{self, WorkerPulse};
 use super::{Closing, Tower};
 use crate::control::Sources;
+use crate::control::desk::Desk;
 use crate::history::Pool;
 use crate::listener::Service;
 use crate::process::port_holder;
@@ -53,11 +54,21 @@ pub(super) struct PageService {
     door: Door,
     fault_injection: bool,
     pulse: WorkerPulse,
+    tokens: Tokens,
+}
+
+/// The admin's and the readers'.
+type Tokens = [Option<Secret>; 2];
+
+fn tokens_of(sources: &Sources) -> Tokens {
+    let settings = sources.in_force.now();
+    [settings.watchtower.admin_token.clone(), settings.watchtower.read_token.clone()]
 }
 
 impl PageService {
     pub(super) fn new(
         sources: Sources,
+        desk: Desk,
         door: Door,
         fault_injection: bool,
         pulse: WorkerPulse,
@@ -69,11 +80,13 @@ impl PageService {
             history: Pool::new(settings.database.path.clone()),
             memory: Arc::default(),
             sources,
+            desk,
             closing: closes,
             sockets: Arc::new(AtomicUsize::new(0)),
         };
         let at = listen.to_string();
-        Self { tower, closing, at, listen, placed: None, door, fault_injection, pulse }
+        let tokens = tokens_of(&tower.sources);
+        Self { tower, closing, at, listen, placed: None, door, fault_injection, pulse, tokens }
     }
 
     /// Whether TLS is spoken: through a file nobody reads along.
@@ -173,8 +186,14 @@ impl Service for PageService {
     }
 
     async fn farewell(&mut self) {
-        let stopping = self.tower.sources.published.snapshot().stopping;
-        self.closing.send_replace(if stopping { Closing::GoingAway } else { Closing::Restart });
+        let closing = if self.tower.sources.published.snapshot().stopping {
+            Closing::GoingAway
+        } else if self.tokens != tokens_of(&self.tower.sources) {
+            Closing::TokensChanged
+        } else {
+            Closing::Restart
+        };
+        self.closing.send_replace(closing);
         let began = Instant::now();
         while self.tower.sockets.load(Ordering::Relaxed) > 0 && began.elapsed() < FAREWELL_WITHIN {
             tokio::time::sleep(LOOK_EVERY).await;

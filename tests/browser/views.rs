@@ -50,7 +50,7 @@ fn every_view_of_the_demo_is_whole() {
     let demo = Demo::with_past("7days");
     let browser = Browser::in_zone("Australia/Sydney");
     let views = [
-        ("now", ".card .value"),
+        ("now", ".spark .trace[d]:not([d=''])"),
         ("history", ".chart canvas"),
         ("wind", ".rose .petal"),
         ("tower", ".tree .node"),
@@ -111,14 +111,7 @@ fn a_recorded_year_can_be_looked_through() {
     // Zoomed into by a drag over a quarter of the plot.
     browser.click("[data-range=\"24h\"]");
     browser.says("main", "24 h");
-    browser.run(
-        "const over = document.querySelector('[data-column=\"weather_data.temperature\"] .u-over'); \
-         over.scrollIntoView({ block: 'center' }); const box = over.getBoundingClientRect(); \
-         const at = (kind, x) => over.dispatchEvent(new MouseEvent(kind, { bubbles: true, clientX: box.left + x * box.width, clientY: box.top + 40, buttons: 1 })); \
-         at('mousemove', 0.5); at('mousedown', 0.5); \
-         document.dispatchEvent(new MouseEvent('mousemove', { bubbles: true, clientX: box.left + 0.75 * box.width, clientY: box.top + 45, buttons: 1 })); \
-         at('mousemove', 0.75); document.dispatchEvent(new MouseEvent('mouseup', { bubbles: true, clientX: box.left + 0.75 * box.width, clientY: box.top + 45 }));",
-    );
+    browser.drag("[data-column=\"weather_data.temperature\"] .u-over", 0.5, 0.75);
     let hours = "const q = new URLSearchParams(location.hash.split('?')[1]); \
         return (Date.parse(q.get('to')) - Date.parse(q.get('from'))) / 3600000";
     wait::until_true("it is zoomed to six hours", SOON, || {

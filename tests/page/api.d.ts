@@ -22,7 +22,7 @@ declare namespace Api {
     account: Account;
   }
   interface Actor { actor: string; state: string; since: string | null; pulse_age_ms: number | null; restarts: number; last_exit: string | null; messages_per_second?: number | null }
-  interface Issue { id: string; severity: 'warning' | 'critical'; since: string; sentence: string; hint: string; acknowledged?: boolean }
+  interface Issue { id: string; severity: 'warning' | 'critical'; since: string; sentence: string; hint: string; acknowledged?: { at: string; by: string } | null }
   interface Account { received: number; stored: number; duplicate: number; quarantined: number; dropped: number; spooled: number; held: number; balanced: boolean }
   interface Column { name: string; kind: string; unit: string | null; min: number | null; max: number | null }
   interface Derived { name: string; kind: string; of: string[]; unit: string | null; per: number | null; factor: number; offset: number }
@@ -33,7 +33,7 @@ declare namespace Api {
   interface Series { route: string; from_ms: number; to_ms: number; bucket_ms: number; complete?: false; built?: number; t: number[]; columns: Record<string, Buckets> }
   interface Event { id: number; at: string; event: string; actor: string | null; severity: 'info' | 'warning' | 'error'; detail: string }
   interface Gap { from: string; to: string | null; cause: string; route: string | null; detail: string }
-  interface Session { admin: boolean; anonymous_read: boolean; commands: boolean; fault_injection: boolean }
+  interface Session { admin: boolean; signed_in: boolean; anonymous_read: boolean; commands: boolean; fault_injection: boolean }
   type Row = [number, Value[]];
   interface RowsOf { route: string; rows: Row[]; skipped: number; derived?: Record<string, number | null> }
   type Frame =

@@ -17,7 +17,7 @@ export class Mock {
   constructor(how = {}) {
     this.recorder = new Recorder(how);
     this.every = how.every ?? 1000;
-    this.session = { admin: true, anonymous_read: true, commands: true, fault_injection: true };
+    this.session = { admin: true, signed_in: false, anonymous_read: true, commands: true, fault_injection: true };
     /** @type {Set<{ wire: Wire, seq: number }>} */
     this.viewers = new Set();
     this.commands = [];
@@ -132,7 +132,8 @@ export class Mock {
       case 'routes': return send({ routes: recorder.routes });
       case 'latest': return send(recorder.latest());
       case 'session': return send(this.session);
-      case 'login': this.session = { ...this.session, admin: true }; return send({});
+      case 'login': this.session = { ...this.session, admin: true, signed_in: true }; return send({});
+      case 'logout': this.session = { ...this.session, admin: false, signed_in: false }; return send({});
       case 'issues': return send({ issues: recorder.issues });
       case 'gaps': return send({ gaps: recorder.gaps.filter(overlaps) });
       case 'events': return send({ events: this.#events(query) });

@@ -2,7 +2,8 @@
 
 import { readFileSync, readdirSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
 const [page] = process.argv.slice(2);
@@ -47,7 +48,8 @@ for (const path of files(page)) {
   total += gzipSync(bytes, { level: 9 }).length;
   if (!path.includes('/vendor/')) judge(relative(page, path), bytes.toString(), BANNED);
 }
-for (const path of files(import.meta.dirname)) judge(relative(import.meta.dirname, path), readFileSync(path, 'utf8'), []);
+const here = dirname(fileURLToPath(import.meta.url));
+for (const path of files(here)) judge(relative(here, path), readFileSync(path, 'utf8'), []);
 console.log(`${(total / 1024).toFixed(1)} KiB compressed, at most ${BYTES_MAX / 1024}`);
 if (total > BYTES_MAX) complaints.push(`the page has ${total} bytes compressed, at most ${BYTES_MAX}`);
 complaints.forEach((complaint) => console.error(complaint));

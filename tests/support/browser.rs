@@ -37,7 +37,7 @@ const FLAGS: [&str; 10] = [
 pub(crate) struct Browser {
     session: String,
     _driver: Process,
-    folder: Folder,
+    _folder: Folder,
 }
 
 impl Browser {
@@ -63,7 +63,7 @@ impl Browser {
         let base = format!("http://127.0.0.1:{port}/session");
         let answer = exchange(&base, &wanted);
         let id = answer["sessionId"].as_str().unwrap_or_else(|| panic!("no session: {answer}"));
-        let browser = Self { session: format!("{base}/{id}"), _driver: driver, folder };
+        let browser = Self { session: format!("{base}/{id}"), _driver: driver, _folder: folder };
         browser.size(1280, 900);
         browser
     }
@@ -153,6 +153,33 @@ impl Browser {
         self.post(&format!("element/{element}/value"), &json!({ "text": text }));
     }
 
+    /// A drag with the mouse through an element, between two shares of its width.
+    pub(crate) fn drag(&self, selector: &str, from: f64, to: f64) {
+        let element = self.element(selector);
+        let place = format!(
+            "const it = document.querySelector({}); it.scrollIntoView({{ block: 'center' }}); \
+             return it.getBoundingClientRect().width",
+            Value::from(selector)
+        );
+        let width = self.run(&place).as_f64().expect("a width");
+        // WebDriver measures from the middle of the element.
+        let moved = |share: f64| {
+            let origin = json!({ "element-6066-11e4-a52e-4f735466cecf": element });
+            let x = ((share - 0.5) * width).round();
+            json!({ "type": "pointerMove", "duration": 50, "origin": origin, "x": x, "y": 0 })
+        };
+        let button = |kind: &str| json!({ "type": kind, "button": 0 });
+        let actions = [
+            moved(from),
+            button("pointerDown"),
+            moved((from + to) / 2.0),
+            moved(to),
+            button("pointerUp"),
+        ];
+        let mouse = json!({ "type": "pointer", "id": "mouse", "actions": actions });
+        self.post("actions", &json!({ "actions": [mouse] }));
+    }
+
     /// A key, wherever the focus is.
     pub(crate) fn key(&self, key: &str) {
         let press = |kind: &str| json!({ "type": kind, "value": key });
@@ -180,14 +207,6 @@ impl Browser {
     /// A command of Chromium's own.
     pub(crate) fn devtools(&self, command: &str, parameters: &Value) -> Value {
         self.post("goog/cdp/execute", &json!({ "cmd": command, "params": parameters }))
-    }
-
-    /// Where it puts its downloads.
-    pub(crate) fn downloads(&self) -> PathBuf {
-        let folder = self.folder.path("downloads");
-        let there = json!({ "behavior": "allow", "downloadPath": folder });
-        self.devtools("Browser.setDownloadBehavior", &there);
-        folder
     }
 
     fn element(&self, selector: &str) -> String {

@@ -31,6 +31,8 @@ pub(crate) enum Need {
     Promtool,
     /// Chromium, and the driver for it.
     Browser,
+    /// Node.js and npm, for the page's own tests.
+    Node,
     /// The recorder that acknowledges before the commit.
     WrongRecorder,
     /// The judge of HTTP interfaces (PyPI's schemathesis).
@@ -84,6 +86,7 @@ impl Need {
             Self::Browser => {
                 Path::new("/usr/bin/chromium").exists() && succeeds("chromedriver", &["--version"])
             }
+            Self::Node => succeeds("node", &["--version"]) && succeeds("npm", &["--version"]),
             Self::WrongRecorder => env::var_os(WRONG_RECORDER).is_some(),
             Self::Schemathesis => succeeds(&schemathesis().to_string_lossy(), &["--version"]),
         }
@@ -111,6 +114,10 @@ impl Need {
             }
             Self::Browser => {
                 "chromium and chromedriver (package chromium-driver) are needed to look at the page"
+                    .to_owned()
+            }
+            Self::Node => {
+                "node and npm (packages nodejs and npm) are needed to test the page alone"
                     .to_owned()
             }
             Self::WrongRecorder => {

@@ -35,6 +35,9 @@ pub fn time(value: ValueRef<'_>) -> Option<i64> {
     }
 }
 
+/// Id, arrival and values.
+type Row = (i64, i64, Vec<Option<f64>>);
+
 /// Reads rows of a table for some of its series.
 pub(super) struct Reader {
     table: String,
@@ -171,10 +174,7 @@ impl Reader {
     }
 
     /// Nothing of a row whose time cannot be understood.
-    fn row(
-        &self,
-        row: &rusqlite::Row<'_>,
-    ) -> rusqlite::Result<Option<(i64, i64, Vec<Option<f64>>)>> {
+    fn row(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Row>> {
         let Some(ms) = time(row.get_ref(1)?) else { return Ok(None) };
         let values = (2..self.columns.len() + 2).map(|at| row.get_ref(at).map(number));
         Ok(Some((row.get(0)?, ms, values.collect::<rusqlite::Result<_>>()?)))

@@ -11,6 +11,7 @@ use barograph_actors::route::Router;
 use rusqlite::{Connection, OptionalExtension, params};
 use tracing::warn;
 
+use super::super::schema::exists;
 use super::table_of;
 
 /// Of a series: nothing below is left to be summed up.
@@ -51,11 +52,20 @@ fn create_all(conn: &Connection) -> rusqlite::Result<()> {
     wider.into_iter().try_for_each(|level| conn.execute_batch(&buckets(level)))
 }
 
+fn all() -> impl Iterator<Item = &'static str> {
+    let positions = ["barograph_rollup_tables", "barograph_rollup_series"];
+    positions.into_iter().chain(Level::ALL.map(table_of))
+}
+
 /// Nothing is summed up any more.
 pub(super) fn drop_all(conn: &Connection) -> rusqlite::Result<()> {
-    let positions = ["barograph_rollup_tables", "barograph_rollup_series"];
-    for table in positions.into_iter().chain(Level::ALL.map(table_of)) {
-        conn.execute_batch(&format!("DROP TABLE IF EXISTS {table}"))?;
+    all().try_for_each(|table| conn.execute_batch(&format!("DROP TABLE IF EXISTS {table}")))
+}
+
+/// A damaged table cannot be dropped: it gets another name, and nobody reads it any more.
+pub(super) fn put_aside(conn: &Connection, now: i64) -> rusqlite::Result<()> {
+    for table in all().filter(|table| exists(conn, table).unwrap_or(false)) {
+        conn.execute_batch(&format!("ALTER TABLE {table} RENAME TO {table}_damaged_{now}"))?;
     }
     Ok(())
 }

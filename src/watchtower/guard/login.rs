@@ -5,7 +5,7 @@ use std::time::Instant;
 use actix_web::cookie::time::Duration as CookieDuration;
 use actix_web::cookie::{Cookie, SameSite};
 use actix_web::http::{StatusCode, header};
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{Error, HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
 use super::sessions::IDLE_MAX;
@@ -18,6 +18,8 @@ const NAME: &str = "barograph";
 const NAME_SECURE: &str = "__Host-barograph";
 /// Most bytes that are read of what somebody sends.
 const BODY_BYTES_MAX: usize = 4 << 10;
+
+const TOKEN_HINT: &str = "send {\"token\":\"…\"}";
 
 /// Signing in, signing out, and who one is.
 pub(in crate::watchtower) fn services(app: &mut web::ServiceConfig) {
@@ -38,12 +40,24 @@ pub(super) fn numbers(request: &HttpRequest) -> Vec<String> {
     cookies.into_iter().flatten().map(|cookie| cookie.value().to_owned()).collect()
 }
 
-async fn login(request: HttpRequest, gate: web::Data<Gate>, body: web::Bytes) -> HttpResponse {
+async fn login(
+    request: HttpRequest,
+    gate: web::Data<Gate>,
+    body: Result<web::Bytes, Error>,
+) -> HttpResponse {
     let peer = Peer::of(&request);
+    let body = match body {
+        Ok(body) => body,
+        Err(error) => {
+            let status = error.as_response_error().status_code();
+            let refusal = Refusal::new(status, "what was sent cannot be read", TOKEN_HINT);
+            return refusal.answer(request.path());
+        }
+    };
     let told: Option<Value> = serde_json::from_slice(&body).ok();
     let Some(token) = told.as_ref().and_then(|told| told["token"].as_str()) else {
-        let hint = "send {\"token\":\"…\"}";
-        let refusal = Refusal::new(StatusCode::BAD_REQUEST, "there is no token in this", hint);
+        let message = "there is no token in this";
+        let refusal = Refusal::new(StatusCode::BAD_REQUEST, message, TOKEN_HINT);
         return refusal.answer(request.path());
     };
     let opened = match gate.open(token.trim(), &peer) {
@@ -65,6 +79,7 @@ async fn logout(request: HttpRequest, gate: web::Data<Gate>) -> HttpResponse {
     for number in numbers(&request) {
         gate.door.sessions().close(&number);
     }
+    gate.door.shared.signed_out.send_replace(());
     let mut answer = HttpResponse::Ok();
     for cookie in [NAME_SECURE, NAME].iter().filter_map(|name| request.cookie(name)) {
         let mut gone = Cookie::build(cookie.name().to_owned(), "").path("/").finish();
@@ -76,8 +91,10 @@ async fn logout(request: HttpRequest, gate: web::Data<Gate>) -> HttpResponse {
 }
 
 async fn session(request: HttpRequest, gate: web::Data<Gate>) -> HttpResponse {
+    let access = access(&request);
     HttpResponse::Ok().json(json!({
-        "admin": access(&request).admin,
+        "admin": access.admin,
+        "signed_in": access.by_token,
         "anonymous_read": gate.anonymous,
         "commands": gate.keys.have_admin(),
         "fault_injection": gate.fault_injection,

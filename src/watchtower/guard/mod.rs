@@ -8,6 +8,7 @@ mod names;
 mod patience;
 mod refusal;
 mod sessions;
+mod stay;
 mod whole;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,6 +22,7 @@ use actix_web::{Error, HttpMessage, HttpRequest, web};
 use barograph_actors::event;
 use barograph_actors::published::Published;
 use barograph_config::{Part, Settings, Watchtower};
+use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use super::lines::Peer;
@@ -34,6 +36,7 @@ use sessions::Sessions;
 
 pub(super) use headers::put as put_headers;
 pub(super) use login::services;
+pub(super) use stay::Stay;
 
 /// How long it may take until an answer begins.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -80,6 +83,8 @@ struct Shared {
     sessions: Mutex<Sessions>,
     patience: Mutex<Patience>,
     told: Mutex<Told>,
+    /// Somebody signed out.
+    signed_out: watch::Sender<()>,
 }
 
 /// Wrong tokens that were not told of yet.
@@ -166,6 +171,9 @@ impl Gate {
 
     /// What is wrong with a request before it is looked at who asks.
     fn fault(&self, request: &HttpRequest) -> Option<Refusal> {
+        if request.uri().path().contains('%') {
+            return Some(no_such_page());
+        }
         let host = text_of(request, &header::HOST);
         let named = request.uri().authority().map(|authority| authority.as_str());
         if !self.by_file {
@@ -192,7 +200,7 @@ impl Gate {
         let role = if fault.is_none() { self.role(request, peer) } else { Ok(None) };
         let (role, waits) = role.map_or_else(|waits| (None, Some(waits)), |role| (role, None));
         let (admin, read) = (role == Some(Role::Admin), self.anonymous || role.is_some());
-        let refusal = fault.or(waits).or_else(|| match Area::of(request.path()) {
+        let refusal = fault.or(waits).or_else(|| match Area::of(path_of(request)) {
             Area::Open => None,
             Area::Look => (!read).then(|| self.needs_token(request)),
             Area::Command => (!admin).then(|| self.needs_admin(role)),
@@ -205,10 +213,18 @@ impl Gate {
         let bearer = text_of(request, &header::AUTHORIZATION).and_then(bearer);
         match bearer {
             Some(token) => self.open(token, peer).map(|opened| opened.map(|(role, _)| role)),
-            None => Ok(login::numbers(request)
-                .iter()
-                .find_map(|number| self.door.sessions().find(number, &self.keys, Instant::now()))),
+            None => Ok(self.role_by(&login::numbers(request))),
         }
+    }
+
+    fn role_by(&self, numbers: &[String]) -> Option<Role> {
+        let now = Instant::now();
+        numbers.iter().find_map(|number| self.door.sessions().find(number, &self.keys, now))
+    }
+
+    /// Whether one of these is a session.
+    fn knows(&self, numbers: &[String]) -> bool {
+        self.role_by(numbers).is_some()
     }
 
     /// Looks at a token, if whoever shows it need not wait.
@@ -279,7 +295,7 @@ pub(super) async fn pass<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let path = request.path().to_owned();
+    let path = path_of(request.request()).to_owned();
     let gate = request.app_data::<web::Data<Gate>>().cloned();
     let gate = gate.expect("the server gives every request its gate");
     let peer = Peer::of(request.request());
@@ -304,11 +320,17 @@ pub(super) async fn pass<B: MessageBody + 'static>(
 fn is_upgrade(request: &HttpRequest) -> bool {
     let is_websocket = text_of(request, &header::UPGRADE)
         .is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"));
-    is_websocket && request.path().starts_with("/ws/") && request.method() == Method::GET
+    is_websocket && path_of(request).starts_with("/ws/") && request.method() == Method::GET
 }
 
 fn text_of<'a>(request: &'a HttpRequest, name: &header::HeaderName) -> Option<&'a str> {
     request.headers().get(name)?.to_str().ok()
+}
+
+/// The path by which a request finds its handler: decoded. What `HttpRequest::path` gives is not, and whoever
+/// judges by it lets `/%61pi/v1/status` through.
+fn path_of(request: &HttpRequest) -> &str {
+    request.match_info().as_str()
 }
 
 /// The token of `Authorization: Bearer TOKEN`.
@@ -334,7 +356,8 @@ fn form_fault(request: &HttpRequest) -> Option<Refusal> {
         let message = "what is sent here may not be compressed";
         return Some(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message, hint));
     }
-    if !refusal::methods_of(request.path()).split(", ").any(|it| it == request.method().as_str()) {
+    if !refusal::methods_of(path_of(request)).split(", ").any(|it| it == request.method().as_str())
+    {
         let message = "this cannot be done here";
         let hint = "the header Allow says what can";
         return Some(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message, hint));
@@ -347,6 +370,12 @@ fn form_fault(request: &HttpRequest) -> Option<Refusal> {
         return (!is_json).then(|| Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message, hint));
     }
     None
+}
+
+/// Nothing here has a name that needs it.
+fn no_such_page() -> Refusal {
+    let message = "there is no such page";
+    Refusal::new(StatusCode::NOT_FOUND, message, "no address here has a % before its question mark")
 }
 
 fn no_host() -> Refusal {

@@ -28,7 +28,8 @@ impl Names {
     pub(super) fn know(&self, host: &str) -> bool {
         let Some(Authority { name, .. }) = Authority::of(host) else { return false };
         let is_machine = |machine: &String| {
-            name == *machine || name.strip_suffix(".local").is_some_and(|name| name == machine)
+            let short = machine.split('.').next().unwrap_or(machine);
+            [machine.as_str(), short].contains(&name.strip_suffix(".local").unwrap_or(&name))
         };
         name == "localhost"
             || is_address(&name)
@@ -126,6 +127,15 @@ mod tests {
         for (host, known) in table {
             assert_eq!(names().know(host), known, "{host:?}");
         }
+    }
+
+    #[test]
+    fn a_machine_is_known_by_its_short_name_too() {
+        let names = Names { machine: Some("station.lan".to_owned()), hosts: Vec::new() };
+        for known in ["station.lan", "station", "station.local:8000"] {
+            assert!(names.know(known), "{known}");
+        }
+        assert!(!names.know("station.evil.example") && !names.know("lan"));
     }
 
     #[test]

@@ -121,6 +121,11 @@ impl Course {
         (self.part, self.asked) = (None, None);
     }
 
+    /// How much there is of a head that is not whole.
+    pub(super) fn part_bytes(&self) -> usize {
+        self.part_bytes
+    }
+
     /// Whether it is in the middle of an answer, that a word may not be put into.
     pub(super) fn is_in_an_answer(&self) -> bool {
         self.upgraded || self.stalled.is_some()
@@ -155,6 +160,9 @@ impl Course {
 mod tests {
     use super::*;
 
+    /// What a connection does.
+    type Change = fn(&mut Course, Instant);
+
     fn after(start: Instant, seconds: u64) -> Instant {
         start + Duration::from_secs(seconds)
     }
@@ -162,17 +170,16 @@ mod tests {
     #[test]
     fn each_wait_has_its_limit() {
         let start = Instant::now();
-        let course = |change: fn(&mut Course, Instant)| {
+        let course = |change: Change| {
             let mut course = Course::new(start);
             change(&mut course, start);
             course
         };
-        let get: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
-        assert_eq!(Course::new(start).heard(get, start), Heard::Fine);
-        let table: [(&str, fn(&mut Course, Instant), u64); 7] = [
+        const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
+        let table: [(&str, Change, u64); 7] = [
             ("says nothing", |_, _| {}, 10),
-            ("half a head", |it, now| drop(it.heard(b"GET / HT", now)), 5),
-            ("a whole head", |it, now| drop(it.heard(b"GET / HTTP/1.1\r\n\r\n", now)), 60),
+            ("half a head", |it, now| assert_eq!(it.heard(b"GET / HT", now), Heard::Fine), 5),
+            ("a whole head", |it, now| assert_eq!(it.heard(GET, now), Heard::Fine), 60),
             (
                 "half of the next",
                 |it, now| {
@@ -218,7 +225,6 @@ mod tests {
         assert!(course.is_overdue(after(start, 6)));
         let mut course = Course::new(start);
         for (second, byte) in b"GET / HTTP/1.1\r\n\r\n".iter().enumerate().take(6) {
-            course.stalled = None;
             course.heard(&[*byte], after(start, second as u64));
         }
         assert!(course.is_overdue(after(start, 6)));

@@ -55,12 +55,11 @@ impl Line {
 
     /// Notes what became of something that was to be written.
     fn wrote<T>(&self, written: Poll<io::Result<T>>, cx: &Context<'_>) -> Poll<io::Result<T>> {
-        let mut course = self.connection.course.borrow_mut();
         match &written {
-            Poll::Ready(Ok(_)) => course.said(Instant::now()),
+            Poll::Ready(Ok(_)) => self.connection.said(Instant::now()),
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
-                course.stalls(Instant::now());
+                self.connection.course.borrow_mut().stalls(Instant::now());
                 return self.pending(cx);
             }
         }
@@ -91,7 +90,7 @@ impl AsyncRead for Line {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Ready(Ok(())) => {
                 let new = buffer.filled().get(before..).unwrap_or_default();
-                let heard = self.connection.course.borrow_mut().heard(new, Instant::now());
+                let heard = self.connection.heard(new, Instant::now());
                 match heard {
                     Heard::Fine => Poll::Ready(Ok(())),
                     Heard::Head | Heard::Flood => Poll::Ready(Err(self.refuse(heard, cx))),

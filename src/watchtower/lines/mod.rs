@@ -24,9 +24,14 @@ pub(super) use line::Line;
 /// Period of the look at all.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Most connections whose answers nobody takes: each may hold an answer in memory.
-const STALLED_MAX: usize = 64;
+const STALLED_MAX: usize = 32;
 /// The same counts only after so long: everybody's network hesitates.
 const STALLED_AFTER: Duration = Duration::from_secs(2);
+
+/// Most bytes of unfinished heads, of all connections together.
+const PARTS_BYTES_MAX: usize = 4 << 20;
+/// So much of a head may be there even when all together are too much.
+const PART_BYTES_FREE: usize = 1 << 10;
 
 /// How many there may be.
 #[derive(Debug, Clone, Copy)]
@@ -63,12 +68,15 @@ impl Connection {
 pub(super) struct Lines {
     limits: Limits,
     next: Cell<u64>,
+    /// Bytes of unfinished heads.
+    parts_bytes: Cell<usize>,
     open: RefCell<HashMap<u64, Rc<Connection>>>,
 }
 
 impl Lines {
     pub(super) fn new(limits: Limits) -> Rc<Self> {
-        Rc::new(Self { limits, next: Cell::new(0), open: RefCell::default() })
+        let (next, parts_bytes) = (Cell::new(0), Cell::new(0));
+        Rc::new(Self { limits, next, parts_bytes, open: RefCell::default() })
     }
 
     /// Lets one in, if need be in the place of one that is idle; `None`: there is no room.
@@ -139,8 +147,34 @@ pub(super) struct Admitted {
     lines: Rc<Lines>,
 }
 
+impl Admitted {
+    /// These bytes came.
+    fn heard(&self, bytes: &[u8], now: Instant) -> Heard {
+        let heard = self.change(|course| course.heard(bytes, now));
+        let part = self.course.borrow().part_bytes();
+        let too_much = self.lines.parts_bytes.get() > PARTS_BYTES_MAX && part > PART_BYTES_FREE;
+        if heard == Heard::Fine && too_much { Heard::Head } else { heard }
+    }
+
+    /// Something was said.
+    fn said(&self, now: Instant) {
+        self.change(|course| course.said(now));
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Course) -> T) -> T {
+        let mut course = self.course.borrow_mut();
+        let before = course.part_bytes();
+        let changed = change(&mut course);
+        let all = self.lines.parts_bytes.get() + course.part_bytes();
+        self.lines.parts_bytes.set(all.saturating_sub(before));
+        changed
+    }
+}
+
 impl Drop for Admitted {
     fn drop(&mut self) {
+        let part = self.course.borrow().part_bytes();
+        self.lines.parts_bytes.set(self.lines.parts_bytes.get().saturating_sub(part));
         self.lines.forget(&self.connection);
     }
 }
@@ -171,6 +205,13 @@ impl Peer {
     pub(super) fn of(request: &HttpRequest) -> Self {
         let nobody = || Self { address: None, secure: false, connection: None };
         request.conn_data::<Self>().cloned().unwrap_or_else(nobody)
+    }
+
+    /// Ends the connection, whatever is under way.
+    pub(super) fn cut(&self) {
+        if let Some(connection) = &self.connection {
+            connection.cut();
+        }
     }
 
     /// From now on it is a WebSocket: what comes is frames, whose limits are others'.
@@ -210,7 +251,7 @@ mod tests {
         busy.course.borrow_mut().upgraded();
         let third = lines.admit(from("127.0.0.1")).unwrap();
         first.course.borrow_mut().said(Instant::now() + Duration::from_secs(1));
-        assert!(lines.admit(None).is_some());
+        let _fourth = lines.admit(None).unwrap();
         assert!(third.cut.get() && !first.cut.get() && !busy.cut.get());
         lines.open.borrow().values().for_each(|line| line.course.borrow_mut().upgraded());
         assert!(lines.admit(None).is_none(), "nobody is idle");
@@ -225,6 +266,21 @@ mod tests {
         assert!(lines.admit(from("10.0.0.1")).is_none());
         assert!(lines.admit(from("10.0.0.2")).is_some());
         (0..50).for_each(|_| assert!(lines.admit(from("127.0.0.1")).is_some()));
+    }
+
+    #[test]
+    fn heads_are_bounded_together_too() {
+        let (lines, now) = (lines(10_000, 10), Instant::now());
+        let large = vec![b'x'; 15 << 10];
+        let all: Vec<_> = (0..400).filter_map(|_| lines.admit(None)).collect();
+        let heard: Vec<_> = all.iter().map(|line| line.heard(&large, now)).collect();
+        assert_eq!((heard[0], heard[399]), (Heard::Fine, Heard::Head));
+        let late = lines.admit(None).unwrap();
+        assert_eq!(late.heard(b"GET / HTTP/1.1\r\n", now), Heard::Fine, "a small one always fits");
+        all.iter().for_each(|line| line.said(now));
+        assert_eq!(lines.parts_bytes.get(), 16);
+        drop((all, late));
+        assert_eq!(lines.parts_bytes.get(), 0);
     }
 
     #[test]

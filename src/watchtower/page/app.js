@@ -6,7 +6,7 @@ import { VIEWS, parseAddress, printAddress } from './lib/address.js';
 import { parsePreferences, printPreferences } from './lib/units.js';
 import { Live } from './live.js';
 import { Store, remembered } from './store.js';
-import { connectionPanel, keysPanel, renewSession, signInPanel, unitsPanel } from './ui/dialogs.js';
+import { connectionPanel, keysPanel, renewSession, signInPanel, signOut, unitsPanel } from './ui/dialogs.js';
 import { byId, fill, h, setText } from './ui/dom.js';
 import { masthead } from './ui/masthead.js';
 
@@ -145,7 +145,7 @@ function begin() {
   byId('line').addEventListener('click', () => connectionPanel(store, live));
   byId('units-button').addEventListener('click', () => unitsPanel(store, (text) => go({ units: text || undefined }, { replace: true })));
   byId('theme-button').addEventListener('click', cycleTheme);
-  byId('session-button').addEventListener('click', () => signInPanel(store, live));
+  byId('session-button').addEventListener('click', () => (store.session.signed_in ? signOut(store, live) : signInPanel(store, live)));
   document.querySelector('.skip')?.addEventListener('click', (event) => {
     event.preventDefault();
     main.focus();

@@ -21,7 +21,7 @@ export class Store {
     /** @type {Api.Route[]} */
     this.routes = [];
     /** @type {Api.Session} */
-    this.session = { admin: false, anonymous_read: true, commands: false, fault_injection: false };
+    this.session = { admin: false, signed_in: false, anonymous_read: true, commands: false, fault_injection: false };
     /** @type {import('./lib/units.js').Preferences} */
     this.units = parsePreferences(null);
     this.zone = browserZone();

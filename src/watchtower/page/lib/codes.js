@@ -5,6 +5,7 @@
 const MEANINGS = {
   1000: ['normal', 'The connection was closed in order.'],
   1001: ['going away', 'The recorder is stopping, or has stopped.'],
+  1002: ['no WebSocket', 'The recorder was sent something that no browser sends.'],
   1003: ['unsupported data', 'The recorder was sent something it does not take from a page.'],
   1005: ['no code', 'The connection was closed without a reason.'],
   1006: ['cut off', 'The connection broke without a word: the recorder was killed, its machine is off, or the network between is down.'],

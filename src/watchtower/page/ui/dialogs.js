@@ -155,8 +155,21 @@ export function signInPanel(store, live) {
 export async function renewSession(store) {
   store.session = await get('session');
   const button = byId('session-button');
-  button.hidden = store.session.admin || !store.session.commands;
+  const { admin, commands, signed_in: signedIn } = store.session;
+  button.hidden = !signedIn && (admin || !commands);
+  setText(button.querySelector('span') ?? button, signedIn ? 'Sign out' : 'Sign in');
   store.tell('session');
+}
+
+/** @param {import('../store.js').Store} store @param {import('../live.js').Live} live */
+export async function signOut(store, live) {
+  try {
+    await post('logout', {});
+    await renewSession(store);
+    if (!store.session.anonymous_read) signInPanel(store, live);
+  } catch (error) {
+    openDialog('Sign out', [h('p', { role: 'alert' }, error instanceof Error ? error.message : String(error))], [closeButton()]);
+  }
 }
 
 export function keysPanel() {

@@ -24,7 +24,7 @@ export function mount(root, { store }) {
     const { status, session } = store;
     if (!status) return void fill(body, h('p', { class: 'quiet' }, 'Waiting for the recorder’s first word.'));
     const next = JSON.stringify([session, status.paused_since, status.account.quarantined]);
-    if (next !== shape) fill(orders, session.admin && session.commands ? generalOrders(status) : h('span', { class: 'quiet small' }, 'Commands need the admin token: sign in.'));
+    if (next !== shape) fill(orders, session.admin && session.commands ? generalOrders(status) : h('span', { class: 'quiet small' }, session.commands ? 'Commands need the admin token: sign in.' : 'No commands from here: the settings name no admin token.'));
     shape = next;
     refill(body, issues(store, status), way(status), tree(store, status), places(store, status), modes(store, status, changes), account(status));
   };
@@ -105,7 +105,7 @@ function tree(store, status) {
       s('text', { class: 'role', x: 34, y: 56 }, `${actor.restarts === 1 ? '1 restart' : `${actor.restarts} restarts`}${actor.messages_per_second === null || actor.messages_per_second === undefined ? '' : `, ${number(actor.messages_per_second, 1)}/s`}`));
   };
   const label = `Supervision tree: ${root.actor} above ${children.map((child) => `${child.actor} (${child.state})`).join(', ')}. The table below has everything.`;
-  const drawing = s('svg', { class: 'tree', viewBox: `0 0 ${plan.width} ${plan.height}`, role: 'img', 'aria-label': label }, ...plan.wires.map((d) => s('path', { class: 'wire', d })), box(root, plan.root), ...children.map((child, i) => box(child, plan.boxes[i])));
+  const drawing = s('svg', { class: 'tree', viewBox: `-1 -1 ${plan.width + 2} ${plan.height + 2}`, role: 'img', 'aria-label': label }, ...plan.wires.map((d) => s('path', { class: 'wire', d })), box(root, plan.root), ...children.map((child, i) => box(child, plan.boxes[i])));
   const may = store.session.admin && store.session.commands;
   const rows = status.actors.map((actor) => [actor.actor, tag(isWell(actor) ? 'ok' : 'critical', actor.state), milliseconds(actor.pulse_age_ms), age(store, actor.since), count(actor.restarts), actor.messages_per_second === undefined ? '–' : number(actor.messages_per_second, 1), actor.last_exit ? localised(actor.last_exit, store.zone) : 'never ended', ...(may ? [h('span', { class: 'bar' }, ...actorOrders(actor.actor, store.session.fault_injection))] : [])]);
   const heads = [{ name: 'Actor' }, { name: 'State' }, { name: 'Pulse', number: true }, { name: 'Up for' }, { name: 'Restarts', number: true }, { name: 'Messages/s', number: true }, { name: 'Last end, and why' }, ...(may ? [{ name: 'Commands' }] : [])];

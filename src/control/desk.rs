@@ -1,0 +1,111 @@
+//! Where the page's admin gives orders: the same that the operator's socket carries out, by the same code. The
+//! page has this desk and no address of an actor.
+
+use std::io;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value as Json;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::peer::Peer;
+use super::protocol::{Order, Refusal};
+use super::{Control, actions};
+
+/// Orders that may wait.
+const WAITING_MAX: usize = 8;
+/// The longest that an answer is waited for.
+const ANSWER_WITHIN: Duration = Duration::from_secs(28);
+
+/// An order, and where its outcome is told.
+struct Asked {
+    order: Order,
+    peer: Peer,
+    reply: oneshot::Sender<Result<Json, Refusal>>,
+}
+
+/// The page's side. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    asked: mpsc::Sender<Asked>,
+}
+
+/// The recorder's side.
+#[derive(Debug)]
+pub struct Tray {
+    asked: mpsc::Receiver<Asked>,
+    /// Faults may be injected.
+    takes_faults: bool,
+}
+
+/// Both sides. It exists before anybody can carry out what is asked there.
+pub fn desk(takes_faults: bool) -> (Desk, Tray) {
+    let (sender, receiver) = mpsc::channel(WAITING_MAX);
+    (Desk { asked: sender }, Tray { asked: receiver, takes_faults })
+}
+
+impl Desk {
+    /// Gives an order, and waits for what becomes of it.
+    pub(crate) async fn ask(&self, order: Order, peer: Peer) -> Result<Json, Refusal> {
+        let (reply, outcome) = oneshot::channel();
+        if self.asked.try_send(Asked { order, peer, reply }).is_err() {
+            let message = "nobody carries out orders now";
+            return Err(Refusal::new(
+                message,
+                "the recorder begins, ends, or has too many of them",
+            ));
+        }
+        let late = || {
+            let seconds = ANSWER_WITHIN.as_secs();
+            let message = format!("there is no outcome after {seconds} s");
+            Refusal::new(message, "it may still be done: the log will tell")
+        };
+        match timeout(ANSWER_WITHIN, outcome).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) | Err(_) => Err(late()),
+        }
+    }
+}
+
+/// Carries out orders on a thread of its own, for as long as the process lives.
+///
+/// # Errors
+/// No thread can be started.
+pub fn attend(tray: Tray, control: Control) -> io::Result<()> {
+    thread::Builder::new().name("desk".to_owned()).spawn(move || {
+        if let Err(error) = carry_out_all(tray, control) {
+            tracing::warn!("the page can give no orders: {error}");
+        }
+    })?;
+    Ok(())
+}
+
+fn carry_out_all(tray: Tray, control: Control) -> io::Result<()> {
+    let Tray { mut asked, takes_faults } = tray;
+    // Most recorders are never told anything: until then it only waits.
+    let Some(first) = asked.blocking_recv() else { return Ok(()) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let control = Arc::new(control);
+    runtime.block_on(async {
+        let mut next = Some(first);
+        while let Some(Asked { order, peer, reply }) = next {
+            let control = Arc::clone(&control);
+            tokio::spawn(async move {
+                let outcome = match (&order, takes_faults) {
+                    (Order::Fault(_), false) => Err(no_faults()),
+                    _ => actions::carry_out(&control, &peer, &order).await,
+                };
+                let _nobody_waits = reply.send(outcome);
+            });
+            next = asked.recv().await;
+        }
+        Ok(())
+    })
+}
+
+fn no_faults() -> Refusal {
+    let message = "this recorder takes no faults on purpose";
+    Refusal::new(message, "start it with --fault-injection, where nothing that matters is recorded")
+}

@@ -1,0 +1,123 @@
+use proptest::prelude::*;
+
+use super::*;
+
+/// A client's frame.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![first];
+    match payload.len() {
+        short @ ..126 => bytes.push(0x80 | short as u8),
+        long => {
+            bytes.push(0x80 | 126);
+            bytes.extend_from_slice(&(long as u16).to_be_bytes());
+        }
+    }
+    let mask = [7, 1, 200, 90];
+    bytes.extend_from_slice(&mask);
+    bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    bytes
+}
+
+fn all_of(bytes: &[u8]) -> Result<Vec<Said>, Goodbye> {
+    let mut reader = Reader::default();
+    reader.take(bytes);
+    let mut said = Vec::new();
+    while let Some(next) = reader.next()? {
+        said.push(next);
+    }
+    Ok(said)
+}
+
+#[test]
+fn messages_are_understood_whole_and_in_fragments() {
+    let text = |text: &str| Said::Text(text.to_owned());
+    let bytes = [
+        frame(0x81, b"whole"),
+        frame(0x01, b"in "),
+        frame(0x89, b"between"),
+        frame(0x00, b"three "),
+        frame(0x80, "pïeces".as_bytes()),
+        frame(0x8a, b""),
+        frame(0x81, &[b'x'; MESSAGE_LEN_MAX]),
+        frame(0x88, b"\x03\xe8done"),
+    ]
+    .concat();
+    let expected = vec![
+        text("whole"),
+        Said::Fragment,
+        Said::Ping(b"between".to_vec()),
+        Said::Fragment,
+        text("in three pïeces"),
+        Said::Pong,
+        text(&"x".repeat(MESSAGE_LEN_MAX)),
+        Said::Close(Goodbye::new(1000, "")),
+    ];
+    assert_eq!(all_of(&bytes), Ok(expected.clone()));
+    let mut reader = Reader::default();
+    let mut said = Vec::new();
+    for byte in bytes {
+        reader.take(&[byte]);
+        said.extend(reader.next().unwrap());
+    }
+    assert_eq!(said, expected, "however it comes");
+}
+
+#[test]
+fn what_is_no_message_earns_its_goodbye_as_soon_as_it_is_declared() {
+    let declared = |first: u8, len: u64| [&[first, 0xff][..], &len.to_be_bytes()].concat();
+    let table: [(&str, Vec<u8>, u16); 16] = [
+        ("too long, and only declared", declared(0x81, 4097), TOO_BIG),
+        ("2^62 bytes", declared(0x81, 1 << 62), TOO_BIG),
+        ("2^64 - 1 bytes", declared(0x81, u64::MAX), TOO_BIG),
+        ("fragments", [frame(1, &[b'x'; 4000]), declared(0, 97)].concat(), TOO_BIG),
+        ("binary", vec![0x82, 0x81], UNSUPPORTED),
+        ("text that is none", frame(0x81, b"\xff\xfe"), BAD_DATA),
+        ("reserved bits", vec![0xc1, 0x80], PROTOCOL),
+        ("no mask", vec![0x81, 0x00], PROTOCOL),
+        ("no such kind", vec![0x83, 0x80], PROTOCOL),
+        ("a fragment of nothing", vec![0x80, 0x80], PROTOCOL),
+        ("one within another", [frame(1, b"a"), frame(1, b"b")].concat(), PROTOCOL),
+        ("a ping in fragments", vec![0x09, 0x80], PROTOCOL),
+        ("a long ping", declared(0x89, 126), PROTOCOL),
+        ("half a code", frame(0x88, b"\x03"), PROTOCOL),
+        ("a code of nobody's", frame(0x88, b"\x03\xed"), PROTOCOL),
+        ("a reason that is no text", frame(0x88, b"\x03\xe8\xff"), BAD_DATA),
+    ];
+    for (what, bytes, code) in table {
+        assert_eq!(all_of(&bytes).map_err(|goodbye| goodbye.code), Err(code), "{what}");
+    }
+}
+
+#[test]
+fn our_frames_have_the_head_of_their_length() {
+    assert_eq!(text_head(125), [0x81, 125]);
+    assert_eq!(text_head(126), [0x81, 126, 0, 126]);
+    assert_eq!(text_head(65_535), [0x81, 126, 255, 255]);
+    assert_eq!(text_head(65_536), [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
+    assert_eq!(close(&Goodbye::new(GOING, "so")), b"\x88\x04\x03\xe9so");
+    assert_eq!(pong(b"me"), b"\x8a\x02me");
+}
+
+const GOING: u16 = super::super::goodbye::GOING_AWAY;
+
+proptest! {
+    /// Whatever comes, in whatever pieces: no panic, and no more is kept than a message and its head.
+    #[test]
+    fn nothing_is_kept_beyond_the_longest_message(
+        pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..40),
+    ) {
+        let mut reader = Reader::default();
+        'pieces: for piece in pieces {
+            reader.take(&piece);
+            loop {
+                match reader.next() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => break,
+                    Err(_) => break 'pieces,
+                }
+            }
+            prop_assert!(reader.bytes.len() - reader.at <= MESSAGE_LEN_MAX + 14);
+            prop_assert!(reader.message.as_ref().map_or(0, Vec::len) <= MESSAGE_LEN_MAX);
+        }
+    }
+}

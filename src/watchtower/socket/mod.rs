@@ -1,0 +1,15 @@
+//! WebSockets, without what is said on them: handshake, frames, limits, pings, and an end with a reason.
+//!
+//! Every refusal is an accepted WebSocket that is closed with a code: a handshake that is refused has none.
+
+mod frames;
+pub(super) mod goodbye;
+mod inbox;
+mod line;
+mod outbox;
+
+pub(super) use goodbye::Goodbye;
+pub(super) use line::accept;
+pub(super) use outbox::Outbox;
+#[cfg(test)]
+pub(super) use outbox::Sending;

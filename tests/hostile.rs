@@ -1,0 +1,78 @@
+//! Clients that mean harm cost the recording nothing: it keeps its rate, its memory, and every message.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::heavy;
+use crate::support::hostile::Siege;
+use crate::support::ports::free_port;
+use crate::support::publisher::{Load, Publisher};
+use crate::support::scene::Scene;
+use crate::support::web;
+
+/// Messages a second that are offered.
+const RATE: u32 = 5_000;
+/// How long the quiet and the siege last.
+const QUIET: Duration = Duration::from_secs(10);
+const SIEGE: Duration = Duration::from_secs(25);
+/// Less than this share of what is offered may not be stored while it is offered.
+const SHARE_MIN: f64 = 0.9;
+/// The whole process.
+const MEMORY_MAX_KIB: u64 = 64 << 10;
+/// How long the page may need to find itself again.
+const BACK_WITHIN: Duration = Duration::from_secs(10);
+
+#[test]
+fn a_siege_of_the_page_costs_the_recording_nothing() {
+    let _turn = heavy::turn();
+    let (scene, port) = (Scene::new(), free_port());
+    let settings = scene.settings().text("watchtower", "listen", &format!("127.0.0.1:{port}"));
+    let settings = settings.set("watchtower", "max_connections", "300");
+    let recorder = scene.recorder(&settings);
+    recorder.event("page_served");
+    let load = Publisher::start(scene.broker.port(), Load::numbered(1).rate(RATE));
+    load.has_sent(2_000);
+    let measure = |during: Duration| {
+        let (begun, sent) = (Instant::now(), load.sent());
+        let stored = scene.database.count("load");
+        let mut answers = (0, 0);
+        while begun.elapsed() < during {
+            let asked = web::raw(port, &web::request("GET /healthz", &[], ""));
+            answers.0 += u32::from(asked.is_ok_and(|reply| reply.status == 200));
+            answers.1 += 1;
+            thread::sleep(Duration::from_millis(500)); // the measure of the siege is time
+        }
+        let (sent, stored) = (load.sent() - sent, scene.database.count("load") - stored);
+        let seconds = begun.elapsed().as_secs_f64();
+        let rates = (sent as f64 / seconds, stored as f64 / seconds);
+        println!("{rates:.0?} a second offered and stored; {answers:?} signs of life");
+        (rates, answers)
+    };
+    let ((offered, stored), _) = measure(QUIET);
+    assert!(stored > offered * SHARE_MIN, "even in quiet {stored} of {offered} are stored");
+    let quiet_kib = recorder.process.peak_rss_kib();
+    let siege = Siege::default();
+    let (rates, answers) = thread::scope(|scope| {
+        siege.begin(scope, port);
+        let measured = measure(SIEGE);
+        siege.ends();
+        measured
+    });
+    let besieged_kib = recorder.process.peak_rss_kib();
+    println!("{} attempts; {quiet_kib} KiB before, {besieged_kib} KiB", siege.attempts());
+    let (besieged_offer, besieged_stored) = rates;
+    assert!(besieged_stored > besieged_offer * SHARE_MIN, "{besieged_stored} of {besieged_offer}");
+    assert!(besieged_stored > stored * SHARE_MIN, "{besieged_stored} after {stored} a second");
+    assert!(besieged_kib < MEMORY_MAX_KIB, "{besieged_kib} KiB");
+    assert!(answers.0 > 0, "it never answered an honest question");
+    recorder.wait_for("the page answers again", BACK_WITHIN, || {
+        let asked = web::raw(port, &web::request("GET /healthz", &[], ""));
+        asked.ok().filter(|reply| reply.status == 200)
+    });
+    let published = load.finish();
+    scene.drain(&recorder, &published);
+    let log = recorder.log();
+    assert!(!log.contains("actor_restarted"), "{log}");
+    assert!(log.lines().count() < 200, "they filled the log");
+    scene.stop_and_check(recorder, &published);
+}
