@@ -12,7 +12,7 @@ use crate::store::rollup::{number, time};
 /// Rows that are late one after the other, so that a search by time is not led astray.
 const LATE_ROWS_MAX: usize = 16;
 /// Rows in front that are read to know what the counters were.
-const WARM_UP_ROWS: i64 = 500;
+const WARM_UP_ROWS: i64 = 200;
 /// Holes among the ids of a range, behind each of which the counters are looked up anew.
 const HOLES_MAX: usize = 100;
 

@@ -36,8 +36,8 @@ use plan::{DONE, Table};
 const ROWS_WAITING_MAX: i64 = 2_000;
 /// Fewer rows are taken in this often.
 const TAKE_IN_EVERY: Duration = Duration::from_secs(300);
-/// Rows of one step at most, and at least.
-const ROWS_PER_STEP: std::ops::RangeInclusive<i64> = 100..=2_000;
+/// Rows of one step, least and most: with fewer than that its pages cost more than its rows.
+const ROWS_PER_STEP: std::ops::RangeInclusive<i64> = 1_000..=2_000;
 /// New batches wait no longer for a step than about this.
 const STEP_MAX: Duration = Duration::from_millis(20);
 /// Buckets of a series that is no more, deleted in one step.

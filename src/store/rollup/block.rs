@@ -15,7 +15,7 @@ use super::plan::Table;
 use super::{is_ours, table_of};
 
 /// Rows in front of a block that are read to know what the counters were.
-const WARM_UP_ROWS: usize = 500;
+const WARM_UP_ROWS: usize = 200;
 
 /// What a number column holds; `None` for what is no number.
 #[expect(clippy::cast_precision_loss, reason = "a counter beyond 2^53 is read to some digits")]

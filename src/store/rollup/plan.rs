@@ -52,7 +52,7 @@ fn create_all(conn: &Connection) -> rusqlite::Result<()> {
     wider.into_iter().try_for_each(|level| conn.execute_batch(&buckets(level)))
 }
 
-fn all() -> impl Iterator<Item = &'static str> {
+pub(super) fn all() -> impl Iterator<Item = &'static str> {
     let positions = ["barograph_rollup_tables", "barograph_rollup_series"];
     positions.into_iter().chain(Level::ALL.map(table_of))
 }
@@ -143,6 +143,11 @@ pub(super) fn highest(conn: &Connection, table: &str) -> rusqlite::Result<Option
 /// Makes the tables where they are missing, and the series fit the routes: new ones begin, and what
 /// nobody wants any more goes.
 pub(super) fn make(conn: &Connection, router: &Router) -> rusqlite::Result<Vec<Table>> {
+    // One without the others says nothing.
+    let there = all().filter(|table| exists(conn, table).unwrap_or(false)).count();
+    if (1..all().count()).contains(&there) {
+        drop_all(conn)?;
+    }
     create_all(conn)?;
     let mut tables: Vec<(String, Vec<RouteId>, Vec<Base>)> = Vec::new();
     for (id, route) in router.active() {
@@ -185,6 +190,7 @@ fn table(
     let (through, lead) = match stored {
         Some(known) => known,
         None => {
+            forget(conn, &name)?;
             let through = highest(conn, &name)?.unwrap_or(0);
             let insert = "INSERT INTO barograph_rollup_tables VALUES (?1, ?2, ?2)";
             conn.execute(insert, params![name, through])?;

@@ -34,6 +34,8 @@ enum Act {
     /// The process ends, and another one begins; perhaps with a derived value more or less.
     Restart(bool),
     Forget,
+    /// Somebody drops one of the tables while no process runs.
+    Drop(usize),
 }
 
 fn reading() -> impl Strategy<Value = Reading> {
@@ -52,6 +54,7 @@ fn act() -> impl Strategy<Value = Act> {
         3 => (1_i64..40).prop_map(Act::Down),
         1 => any::<bool>().prop_map(Act::Restart),
         1 => Just(Act::Forget),
+        1 => (0_usize..6).prop_map(Act::Drop),
     ]
 }
 
@@ -127,6 +130,11 @@ impl Scene {
                 down(&self.conn, &mut self.tables[0], *rows, NOW).unwrap();
             }
             Act::Down(_) => {}
+            Act::Drop(place) => {
+                let table = plan::all().nth(*place).unwrap();
+                self.conn.execute_batch(&format!("DROP TABLE {table}")).unwrap();
+                self.restart(false);
+            }
             Act::Restart(with_rate) => self.restart(*with_rate),
             Act::Forget => {
                 plan::forget(&self.conn, "t").unwrap();
