@@ -76,7 +76,7 @@ fn console_is_clean(browser: &Browser) {
     let complaints = browser.console().into_iter().filter(|line| {
         line.contains("SEVERE") && !of_a_connection.iter().any(|known| line.contains(known))
     });
-    assert_eq!(complaints.collect::<Vec<_>>(), [String::new(); 0]);
+    assert_eq!(complaints.collect::<Vec<_>>(), Vec::<String>::new());
 }
 
 /// The number at the beginning of a text (`21.5`, `−3.2 °C`).
