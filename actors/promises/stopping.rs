@@ -119,6 +119,6 @@ fn a_second_request_to_stop_changes_nothing() {
         house.supervisor.do_send(Shutdown);
         assert_eq!(house.shut_down().await.code, exit_code::OK);
         assert_eq!(house.seen.in_order(&["asked to stop"]).len(), 1);
-        assert_eq!(house.seen.in_order(&[" stopped"]).len(), 4);
+        assert_eq!(house.seen.in_order(&[" stopped"]).len(), 5);
     });
 }
