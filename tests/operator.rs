@@ -18,11 +18,12 @@ use crate::support::wait;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What scripts rely on.
-const STATUS_KEYS: [&str; 16] = [
+const STATUS_KEYS: [&str; 17] = [
     "account",
     "actors",
     "broker",
     "database",
+    "flow",
     "issues",
     "mode",
     "now",

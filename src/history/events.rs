@@ -4,7 +4,7 @@ use barograph_actors::origin::{Tone, actor_of, tone_of};
 use rusqlite::{Connection, params};
 use serde_json::{Value as Json, json};
 
-use super::bound;
+use super::moment;
 use crate::store::LoggedEvent;
 
 /// Which events.
@@ -31,7 +31,7 @@ impl Wanted {
         let LoggedEvent { at, event: name, detail } = event;
         let is_ = |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|it| it == is);
         self.before.is_none_or(|before| id < before)
-            && self.since.is_none_or(|since| at.as_str() >= bound(since).as_str())
+            && self.since.is_none_or(|since| at.as_str() >= moment(since).as_str())
             && self.until.is_none_or(|until| at.as_str() < behind(until).as_str())
             && is_(&self.event, name)
             && is_(&self.actor, actor_of(name, detail))
@@ -41,7 +41,7 @@ impl Wanted {
 
 /// Behind all of a millisecond.
 fn behind(until: i64) -> String {
-    bound(until.saturating_add(1))
+    moment(until.saturating_add(1))
 }
 
 /// The newest of those that are wanted, as JSON. `waiting`: those that the database does not have yet, oldest
@@ -69,7 +69,7 @@ fn stored(conn: &Connection, wanted: &Wanted, events: &mut Vec<Json>) -> rusqlit
         "SELECT id, at, event, detail FROM barograph_events WHERE (?1 IS NULL OR id < ?1) AND at >= ?2 \
          AND at < ?3 AND (?4 IS NULL OR event = ?4) ORDER BY {order} DESC"
     );
-    let since = wanted.since.map_or_else(String::new, bound);
+    let since = wanted.since.map_or_else(String::new, moment);
     // Without a bound: behind every digit.
     let until = wanted.until.map_or_else(|| ":".to_owned(), behind);
     let mut statement = conn.prepare_cached(&select)?;

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 use serde_json::{Value as Json, json};
 
-use super::bound;
+use super::moment;
 
 /// More are not told of: then the newest.
 const GAPS_MAX: u32 = 20_000;
@@ -17,7 +17,7 @@ pub(crate) fn gaps(
     let select = "SELECT from_at, to_at, cause, route, detail FROM barograph_gaps WHERE (?1 IS NULL OR to_at \
          IS NULL OR to_at > ?1) AND (?2 IS NULL OR from_at < ?2) ORDER BY from_at DESC, id DESC LIMIT ?3";
     let mut statement = conn.prepare_cached(select)?;
-    let rows = statement.query_map(params![from.map(bound), to.map(bound), GAPS_MAX], |row| {
+    let rows = statement.query_map(params![from.map(moment), to.map(moment), GAPS_MAX], |row| {
         Ok(json!({
             "from": row.get::<_, String>(0)?,
             "to": row.get::<_, Option<String>>(1)?,
@@ -51,7 +51,7 @@ mod tests {
         gap(5_000, Some(6_000), "b");
         gap(1_000, Some(2_000), "a");
         gap(8_000, None, "c");
-        let table: [((Option<i64>, Option<i64>), &[&str]); 7] = [
+        let table: [(_, &[&str]); 7] = [
             ((None, None), &["a", "b", "c"]),
             ((Some(1_500), Some(1_600)), &["a"]),
             ((Some(2_000), Some(5_000)), &[]),

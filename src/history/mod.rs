@@ -20,21 +20,26 @@ pub use series::{Buckets, Column, Question, Senseless, Series, Stat};
 
 /// 0000-01-01: what is earlier does not sort as text.
 const EARLIEST_MS: i64 = -62_167_219_200_000;
-/// 9999-12-30 22:00:00.999: what can be written in every zone.
-const LATEST_MS: i64 = 253_402_207_200_999;
+/// 9999-12-30: what is later has no date in every zone.
+const LATEST_MS: i64 = 253_402_128_000_000;
 /// Behind it.
 const BEHIND_ALL: &str = "9999-12-31 23:59:59.999";
 
 /// A bound for texts as `created_at` has them, in milliseconds since 1970 UTC. A whole second is written
 /// without a fraction: rows of other programs have none, and it comes before those that do.
 pub(crate) fn bound(ms: i64) -> String {
-    if ms > LATEST_MS {
-        return BEHIND_ALL.to_owned();
-    }
-    let text = UnixMillis(ms.max(EARLIEST_MS)).to_string();
+    let text = moment(ms);
     match text.strip_suffix(".000") {
         Some(whole) => whole.to_owned(),
         None => text,
+    }
+}
+
+/// The same for the recorder's own tables, which have milliseconds everywhere.
+fn moment(ms: i64) -> String {
+    match ms {
+        ..=LATEST_MS => UnixMillis(ms.max(EARLIEST_MS)).to_string(),
+        _ => BEHIND_ALL.to_owned(),
     }
 }
 
@@ -54,7 +59,7 @@ mod tests {
             (1_759_479_845_007, "2025-10-03 08:24:05.007"),
             (-1, "1969-12-31 23:59:59.999"),
             (i64::MIN, "0000-01-01 00:00:00"),
-            (LATEST_MS, "9999-12-30 22:00:00.999"),
+            (LATEST_MS, "9999-12-30 00:00:00"),
             (i64::MAX, "9999-12-31 23:59:59.999"),
         ];
         for (ms, text) in table {

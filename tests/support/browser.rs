@@ -197,9 +197,9 @@ impl Browser {
 
     /// A picture of the window, kept among the artefacts of the tests.
     pub(crate) fn photograph(&self, name: &str) {
-        let answer = self.devtools("Page.captureScreenshot", &json!({ "format": "png" }));
+        let answer = self.devtools("Page.captureScreenshot", &json!({ "format": "webp", "quality": 80 }));
         let picture = answer["data"].as_str().expect("a picture in base64");
-        let file = artefacts().join(format!("{name}.png"));
+        let file = artefacts().join(format!("{name}.webp"));
         let picture = STANDARD.decode(picture).expect("base64");
         fs::write(&file, picture).expect("the folder of artefacts can be written");
     }

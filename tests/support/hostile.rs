@@ -164,7 +164,7 @@ fn pipelines(siege: &Siege, port: u16) {
 /// Large answers that are asked for, and not taken.
 fn reader_that_never_reads(siege: &Siege, port: u16) {
     let asks = [
-        "/vendor/uplot.js",
+        "/vendor/uPlot.iife.min.js",
         "/api/v1/events?limit=10000",
         "/api/v1/rows?route=load&from=0&to=9999999999999&format=csv",
     ];

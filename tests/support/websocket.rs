@@ -85,7 +85,9 @@ impl Socket {
     pub(crate) fn frame(&mut self) -> Value {
         match self.next() {
             Came::Frame(frame) => frame,
-            other => panic!("{other:?} where a frame was due"),
+            other @ (Came::Closed(..) | Came::Broken | Came::Nothing) => {
+                panic!("{other:?} where a frame was due")
+            }
         }
     }
 
@@ -103,11 +105,15 @@ impl Socket {
 
     /// How it ends; frames go by.
     pub(crate) fn end(&mut self) -> (u16, String) {
+        let deadline = Instant::now() + 3 * PATIENCE;
         loop {
+            assert!(Instant::now() < deadline, "it does not end");
             match self.next() {
                 Came::Closed(code, reason) => return (code, reason),
                 Came::Frame(_) => {}
-                other => panic!("{other:?} where the end was due"),
+                other @ (Came::Broken | Came::Nothing) => {
+                    panic!("{other:?} where the end was due")
+                }
             }
         }
     }

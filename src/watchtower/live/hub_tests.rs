@@ -29,6 +29,9 @@ use crate::metrics::{Metrics, Places};
 use crate::watchtower::Closing;
 use crate::watchtower::socket::{Outbox, Sending};
 
+/// For a whole test, on a busy machine.
+const ENOUGH: Duration = Duration::from_secs(60);
+
 /// A hub whose feeds are ours.
 struct Stage {
     hub: Rc<Hub>,
@@ -133,7 +136,8 @@ impl Viewer {
 /// On one thread, as in a worker. (Time cannot be paused: then the tested program would have another clock.)
 fn staged<F: Future<Output = ()>>(test: impl FnOnce(Rc<Stage>) -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    LocalSet::new().block_on(&runtime, test(Rc::new(Stage::new())));
+    let staged = timeout(ENOUGH, async { test(Rc::new(Stage::new())).await });
+    LocalSet::new().block_on(&runtime, staged).expect("it comes to an end");
 }
 
 #[test]

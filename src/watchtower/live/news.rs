@@ -50,7 +50,7 @@ pub(super) fn worth_telling(state: &State) -> String {
         "{:?}",
         (
             (&state.mode, state.paused, &state.connection, state.session_present, state.stopping),
-            (&state.children, issues, &state.unsettled, deaf, granted),
+            (&state.children, issues, &state.acknowledged, &state.unsettled, deaf, granted),
             (state.consecutive_failures, &state.last_failure, state.spooled == 0),
         )
     )
