@@ -75,7 +75,7 @@ fn watchtower() -> Watchtower {
         read_token: None,
         tls: None,
         hosts: Vec::new(),
-        max_connections: 2048,
+        max_connections: 1536,
         max_connections_per_address: 64,
     }
 }

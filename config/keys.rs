@@ -244,7 +244,7 @@ pub(crate) const WATCHTOWER: Table = Table {
         key("cert_file", Wants::Path, r#""/etc/barograph/page.pem""#),
         key("key_file", Wants::Path, r#""/etc/barograph/page.key""#),
         key("hosts", Wants::Names, r#"["station.example"]"#),
-        key("max_connections", Wants::Whole { min: 1, max: 100_000 }, "2048"),
+        key("max_connections", Wants::Whole { min: 1, max: 100_000 }, "1536"),
         key("max_connections_per_address", Wants::Whole { min: 1, max: 100_000 }, "64"),
     ],
 };

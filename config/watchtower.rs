@@ -22,7 +22,7 @@ pub struct Watchtower {
     /// Further names under which browsers may call the page (a proxy's), besides addresses and names of this machine; in
     /// lower case, without a port.
     pub hosts: Vec<String>,
-    /// Most connections at a time; default 2048.
+    /// Most connections at a time; default 1536.
     pub max_connections: u32,
     /// Most connections at a time from one address that is not this machine's; default 64.
     pub max_connections_per_address: u32,

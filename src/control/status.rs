@@ -60,6 +60,7 @@ pub(crate) async fn report(sources: &Sources) -> Json {
             "failures_in_a_row": state.consecutive_failures,
             "last_failure": state.last_failure,
             "full_in_seconds": full_in(sources, files.database_free).map(|left| left.as_secs()),
+            "summing_up": summing_up(&state),
         },
         "spool": {
             "path": spool.display().to_string(),
@@ -92,6 +93,13 @@ pub(super) fn rounded(rate: f64) -> f64 {
 /// As it went over the last day; `None`: it does not fill, or too little has been seen.
 fn full_in(sources: &Sources, free: Option<u64>) -> Option<Duration> {
     sources.published.memory()?.database_disk.full_in(Instant::now(), free?)
+}
+
+/// How far what was there before is summed up for the charts, in rows of all routes; `None`: all of it is.
+fn summing_up(state: &State) -> Option<Json> {
+    let under_way = state.rollups.values();
+    let (done, of) = under_way.fold((0, 0), |(done, of), route| (done + route.done, of + route.of));
+    (of > 0).then(|| json!({ "done": done, "of": of }))
 }
 
 fn mode_json(mode: Mode) -> Json {

@@ -16,17 +16,31 @@ const SOCKETS: &str = "const Native = WebSocket; window.sockets = []; \
 
 /// The page's words for a close that it has just had, and the console's.
 fn tells_of(browser: &Browser, code: u16, words: &str) {
+    console_tells_of(browser, code, words);
+    panel_says(browser, code, words);
+}
+
+/// A close is in the console, with what it means.
+fn console_tells_of(browser: &Browser, code: u16, words: &str) {
     let mut seen = Vec::new();
+    let told =
+        |line: &String| line.contains(&format!("closed with {code}")) && line.contains(words);
     wait::until_or(
         SOON,
         || {
             seen.extend(browser.console());
-            seen.iter().any(|line| line.contains(&format!("closed with {code}"))).then_some(())
+            seen.iter().any(told).then_some(())
         },
         || format!("the console does not tell of {code}"),
     );
-    browser
-        .run("document.querySelector('dialog[open]') ?? document.querySelector('#line').click()");
+}
+
+/// What the panel of the connection says of the last close.
+fn panel_says(browser: &Browser, code: u16, words: &str) {
+    browser.run(
+        "document.querySelectorAll('dialog[open]').forEach((dialog) => dialog.close()); \
+         document.querySelector('#line').click()",
+    );
     let said = browser.says("#connection", &format!("code {code}"));
     assert!(said.contains(words), "{code}: {said}");
     browser.key("\u{e00c}");
@@ -72,7 +86,7 @@ fn a_page_without_a_valid_token_is_told_and_lets_a_person_sign_in() {
     }
     let _turn = heavy::turn();
     const TOKEN: &str = "read-token-of-a-test-0123456789";
-    let watched = {
+    let mut watched = {
         let scene = crate::support::scene::Scene::new();
         let file = scene.folder.path("read-token");
         std::fs::write(&file, TOKEN).expect("our own folder");
@@ -96,6 +110,31 @@ fn a_page_without_a_valid_token_is_told_and_lets_a_person_sign_in() {
         Value::from(""),
         "no script sees the session"
     );
+    // Another token, and this session is over.
+    std::fs::write(watched.scene.folder.path("read-token"), "another-token-of-a-test-0123")
+        .expect("our own file");
+    watched.recorder.process.signal(Signal::SIGHUP);
+    console_tells_of(&browser, 4001, "The token was changed or the session ended");
+    // Without one it is refused, and says so.
+    panel_says(&browser, 1008, "The recorder refuses this page");
+}
+
+#[test]
+fn a_page_for_which_there_is_no_room_says_so_and_gets_in_later() {
+    if !are_met(&[Need::Browser]) {
+        return;
+    }
+    let _turn = heavy::turn();
+    let watched = Watched::new(|settings| settings.set("watchtower", "max_connections", "65"));
+    let url = format!("ws://127.0.0.1:{}/ws/live", watched.port);
+    let (viewer, _) = tungstenite::connect(url).expect("the first viewer gets in");
+    let browser = Browser::new();
+    browser.open(&watched.url("#/now"));
+    browser.says("#line", "Not connected");
+    panel_says(&browser, 1013, "as many viewers as it may have");
+    drop(viewer);
+    browser.says("#line", "Live");
+    console_is_clean(&browser);
 }
 
 #[test]

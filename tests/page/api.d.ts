@@ -12,7 +12,7 @@ declare namespace Api {
     pid: number;
     started: string | null;
     broker: { url: string; client_id: string; connection: 'starting' | 'connected' | 'disconnected'; since: string | null; why: string | null; session_present: boolean | null };
-    database: { path: string; bytes: number | null; wal_bytes: number | null; free_bytes: number | null; last_commit: string | null; failures_in_a_row: number; last_failure: string | null; full_in_seconds?: number | null };
+    database: { path: string; bytes: number | null; wal_bytes: number | null; free_bytes: number | null; last_commit: string | null; failures_in_a_row: number; last_failure: string | null; full_in_seconds?: number | null; summing_up?: { done: number; of: number } | null };
     spool: { path: string; messages: number; bytes: number | null; free_bytes: number | null };
     rates: { received_per_second: number; commits_per_second: number; over_seconds: number };
     flow?: { received: number; held: number; acknowledged?: number; batch_rows_mean: number | null; commit_ms_p50: number | null; commit_ms_p99: number | null; waits_in: string };

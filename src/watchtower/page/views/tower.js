@@ -107,7 +107,7 @@ function tree(store, status) {
   const label = `Supervision tree: ${root.actor} above ${children.map((child) => `${child.actor} (${child.state})`).join(', ')}. The table below has everything.`;
   const drawing = s('svg', { class: 'tree', viewBox: `-1 -1 ${plan.width + 2} ${plan.height + 2}`, role: 'img', 'aria-label': label }, ...plan.wires.map((d) => s('path', { class: 'wire', d })), box(root, plan.root), ...children.map((child, i) => box(child, plan.boxes[i])));
   const may = store.session.admin && store.session.commands;
-  const rows = status.actors.map((actor) => [actor.actor, tag(isWell(actor) ? 'ok' : 'critical', actor.state), milliseconds(actor.pulse_age_ms), age(store, actor.since), count(actor.restarts), actor.messages_per_second === undefined ? '–' : number(actor.messages_per_second, 1), actor.last_exit ? localised(actor.last_exit, store.zone) : 'never ended', ...(may ? [h('span', { class: 'bar' }, ...actorOrders(actor.actor, store.session.fault_injection))] : [])]);
+  const rows = status.actors.map((actor) => [actor.actor, tag(isWell(actor) ? 'ok' : 'critical', actor.state), milliseconds(actor.pulse_age_ms), age(store, actor.since), count(actor.restarts), (actor.messages_per_second ?? null) === null ? '–' : number(actor.messages_per_second, 1), actor.last_exit ? localised(actor.last_exit, store.zone) : 'never ended', ...(may ? [h('span', { class: 'bar' }, ...actorOrders(actor.actor, store.session.fault_injection))] : [])]);
   const heads = [{ name: 'Actor' }, { name: 'State' }, { name: 'Pulse', number: true }, { name: 'Up for' }, { name: 'Restarts', number: true }, { name: 'Messages/s', number: true }, { name: 'Last end, and why' }, ...(may ? [{ name: 'Commands' }] : [])];
   return h('section', { class: 'sheet stack' }, h('h2', {}, 'The supervision tree'), drawing, table('Actors, the supervisor first', heads, rows));
 }
@@ -121,6 +121,7 @@ function places(store, status) {
     h('section', { class: 'sheet stack' }, h('h2', {}, 'Database'), h('dl', { class: 'pairs' },
       ...pair('File', h('code', {}, database.path)), ...pair('Size', bytes(database.bytes)), ...pair('WAL', bytes(database.wal_bytes)),
       ...pair('Free on its disk', `${bytes(database.free_bytes)}${left}`, meter(database)), ...pair('Last commit', age(store, database.last_commit), ' ago'),
+      ...(database.summing_up ? pair('History', `being summed up for the charts, newest first: ${Math.floor((100 * database.summing_up.done) / database.summing_up.of)} %`) : []),
       ...pair('Failures', database.failures_in_a_row === 0 ? 'none' : `${count(database.failures_in_a_row)} in a row: ${database.last_failure}`))),
     h('section', { class: 'sheet stack' }, h('h2', {}, 'Spool'), h('dl', { class: 'pairs' },
       ...pair('File', h('code', {}, spool.path)), ...pair('Waiting in it', spool.messages === 0 ? 'nothing' : `${count(spool.messages)} messages, ${bytes(spool.bytes)}`), ...pair('Free on its disk', bytes(spool.free_bytes)))),
