@@ -5,7 +5,6 @@ use serde_json::Value;
 
 use super::{SOON, Watched, console_is_clean};
 use crate::support::browser::Browser;
-use crate::support::heavy;
 use crate::support::needs::{Need, are_met};
 use crate::support::recorder::command;
 use crate::support::wait;
@@ -51,7 +50,6 @@ fn each_close_of_the_recorder_is_told_in_words() {
     if !are_met(&[Need::Browser]) {
         return;
     }
-    let _turn = heavy::turn();
     let mut watched = Watched::new(|settings| settings);
     let browser = Browser::new();
     browser.before_every_page(SOCKETS);
@@ -84,7 +82,6 @@ fn a_page_without_a_valid_token_is_told_and_lets_a_person_sign_in() {
     if !are_met(&[Need::Browser]) {
         return;
     }
-    let _turn = heavy::turn();
     const TOKEN: &str = "read-token-of-a-test-0123456789";
     let mut watched = {
         let scene = crate::support::scene::Scene::new();
@@ -124,7 +121,6 @@ fn a_page_for_which_there_is_no_room_says_so_and_gets_in_later() {
     if !are_met(&[Need::Browser]) {
         return;
     }
-    let _turn = heavy::turn();
     let watched = Watched::new(|settings| settings.set("watchtower", "max_connections", "65"));
     let url = format!("ws://127.0.0.1:{}/ws/live", watched.port);
     let (viewer, _) = tungstenite::connect(url).expect("the first viewer gets in");
@@ -142,7 +138,6 @@ fn a_recorder_that_is_killed_is_missed_and_comes_back_without_a_reload_and_no_ro
     if !are_met(&[Need::Browser]) {
         return;
     }
-    let _turn = heavy::turn();
     let mut watched = Watched::new(|settings| settings);
     let browser = Browser::new();
     browser.open(&watched.url("#/history?range=30min&c=weather_data.temperature"));

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use super::{SOON, Watched, console_is_clean, fetched, number};
 use crate::support::browser::Browser;
-use crate::support::heavy;
 use crate::support::needs::{Need, are_met};
 
 /// A card's value.
@@ -17,7 +16,6 @@ fn a_reading_is_on_the_page_within_a_second_of_being_published() {
     if !are_met(&[Need::Browser]) {
         return;
     }
-    let _turn = heavy::turn();
     let watched = Watched::new(|settings| settings);
     let browser = Browser::new();
     browser.open(&watched.url("#/now"));
@@ -52,7 +50,6 @@ fn derived_values_are_those_that_a_person_computes() {
     if !are_met(&[Need::Browser]) {
         return;
     }
-    let _turn = heavy::turn();
     let watched = Watched::new(|settings| settings);
     let browser = Browser::new();
     browser.open(&watched.url("#/now"));
@@ -95,7 +92,6 @@ fn units_are_converted_on_the_page_and_kept() {
     if !are_met(&[Need::Browser]) {
         return;
     }
-    let _turn = heavy::turn();
     let watched = Watched::new(|settings| settings);
     let browser = Browser::new();
     browser.open(&watched.url("#/now?units=°F,inHg"));

@@ -7,7 +7,6 @@ use serde_json::Value;
 use super::{SOON, console_is_clean, fetched};
 use crate::support::browser::Browser;
 use crate::support::folder::Folder;
-use crate::support::heavy;
 use crate::support::needs::{Need, are_met};
 use crate::support::ports::free_port;
 use crate::support::process::Process;
@@ -46,7 +45,6 @@ fn every_view_of_the_demo_is_whole() {
     if !are_met(&[Need::Browser]) {
         return;
     }
-    let _turn = heavy::turn();
     let demo = Demo::with_past("7days");
     let browser = Browser::in_zone("Australia/Sydney");
     let views = [
@@ -80,7 +78,6 @@ fn a_recorded_year_can_be_looked_through() {
     if !are_met(&[Need::Browser]) {
         return;
     }
-    let _turn = heavy::turn();
     let demo = Demo::with_past("365days");
     let browser = Browser::in_zone("Asia/Tokyo");
     browser.open(&demo.url("#/history?range=1y&c=weather_data.temperature"));
