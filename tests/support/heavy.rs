@@ -2,8 +2,8 @@
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// How many heavy tests run at once: each drives a publisher, a broker and a recorder, and waits for the disk a third of its time.
-const TURNS: usize = 3;
+/// How many heavy tests run at once: each drives a publisher, a broker and a recorder.
+const TURNS: usize = 2;
 
 static TAKEN: Mutex<usize> = Mutex::new(0);
 static FREED: Condvar = Condvar::new();
