@@ -1,5 +1,5 @@
 //! Published state: what the recorder is doing, for whoever looks (the five-minute line, the demo's
-//! terminal, later the page). Written by the actors, read by anyone, never waited for: each lock is
+//! terminal, the page). Written by the actors, read by anyone, never waited for: each lock is
 //! held for the copy of a few fields.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
