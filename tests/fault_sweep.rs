@@ -102,7 +102,7 @@ fn a_recorder_that_acknowledges_before_the_commit_is_found_out() {
     if !needs::are_met(&[Need::Strace, Need::WrongRecorder]) {
         return;
     }
-    let _turn = heavy::turn();
+    let _turn = heavy::sweep();
     let program = needs::wrong_recorder();
     let kind = Sweep { error: "EIO", for_good: true, qos: 1, ground: Ground::Recording };
     let violation = sweep(&program, kind).expect_err("it loses what it could not store");
@@ -114,7 +114,7 @@ fn finds_nothing(kind: Sweep) {
     if !needs::are_met(&[Need::Strace]) {
         return;
     }
-    let _turn = heavy::turn();
+    let _turn = heavy::sweep();
     match sweep(Path::new(PROGRAM), kind) {
         Ok(steps) => {
             aloud::say(&format!("{kind:?}: {steps:?} steps of {SYSCALLS:?}, 0 lost, 0 twice"))

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{env, fs};
 
@@ -11,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::folder::Folder;
+use super::heavy::{self, Turn};
 use super::process::{Process, Stream};
 use super::wait;
 
@@ -34,21 +34,18 @@ const FLAGS: [&str; 10] = [
     "--force-prefers-reduced-motion",
 ];
 
-/// One browser at a time: each keeps a core busy while it starts.
-static ALONE: Mutex<()> = Mutex::new(());
-
 /// A browser with one window. Ends when dropped.
 pub(crate) struct Browser {
     session: String,
     _driver: Process,
     _folder: Folder,
-    _alone: MutexGuard<'static, ()>,
+    _turn: Turn,
 }
 
 impl Browser {
     /// One whose clock shows this zone (`Asia/Tokyo`).
     pub(crate) fn in_zone(zone: &str) -> Self {
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = heavy::browser();
         let folder = Folder::new();
         let mut command = Command::new("chromedriver");
         command.arg("--port=0").env("TZ", zone).env("TMPDIR", folder.root());
@@ -69,12 +66,8 @@ impl Browser {
         let base = format!("http://127.0.0.1:{port}/session");
         let answer = exchange(&base, &wanted);
         let id = answer["sessionId"].as_str().unwrap_or_else(|| panic!("no session: {answer}"));
-        let browser = Self {
-            session: format!("{base}/{id}"),
-            _driver: driver,
-            _folder: folder,
-            _alone: alone,
-        };
+        let browser =
+            Self { session: format!("{base}/{id}"), _driver: driver, _folder: folder, _turn: turn };
         browser.size(1280, 900);
         browser
     }

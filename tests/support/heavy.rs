@@ -2,27 +2,55 @@
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-/// How many heavy tests run at once: each drives a publisher, a broker and a recorder.
-const TURNS: usize = 2;
+/// Each drives a publisher, a broker and a recorder.
+static LOADS: Lane = Lane::of(2);
+/// Hundreds of recorders, one after the other, each of which waits for strace and the disk.
+static SWEEPS: Lane = Lane::of(2);
+/// A browser keeps a core busy while it starts.
+static BROWSERS: Lane = Lane::of(1);
 
-static TAKEN: Mutex<usize> = Mutex::new(0);
-static FREED: Condvar = Condvar::new();
+/// Tests of one kind, of which only some run at once.
+struct Lane {
+    places: usize,
+    taken: Mutex<usize>,
+    freed: Condvar,
+}
 
 /// The right to keep the machine busy, given back when dropped.
-pub(crate) struct Turn(());
+pub(crate) struct Turn(&'static Lane);
 
-/// Waits for a turn.
+/// Waits for a turn with a load.
 pub(crate) fn turn() -> Turn {
-    let taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut taken =
-        FREED.wait_while(taken, |taken| *taken >= TURNS).unwrap_or_else(PoisonError::into_inner);
-    *taken += 1;
-    Turn(())
+    LOADS.turn()
+}
+
+/// Waits for a turn with a sweep.
+pub(crate) fn sweep() -> Turn {
+    SWEEPS.turn()
+}
+
+/// Waits for a turn with a browser.
+pub(crate) fn browser() -> Turn {
+    BROWSERS.turn()
+}
+
+impl Lane {
+    const fn of(places: usize) -> Self {
+        Self { places, taken: Mutex::new(0), freed: Condvar::new() }
+    }
+
+    fn turn(&'static self) -> Turn {
+        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_full = |taken: &mut usize| *taken >= self.places;
+        let taken = self.freed.wait_while(taken, is_full);
+        *taken.unwrap_or_else(PoisonError::into_inner) += 1;
+        Turn(self)
+    }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
-        FREED.notify_one();
+        *self.0.taken.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        self.0.freed.notify_one();
     }
 }
