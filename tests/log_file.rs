@@ -45,9 +45,12 @@ impl Talker {
     /// The numbers told of in these files, in their order.
     fn numbers_in(files: &[impl AsRef<Path>]) -> Vec<usize> {
         let mut numbers = Vec::new();
-        for file in files {
+        for (index, file) in files.iter().enumerate() {
             let text = fs::read_to_string(file).unwrap_or_default();
-            for line in text.lines() {
+            // The kernel shows a line that is being written page by page; in the others all are whole.
+            let is_written = index + 1 == files.len();
+            let end = if is_written { text.rfind('\n').unwrap_or(0) } else { text.len() };
+            for line in text[..end].lines() {
                 let fields: Value = serde_json::from_str(line)
                     .unwrap_or_else(|error| panic!("half a line ({error}): {line}"));
                 let message = fields["fields"]["message"].as_str().unwrap_or_default();
