@@ -34,6 +34,10 @@ pub const HISTORY_ENTRIES_MAX: usize = 20_000;
 /// Packet ids that a session has in one direction.
 const PACKET_IDS_MAX: usize = 65_535;
 
+/// So many deliveries that no earlier row has, and a packet id may soon come round again: the rest of
+/// the ids may be under way without our having seen them.
+const IDS_TAKEN_MAX: u64 = 50_000;
+
 /// Repeated deliveries in order, with this many different digests among them, prove that the broker
 /// rolled back.
 const ROLLBACK_DISTINCT_MIN: usize = 3;
@@ -74,6 +78,9 @@ pub struct Row {
     pub fresh_seen: bool,
     /// Its deliveries of QoS 1 and 2.
     pub entries: Vec<Entry>,
+    /// How many of them are no redeliveries: only for those the broker took a packet id. Not stored;
+    /// [`Ledger::load`] counts anew.
+    pub ids_taken: usize,
 }
 
 impl Entry {
@@ -97,6 +104,7 @@ impl Row {
             confirmed: batch.confirmed.map_or(0, |number| ledger.number_of(batch, number)),
             fresh_seen: ledger.fresh_before(batch) || batch.records.iter().any(is_fresh),
             entries: batch.records.iter().filter_map(Entry::of).collect(),
+            ids_taken: batch.records.iter().filter(|record| ledger.takes_an_id(record)).count(),
         }
     }
 
@@ -148,8 +156,8 @@ struct Unconfirmed {
     at_qos_2: bool,
     /// A fresh delivery came on a later connection: only its deliveries of QoS 2 are in doubt.
     half_answered: bool,
-    /// Entries of all rows up to it.
-    entries_so_far: u64,
+    /// Packet ids that the broker took for all rows up to it.
+    ids_so_far: u64,
 }
 
 /// What the ledger knows while the process runs.
@@ -160,8 +168,8 @@ pub struct Ledger {
     /// The unconfirmed deliveries of connections before the current one, by what identifies them at
     /// the broker: digest, and number of the row.
     earlier: HashMap<(u8, u16), (u64, i64)>,
-    /// Entries of all rows so far.
-    entries_so_far: u64,
+    /// Packet ids that the broker took for all rows so far.
+    ids_so_far: u64,
     /// The connection in force.
     current: Option<ConnectionId>,
     /// Entries of its unconfirmed rows.
@@ -176,8 +184,9 @@ impl Ledger {
     /// The ledger as it follows from its stored rows, in order of number.
     pub fn load(stored: &[Row]) -> Self {
         let mut ledger = Self::default();
+        let mut taken = IdsTaken::default();
         for row in stored {
-            ledger.push(row);
+            ledger.push_row(row, taken.by(row));
         }
         ledger.index_earlier(stored);
         ledger
@@ -234,12 +243,20 @@ impl Ledger {
 
     /// The row is durable.
     pub fn push(&mut self, row: &Row) {
+        self.push_row(row, row.ids_taken as u64);
+    }
+
+    fn takes_an_id(&self, record: &Record) -> bool {
+        record.qos != Qos::AtMostOnce && !self.is_redelivery(record)
+    }
+
+    fn push_row(&mut self, row: &Row, ids_taken: u64) {
         if self.current != Some(row.connection) {
             self.enter(row.connection);
         }
         let (number, batch) = (row.number, row.batch);
         let (connection, entries) = (row.connection, row.entries.len());
-        self.entries_so_far += entries as u64;
+        self.ids_so_far += ids_taken;
         self.unconfirmed.push_back(Unconfirmed {
             number,
             batch,
@@ -247,7 +264,7 @@ impl Ledger {
             entries,
             at_qos_2: row.entries.iter().any(|entry| entry.qos == EXACTLY_ONCE),
             half_answered: false,
-            entries_so_far: self.entries_so_far,
+            ids_so_far: self.ids_so_far,
         });
         self.current_entries += entries;
         if row.fresh_seen && self.fresh_at.is_none() {
@@ -271,12 +288,12 @@ impl Ledger {
         self.earlier.retain(|(qos, _), _| *qos == EXACTLY_ONCE);
     }
 
-    /// So many deliveries came behind a half-answered row that its packet ids may have been used
-    /// again: an entry that stayed could be taken for another message. (Deliveries again are counted
-    /// too, so this is rather too early than too late.)
+    /// So many packet ids were taken behind a half-answered row that its own may soon be used again: an
+    /// entry that stayed could be taken for another message. Redeliveries take none: a recorder that is
+    /// killed again and again hears the same ones each time, and forgot too early when it counted them.
     fn forget_used_ids(&mut self) {
-        let (so_far, before) = (self.entries_so_far, self.unconfirmed.len());
-        let is_old = |row: &Unconfirmed| so_far - row.entries_so_far >= PACKET_IDS_MAX as u64;
+        let (so_far, before) = (self.ids_so_far, self.unconfirmed.len());
+        let is_old = |row: &Unconfirmed| so_far - row.ids_so_far >= IDS_TAKEN_MAX;
         while self.unconfirmed.front().is_some_and(|row| row.half_answered && is_old(row)) {
             self.unconfirmed.pop_front();
         }
@@ -322,6 +339,28 @@ impl Ledger {
                 self.earlier.insert((entry.qos, entry.packet_id), (entry.digest, row.number));
             }
         }
+    }
+}
+
+/// Counts the packet ids that the broker took, from stored rows: of deliveries that are the same but for
+/// when they came, the later ones are redeliveries, unless the id may have come round in between.
+#[derive(Debug, Default)]
+struct IdsTaken {
+    so_far: u64,
+    first_seen: HashMap<Entry, u64>,
+}
+
+impl IdsTaken {
+    fn by(&mut self, row: &Row) -> u64 {
+        let before = self.so_far;
+        for entry in &row.entries {
+            let known = self.first_seen.get(entry);
+            if known.is_none_or(|first| self.so_far - first >= IDS_TAKEN_MAX) {
+                self.so_far += 1;
+                self.first_seen.insert(*entry, self.so_far);
+            }
+        }
+        self.so_far - before
     }
 }
 
