@@ -78,8 +78,10 @@ fn whoever_follows_sees_each_event_once_also_at_the_seam_and_over_a_restart() {
     });
     recorder.stop();
     let recorder = scene.recorder(&settings);
+    wait::until_true("both beginnings are shown", PATIENCE, || {
+        shown(&follower).iter().filter(|event| event["event"] == "ready").count() == 2
+    });
     assert_all_shown_once(&scene, &follower);
-    assert!(shown(&follower).iter().filter(|event| event["event"] == "ready").count() == 2);
     assert!(follower.is_running());
     drop(recorder);
 }
