@@ -466,6 +466,8 @@ fn make_private(file: &std::path::Path) {
 fn judged(port: u16, more: &[&str]) {
     let document = format!("http://127.0.0.1:{port}/api/v1/openapi.json");
     let mut command = Command::new(needs::schemathesis());
+    // It keeps notes where it runs.
+    command.current_dir(env!("CARGO_TARGET_TMPDIR"));
     command.args(["run", &document, "--checks", "all", "--mode", "all", "--max-examples", "12"]);
     command.args(["--seed", "20261126", "--phases", "examples,coverage,fuzzing", "--no-color"]);
     command.args(["--generation-database", "none"]).args(more);
