@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::support::needs::{Need, are_met};
-use crate::support::process::Process;
+use crate::support::process::{Process, Stream};
 
 /// Everything together, on a busy machine.
 const ENDS_WITHIN: Duration = Duration::from_secs(540);
@@ -22,5 +22,5 @@ fn the_page_keeps_its_rules_and_is_whole_without_a_recorder() {
     command.env("PAGE_SHOTS", concat!(env!("CARGO_TARGET_TMPDIR"), "/shots"));
     let mut run = Process::spawn(command);
     let status = run.ended(ENDS_WITHIN);
-    assert!(status.success(), "{}", run.tail());
+    assert!(status.success(), "{}", run.text(Stream::Stdout) + &run.text(Stream::Stderr));
 }

@@ -77,7 +77,8 @@ test('the verdict: what is recorded, what is safe, what to do', () => {
   recorder.mode = 'normal';
   recorder.connection = 'disconnected';
   assert.equal(headline(recorder.status(), held).word, 'Not recording');
-  assert.equal(since(recorder.status()), recorder.status().broker.since);
+  const status = recorder.status();
+  assert.equal(since(status), status.broker.since);
   recorder.paused = '2026-11-26 01:00:00.000';
   assert.equal(headline(recorder.status(), held).word, 'Paused');
 });

@@ -36,6 +36,8 @@ fn program(program: &Path, arguments: &[&str]) -> Command {
         command.env_remove(name);
     }
     command.env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC").env_remove("RUST_LOG");
+    // Written in pieces, it would stand in the middle of a line of the log.
+    command.env_remove("RUST_BACKTRACE");
     command
 }
 
