@@ -78,9 +78,6 @@ pub struct Row {
     pub fresh_seen: bool,
     /// Its deliveries of QoS 1 and 2.
     pub entries: Vec<Entry>,
-    /// How many of them are no redeliveries: only for those the broker took a packet id. Not stored;
-    /// [`Ledger::load`] counts anew.
-    pub ids_taken: usize,
 }
 
 impl Entry {
@@ -104,7 +101,6 @@ impl Row {
             confirmed: batch.confirmed.map_or(0, |number| ledger.number_of(batch, number)),
             fresh_seen: ledger.fresh_before(batch) || batch.records.iter().any(is_fresh),
             entries: batch.records.iter().filter_map(Entry::of).collect(),
-            ids_taken: batch.records.iter().filter(|record| ledger.takes_an_id(record)).count(),
         }
     }
 
@@ -210,10 +206,13 @@ impl Ledger {
 
     /// The delivery is one that an earlier connection brought, and that is stored.
     pub fn is_redelivery(&self, record: &Record) -> bool {
-        record.dup
-            && record.qos != Qos::AtMostOnce
-            && (self.earlier.get(&(record.qos as u8, record.packet_id)))
-                .is_some_and(|(digest, _)| *digest == record.digest)
+        record.dup && Entry::of(record).is_some_and(|entry| self.is_of_earlier(&entry))
+    }
+
+    /// An earlier connection brought the same, and nothing has confirmed it.
+    fn is_of_earlier(&self, entry: &Entry) -> bool {
+        let earlier = self.earlier.get(&(entry.qos, entry.packet_id));
+        earlier.is_some_and(|(digest, _)| *digest == entry.digest)
     }
 
     /// Looks at a delivery for signs that the broker rolled back; answers once, with the time of
@@ -243,11 +242,8 @@ impl Ledger {
 
     /// The row is durable.
     pub fn push(&mut self, row: &Row) {
-        self.push_row(row, row.ids_taken as u64);
-    }
-
-    fn takes_an_id(&self, record: &Record) -> bool {
-        record.qos != Qos::AtMostOnce && !self.is_redelivery(record)
+        let ids_taken = row.entries.iter().filter(|entry| !self.is_of_earlier(entry)).count();
+        self.push_row(row, ids_taken as u64);
     }
 
     fn push_row(&mut self, row: &Row, ids_taken: u64) {

@@ -73,7 +73,6 @@ mod tests {
             confirmed: 0,
             fresh_seen: true,
             entries: vec![Entry { qos: 1, packet_id: 1, digest: 0 }; 1_000],
-            ids_taken: 0,
         }
     }
 

@@ -30,7 +30,6 @@ pub(super) fn ledger(conn: &Connection) -> rusqlite::Result<Vec<Row>> {
             confirmed: row.get(5)?,
             fresh_seen: row.get(6)?,
             entries: Row::entries_from(&entries).unwrap_or_default(),
-            ids_taken: 0,
         })
     })?;
     rows.collect()
