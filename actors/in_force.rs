@@ -4,6 +4,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use barograph_config::Settings;
 
+use crate::route::Router;
+use crate::routing::Routing;
+
 /// The one place of the settings. Clones share it. The routes are [`crate::routing::Routing`]'s: they
 /// change when nothing of the old ones is under way any more.
 #[derive(Debug, Clone)]
@@ -18,6 +21,12 @@ impl InForce {
     /// The settings in force.
     pub fn now(&self) -> Arc<Settings> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The routes in force, with the derived values in force: those take effect at once, because the data
+    /// path does not know them.
+    pub fn router(&self, routing: &Routing) -> Arc<Router> {
+        Arc::new(routing.now().deriving(&self.now().routes))
     }
 
     /// Others take over.

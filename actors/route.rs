@@ -60,6 +60,14 @@ impl Router {
         here.zip(there).is_some_and(|((_, a), (_, b))| a.columns == b.columns)
     }
 
+    /// The same routes with the derived values of the settings, which may have changed alone.
+    #[must_use]
+    pub fn deriving(&self, settings: &[Route]) -> Self {
+        let mut routes = self.routes.to_vec();
+        derive(&mut routes, settings);
+        Self { routes: routes.into(), removed: self.removed.clone() }
+    }
+
     /// Other routes take over. A route is known by its table (what has been counted is counted by the
     /// table's name), and where several share one, by its topic.
     #[must_use]
@@ -81,6 +89,16 @@ impl Router {
         removed.extend(newcomers.iter().map(|_| false));
         routes.extend(newcomers.into_iter().cloned());
         Self { routes: routes.into(), removed }
+    }
+}
+
+/// The same routes with the derived values of others, which differ in nothing else.
+pub fn derive(routes: &mut [Route], wanted: &[Route]) {
+    for route in routes {
+        // Filters never repeat.
+        if let Some(same) = wanted.iter().find(|other| other.topic == route.topic) {
+            route.derived.clone_from(&same.derived);
+        }
     }
 }
 

@@ -323,7 +323,7 @@ fn journals(
         Box::new(Opener {
             database: settings.database.clone(),
             quarantine: settings.quarantine.clone(),
-            router: routing.now(),
+            router: in_force.router(&routing),
             world: world::REAL,
             wrecks: wrecks.clone(),
         })

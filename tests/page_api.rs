@@ -58,6 +58,24 @@ fn latest_of(port: u16, route: &str) -> Value {
     routes.iter().find(|it| it["route"] == route).expect("a route").clone()
 }
 
+/// A reload of derived values alone leaves the data path as it is, and those who look see the new ones.
+#[test]
+fn derived_values_are_those_of_the_settings_in_force() {
+    let (scene, port) = (Scene::new(), free_port());
+    let mut recorder = serving(&scene, port);
+    publish_one(scene.broker.port(), "field/1", br#"{"x":3,"y":4}"#, false);
+    let strength = || latest_of(port, "field")["derived"]["strength"].as_f64();
+    recorder.wait_for("the first", TOLD_WITHIN, || (strength() == Some(5.0)).then_some(()));
+    let doubled = format!("{LOAD}{FIELD}factor = 2\n");
+    page(&scene, port).routes(&doubled).write();
+    recorder.process.signal(nix::sys::signal::Signal::SIGHUP);
+    recorder.wait_for("twice as much", TOLD_WITHIN, || (strength() == Some(10.0)).then_some(()));
+    let routes = api(port, "routes");
+    let of_field = &routes["routes"].as_array().unwrap()[1];
+    assert_eq!(of_field["derived"][1]["factor"], 2.0, "{of_field}");
+    assert!(recorder.events("actor_renewed").is_empty());
+}
+
 #[test]
 fn a_reading_is_read_within_a_second_and_is_still_known_after_a_restart() {
     let (scene, port) = (Scene::new(), free_port());

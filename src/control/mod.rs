@@ -52,9 +52,9 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The routes as they are now.
+    /// The routes as they are now, with what is derived from them.
     pub fn router(&self) -> Arc<Router> {
-        self.routing.now()
+        self.in_force.router(&self.routing)
     }
 }
 

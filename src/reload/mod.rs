@@ -23,6 +23,7 @@ use actix::Addr;
 use barograph_actors::event;
 use barograph_actors::in_force::InForce;
 use barograph_actors::published::Published;
+use barograph_actors::route::derive;
 use barograph_actors::routing::{Rerouted, Routing};
 use barograph_actors::supervise::{Adjust, Policy, Renew, Supervisor};
 use barograph_actors::tree::{HEALTH, STATS};
@@ -191,7 +192,7 @@ impl Reloader {
         }
         let wanted = std::mem::replace(&mut new.routes, old.routes.clone());
         if of_routes.is_empty() {
-            plan::derive(&mut new.routes, &wanted);
+            derive(&mut new.routes, &wanted);
         }
         self.parts.in_force.set(new);
         self.say(&lines, &refused, different.is_empty());

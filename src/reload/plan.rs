@@ -1,7 +1,7 @@
 //! What follows from a difference. Pure.
 
 use barograph_actors::tree::{DB_WRITER, HEALTH, MQTT, STATS, WATCHTOWER};
-use barograph_config::{Difference, Part, Route, Settings};
+use barograph_config::{Difference, Part, Settings};
 
 /// What is to be done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,16 +92,6 @@ pub(super) fn apart(different: &[Difference]) -> (Vec<&Difference>, Vec<&Differe
     })
 }
 
-/// The same routes with the derived values of others, which differ in nothing else.
-pub(super) fn derive(routes: &mut [Route], wanted: &[Route]) {
-    for route in routes {
-        // Filters never repeat.
-        if let Some(same) = wanted.iter().find(|other| other.topic == route.topic) {
-            route.derived.clone_from(&same.derived);
-        }
-    }
-}
-
 /// Sets back what only the next start can change, and says what that is.
 pub(super) fn keep_what_cannot_change(
     old: &Settings,
@@ -119,6 +109,7 @@ pub(super) fn keep_what_cannot_change(
 mod tests {
     use std::time::Duration;
 
+    use barograph_actors::route::derive;
     use barograph_config::differences;
 
     use super::*;
