@@ -7,6 +7,7 @@ pub mod calibration;
 pub mod check;
 pub mod cli;
 pub mod control;
+mod counted;
 pub mod demo;
 pub mod fault_socket;
 pub mod history;

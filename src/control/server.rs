@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use super::peer::Peer;
 use super::protocol::{self, REQUEST_LEN_MAX, Refusal, Request};
 use super::{Control, actions, event_feed, row_feed, status};
+use crate::counted::Counted;
 
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 16;
@@ -106,8 +107,7 @@ fn admit(stream: UnixStream, attending: &Attending) {
         let _gone = stream.try_write(protocol::error(&refusal).as_bytes());
         return;
     }
-    attending.open.fetch_add(1, Ordering::Relaxed);
-    let counted = Counted(Arc::clone(&attending.open));
+    let (counted, _others) = Counted::new(&attending.open);
     let attending = attending.clone();
     tokio::spawn(async move {
         if let Err(error) = attend(stream, &attending).await {
@@ -115,15 +115,6 @@ fn admit(stream: UnixStream, attending: &Attending) {
         }
         drop(counted);
     });
-}
-
-/// A connection that is counted, until it ends in whatever way.
-struct Counted(Arc<AtomicUsize>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// One connection, request by request.

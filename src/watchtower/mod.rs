@@ -13,6 +13,7 @@ mod guard;
 mod lines;
 mod live;
 mod place;
+mod refusal;
 mod server;
 mod service;
 mod socket;

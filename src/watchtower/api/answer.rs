@@ -1,68 +1,23 @@
 //! Answers: JSON with a tag that says whether it is still the same, and refusals with a sentence.
 
-use std::fmt;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     self, CacheControl, CacheDirective, ETag, EntityTag, Header, IfNoneMatch,
 };
-use actix_web::{HttpRequest, HttpResponse, ResponseError};
-use serde_json::{Value as Json, json};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::Value as Json;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::history::HistoryError;
+use crate::watchtower::refusal::Refusal;
 
 /// What a request is answered with: a reply, or why there is none.
 pub(crate) type Answer = Result<HttpResponse, Refusal>;
 
-/// When those who were refused may ask again, in seconds.
-const RETRY_AFTER_SECONDS: u32 = 2;
-
-/// Why a request is not answered.
-#[derive(Debug, Clone)]
-pub(crate) struct Refusal {
-    status: StatusCode,
-    message: String,
-    hint: String,
-}
-
-impl Refusal {
-    /// What is wrong, and what to do about it.
-    pub(crate) fn new(
-        status: StatusCode,
-        message: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> Self {
-        Self { status, message: message.into(), hint: hint.into() }
-    }
-
-    /// What is asked makes no sense.
-    pub(super) fn bad(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, message, hint)
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl ResponseError for Refusal {
-    fn status_code(&self) -> StatusCode {
-        self.status
-    }
-
-    fn error_response(&self) -> HttpResponse {
-        let body = json!({ "error": { "message": self.message, "hint": self.hint } });
-        let mut response = HttpResponse::build(self.status);
-        response.insert_header((header::CACHE_CONTROL, "no-store"));
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
-        }
-        response.content_type("application/json").body(body.to_string())
-    }
-}
+/// When those may ask again who could not be answered.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 impl From<HistoryError> for Refusal {
     fn from(error: HistoryError) -> Self {
@@ -75,7 +30,8 @@ impl From<HistoryError> for Refusal {
                  database can be asked for when it can be read again"
             }
         };
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string(), hint)
+        let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string(), hint);
+        Self { again_in: Some(RETRY_AFTER), ..refusal }
     }
 }
 

@@ -11,12 +11,13 @@ use actix_web::http::header::{self, ContentDisposition, DispositionParam, Dispos
 use actix_web::{Error, HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 
-use super::answer::{Answer, Refusal};
+use super::answer::Answer;
 use super::query::{ANY_MOMENT, Query};
 use super::{is_head, tables};
 use crate::history::rows::{self, Form, Place, Wanted};
 use crate::history::{HistoryError, Pool};
 use crate::watchtower::Tower;
+use crate::watchtower::refusal::Refusal;
 
 /// How long a piece may take.
 const WITHIN: Duration = Duration::from_secs(5);

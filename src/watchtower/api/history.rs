@@ -7,11 +7,12 @@ use actix_web::{HttpRequest, web};
 use rusqlite::Connection;
 use serde_json::json;
 
-use super::answer::{Answer, Refusal, json_answer};
+use super::answer::{Answer, json_answer};
 use super::query::{ANY_MOMENT, Query};
 use crate::history::{events as of_events, gaps as of_gaps};
 use crate::store::{LoggedEvent, Look, spool_path, spooled_beyond};
 use crate::watchtower::Tower;
+use crate::watchtower::refusal::Refusal;
 
 /// How long a question may take.
 pub(super) const WITHIN: Duration = Duration::from_secs(5);

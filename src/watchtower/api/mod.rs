@@ -15,16 +15,14 @@ mod series;
 mod state;
 mod tables;
 
-use actix_web::http::{Method, StatusCode, header};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Compress;
-use actix_web::{HttpRequest, HttpResponse, Resource, ResponseError, web};
+use actix_web::{HttpRequest, Resource, web};
 
-pub(crate) use answer::Refusal;
 pub(super) use answer::is_known;
 pub(crate) use memory::Memory;
 
-/// What can only be read.
-const READING: &str = "GET, HEAD";
+use super::refusal::Refusal;
 
 /// What is where. (Login, session and the WebSockets are the door's and `live`'s.)
 pub(super) fn services(app: &mut web::ServiceConfig) {
@@ -47,29 +45,14 @@ pub(super) fn services(app: &mut web::ServiceConfig) {
         .service(web::scope("/api").default_service(web::to(nothing_here)));
 }
 
-/// An address that is read, and nothing else.
+/// An address that is read, and nothing else: the door lets no other method through.
 fn read<H, Args>(path: &str, handler: H) -> Resource
 where
     H: actix_web::Handler<Args> + Clone,
     Args: actix_web::FromRequest + 'static,
     H::Output: actix_web::Responder + 'static,
 {
-    web::resource(path)
-        .route(web::get().to(handler.clone()))
-        .route(web::head().to(handler))
-        .default_service(web::to(other_method))
-}
-
-async fn other_method(request: HttpRequest) -> HttpResponse {
-    let message = format!("{} cannot be done here", request.method());
-    let refusal = Refusal::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        message,
-        "this address can only be read: GET or HEAD",
-    );
-    let mut response = refusal.error_response();
-    response.headers_mut().insert(header::ALLOW, header::HeaderValue::from_static(READING));
-    response
+    web::resource(path).route(web::get().to(handler.clone())).route(web::head().to(handler))
 }
 
 async fn nothing_here(request: HttpRequest) -> answer::Answer {
@@ -85,7 +68,5 @@ fn is_head(request: &HttpRequest) -> bool {
 /// The interface, for programs.
 async fn document(request: HttpRequest) -> answer::Answer {
     query::Query::of(&request, &[])?;
-    let text = include_str!("openapi.json");
-    let document = serde_json::from_str(text).unwrap_or_default();
-    Ok(answer::json_answer(&request, &document))
+    Ok(answer::text_answer(&request, include_str!("openapi.json").to_owned()))
 }

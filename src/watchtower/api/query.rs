@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use actix_web::HttpRequest;
 use actix_web::web;
 
-use super::answer::Refusal;
+use crate::watchtower::refusal::Refusal;
 
 /// Milliseconds since 1970 UTC: any.
 pub(super) const ANY_MOMENT: RangeInclusive<i64> = i64::MIN..=i64::MAX;

@@ -7,12 +7,13 @@ use actix_web::{HttpRequest, web};
 use rusqlite::Connection;
 use serde_json::Value as Json;
 
-use super::answer::{Answer, Refusal, text_answer};
+use super::answer::{Answer, text_answer};
 use super::history::WITHIN;
 use super::query::{ANY_MOMENT, Query};
 use super::tables::{self, Table};
 use crate::history::{Buckets, Question, Senseless, Series, Stat};
 use crate::watchtower::Tower;
+use crate::watchtower::refusal::Refusal;
 use crate::world;
 
 /// Columns of an answer.

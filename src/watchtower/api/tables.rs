@@ -6,7 +6,7 @@ use barograph_actors::route::Router;
 use barograph_config::{Column, Derived, Kind, Qos, Route};
 use serde_json::{Value as Json, json};
 
-use super::answer::Refusal;
+use crate::watchtower::refusal::Refusal;
 
 /// A table, and the routes into it.
 #[derive(Debug)]

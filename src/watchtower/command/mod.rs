@@ -1,11 +1,9 @@
 //! `/ws/command`: what the page's admin orders, one JSON object a message, each with its reply. It is carried out
 //! at the desk of the operator's socket.
 
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicUsize;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value as Json, json};
@@ -14,30 +12,20 @@ use tokio::time::Instant;
 use super::Tower;
 use super::guard::access;
 use super::socket::goodbye::{POLICY, TOO_MANY};
-use super::socket::{Goodbye, Outbox, accept};
+use super::socket::{Goodbye, Outbox, Rate, accept, turned_away};
 use crate::control::desk::Desk;
 use crate::control::peer::Peer;
 use crate::control::protocol::{Order, Refusal};
+use crate::counted::Counted;
 
 /// Lines for orders at a time.
 const LINES_MAX: usize = 4;
 /// Orders on one of them in a second.
 const ORDERS_A_SECOND_MAX: usize = 10;
-/// The second.
-const A_SECOND: Duration = Duration::from_secs(1);
 
 /// Lines for orders that are open.
 #[derive(Debug, Default)]
 struct Lines(Arc<AtomicUsize>);
-
-/// One of them.
-struct Counted(Arc<AtomicUsize>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
 
 /// The place.
 pub(super) fn services(app: &mut web::ServiceConfig) {
@@ -54,13 +42,12 @@ async fn command(
         Err(refused) => return *refused,
     };
     let Lines(open) = request.app_data().expect("the place counts its lines");
-    let others = open.fetch_add(1, Ordering::Relaxed);
-    let counted = Counted(Arc::clone(open));
+    let (counted, others) = Counted::new(open);
     let mut clerk = Clerk {
         desk: tower.desk.clone(),
         peer: Peer::Page(access(&request).from),
         outbox: Rc::clone(line.outbox()),
-        came: VecDeque::new(),
+        rate: Rate::of(ORDERS_A_SECOND_MAX),
     };
     if let Some(goodbye) = refusal(&request, others) {
         line.outbox().close(goodbye);
@@ -75,8 +62,9 @@ async fn command(
 /// Why somebody may not give orders.
 fn refusal(request: &HttpRequest, others: usize) -> Option<Goodbye> {
     let access = access(request);
-    if let Some(refusal) = access.refusal {
-        return Some(Goodbye::new(POLICY, refusal.reason().to_owned()));
+    let turned_away = turned_away(&access);
+    if turned_away.is_some() {
+        return turned_away;
     }
     if !access.admin {
         return Some(Goodbye::new(POLICY, "commands need the admin token"));
@@ -92,7 +80,7 @@ struct Clerk {
     desk: Desk,
     peer: Peer,
     outbox: Rc<Outbox>,
-    came: VecDeque<Instant>,
+    rate: Rate,
 }
 
 impl Clerk {
@@ -114,15 +102,10 @@ impl Clerk {
     }
 
     fn understand(&mut self, json: &Json) -> Result<Order, Refusal> {
-        let now = Instant::now();
-        while self.came.front().is_some_and(|at| now.duration_since(*at) >= A_SECOND) {
-            self.came.pop_front();
-        }
-        if self.came.len() >= ORDERS_A_SECOND_MAX {
+        if !self.rate.admits(Instant::now()) {
             let message = format!("more than {ORDERS_A_SECOND_MAX} commands in a second");
             return Err(Refusal::new(message, "this one was not carried out: try it again"));
         }
-        self.came.push_back(now);
         Order::of_page(json)
     }
 }

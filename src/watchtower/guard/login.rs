@@ -9,8 +9,9 @@ use actix_web::{Error, HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
 
 use super::sessions::IDLE_MAX;
-use super::{Gate, Refusal, access, text_of};
+use super::{Gate, access, text_of};
 use crate::watchtower::lines::Peer;
+use crate::watchtower::refusal::Refusal;
 
 /// The cookie's name.
 const NAME: &str = "barograph";

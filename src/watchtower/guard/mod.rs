@@ -6,7 +6,6 @@ mod keys;
 mod login;
 mod names;
 mod patience;
-mod refusal;
 mod sessions;
 mod stay;
 mod whole;
@@ -26,12 +25,12 @@ use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use super::lines::Peer;
+use super::refusal::{Refusal, methods_of};
 use super::tls::Certificate;
 use crate::world;
 use keys::{Keys, Role};
 use names::Names;
 use patience::Patience;
-pub(crate) use refusal::Refusal;
 use sessions::Sessions;
 
 pub(super) use headers::put as put_headers;
@@ -356,8 +355,7 @@ fn form_fault(request: &HttpRequest) -> Option<Refusal> {
         let message = "what is sent here may not be compressed";
         return Some(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message, hint));
     }
-    if !refusal::methods_of(path_of(request)).split(", ").any(|it| it == request.method().as_str())
-    {
+    if !methods_of(path_of(request)).split(", ").any(|it| it == request.method().as_str()) {
         let message = "this cannot be done here";
         let hint = "the header Allow says what can";
         return Some(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message, hint));

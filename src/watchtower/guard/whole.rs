@@ -10,7 +10,7 @@ use actix_web::error::InternalError;
 use actix_web::http::StatusCode;
 use tokio::time::timeout;
 
-use super::Refusal;
+use crate::watchtower::refusal::Refusal;
 
 /// Awaits the answer. What fails here is an error with an answer of its own.
 pub(super) async fn within<T>(

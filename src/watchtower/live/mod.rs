@@ -14,7 +14,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::Tower;
 use super::guard::access;
 use super::socket::goodbye::{POLICY, TOO_MANY};
-use super::socket::{Goodbye, accept};
+use super::socket::{Goodbye, accept, turned_away};
 use hub::Hub;
 
 /// Connections that viewers leave to others: whoever wants to stop the recorder must get in.
@@ -48,8 +48,9 @@ async fn live(
 /// Why somebody may not watch.
 fn refusal(request: &HttpRequest, tower: &Tower, others: usize) -> Option<Goodbye> {
     let access = access(request);
-    if let Some(refusal) = access.refusal {
-        return Some(Goodbye::new(POLICY, refusal.reason().to_owned()));
+    let turned_away = turned_away(&access);
+    if turned_away.is_some() {
+        return turned_away;
     }
     if !access.read {
         return Some(Goodbye::new(POLICY, "whoever looks at this page needs a token"));

@@ -1,8 +1,6 @@
 //! One WebSocket, from its handshake to its end.
 
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use actix_web::body::BoxBody;
@@ -15,6 +13,7 @@ use super::frames::Said;
 use super::goodbye::{GOING_AWAY, Goodbye, IDLE, RESTART, SESSION_ENDED};
 use super::inbox::Inbox;
 use super::outbox::{Outbox, Sending};
+use crate::counted::Counted;
 use crate::watchtower::guard::{Stay, access};
 use crate::watchtower::lines::Peer;
 use crate::watchtower::{Closing, Tower};
@@ -54,6 +53,7 @@ pub(crate) fn accept(
     let outbox = Rc::new(Outbox::default());
     let response = response.message_body(BoxBody::new(Sending(Rc::clone(&outbox))));
     let response = response.map_err(|error| Box::new(error.error_response()))?;
+    let (counted, others) = Counted::new(&tower.sockets);
     let line = Line {
         outbox,
         inbox: Inbox::new(payload),
@@ -61,19 +61,10 @@ pub(crate) fn accept(
         stay: Stay::of(request),
         by_token: access(request).by_token,
         closing: tower.closing.clone(),
-        others: tower.sockets.fetch_add(1, Ordering::Relaxed),
-        _counted: Counted(Arc::clone(&tower.sockets)),
+        others,
+        _counted: counted,
     };
     Ok((response.into(), line))
-}
-
-/// A WebSocket that is counted, until it ends in whatever way.
-struct Counted(Arc<AtomicUsize>);
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl Line {
