@@ -2,13 +2,14 @@
 //! that cannot be had is tried again with back-off; recording does not wait for it.
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::rt::System;
-use barograph_actors::issue::Finding;
+use barograph_actors::issue::{Finding, Severity};
 use barograph_actors::published::Published;
 use barograph_actors::supervise::Pulse;
 use barograph_actors::supervise::restart::backoff;
@@ -16,6 +17,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use crate::process::{Holder, port_holder};
 use crate::world;
 
 /// Longest pause between two tries.
@@ -55,6 +57,55 @@ pub(crate) trait Service: Send + 'static {
 
     /// Before the server stops: tells those who are still there, and waits a little.
     fn farewell(&mut self) -> impl Future<Output = ()>;
+}
+
+/// How what is served is spoken of, when its address cannot be had.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Words {
+    /// Of which it is said that it is not served: `the page is`, `the metrics are`.
+    pub(crate) what: &'static str,
+    /// The setting with the address.
+    pub(crate) setting: &'static str,
+    /// The id of the finding that somebody else has the port.
+    pub(crate) taken: &'static str,
+    /// The id of the finding that it cannot be had for another reason.
+    pub(crate) unusable: &'static str,
+}
+
+impl Words {
+    /// What is wrong with a port.
+    pub(crate) fn of_port(&self, address: SocketAddr, error: &io::Error) -> Finding {
+        if error.kind() == io::ErrorKind::AddrInUse {
+            return self.port_taken(address, port_holder(address));
+        }
+        let sentence = format!("{address} cannot be used ({error})");
+        let look = format!(
+            "look at {}: the address must be one of this machine, and ports below 1024 need a \
+             privilege",
+            self.setting
+        );
+        self.finding(self.unusable, &sentence, &look)
+    }
+
+    /// Somebody has the port.
+    pub(crate) fn port_taken(&self, address: SocketAddr, holder: Option<Holder>) -> Finding {
+        let holder = match holder {
+            Some(holder) => format!("another program has it ({holder})"),
+            None => "another program has it, and which one is hidden from us".to_owned(),
+        };
+        let hint = format!("end that program, or set another port in {}", self.setting);
+        self.finding(self.taken, &format!("{address} is taken, {holder}"), &hint)
+    }
+
+    /// It is not served, because of this; a person can do that.
+    pub(crate) fn finding(&self, id: &str, why: &str, hint: &str) -> Finding {
+        Finding {
+            id: id.to_owned(),
+            severity: Severity::Warning,
+            sentence: format!("{} not served: {why}", self.what),
+            hint: format!("recording goes on; {hint}. It is tried again by itself"),
+        }
+    }
 }
 
 /// A listener, trying or serving. Dropped, it ends by itself, and nobody waits.

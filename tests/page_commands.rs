@@ -11,7 +11,7 @@ use crate::support::ports::free_port;
 use crate::support::publisher::{self, Load, publish_one};
 use crate::support::recorder::{Recorder, json as ask_for_json};
 use crate::support::scene::Scene;
-use crate::support::settings::{LOAD, Settings};
+use crate::support::settings::{LOAD, NARROW, Settings};
 use crate::support::sinks::http::HttpSink;
 use crate::support::wait;
 use crate::support::websocket::Socket;
@@ -160,16 +160,6 @@ fn without_the_flag_there_are_no_faults() {
     assert!(error["hint"].as_str().is_some_and(|hint| hint.contains("--fault-injection")));
     assert!(recorder.events("actor_restarted").is_empty());
 }
-
-/// A route whose bounds are wrong: everything above 9 goes to quarantine.
-const NARROW: &str = r#"
-[[route]]
-topic = "load/#"
-table = "load"
-qos = 1
-[route.columns]
-n = { field = "n", type = "integer", required = true, max = 9 }
-"#;
 
 #[test]
 fn the_quarantine_is_replayed_beside_our_own_writer() {

@@ -13,17 +13,7 @@ use crate::support::publisher::{self, Load, Publisher, publish_one};
 use crate::support::random::Random;
 use crate::support::recorder::{command, command_line, json};
 use crate::support::scene::Scene;
-use crate::support::settings::{LOAD, Settings};
-
-/// A route whose bounds are wrong: everything above 9 goes to quarantine.
-const NARROW: &str = r#"
-[[route]]
-topic = "load/#"
-table = "load"
-qos = 1
-[route.columns]
-n = { field = "n", type = "integer", required = true, max = 9 }
-"#;
+use crate::support::settings::{LOAD, NARROW, Settings};
 
 #[test]
 fn replayed_messages_get_their_own_time_of_arrival_and_the_account_balances() {

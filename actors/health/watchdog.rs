@@ -18,8 +18,8 @@ impl HealthActor {
     }
 }
 
-/// Every actor of the recording gives signs of life, the supervisor too (the page is no reason to be restarted); and if messages wait, they become durable, or
-/// at least the writer says that they do not.
+/// Every actor of the recording gives signs of life, the supervisor too (the page is no reason to be
+/// restarted); and if messages wait, they become durable, or at least the writer says that they do not.
 fn is_alive(look: &Look<'_>) -> bool {
     let limit = look.settings.health.no_write_issue_after;
     let stalled = look.memory.stall.since().is_some_and(|since| look.now.since(since) >= limit);

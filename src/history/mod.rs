@@ -19,7 +19,7 @@ pub use raw::first_at;
 pub use series::{Buckets, Column, Question, Senseless, Series, Stat};
 
 /// 0000-01-01: what is earlier does not sort as text.
-const EARLIEST_MS: i64 = -62_167_219_200_000;
+pub(crate) const EARLIEST_MS: i64 = -62_167_219_200_000;
 /// 9999-12-30: what is later has no date in every zone.
 const LATEST_MS: i64 = 253_402_128_000_000;
 /// Behind it.

@@ -7,18 +7,19 @@ use std::time::Duration;
 
 use actix_web::dev::Server;
 use barograph_actors::event;
-use barograph_actors::issue::{Finding, Severity};
+use barograph_actors::issue::Finding;
 use tracing::warn;
 
 use super::exposition::Exposition;
 use super::server::{self, PATH};
-use crate::listener::Service;
-use crate::process::port_holder;
+use crate::listener::{Service, Words};
 
-/// The id of the finding that somebody else has the port.
-const PORT_TAKEN: &str = "metrics_port_taken";
-/// The id of the finding that the address cannot be had for another reason.
-const NOT_SERVED: &str = "metrics_not_served";
+const WORDS: Words = Words {
+    what: "the metrics are",
+    setting: "metrics.listen",
+    taken: "metrics_port_taken",
+    unusable: "metrics_not_served",
+};
 
 /// The page of metrics, at an address.
 pub(super) struct MetricsService {
@@ -61,35 +62,8 @@ impl Service for MetricsService {
     }
 
     fn finding(&self, error: &io::Error, _attempt: u32) -> Option<Finding> {
-        Some(finding(self.address, error))
+        Some(WORDS.of_port(self.address, error))
     }
 
     async fn farewell(&mut self) {}
-}
-
-fn finding(address: SocketAddr, error: &io::Error) -> Finding {
-    let severity = Severity::Warning;
-    if error.kind() == io::ErrorKind::AddrInUse {
-        let holder = match port_holder(address) {
-            Some(holder) => format!("another program has it ({holder})"),
-            None => "another program has it, and which one is hidden from us".to_owned(),
-        };
-        return Finding {
-            id: PORT_TAKEN.to_owned(),
-            severity,
-            sentence: format!("the metrics are not served: {address} is taken, {holder}"),
-            hint: "recording goes on; end that program, or set another port in metrics.listen. It \
-                   is tried again by itself"
-                .to_owned(),
-        };
-    }
-    Finding {
-        id: NOT_SERVED.to_owned(),
-        severity,
-        sentence: format!("the metrics are not served: {address} cannot be used ({error})"),
-        hint:
-            "recording goes on; look at metrics.listen: the address must be one of this machine, \
-               and ports below 1024 need a privilege. It is tried again by itself"
-                .to_owned(),
-    }
 }

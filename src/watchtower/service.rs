@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use actix_server::Server;
 use barograph_actors::event;
-use barograph_actors::issue::{Finding, Severity};
+use barograph_actors::issue::Finding;
 use barograph_config::{Listen, PageTls, Secret};
 use tokio::sync::watch;
 
@@ -19,18 +19,18 @@ use super::{Closing, Tower};
 use crate::control::Sources;
 use crate::control::desk::Desk;
 use crate::history::Pool;
-use crate::listener::Service;
+use crate::listener::{Service, Words};
 use crate::process::port_holder;
 
-/// The id of the finding that somebody else has the port.
-const PORT_TAKEN: &str = "page_port_taken";
-/// The id of the finding that the address cannot be had for another reason.
-const NOT_SERVED: &str = "page_not_served";
+const WORDS: Words = Words {
+    what: "the page is",
+    setting: "watchtower.listen",
+    taken: "page_port_taken",
+    unusable: "page_not_served",
+};
 /// The id of the finding that the certificate cannot be used.
 const NO_CERTIFICATE: &str = "page_certificate";
 
-const HINT_TCP: &str = "look at watchtower.listen: the address must be one of this machine, and ports below \
-                        1024 need a privilege";
 const HINT_UNIX: &str =
     "look at watchtower.listen: the folder must be there, and be ours to write to";
 const HINT_SYSTEMD: &str = "look at barograph.socket, or set an address in watchtower.listen";
@@ -160,29 +160,25 @@ impl Service for PageService {
     }
 
     fn finding(&self, error: &io::Error, attempt: u32) -> Option<Finding> {
-        let taken = error.kind() == io::ErrorKind::AddrInUse;
-        if let (true, Listen::Tcp(address)) = (taken, &self.listen) {
-            return taken_by_whom(*address, attempt);
+        if error.kind() == io::ErrorKind::InvalidData {
+            let hint = "mend the files that watchtower.cert_file and watchtower.key_file name";
+            return Some(WORDS.finding(NO_CERTIFICATE, &error.to_string(), hint));
         }
         let at = &self.listen;
-        let unusable = format!("the page is not served: {at} cannot be used ({error})");
-        let (id, sentence, hint) = match (&self.listen, error.kind()) {
-            (_, io::ErrorKind::InvalidData) => {
-                let hint = "mend the files that watchtower.cert_file and watchtower.key_file name";
-                (NO_CERTIFICATE, format!("the page is not served: {error}"), hint)
-            }
-            (Listen::Unix(path), io::ErrorKind::AddrInUse) => {
-                let path = path.display();
-                let sentence =
-                    format!("the page is not served: another program listens at unix:{path}");
-                (PORT_TAKEN, sentence, "end that program, or set another path in watchtower.listen")
-            }
-            (Listen::Unix(_), _) => (NOT_SERVED, unusable, HINT_UNIX),
-            (Listen::Systemd, _) => (NOT_SERVED, unusable, HINT_SYSTEMD),
-            (Listen::Off | Listen::Tcp(_), _) => (NOT_SERVED, unusable, HINT_TCP),
+        let unusable = |hint| {
+            Some(WORDS.finding(WORDS.unusable, &format!("{at} cannot be used ({error})"), hint))
         };
-        let hint = format!("recording goes on; {hint}. It is tried again by itself");
-        Some(Finding { id: id.to_owned(), severity: Severity::Warning, sentence, hint })
+        match at {
+            Listen::Off => None,
+            Listen::Tcp(address) => of_port(*address, error, attempt),
+            Listen::Unix(_) if error.kind() == io::ErrorKind::AddrInUse => {
+                let why = format!("another program listens at {at}");
+                let hint = "end that program, or set another path in watchtower.listen";
+                Some(WORDS.finding(WORDS.taken, &why, hint))
+            }
+            Listen::Unix(_) => unusable(HINT_UNIX),
+            Listen::Systemd => unusable(HINT_SYSTEMD),
+        }
     }
 
     async fn farewell(&mut self) {
@@ -201,24 +197,13 @@ impl Service for PageService {
     }
 }
 
-/// `None`: a life before this one, which is about to let go.
-fn taken_by_whom(address: SocketAddr, attempt: u32) -> Option<Finding> {
+/// `None`: a life before this one has it, which is about to let go.
+fn of_port(address: SocketAddr, error: &io::Error, attempt: u32) -> Option<Finding> {
+    if error.kind() != io::ErrorKind::AddrInUse {
+        return Some(WORDS.of_port(address, error));
+    }
     let holder = port_holder(address);
     let ours = holder.as_ref().is_some_and(|holder| holder.pid == Some(std::process::id()));
-    if ours && attempt < OWN_PORT_TRIES {
-        return None;
-    }
-    let holder = match holder {
-        Some(holder) => format!("another program has it ({holder})"),
-        None => "another program has it, and which one is hidden from us".to_owned(),
-    };
-    Some(Finding {
-        id: PORT_TAKEN.to_owned(),
-        severity: Severity::Warning,
-        sentence: format!("the page is not served: {address} is taken, {holder}"),
-        hint:
-            "recording goes on; end that program, or set another port in watchtower.listen. It is \
-               tried again by itself"
-                .to_owned(),
-    })
+    let soon_free = ours && attempt < OWN_PORT_TRIES;
+    (!soon_free).then(|| WORDS.port_taken(address, holder))
 }

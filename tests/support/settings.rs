@@ -17,6 +17,16 @@ qos = 2
 n = { field = "n", type = "integer", required = true }
 "#;
 
+/// A route whose bounds are wrong: everything above 9 goes to quarantine.
+pub(crate) const NARROW: &str = r#"
+[[route]]
+topic = "load/#"
+table = "load"
+qos = 1
+[route.columns]
+n = { field = "n", type = "integer", required = true, max = 9 }
+"#;
+
 /// The field readings of the station, as by default.
 pub(crate) const MAGNETIC: &str = r#"
 [[route]]

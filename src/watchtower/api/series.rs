@@ -11,7 +11,7 @@ use super::answer::{Answer, text_answer};
 use super::history::WITHIN;
 use super::query::{ANY_MOMENT, Query};
 use super::tables::{self, Table};
-use crate::history::{Buckets, Question, Senseless, Series, Stat};
+use crate::history::{Buckets, EARLIEST_MS, Question, Senseless, Series, Stat};
 use crate::watchtower::Tower;
 use crate::watchtower::refusal::Refusal;
 use crate::world;
@@ -27,8 +27,7 @@ const WIDTHS: RangeInclusive<i64> = 1_000..=31_622_400_000;
 const BUCKETS_MAX: i64 = 35_200;
 /// Buckets of all columns together.
 const CELLS_MAX: i64 = POINTS_MAX * COLUMNS_MAX as i64;
-/// 0000-01-01 and 9000-01-01: nothing was recorded outside, and no sum of times overflows inside.
-const EARLIEST_MS: i64 = -62_167_219_200_000;
+/// 9000-01-01: nothing was recorded after it, and no sum of times overflows before.
 const LATEST_MS: i64 = 221_845_392_000_000;
 
 /// `series`
