@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::browser::Browser;
+use crate::support::needs::{Need, are_met};
 use crate::support::ports::free_port;
 use crate::support::publisher::publish_one;
 use crate::support::recorder::Recorder;
@@ -68,6 +69,18 @@ impl Watched {
         self.recorder = self.scene.recorder(&self.settings);
         self.recorder.event("page_served");
     }
+}
+
+/// A recorder, and a browser that looks at a view of it and is connected; nothing where there is no browser.
+fn looking_at(view: &str) -> Option<(Watched, Browser)> {
+    if !are_met(&[Need::Browser]) {
+        return None;
+    }
+    let watched = Watched::new(|settings| settings);
+    let browser = Browser::new();
+    browser.open(&watched.url(view));
+    browser.says("#line", "Live");
+    Some((watched, browser))
 }
 
 /// Complaints of the page are failures, but those about connections that a test broke.

@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use super::{SOON, Watched, console_is_clean};
+use super::{SOON, Watched, console_is_clean, looking_at};
 use crate::support::browser::Browser;
 use crate::support::needs::{Need, are_met};
 use crate::support::recorder::command;
@@ -135,13 +135,8 @@ fn a_page_for_which_there_is_no_room_says_so_and_gets_in_later() {
 
 #[test]
 fn a_recorder_that_is_killed_is_missed_and_comes_back_without_a_reload_and_no_row_is_missing() {
-    if !are_met(&[Need::Browser]) {
-        return;
-    }
-    let mut watched = Watched::new(|settings| settings);
-    let browser = Browser::new();
-    browser.open(&watched.url("#/history?range=30min&c=weather_data.temperature"));
-    browser.says("#line", "Live");
+    let view = "#/history?range=30min&c=weather_data.temperature";
+    let Some((mut watched, browser)) = looking_at(view) else { return };
     browser.run("window.notReloaded = true");
     for step in 0..5 {
         watched.publish_weather(f64::from(step) + 0.5, 1, 1);
