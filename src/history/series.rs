@@ -19,7 +19,7 @@ const NARROW_ROWS_MAX: i64 = 200_000;
 /// Buckets of one answer.
 const BUCKETS_MAX: i64 = 100_000;
 /// A range ends within these, so that no sum of times overflows: the years 0 and 9999.
-const TIMES: std::ops::RangeInclusive<i64> = -62_167_219_200_000..=253_402_300_799_999;
+const TIMES: std::ops::RangeInclusive<i64> = super::EARLIEST_MS..=super::LATEST_MS;
 
 /// How wide buckets are to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
