@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::folder::Folder;
 use super::heavy::{self, Turn};
+use super::ports::free_port;
 use super::process::{Process, Stream};
 use super::wait;
 
@@ -47,15 +48,15 @@ impl Browser {
     pub(crate) fn in_zone(zone: &str) -> Self {
         let turn = heavy::browser();
         let folder = Folder::new();
+        // Left to find a port itself, it takes a free one of IPv6, wants the same of IPv4, and ends where that is taken.
+        let port = free_port();
         let mut command = Command::new("chromedriver");
-        command.arg("--port=0").env("TZ", zone).env("TMPDIR", folder.root());
-        let driver = Process::spawn(command);
-        let port = || {
-            let said = driver.text(Stream::Stdout);
-            let port = said.split("started successfully on port ").nth(1)?.split('.').next()?;
-            port.parse::<u16>().ok()
-        };
-        let port = wait::until_or(PATIENCE, port, || format!("a driver: {}", driver.tail()));
+        command.arg(format!("--port={port}")).env("TZ", zone).env("TMPDIR", folder.root());
+        let mut driver = Process::spawn(command);
+        wait::until_true("a driver listens", PATIENCE, || {
+            assert!(driver.is_running(), "the driver: {}", driver.tail());
+            driver.text(Stream::Stdout).contains("started successfully")
+        });
         let profile = format!("--user-data-dir={}", folder.path("profile").display());
         let arguments: Vec<&str> = FLAGS.iter().copied().chain([profile.as_str()]).collect();
         let wanted = json!({ "capabilities": { "alwaysMatch": {
