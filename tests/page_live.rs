@@ -2,21 +2,25 @@
 //! viewers nor one who never reads costs the recording anything.
 
 use std::fs::{self, Permissions};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
+use crate::support::certs::Authority;
 use crate::support::heavy;
 use crate::support::operator::Operator;
 use crate::support::ports::free_port;
 use crate::support::publisher::{Load, Publisher, publish_one};
 use crate::support::recorder::Recorder;
 use crate::support::scene::Scene;
-use crate::support::settings::{LOAD, Settings};
+use crate::support::settings::{LOAD, Settings, WIDE};
 use crate::support::wait;
-use crate::support::web::post;
+use crate::support::web::{self, post};
 use crate::support::websocket::{Came, Socket, frame};
 
 const READER: &str = "the-reader-token-of-this-test";
@@ -65,6 +69,45 @@ fn a_snapshot_comes_first_and_a_reading_within_a_second_of_publishing() {
     let answer = late.end();
     assert_eq!(answer.0, 1000, "{answer:?}");
     drop(recorder);
+}
+
+/// As a viewer over loopback, on another kind of stream.
+fn is_served_to(scene: &Scene, mut recorder: Recorder, mut viewer: Socket<impl Read + Write>) {
+    assert_eq!(viewer.frame()["type"], "snapshot");
+    publish_one(scene.broker.port(), "load/n", br#"{"n":7}"#, false);
+    let rows = viewer.frame_that("the reading", is("rows"));
+    assert_eq!(rows["routes"][0]["rows"][0][1][0], 7, "{rows}");
+    recorder.process.signal(Signal::SIGTERM);
+    let (code, reason) = viewer.end();
+    assert_eq!(code, 1001, "{reason}");
+    recorder.stop();
+}
+
+#[test]
+fn it_is_the_same_over_tls() {
+    let (scene, port) = (Scene::new(), free_port());
+    let authority = Authority::new(&scene.folder, "authority");
+    let identity = authority.sign("page");
+    fs::set_permissions(&identity.key, Permissions::from_mode(0o600)).expect("our own file");
+    let settings = with_page(&scene, port).path("watchtower", "cert_file", &identity.cert);
+    let recorder = scene.recorder(&settings.path("watchtower", "key_file", &identity.key));
+    recorder.event("page_served");
+    let stream = web::tls(port, &authority.file()).expect("it listens");
+    let viewer = Socket::over(stream, &format!("wss://localhost:{port}{LIVE}"), &[]);
+    is_served_to(&scene, recorder, viewer);
+}
+
+#[test]
+fn it_is_the_same_over_a_unix_socket() {
+    let scene = Scene::new();
+    let path = scene.folder.path("page.sock");
+    let listen = format!("unix:{}", path.display());
+    let recorder = scene.recorder(&scene.settings().text("watchtower", "listen", &listen));
+    recorder.event("page_served");
+    let stream = UnixStream::connect(&path).expect("it listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket option");
+    let viewer = Socket::over(stream, &format!("ws://localhost{LIVE}"), &[]);
+    is_served_to(&scene, recorder, viewer);
 }
 
 #[test]
@@ -196,21 +239,6 @@ fn one_viewer_too_many_is_told_so_and_comes_in_when_another_has_gone() {
     drop(recorder);
 }
 
-/// Rows that are large: some 500 KiB a second for each viewer.
-const WIDE: &str = r#"
-[[route]]
-topic = "load/#"
-table = "load"
-qos = 2
-[route.columns]
-n = { field = "n", type = "integer", required = true }
-pad = { field = "pad", type = "text" }
-"#;
-
-fn wide(n: i64) -> Vec<u8> {
-    format!(r#"{{"n":{n},"pad":"{}"}}"#, "x".repeat(16_000)).into_bytes()
-}
-
 #[test]
 fn a_viewer_too_slow_is_told_so_one_who_never_reads_is_cut_and_others_go_on() {
     let _turn = heavy::turn();
@@ -219,8 +247,7 @@ fn a_viewer_too_slow_is_told_so_one_who_never_reads_is_cut_and_others_go_on() {
     let mut viewer = Socket::connect(port, LIVE);
     let [mut slow, mut dead] = [(); 2].map(|()| Socket::connect(port, LIVE).with_a_small_buffer());
     viewer.frame();
-    let load = Load { payload: wide, ..Load::numbered(1).rate(50) };
-    let load = Publisher::start(scene.broker.port(), load);
+    let load = Publisher::start(scene.broker.port(), Load::wide(1).rate(50));
     let (began, mut slow_end, mut is_cut) = (Instant::now(), None, false);
     let (mut budget, mut last, mut pong_at) = (0.0, Instant::now(), Instant::now());
     slow.wait_for_nothing();

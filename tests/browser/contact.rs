@@ -6,8 +6,12 @@ use serde_json::Value;
 use super::{SOON, Watched, console_is_clean, looking_at};
 use crate::support::browser::Browser;
 use crate::support::needs::{Need, are_met};
+use crate::support::proxy::Proxy;
+use crate::support::publisher::{Load, Publisher};
 use crate::support::recorder::command;
+use crate::support::settings::WIDE;
 use crate::support::wait;
+use crate::support::websocket::frame;
 
 /// Keeps every WebSocket of the page within reach.
 const SOCKETS: &str = "const Native = WebSocket; window.sockets = []; \
@@ -77,6 +81,37 @@ fn each_close_of_the_recorder_is_told_in_words() {
     console_is_clean(&browser);
 }
 
+/// No page says such things, and a network can be slow or deaf. It takes 45 s: two pings unanswered.
+#[test]
+fn each_close_for_what_no_page_does_is_told_in_words() {
+    if !are_met(&[Need::Browser]) {
+        return;
+    }
+    let watched = Watched::new(|settings| settings.routes(WIDE));
+    let proxy = Proxy::before_the_page(watched.port);
+    let browser = Browser::new();
+    browser.open(&format!("http://127.0.0.1:{}/#/tower", proxy.port()));
+    for (code, says, words) in [
+        (1007, frame(0x81, b"\xc3\x28"), "text that is no text"),
+        (1002, vec![0x81, 0x01, b'x'], "something that no browser sends"),
+    ] {
+        browser.says("#line", "Live");
+        proxy.say(&says);
+        tells_of(&browser, code, words);
+    }
+    browser.says("#line", "Live");
+    proxy.slow_down(300_000);
+    let load = Publisher::start(watched.scene.broker.port(), Load::wide(1).rate(50));
+    console_tells_of(&browser, 4000, "more slowly than they came");
+    load.finish();
+    proxy.slow_down(0);
+    browser.says("#line", "Live");
+    proxy.muffle();
+    tells_of(&browser, 4002, "Nothing was heard from this page");
+    browser.says("#line", "Live");
+    console_is_clean(&browser);
+}
+
 #[test]
 fn a_page_without_a_valid_token_is_told_and_lets_a_person_sign_in() {
     if !are_met(&[Need::Browser]) {
@@ -122,9 +157,10 @@ fn a_page_for_which_there_is_no_room_says_so_and_gets_in_later() {
         return;
     }
     let watched = Watched::new(|settings| settings.set("watchtower", "max_connections", "65"));
+    let browser = Browser::new();
+    // Now, for it answers no ping.
     let url = format!("ws://127.0.0.1:{}/ws/live", watched.port);
     let (viewer, _) = tungstenite::connect(url).expect("the first viewer gets in");
-    let browser = Browser::new();
     browser.open(&watched.url("#/now"));
     browser.says("#line", "Not connected");
     panel_says(&browser, 1013, "as many viewers as it may have");

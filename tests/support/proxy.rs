@@ -1,4 +1,4 @@
-//! A network that breaks on demand: a TCP proxy between the recorder and the broker.
+//! A network that breaks on demand: a TCP proxy between the recorder and the broker, or between a browser and the page.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+use rustix::net::sockopt::set_socket_recv_buffer_size;
 
 use super::ports::free_port;
 use super::wait;
@@ -16,8 +18,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 struct Pair {
     state: Arc<State>,
     ends: [TcpStream; 2],
-    /// Bytes are swallowed instead of forwarded.
-    black: AtomicBool,
+    /// Bytes from this end are swallowed instead of forwarded.
+    black: [AtomicBool; 2],
+    /// The client asked for a WebSocket.
+    is_websocket: AtomicBool,
     /// Something went through from the broker to the client.
     used: AtomicBool,
 }
@@ -26,8 +30,11 @@ struct Pair {
 struct State {
     pairs: Mutex<Vec<Arc<Pair>>>,
     refusing: AtomicBool,
-    /// Messages to the client are taken out of what goes through; every answer arrives.
+    /// It is MQTT, of which messages to the client can be taken out; every answer arrives.
+    is_mqtt: bool,
     deaf: AtomicBool,
+    /// Bytes to the client in a second, on each connection; 0: as they come.
+    rate: AtomicUsize,
     attempts: AtomicUsize,
 }
 
@@ -40,9 +47,18 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Forwards connections to this port of the broker.
     pub(crate) fn start(broker: u16) -> Self {
+        Self::forward(broker, State { is_mqtt: true, ..State::default() })
+    }
+
+    /// Forwards connections to this port of the page.
+    pub(crate) fn before_the_page(page: u16) -> Self {
+        Self::forward(page, State::default())
+    }
+
+    fn forward(to: u16, state: State) -> Self {
         let port = free_port();
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("the port is free");
-        let state = Arc::<State>::default();
+        let state = Arc::new(state);
         let shared = Arc::clone(&state);
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
@@ -50,7 +66,7 @@ impl Proxy {
                 if shared.refusing.load(Ordering::Relaxed) {
                     continue; // dropped: closed
                 }
-                if let Ok(server) = TcpStream::connect(("127.0.0.1", broker)) {
+                if let Ok(server) = TcpStream::connect(("127.0.0.1", to)) {
                     join(&shared, client, server);
                 }
             }
@@ -72,7 +88,31 @@ impl Proxy {
 
     /// Swallows what comes on every connection of now; they stay open. New ones are forwarded.
     pub(crate) fn blackhole(&self) {
-        self.pairs().drain(..).for_each(|pair| pair.black.store(true, Ordering::Relaxed));
+        let black = |pair: Arc<Pair>| pair.black.iter().for_each(swallow);
+        self.pairs().drain(..).for_each(black);
+    }
+
+    /// Swallows what the clients of now say on their WebSockets; they hear everything.
+    pub(crate) fn muffle(&self) {
+        self.websockets().iter().for_each(|pair| swallow(&pair.black[0]));
+    }
+
+    /// Says these bytes on every WebSocket as if its client had.
+    pub(crate) fn say(&self, bytes: &[u8]) {
+        for pair in self.websockets() {
+            (&pair.ends[1]).write_all(bytes).expect("it is open");
+        }
+    }
+
+    /// Lets this many bytes through to each client in a second; 0: all.
+    pub(crate) fn slow_down(&self, bytes_per_second: usize) {
+        self.state.rate.store(bytes_per_second, Ordering::Relaxed);
+    }
+
+    fn websockets(&self) -> Vec<Arc<Pair>> {
+        let mut pairs = self.pairs().clone();
+        pairs.retain(|pair| pair.is_websocket.load(Ordering::Relaxed) && pair.is_open());
+        pairs
     }
 
     /// Closes new connections at once, or no longer.
@@ -103,16 +143,31 @@ impl Proxy {
     }
 }
 
+impl Pair {
+    fn is_open(&self) -> bool {
+        self.ends[0].peer_addr().is_ok()
+    }
+}
+
+fn swallow(end: &AtomicBool) {
+    end.store(true, Ordering::Relaxed);
+}
+
 fn join(state: &Arc<State>, client: TcpStream, server: TcpStream) {
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    if !state.is_mqtt {
+        // What is not let through waits where it comes from, and not here.
+        set_socket_recv_buffer_size(&server, 16 * 1024).expect("a socket option");
+    }
     let pair = Arc::new(Pair {
         state: Arc::clone(state),
         ends: [client, server],
-        black: AtomicBool::new(false),
+        black: [false, false].map(AtomicBool::new),
+        is_websocket: AtomicBool::new(false),
         used: AtomicBool::new(false),
     });
     let mut pairs = state.pairs.lock().unwrap_or_else(PoisonError::into_inner);
-    pairs.retain(|pair| pair.ends[0].peer_addr().is_ok());
+    pairs.retain(|pair| pair.is_open());
     pairs.push(Arc::clone(&pair));
     drop(pairs);
     let (up, down) = (Arc::clone(&pair), pair);
@@ -123,20 +178,29 @@ fn join(state: &Arc<State>, client: TcpStream, server: TcpStream) {
 /// Copies from one end to the other until either closes.
 fn forward(pair: &Pair, from: usize) {
     let mut chunk = [0; 16_384];
-    let mut sieve = Sieve::default();
+    let is_downward = from == 1;
+    let mut sieve = (pair.state.is_mqtt && is_downward).then(Sieve::default);
     let (mut reader, mut writer) = (&pair.ends[from], &pair.ends[1 - from]);
     while let Ok(length @ 1..) = reader.read(&mut chunk) {
-        if pair.black.load(Ordering::Relaxed) {
+        let bytes = &chunk[..length];
+        if !is_downward && bytes.starts_with(b"GET /ws/") {
+            pair.is_websocket.store(true, Ordering::Relaxed);
+        }
+        if pair.black[from].load(Ordering::Relaxed) {
             continue;
         }
-        let deaf = from == 1 && pair.state.deaf.load(Ordering::Relaxed);
-        let whole = sieve.pass(&chunk[..length], from == 1, deaf);
-        if writer.write_all(&whole).is_err() {
+        let deaf = pair.state.deaf.load(Ordering::Relaxed);
+        let through = sieve.as_mut().map(|sieve| sieve.pass(bytes, deaf));
+        if writer.write_all(through.as_deref().unwrap_or(bytes)).is_err() {
             break;
         }
-        pair.used.fetch_or(from == 1, Ordering::Relaxed);
+        pair.used.fetch_or(is_downward, Ordering::Relaxed);
+        let rate = pair.state.rate.load(Ordering::Relaxed);
+        if is_downward && rate > 0 {
+            thread::sleep(Duration::from_secs_f64(length as f64 / rate as f64)); // a slow network
+        }
     }
-    if !pair.black.load(Ordering::Relaxed) {
+    if !pair.black[from].load(Ordering::Relaxed) {
         pair.ends.iter().for_each(hang_up);
     }
 }
@@ -153,11 +217,8 @@ struct Sieve {
 
 impl Sieve {
     /// What goes through. TLS cannot be told apart, and must not be made deaf.
-    fn pass(&mut self, mut bytes: &[u8], is_downward: bool, deaf: bool) -> Vec<u8> {
+    fn pass(&mut self, mut bytes: &[u8], deaf: bool) -> Vec<u8> {
         const PUBLISH: u8 = 3;
-        if !is_downward {
-            return bytes.to_vec();
-        }
         let mut through = Vec::with_capacity(bytes.len());
         while let Some(byte) = bytes.first() {
             if self.rest > 0 {

@@ -42,6 +42,12 @@ impl Load {
         Self { topic: "load/n", qos, rate: None, first: 0, count: None, payload }
     }
 
+    /// The same with 16 kB of text in each, for [`WIDE`](super::settings::WIDE).
+    pub(crate) fn wide(qos: u8) -> Self {
+        let payload = |n| format!(r#"{{"n":{n},"pad":"{}"}}"#, "x".repeat(16_000)).into_bytes();
+        Self { payload, ..Self::numbered(qos) }
+    }
+
     /// The same reading of the magnetic sensor for ever.
     pub(crate) fn identical(qos: u8) -> Self {
         let payload = |_| br#"{"x":1115,"y":-558,"z":-305}"#.to_vec();

@@ -16,6 +16,9 @@ use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, Stream
 /// How long an answer may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// A connection over TLS.
+pub(crate) type Tls = StreamOwned<ClientConnection, TcpStream>;
+
 /// An answer.
 #[derive(Debug)]
 pub(crate) struct Reply {
@@ -100,8 +103,8 @@ pub(crate) fn ask_file(path: &Path, line: &str) -> io::Result<Reply> {
     Reply::read(&mut socket)
 }
 
-/// Asks over TLS, trusting this authority alone. With the answer: the certificate that was shown.
-pub(crate) fn ask_tls(port: u16, authority: &Path, line: &str) -> io::Result<(Reply, Vec<u8>)> {
+/// A connection over TLS that trusts this authority alone.
+pub(crate) fn tls(port: u16, authority: &Path) -> io::Result<Tls> {
     let mut roots = RootCertStore::empty();
     let authority = CertificateDer::from_pem_file(authority).expect("made by openssl");
     roots.add(authority).expect("made by openssl");
@@ -112,7 +115,12 @@ pub(crate) fn ask_tls(port: u16, authority: &Path, line: &str) -> io::Result<(Re
         .with_no_client_auth();
     let name = ServerName::try_from("localhost").expect("a name");
     let client = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
-    let mut stream = StreamOwned::new(client, connect(port)?);
+    Ok(StreamOwned::new(client, connect(port)?))
+}
+
+/// Asks over TLS. With the answer: the certificate that was shown.
+pub(crate) fn ask_tls(port: u16, authority: &Path, line: &str) -> io::Result<(Reply, Vec<u8>)> {
+    let mut stream = tls(port, authority)?;
     stream.write_all(&request(line, &[], ""))?;
     let reply = Reply::read(&mut stream)?;
     let shown = stream.conn.peer_certificates().and_then(|chain| chain.first());

@@ -28,8 +28,8 @@ pub(crate) enum Came {
 }
 
 /// A connection. Each frame's number must be the one that is due.
-pub(crate) struct Socket {
-    socket: WebSocket<TcpStream>,
+pub(crate) struct Socket<S = TcpStream> {
+    socket: WebSocket<S>,
     due: Option<u64>,
 }
 
@@ -44,12 +44,48 @@ impl Socket {
         let connected = || TcpStream::connect(("127.0.0.1", port)).ok();
         let stream = wait::until_or(PATIENCE, connected, || format!("nobody listens on {port}"));
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket option");
-        let url = format!("ws://127.0.0.1:{port}{path}");
+        Self::over(stream, &format!("ws://127.0.0.1:{port}{path}"), headers)
+    }
+
+    /// Sends bytes of our own.
+    pub(crate) fn send_raw(&mut self, bytes: &[u8]) {
+        self.socket.get_mut().write_all(bytes).expect("it is open");
+    }
+
+    /// Reads bytes that nobody understands, and so answers no ping; how many, 0 at the end.
+    pub(crate) fn read_raw(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        self.socket.get_mut().read(into)
+    }
+
+    /// Sends a pong that nobody asked for; whether the other side is gone. Nothing is read.
+    pub(crate) fn is_gone(&mut self) -> bool {
+        self.socket.get_mut().write_all(&frame(0x8a, b"")).is_err()
+    }
+
+    /// The system keeps little of what is not read.
+    pub(crate) fn with_a_small_buffer(self) -> Self {
+        let buffer = set_socket_recv_buffer_size(self.socket.get_ref(), 16 * 1024);
+        buffer.expect("a socket option");
+        self
+    }
+
+    /// From now on nothing is waited for.
+    pub(crate) fn wait_for_nothing(&self) {
+        self.socket.get_ref().set_nonblocking(true).expect("a socket option");
+    }
+}
+
+impl<S: Read + Write> Socket<S> {
+    /// Over a stream that is connected.
+    pub(crate) fn over(stream: S, url: &str, headers: &[(&'static str, String)]) -> Self {
         let mut request = url.into_client_request().expect("an address");
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().expect("a header"));
         }
-        let (socket, _response) = client(request, stream).expect("a handshake");
+        let (socket, _response) = match client(request, stream) {
+            Ok(connected) => connected,
+            Err(error) => panic!("a handshake with {url}: {error}"),
+        };
         Self { socket, due: None }
     }
 
@@ -129,37 +165,10 @@ impl Socket {
         self.frame_that("the answer", |frame| frame["id"] == order["id"])
     }
 
-    /// Sends bytes of our own.
-    pub(crate) fn send_raw(&mut self, bytes: &[u8]) {
-        self.socket.get_mut().write_all(bytes).expect("it is open");
-    }
-
-    /// Reads bytes that nobody understands, and so answers no ping; how many, 0 at the end.
-    pub(crate) fn read_raw(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        self.socket.get_mut().read(into)
-    }
-
     /// Says goodbye.
     pub(crate) fn close(&mut self) {
         self.socket.close(None).expect("it is open");
         let _answered = self.socket.flush();
-    }
-
-    /// Sends a pong that nobody asked for; whether the other side is gone. Nothing is read.
-    pub(crate) fn is_gone(&mut self) -> bool {
-        self.socket.get_mut().write_all(&frame(0x8a, b"")).is_err()
-    }
-
-    /// The system keeps little of what is not read.
-    pub(crate) fn with_a_small_buffer(self) -> Self {
-        let buffer = set_socket_recv_buffer_size(self.socket.get_ref(), 16 * 1024);
-        buffer.expect("a socket option");
-        self
-    }
-
-    /// From now on nothing is waited for.
-    pub(crate) fn wait_for_nothing(&self) {
-        self.socket.get_ref().set_nonblocking(true).expect("a socket option");
     }
 }
 
