@@ -1,6 +1,7 @@
 //! Whether what arrives becomes durable.
 
 use super::{Look, critical, spoken, warning};
+use crate::event;
 use crate::health::mode_sentence;
 use crate::issue::Finding;
 use crate::mode::Mode;
@@ -55,7 +56,7 @@ pub(super) fn stalled(look: &Look<'_>) -> Vec<Finding> {
     );
     let hint = "nothing is acknowledged meanwhile, so the broker keeps QoS 1 and 2; look at the disk, and \
                 at whoever locks the database";
-    vec![critical("no_writes", sentence, hint)]
+    vec![critical(event::NO_WRITES, sentence, hint)]
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::server::Line;
 use super::{Control, protocol};
+use crate::store::LoggedEvent;
 
 /// Sends each event from now on.
 pub(super) async fn stream(
@@ -18,17 +19,17 @@ pub(super) async fn stream(
 ) -> io::Result<()> {
     let feed = control.sources.published.feeds().watch_events();
     line.send(&protocol::ok(&json!({ "following": "events" }))).await?;
-    let told = |event: Event| std::iter::once(protocol::line("event", &event_json(&event)));
+    let told = |event: Event| std::iter::once(protocol::line("event", &event_json(&event.into())));
     line.follow(feed, &mut closes, "events", told).await
 }
 
-/// An event, as history and stream have it.
-fn event_json(event: &Event) -> Json {
+/// An event, as the socket tells it and `barograph events --json` shows it.
+pub(crate) fn event_json(event: &LoggedEvent) -> Json {
     json!({
-        "at": event.at.to_string(),
-        "event": event.name,
-        "actor": actor_of(event.name, &event.detail),
-        "tone": tone_of(event.name).word(),
+        "at": event.at,
+        "event": event.event,
+        "actor": actor_of(&event.event, &event.detail),
+        "tone": tone_of(&event.event).word(),
         "detail": event.detail,
     })
 }

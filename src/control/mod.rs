@@ -34,6 +34,7 @@ use tracing::warn;
 
 use crate::metrics::Exposition;
 use crate::signals::Signals;
+pub(crate) use event_feed::event_json;
 pub(crate) use row_feed::value_json;
 pub use server::{Goodbye, serve};
 use socket::Listening;

@@ -22,6 +22,7 @@ use super::args::EventsArgs;
 use super::paint::Paint;
 use super::put;
 use crate::control::client::Client;
+use crate::control::event_json;
 use crate::inspect::text::{glimpse, safe_lines, wrapped};
 use crate::inspect::time::{shown_text, zone};
 use crate::inspect::{Place, unreadable};
@@ -225,16 +226,6 @@ impl Voice<'_> {
             self.paint.faint_lines(&wrapped(&detail, 4))
         )
     }
-}
-
-fn event_json(event: &LoggedEvent) -> Json {
-    json!({
-        "at": event.at,
-        "event": event.event,
-        "actor": actor_of(&event.event, &event.detail),
-        "tone": tone_of(&event.event).word(),
-        "detail": event.detail,
-    })
 }
 
 #[cfg(test)]

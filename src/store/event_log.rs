@@ -1,6 +1,6 @@
 //! Events, read back: those of the database, and those that still wait in the spool.
 
-use barograph_actors::note::Note;
+use barograph_actors::note::{Event, Note};
 use rusqlite::{Connection, params};
 use serde_json::Value as Json;
 
@@ -17,6 +17,12 @@ pub struct LoggedEvent {
     pub event: String,
     /// A sentence.
     pub detail: String,
+}
+
+impl From<Event> for LoggedEvent {
+    fn from(Event { name, at, detail }: Event) -> Self {
+        Self { at: at.to_string(), event: name.to_owned(), detail }
+    }
 }
 
 /// The newest events, oldest first, and the highest id of all events.

@@ -58,13 +58,7 @@ fn spool(tower: &Tower) -> Option<PathBuf> {
 
 /// Events that are not even there yet.
 fn noted(tower: &Tower) -> Vec<LoggedEvent> {
-    let events = tower.sources.published.waiting_events().into_iter();
-    let logged = events.map(|event| LoggedEvent {
-        at: event.at.to_string(),
-        event: event.name.to_owned(),
-        detail: event.detail,
-    });
-    logged.collect()
+    tower.sources.published.waiting_events().into_iter().map(LoggedEvent::from).collect()
 }
 
 fn name(query: &Query, parameter: &str) -> Result<Option<String>, Refusal> {

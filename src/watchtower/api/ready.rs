@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use barograph_actors::mode::Mode;
 use barograph_actors::published::{Connection, State};
-use barograph_actors::{health, tree};
+use barograph_actors::{event, health, tree};
 
 use crate::metrics;
 use crate::watchtower::Tower;
@@ -30,13 +30,10 @@ fn is_ready(state: &State) -> bool {
         && !matches!(state.mode, Mode::Holding { .. })
         && state.paused.is_none()
         && !state.stopping
-        && state.issues.iter().all(|issue| issue.id != NO_WRITES)
+        && state.issues.iter().all(|issue| issue.id != event::NO_WRITES)
         && is_running(tree::MQTT)
         && is_running(tree::DB_WRITER)
 }
-
-/// The issue that messages wait, and nothing becomes durable.
-const NO_WRITES: &str = "no_writes";
 
 /// As `[metrics] listen` serves them.
 pub(super) async fn metrics(request: HttpRequest, tower: web::Data<Tower>) -> HttpResponse {
@@ -46,7 +43,9 @@ pub(super) async fn metrics(request: HttpRequest, tower: web::Data<Tower>) -> Ht
 #[cfg(test)]
 mod tests {
     use barograph_actors::delivery::UnixMillis;
-    use barograph_actors::published::ChildState;
+    use barograph_actors::issue::{Issue, Severity};
+    use barograph_actors::ports::WriteCause;
+    use barograph_actors::published::{ChildState, Deafness};
 
     use super::*;
 
@@ -63,9 +62,24 @@ mod tests {
     fn ready_is_who_records_durably() {
         assert!(is_ready(&ready()));
         type Change = fn(&mut State);
-        let table: [(&str, Change); 6] = [
+        let table: [(&str, Change); 9] = [
             ("not connected", |state| state.connection = Connection::Starting),
             ("cut off", |state| state.connection = Connection::Down(UnixMillis(1), "x".into())),
+            ("deaf", |state| {
+                state.hearing.deaf = Some(Deafness { since: UnixMillis(1), renewals: 1 });
+            }),
+            ("holding", |state| {
+                state.mode = Mode::Holding { since: UnixMillis(1), cause: WriteCause::Full };
+            }),
+            ("nothing becomes durable", |state| {
+                state.issues.push(Issue {
+                    id: event::NO_WRITES.to_owned(),
+                    severity: Severity::Critical,
+                    since: UnixMillis(1),
+                    sentence: String::new(),
+                    hint: String::new(),
+                });
+            }),
             ("paused", |state| state.paused = Some(UnixMillis(1))),
             ("stopping", |state| state.stopping = true),
             ("no writer", |state| drop(state.children.remove(tree::DB_WRITER))),

@@ -7,7 +7,6 @@ use barograph_actors::published::State;
 use serde_json::Value as Json;
 
 use crate::history::events::event_json;
-use crate::store::LoggedEvent;
 
 /// The first frame, and what a viewer gets that missed something.
 pub(super) fn snapshot(status: &Json, latest: &Json) -> Bytes {
@@ -32,12 +31,7 @@ pub(super) fn alive(now_ms: i64) -> Bytes {
 /// An event. It is not in the database yet: its number is one above all that are, in the order of its kind.
 pub(super) fn event(event: &Event, number: u64) -> Bytes {
     let id = i64::try_from(number).unwrap_or(i64::MAX);
-    let event = LoggedEvent {
-        at: event.at.to_string(),
-        event: event.name.to_owned(),
-        detail: event.detail.clone(),
-    };
-    let event = event_json(id, &event);
+    let event = event_json(id, &event.clone().into());
     Bytes::from(format!(r#""type":"event","event":{event}}}"#))
 }
 

@@ -91,7 +91,7 @@ export class Chart {
     return {
       width: Math.max(200, this.canvas.clientWidth), height: this.height(), ms: 1, pxAlign: 1,
       legend: { show: false },
-      padding: [10, 8, 0, 0],
+      padding: [10, 20, 0, 0],
       scales: { x: { time: true, min: from, max: to, auto: false }, y: { range: (/** @type {unknown} */ _u, /** @type {number | null} */ low, /** @type {number | null} */ high) => this.limits(low, high) } },
       axes: [{ ...axis, values: timeAxis(), space: 70 }, { ...axis, size: 58, space: 26, ...this.ticks() }],
       series: [{}, { stroke: colours.trace, width: 1.6, points: { show: false } }, { width: 0, points: { show: false } }, { width: 0, points: { show: false } }],

@@ -115,7 +115,7 @@ export function lineText(store) {
   const newest = store.newestRow();
   const row = newest === null ? 'no row yet' : `newest row ${duration(store.now() - newest)} ago`;
   if (contact.open && !store.lost) {
-    const rate = status ? `, ${status.rates.received_per_second.toFixed(1)} messages/s` : '';
+    const rate = status && status.rates.over_seconds > 0 ? `, ${status.rates.received_per_second.toFixed(1)} messages/s` : '';
     const disk = status?.database.free_bytes ? `, ${bytes(status.database.free_bytes)} free` : '';
     return `Live: ${row}${rate}${disk}`;
   }

@@ -73,14 +73,14 @@ export function issueList(store, list) {
 function way(status) {
   const { flow, rates, account: books } = status;
   const waits = flow?.waits_in ?? 'nothing';
-  const step = (/** @type {string} */ name, /** @type {string} */ value, /** @type {string} */ what, /** @type {boolean} */ waiting) => h('li', { class: waiting && 'waits' }, h('span', {}, name), h('strong', {}, value), h('span', {}, what), waiting && tag('degraded', 'waits here'));
-  const tail = `${number(rates.received_per_second, 1)}/s`;
+  const step = (/** @type {string} */ name, /** @type {string} */ value, /** @type {string} */ what, /** @type {boolean} */ waiting) => h('li', { class: waiting && 'waits' }, h('span', {}, name), h('strong', {}, value), h('span', {}, what), waiting && ' ', waiting && tag('degraded', 'waits here'));
+  const rate = (/** @type {number} */ perSecond) => rates.over_seconds > 0 ? `${number(perSecond, 1)}/s` : '–';
   return h('section', { class: 'sheet stack' }, h('h2', {}, 'The way of a message'), h('p', {}, WAITS[waits] ?? `Messages wait: ${waits}.`),
     h('ol', { class: 'flow' },
-      step('Received', tail, `${count(books.received)} since the beginning`, waits === 'broker'),
+      step('Received', rate(rates.received_per_second), `${count(books.received)} since the beginning`, waits === 'broker'),
       step('Window', count(flow?.held ?? books.held), 'owed an acknowledgement', waits === 'window'),
       step('Batch', flow?.batch_rows_mean === null || !flow ? '–' : number(flow.batch_rows_mean, 1), 'rows each, on average', false),
-      step('Commit', `${number(rates.commits_per_second, 1)}/s`, flow ? `half within ${milliseconds(flow.commit_ms_p50)}, 99 of 100 within ${milliseconds(flow.commit_ms_p99)}` : 'latency unknown', waits === 'commit' || waits === 'spool'),
+      step('Commit', rate(rates.commits_per_second), flow ? `half within ${milliseconds(flow.commit_ms_p50)}, 99 of 100 within ${milliseconds(flow.commit_ms_p99)}` : 'latency unknown', waits === 'commit' || waits === 'spool'),
       step('Acknowledged', `${count(books.stored + books.duplicate + books.quarantined + books.spooled)}`, 'durable, and said so to the broker', false)));
 }
 
