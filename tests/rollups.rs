@@ -24,10 +24,13 @@ const MINUTE: i64 = 60_000;
 fn rows_are_summed_up_when_there_are_many_and_at_each_start() {
     let scene = Scene::new();
     let mut recorder = scene.recorder(&scene.settings());
-    publisher::publish(scene.broker.port(), Load::numbered(1).count(5_000));
-    scene.fills_to(&recorder, "load", 5_000);
-    let many = || through(&scene, "load") > 3_000;
-    wait::until_true("rows are summed up", WITHIN, many);
+    // The first are summed up at once, the next only when there are many, or in five minutes.
+    publisher::publish(scene.broker.port(), Load::numbered(1).count(1));
+    wait::until_true("the first is summed up", WITHIN, || through(&scene, "load") == 1);
+    let many = Load { first: 1, ..Load::numbered(1).count(5_000) };
+    publisher::publish(scene.broker.port(), many);
+    scene.fills_to(&recorder, "load", 5_001);
+    wait::until_true("many are summed up", WITHIN, || through(&scene, "load") > 3_000);
     assert_exact(&scene, "load", &["n"]);
     recorder.stop();
     recorder = scene.recorder(&scene.settings());
