@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::bound;
 use super::sum::Sums;
+use crate::store::ends;
 use crate::store::rollup::{number, time};
 
 /// Rows that are late one after the other, so that a search by time is not led astray.
@@ -89,11 +90,7 @@ impl<'a> Raw<'a> {
 
     /// Lowest and highest id.
     pub(super) fn bounds(&self) -> rusqlite::Result<Option<(i64, i64)>> {
-        let one = |which: &str| -> rusqlite::Result<Option<i64>> {
-            let sql = format!("SELECT {which}(rowid) FROM \"{}\"", self.table);
-            self.conn.prepare_cached(&sql)?.query_row([], |row| row.get(0))
-        };
-        Ok(one("min")?.zip(one("max")?))
+        ends(self.conn, self.table)
     }
 
     /// The first id whose row arrived at this time or later, one beyond the last for none: found by halves,

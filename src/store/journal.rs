@@ -289,7 +289,7 @@ impl SqliteJournal {
         let opened = Connection::open_with_flags(self.file.path(), flags)
             .and_then(|conn| conn.execute_batch("PRAGMA cache_size = 16").map(|()| conn));
         match opened {
-            Ok(conn) => tables.filter_map(|table| sample(&conn, table).err()).find(is_damage),
+            Ok(conn) => tables.filter_map(|table| rows::sample(&conn, table).err()).find(is_damage),
             Err(error) => Some(error).filter(is_damage),
         }
     }
@@ -376,30 +376,6 @@ fn repeated() -> Receipt {
 pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
-}
-
-/// Places of a table that are read to see whether it is sound.
-const SAMPLES: i64 = 8;
-
-/// Reads rows at some places of a table, all their columns.
-fn sample(conn: &Connection, table: &str) -> rusqlite::Result<()> {
-    let bounds = format!("SELECT min(rowid), max(rowid) FROM \"{table}\"");
-    let bounds: (Option<i64>, Option<i64>) =
-        conn.query_row(&bounds, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let (Some(first), Some(last)) = bounds else { return Ok(()) };
-    let mut statement = conn
-        .prepare(&format!("SELECT * FROM \"{table}\" WHERE rowid >= ?1 ORDER BY rowid LIMIT 1"))?;
-    let columns = statement.column_count();
-    for place in 0..=SAMPLES {
-        let from = first + (last.saturating_sub(first)) / SAMPLES * place;
-        let mut rows = statement.query([from])?;
-        while let Some(row) = rows.next()? {
-            for column in 0..columns {
-                row.get_ref(column)?;
-            }
-        }
-    }
-    Ok(())
 }
 
 /// The position in the spool that was last taken over, as `barograph_meta` remembers it.

@@ -57,6 +57,36 @@ pub(super) fn last_batch_at(conn: &Connection) -> rusqlite::Result<Option<UnixMi
     Ok(at.map(UnixMillis))
 }
 
+/// The lowest and the highest row id of a table. Asked for both in one question, SQLite reads the whole table.
+pub(crate) fn ends(conn: &Connection, table: &str) -> rusqlite::Result<Option<(i64, i64)>> {
+    let one = |which: &str| -> rusqlite::Result<Option<i64>> {
+        let select = format!("SELECT {which}(rowid) FROM \"{table}\"");
+        conn.prepare_cached(&select)?.query_row([], |row| row.get(0))
+    };
+    Ok(one("min")?.zip(one("max")?))
+}
+
+/// Places of a table that are read to see whether it is sound.
+const SAMPLES: i64 = 8;
+
+/// Reads rows at some places of a table, all their columns.
+pub(super) fn sample(conn: &Connection, table: &str) -> rusqlite::Result<()> {
+    let Some((first, last)) = ends(conn, table)? else { return Ok(()) };
+    let mut statement = conn
+        .prepare(&format!("SELECT * FROM \"{table}\" WHERE rowid >= ?1 ORDER BY rowid LIMIT 1"))?;
+    let columns = statement.column_count();
+    for place in 0..=SAMPLES {
+        let from = first + (last.saturating_sub(first)) / SAMPLES * place;
+        let mut rows = statement.query([from])?;
+        while let Some(row) = rows.next()? {
+            for column in 0..columns {
+                row.get_ref(column)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// A count as SQLite takes it.
 pub(super) fn as_i64(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
@@ -102,4 +132,54 @@ pub(super) fn account(conn: &Connection, routes: &[Route]) -> rusqlite::Result<T
         }
     }
     Ok(tally)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+    use crate::store::upkeep;
+
+    /// Steps of SQLite's machine: a count of what a question costs.
+    fn steps(conn: &mut Connection, ask: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> u64 {
+        let steps = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&steps);
+        let count = move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            false
+        };
+        conn.progress_handler(1, Some(count)).unwrap();
+        ask(conn).unwrap();
+        conn.progress_handler(0, None::<fn() -> bool>).unwrap();
+        steps.load(Ordering::Relaxed)
+    }
+
+    /// These are asked again and again while it records, about tables that grow for years.
+    #[test]
+    fn a_look_at_a_table_costs_the_same_however_long_it_is() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        let fill = "CREATE TABLE barograph_quarantine (id INTEGER PRIMARY KEY, a); WITH RECURSIVE n(i) AS \
+                    (SELECT 5 UNION ALL SELECT i + 1 FROM n WHERE i < 50004) INSERT INTO \
+                    barograph_quarantine SELECT i, i FROM n";
+        conn.execute_batch(fill).unwrap();
+        let table = "barograph_quarantine";
+        assert_eq!(ends(&conn, table).unwrap(), Some((5, 50_004)));
+        let looks = [
+            steps(&mut conn, |conn| ends(conn, table).map(drop)),
+            steps(&mut conn, |conn| sample(conn, table)),
+            steps(&mut conn, |conn| upkeep::too_many(conn, 50_000).map(drop)),
+        ];
+        assert!(looks.iter().all(|&steps| (1..500).contains(&steps)), "{looks:?}");
+        assert_eq!(upkeep::too_many(&conn, 49_990).unwrap(), 10);
+    }
+
+    #[test]
+    fn an_empty_table_has_no_ends() {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch("CREATE TABLE t (a)").unwrap();
+        assert_eq!(ends(&conn, "t").unwrap(), None);
+        sample(&conn, "t").unwrap();
+    }
 }

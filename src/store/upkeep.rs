@@ -16,6 +16,7 @@ use super::digests::{Compacted, Shape, compact};
 use super::journal::SqliteJournal;
 use super::notes;
 use super::rollup::Rollups;
+use super::rows;
 use super::salvage::{Copied, Report, Salvage, Step};
 use super::statements::ACCOUNT_ADD;
 
@@ -239,10 +240,9 @@ fn due_for_compaction(
 
 /// How many rows there are beyond the limit. Ids are dense but for rows that were taken out, so that
 /// mostly a look at the first and the last is enough.
-fn too_many(conn: &Connection, max_rows: u64) -> rusqlite::Result<u64> {
-    let span = "SELECT coalesce(max(id) - min(id) + 1, 0) FROM barograph_quarantine";
-    let span: i64 = conn.prepare_cached(span)?.query_row([], |row| row.get(0))?;
-    if span.cast_unsigned() <= max_rows {
+pub(super) fn too_many(conn: &Connection, max_rows: u64) -> rusqlite::Result<u64> {
+    let ends = rows::ends(conn, "barograph_quarantine")?;
+    if ends.is_none_or(|(first, last)| first.abs_diff(last) < max_rows) {
         return Ok(0);
     }
     let count = "SELECT count(*) FROM barograph_quarantine";
