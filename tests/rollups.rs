@@ -74,6 +74,25 @@ fn an_old_database_is_summed_up_beside_the_recording_however_often_that_is_kille
     assert_eq!(code, Some(0), "{verified}");
 }
 
+/// A table grows for years; what somebody wrote into the file is looked at after every checkpoint.
+#[test]
+fn a_long_table_is_not_read_again_and_again_while_it_records() {
+    let scene = Scene::new();
+    scene.database.writer().execute_batch(OLD).expect("a new file");
+    let settings = scene.settings().routes("");
+    let recorder = scene.recorder(&settings);
+    is_summed_up(&scene, "weather_data", &recorder);
+    let before = recorder.process.bytes_read();
+    for n in 1..=10 {
+        publisher::publish(scene.broker.port(), Load::identical(1).count(1));
+        scene.fills_to(&recorder, "magnetic_flux_data", n);
+        assert_eq!(command(&["checkpoint"], &settings).code, Some(0));
+    }
+    let read = recorder.process.bytes_read() - before;
+    let file = scene.database.path().metadata().expect("it is there").len();
+    assert!(read < file / 2, "{read} bytes were read for ten rows, of a file of {file}");
+}
+
 #[test]
 fn a_message_that_is_replayed_later_is_summed_up_where_it_arrived() {
     let scene = Scene::new();

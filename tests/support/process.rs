@@ -144,6 +144,13 @@ impl Process {
         tail(&self.lines)
     }
 
+    /// What its system calls have read so far, from files and elsewhere.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        let io = fs::read_to_string(format!("/proc/{}/io", self.pid())).expect("it runs");
+        let read = io.lines().find_map(|line| line.strip_prefix("rchar: ")).expect("a line");
+        read.parse().expect("a number")
+    }
+
     /// The largest resident set so far, in KiB (`VmHWM`).
     pub(crate) fn peak_rss_kib(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
