@@ -12,8 +12,8 @@ use crate::account::{Drop as Dropped, Outcome, RouteId, Tally};
 use crate::batch::{Batch, BatchId, Opening, Record};
 use crate::delivery::ConnectionId;
 
-/// Most records of one batch: a commit of this many takes some 20 ms, and larger ones gain nothing.
-pub const BATCH_RECORDS_MAX: usize = 5_000;
+/// Most records of one batch: a commit of this many takes some 10 ms, and larger ones gain nothing but memory.
+pub const BATCH_RECORDS_MAX: usize = 2_500;
 
 /// Something that waits for its batch.
 #[derive(Debug)]
