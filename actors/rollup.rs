@@ -46,6 +46,7 @@ impl Level {
 }
 
 /// The start of the bucket that a moment is in.
+#[inline]
 pub fn start_of(ms: i64, width_ms: i64) -> i64 {
     ms.div_euclid(width_ms) * width_ms
 }
@@ -73,6 +74,7 @@ pub struct Bucket {
 
 impl Bucket {
     /// Of one value.
+    #[inline]
     pub fn of(ms: i64, value: f64) -> Self {
         let (first, last) = (value, value);
         let (min, max) = (value, value);
@@ -81,6 +83,7 @@ impl Bucket {
 
     /// Takes the other one in. Where both have a value of the same moment, those of rows with higher ids
     /// came later: `after` says that the other's have.
+    #[inline]
     pub fn merge(&mut self, other: &Self, after: bool) {
         let earlier = (other.first_ms, after) < (self.first_ms, true);
         let later = (other.last_ms, after) > (self.last_ms, false);

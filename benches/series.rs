@@ -158,8 +158,10 @@ fn bytes(path: &Path) -> f64 {
     conn.query_row(bytes, [], |row| row.get::<_, f64>(0)).expect("pragmas")
 }
 
+/// As the page's readers are opened.
 fn reader(path: &Path) -> rusqlite::Result<Connection> {
-    Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    Connection::open_with_flags(path, flags)
 }
 
 /// The station's, with what is derived from it.

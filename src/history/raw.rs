@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::bound;
 use super::sum::Sums;
-use crate::store::ends;
 use crate::store::rollup::{number, time};
+use crate::store::{ends, highest};
 
 /// Rows that are late one after the other, so that a search by time is not led astray.
 const LATE_ROWS_MAX: usize = 16;
@@ -86,6 +86,11 @@ impl<'a> Raw<'a> {
         );
         let parameters = params![bound(from), bound(to), max + 1];
         self.conn.prepare_cached(&sql)?.query_row(parameters, |row| row.get(0))
+    }
+
+    /// The highest id.
+    pub(super) fn highest(&self) -> rusqlite::Result<Option<i64>> {
+        highest(self.conn, self.table)
     }
 
     /// Lowest and highest id.

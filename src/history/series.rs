@@ -2,6 +2,8 @@
 //! at the widest level that fits, so that the cost follows the buckets of the answer and not the rows; what
 //! is newer, and what the background has not come to yet, from the rows.
 
+use std::sync::Arc;
+
 use barograph_actors::derived::{Base, Reading, readings};
 use barograph_actors::rollup::{Bucket, Level, start_of};
 use barograph_config::Route;
@@ -164,9 +166,10 @@ impl Question {
             None => narrow(&raw, &mut sums)?,
         };
         let (t, found) = sums.table();
+        let found: Vec<_> = found.into_iter().map(Arc::new).collect();
         let place = |reading: &Reading| self.bases.iter().position(|base| *base == reading.base);
         let columns = self.readings.iter().map(|reading| Column {
-            buckets: place(reading).map(|at| found[at].clone()).unwrap_or_default(),
+            buckets: place(reading).map(|at| Arc::clone(&found[at])).unwrap_or_default(),
             reading: reading.clone(),
         });
         Ok(Series {
@@ -203,9 +206,25 @@ impl Question {
         level: Level,
         sums: &mut Sums,
     ) -> rusqlite::Result<f64> {
-        let Some((through, lead)) = position(conn, &self.table)? else {
-            return self.read_older(conn, raw, &vec![i64::MAX; self.bases.len()], sums);
-        };
+        match self.read_summed_up(conn, raw, level, sums) {
+            Ok(Some(built)) => return Ok(built),
+            // The writer makes them anew; one without the others says nothing.
+            Err(error) if error.to_string().contains("no such table") => *sums = Sums::like(sums),
+            Ok(None) => {}
+            Err(error) => return Err(error),
+        }
+        self.read_older(conn, raw, &vec![i64::MAX; self.bases.len()], sums)
+    }
+
+    /// The same; `None` where nothing of the table is summed up.
+    fn read_summed_up(
+        &self,
+        conn: &Connection,
+        raw: &Raw<'_>,
+        level: Level,
+        sums: &mut Sums,
+    ) -> rusqlite::Result<Option<f64>> {
+        let Some((through, lead)) = position(conn, &self.table)? else { return Ok(None) };
         let mut below = Vec::new();
         for (series, base) in self.bases.iter().enumerate() {
             match stored(conn, &self.table, base)? {
@@ -217,12 +236,12 @@ impl Question {
             }
         }
         let built = self.read_older(conn, raw, &below, sums)?;
-        let highest = raw.bounds()?.map_or(through, |(_, highest)| highest);
+        let highest = raw.highest()?.unwrap_or(through);
         let mut newest = Sums::like(sums);
         let from = through.max(highest.saturating_sub(NARROW_ROWS_MAX));
         raw.behind(from, if from > through { from } else { lead }, &mut newest)?;
         sums.take(&newest, true);
-        Ok(if from > through { built.min(0.99) } else { built })
+        Ok(Some(if from > through { built.min(0.99) } else { built }))
     }
 
     /// Rows that the background has not come to yet, if they are few.
@@ -294,12 +313,6 @@ fn narrow(raw: &Raw<'_>, sums: &mut Sums) -> rusqlite::Result<f64> {
 
 /// Up to which id a table is summed up, and the last row there that was not late.
 fn position(conn: &Connection, table: &str) -> rusqlite::Result<Option<(i64, i64)>> {
-    let there = "SELECT count(*) FROM sqlite_schema WHERE name IN ('barograph_rollup_tables', \
-         'barograph_rollup_series', 'barograph_rollup_minute', 'barograph_rollup_quarter', \
-         'barograph_rollup_hour', 'barograph_rollup_day')";
-    if conn.prepare_cached(there)?.query_row([], |row| row.get::<_, i64>(0))? < 6 {
-        return Ok(None);
-    }
     let select = "SELECT through, lead FROM barograph_rollup_tables WHERE tbl = ?1 COLLATE NOCASE";
     let mut select = conn.prepare_cached(select)?;
     select.query_row([table], |row| Ok((row.get(0)?, row.get(1)?))).optional()
@@ -376,7 +389,8 @@ fn read_minutes(
 #[derive(Debug, Clone, PartialEq)]
 pub struct Column {
     reading: Reading,
-    buckets: Vec<Option<Bucket>>,
+    /// Readings that differ by a factor share them.
+    buckets: Arc<Vec<Option<Bucket>>>,
 }
 
 impl Column {

@@ -42,11 +42,16 @@ impl Sums {
     }
 
     /// What a narrower bucket holds that begins at `ms`; see [`Bucket::merge`].
+    #[inline]
     pub(super) fn merge(&mut self, series: usize, ms: i64, bucket: &Bucket, after: bool) {
-        let start = start_of(ms, self.width_ms);
         let buckets = &mut self.series[series];
-        match buckets.last_mut() {
-            Some((at, last)) if *at == start => last.merge(bucket, after),
+        if let Some((at, last)) = buckets.last_mut()
+            && (*at..*at + self.width_ms).contains(&ms)
+        {
+            return last.merge(bucket, after);
+        }
+        let start = start_of(ms, self.width_ms);
+        match buckets.last() {
             Some((at, _)) if *at > start => {
                 match buckets.binary_search_by_key(&start, |(at, _)| *at) {
                     Ok(found) => buckets[found].1.merge(bucket, after),
@@ -76,7 +81,8 @@ impl Sums {
     /// The starts of all buckets that hold something, and each series beside them.
     pub(super) fn table(&self) -> (Vec<i64>, Vec<Vec<Option<Bucket>>>) {
         let mut starts: Vec<i64> = self.series.iter().flatten().map(|(at, _)| *at).collect();
-        starts.sort_unstable();
+        // Stable: each series is in order already, and such runs are merged.
+        starts.sort();
         starts.dedup();
         let beside = |buckets: &Vec<(i64, Bucket)>| {
             let mut next = buckets.iter().peekable();

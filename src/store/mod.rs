@@ -48,7 +48,7 @@ pub use narrow::Flip;
 pub use notes::{Gap, gaps_since};
 pub use open::{Opener, Peek, peek};
 pub use quarantine::{Filter, Kept, count_kept, each_kept, newest_kept};
-pub(crate) use rows::ends;
+pub(crate) use rows::{ends, highest};
 pub use sight::{Sighted, sight};
 pub use spool::{Spools, spool_path};
 pub use verify::{Finding, Interrupt, Verified, Wrong, verify};

@@ -27,6 +27,7 @@ use rusqlite::{Connection, ErrorCode, params};
 use tracing::warn;
 
 use super::journal::{SqliteJournal, is_damage};
+use super::rows;
 use block::{Direction, Reader};
 pub use block::{number, time};
 pub use pack::unpack;
@@ -182,7 +183,7 @@ impl Rollups {
     fn next(&mut self, conn: &Connection) -> rusqlite::Result<Option<Work>> {
         let Some(tables) = &mut self.tables else { return Ok(Some(Work::Plan)) };
         for (at, table) in tables.iter_mut().enumerate().filter(|(_, table)| !table.left_alone) {
-            let highest = match plan::highest(conn, &table.name) {
+            let highest = match rows::highest(conn, &table.name) {
                 Ok(highest) => highest.unwrap_or(0),
                 Err(error) if is_ours(&error) => {
                     table.leave_alone(&error);

@@ -59,11 +59,19 @@ pub(super) fn last_batch_at(conn: &Connection) -> rusqlite::Result<Option<UnixMi
 
 /// The lowest and the highest row id of a table. Asked for both in one question, SQLite reads the whole table.
 pub(crate) fn ends(conn: &Connection, table: &str) -> rusqlite::Result<Option<(i64, i64)>> {
-    let one = |which: &str| -> rusqlite::Result<Option<i64>> {
-        let select = format!("SELECT {which}(rowid) FROM \"{table}\"");
-        conn.prepare_cached(&select)?.query_row([], |row| row.get(0))
-    };
-    Ok(one("min")?.zip(one("max")?))
+    Ok(lowest(conn, table)?.zip(highest(conn, table)?))
+}
+
+/// The lowest row id of a table.
+pub(super) fn lowest(conn: &Connection, table: &str) -> rusqlite::Result<Option<i64>> {
+    let select = format!("SELECT min(rowid) FROM \"{table}\"");
+    conn.prepare_cached(&select)?.query_row([], |row| row.get(0))
+}
+
+/// The highest row id of a table.
+pub(crate) fn highest(conn: &Connection, table: &str) -> rusqlite::Result<Option<i64>> {
+    let select = format!("SELECT max(rowid) FROM \"{table}\"");
+    conn.prepare_cached(&select)?.query_row([], |row| row.get(0))
 }
 
 /// Places of a table that are read to see whether it is sound.

@@ -11,6 +11,7 @@ use barograph_actors::route::Router;
 use rusqlite::{Connection, OptionalExtension, params};
 use tracing::warn;
 
+use super::super::rows;
 use super::super::schema::exists;
 use super::table_of;
 
@@ -134,12 +135,6 @@ impl Table {
     }
 }
 
-/// The highest row id of a table.
-pub(super) fn highest(conn: &Connection, table: &str) -> rusqlite::Result<Option<i64>> {
-    let select = format!("SELECT max(rowid) FROM \"{table}\"");
-    conn.prepare_cached(&select)?.query_row([], |row| row.get(0))
-}
-
 /// Makes the tables where they are missing, and the series fit the routes: new ones begin, and what
 /// nobody wants any more goes.
 pub(super) fn make(conn: &Connection, router: &Router) -> rusqlite::Result<Vec<Table>> {
@@ -191,14 +186,13 @@ fn table(
         Some(known) => known,
         None => {
             forget(conn, &name)?;
-            let through = highest(conn, &name)?.unwrap_or(0);
+            let through = rows::highest(conn, &name)?.unwrap_or(0);
             let insert = "INSERT INTO barograph_rollup_tables VALUES (?1, ?2, ?2)";
             conn.execute(insert, params![name, through])?;
             (through, through)
         }
     };
-    let lowest = format!("SELECT min(rowid) FROM \"{name}\"");
-    let lowest = conn.query_row(&lowest, [], |row| row.get::<_, Option<i64>>(0))?;
+    let lowest = rows::lowest(conn, &name)?;
     let series = series(conn, &name, bases, through, lowest)?;
     let lowest = lowest.unwrap_or(through);
     let (sequence, taken_in) = (None, None);

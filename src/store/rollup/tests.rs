@@ -123,7 +123,7 @@ impl Scene {
         match act {
             Act::Rows(rows) => rows.iter().for_each(|row| self.insert(row)),
             Act::Up(rows) => {
-                let highest = plan::highest(&self.conn, "t").unwrap().unwrap_or(0);
+                let highest = rows::highest(&self.conn, "t").unwrap().unwrap_or(0);
                 up(&self.conn, &mut self.tables[0], highest, *rows, NOW).unwrap();
             }
             Act::Down(rows) if self.tables[0].top() > DONE => {
