@@ -5,15 +5,20 @@
 
 use std::net::TcpListener;
 use std::process;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-static NEXT: AtomicU16 = AtomicU16::new(0);
+const FIRST: u32 = 12_000;
+/// A run of all tests takes more than 500.
+const PORTS: u32 = 20_000;
 
-/// A port that nobody listens on, never given twice by this process.
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// A port that nobody listens on, never given twice by this process: who has it may be away from it for a moment.
 pub(crate) fn free_port() -> u16 {
-    let first = 12_000 + u16::try_from(process::id() % 40).expect("below 40") * 500;
+    let own = process::id() % 40 * 500;
     loop {
-        let port = first + NEXT.fetch_add(1, Ordering::Relaxed) % 500;
+        let place = (own + NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS;
+        let port = u16::try_from(FIRST + place).expect("below 32,768");
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return port;
         }
