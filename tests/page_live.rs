@@ -18,7 +18,7 @@ use crate::support::ports::free_port;
 use crate::support::publisher::{Load, Publisher, publish_one};
 use crate::support::recorder::Recorder;
 use crate::support::scene::Scene;
-use crate::support::settings::{LOAD, Settings, WIDE};
+use crate::support::settings::{LOAD, Settings, wide};
 use crate::support::wait;
 use crate::support::web::{self, post};
 use crate::support::websocket::{Came, Socket, frame};
@@ -243,7 +243,7 @@ fn one_viewer_too_many_is_told_so_and_comes_in_when_another_has_gone() {
 fn a_viewer_too_slow_is_told_so_one_who_never_reads_is_cut_and_others_go_on() {
     let _turn = heavy::turn();
     let (scene, port) = (Scene::new(), free_port());
-    let recorder = scene.recorder(&with_page(&scene, port).routes(WIDE));
+    let recorder = scene.recorder(&with_page(&scene, port).routes(&wide()));
     let mut viewer = Socket::connect(port, LIVE);
     let [mut slow, mut dead] = [(); 2].map(|()| Socket::connect(port, LIVE).with_a_small_buffer());
     viewer.frame();

@@ -14,7 +14,7 @@ use crate::support::publisher::{self, Load, Publisher, publish_one};
 use crate::support::random::Random;
 use crate::support::recorder::{Recorder, command};
 use crate::support::scene::Scene;
-use crate::support::settings::LOAD;
+use crate::support::settings::NARROW;
 use crate::support::wait;
 
 const WITHIN: Duration = Duration::from_secs(60);
@@ -114,8 +114,7 @@ fn a_long_table_is_not_read_again_and_again_while_it_records() {
 #[test]
 fn a_message_that_is_replayed_later_is_summed_up_where_it_arrived() {
     let scene = Scene::new();
-    let narrow = LOAD.replace("required = true", "required = true, max = 9");
-    let mut recorder = scene.recorder(&scene.settings().routes(&narrow));
+    let mut recorder = scene.recorder(&scene.settings().routes(NARROW));
     for n in [3, 50, 4] {
         publish_one(scene.broker.port(), "load/n", format!(r#"{{"n":{n}}}"#).as_bytes(), false);
     }

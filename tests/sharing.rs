@@ -90,6 +90,10 @@ fn a_database_moved_away_is_noticed_and_old_and_new_file_together_have_every_mes
     std::fs::rename(scene.database.path(), away.path()).expect("our own folder");
     // By the next commit, or by a look at the file before that.
     recorder.event("database_replaced");
+    for failed in recorder.events("write_failed") {
+        assert_eq!(failed["cause"], "replaced");
+        recorder.event("write_recovered");
+    }
     scene.fills_to(&recorder, "load", 100);
     let before = away.count("load");
     let published = publisher.finish();

@@ -9,7 +9,7 @@ use crate::support::needs::{Need, are_met};
 use crate::support::proxy::Proxy;
 use crate::support::publisher::{Load, Publisher};
 use crate::support::recorder::command;
-use crate::support::settings::WIDE;
+use crate::support::settings::wide;
 use crate::support::wait;
 use crate::support::websocket::frame;
 
@@ -87,7 +87,7 @@ fn each_close_for_what_no_page_does_is_told_in_words() {
     if !are_met(&[Need::Browser]) {
         return;
     }
-    let watched = Watched::new(|settings| settings.routes(WIDE));
+    let watched = Watched::new(|settings| settings.routes(&wide()));
     let proxy = Proxy::before_the_page(watched.port);
     let browser = Browser::new();
     browser.open(&format!("http://127.0.0.1:{}/#/tower", proxy.port()));

@@ -30,8 +30,9 @@ struct Pair {
 struct State {
     pairs: Mutex<Vec<Arc<Pair>>>,
     refusing: AtomicBool,
-    /// It is MQTT, of which messages to the client can be taken out; every answer arrives.
+    /// What goes through is MQTT.
     is_mqtt: bool,
+    /// Messages to the client are taken out of it; every answer arrives.
     deaf: AtomicBool,
     /// Bytes to the client in a second, on each connection; 0: as they come.
     rate: AtomicUsize,

@@ -42,7 +42,7 @@ impl Load {
         Self { topic: "load/n", qos, rate: None, first: 0, count: None, payload }
     }
 
-    /// The same with 16 kB of text in each, for [`WIDE`](super::settings::WIDE).
+    /// The same with 16 kB of text in each, for the route of [`wide`](super::settings::wide).
     pub(crate) fn wide(qos: u8) -> Self {
         let payload = |n| format!(r#"{{"n":{n},"pad":"{}"}}"#, "x".repeat(16_000)).into_bytes();
         Self { payload, ..Self::numbered(qos) }

@@ -18,15 +18,9 @@ n = { field = "n", type = "integer", required = true }
 "#;
 
 /// The same with a text, for rows that are large: see [`Load::wide`](super::publisher::Load::wide).
-pub(crate) const WIDE: &str = r#"
-[[route]]
-topic = "load/#"
-table = "load"
-qos = 2
-[route.columns]
-n = { field = "n", type = "integer", required = true }
-pad = { field = "pad", type = "text" }
-"#;
+pub(crate) fn wide() -> String {
+    format!("{LOAD}pad = {{ field = \"pad\", type = \"text\" }}\n")
+}
 
 /// A route whose bounds are wrong: everything above 9 goes to quarantine.
 pub(crate) const NARROW: &str = r#"
