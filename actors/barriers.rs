@@ -86,6 +86,7 @@ mod tests {
             records: records.collect(),
             confirmed: None,
             settled_filters: Vec::new(),
+            ids_passed: 0,
             dropped: Tally::default(),
         }
     }

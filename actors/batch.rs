@@ -107,6 +107,9 @@ pub struct Batch {
     pub confirmed: Option<i64>,
     /// Filters whose retained messages have all arrived.
     pub settled_filters: Vec<String>,
+    /// Packet ids that the broker took since the batch before for deliveries that are not recorded
+    /// (our own echo).
+    pub ids_passed: u32,
     /// Deliveries that could not be kept since the batch before, by reason.
     pub dropped: Tally,
 }

@@ -33,6 +33,7 @@ pub mod issues;
 pub mod ledger;
 pub mod line;
 pub mod measures;
+pub mod mistake;
 pub mod mode;
 pub mod mqtt;
 pub mod note;

@@ -33,6 +33,7 @@ use crate::event;
 use crate::health::HealthActor;
 use crate::in_force::InForce;
 use crate::line::{Line, LineEvent};
+use crate::mistake::{Mistake, makes};
 use crate::orders::{Order, Orders};
 use crate::ports::{Broker, Down, DownKind, Session, World};
 use crate::publications::Publications;
@@ -51,10 +52,6 @@ use rerouting::Rerouting;
 
 /// The loop wakes at least this often, to show that it lives.
 const TICK: Duration = Duration::from_millis(500);
-
-/// Never true in a recorder that records: with the feature `acknowledge-early`, acknowledgements leave
-/// before the commit. That is the mistake the fault sweeps must find, or they would find nothing.
-pub const ACKNOWLEDGES_EARLY: bool = cfg!(feature = "acknowledge-early");
 
 /// What a recording needs besides the broker.
 #[derive(Debug, Clone)]
@@ -223,7 +220,7 @@ impl<B: Broker> Recording<B> {
             return;
         }
         if let Some(batch) = self.window().next_batch() {
-            if ACKNOWLEDGES_EARLY {
+            if makes(Mistake::AcknowledgeEarly) {
                 self.acknowledge_too_early(&batch);
             }
             self.writing = Some(Box::pin(ask(self.setup.writer.clone(), batch)));
@@ -311,7 +308,7 @@ impl<B: Broker> Recording<B> {
             return;
         }
         for record in batch.records.iter().filter(|record| record.qos != Qos::AtMostOnce) {
-            if !ACKNOWLEDGES_EARLY {
+            if !makes(Mistake::AcknowledgeEarly) {
                 session.acknowledge(record.qos, record.packet_id);
             }
             self.ears.acknowledged(session);
@@ -320,7 +317,7 @@ impl<B: Broker> Recording<B> {
         self.send_barrier();
     }
 
-    /// With nothing durable behind it: see [`ACKNOWLEDGES_EARLY`].
+    /// With nothing durable behind it: see [`Mistake::AcknowledgeEarly`].
     fn acknowledge_too_early(&mut self, batch: &Batch) {
         let Some((id, session)) = self.line.session() else { return };
         if id == batch.connection {

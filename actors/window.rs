@@ -15,6 +15,10 @@ use crate::delivery::ConnectionId;
 /// Most records of one batch: a commit of this many takes some 10 ms, and larger ones gain nothing but memory.
 pub const BATCH_RECORDS_MAX: usize = 2_500;
 
+/// So many packet ids may have passed without being noted: a process that dies takes the count along, and
+/// the ledger must not be wrong by much. With an echo every half minute it is a commit in eight hours.
+const IDS_PASSED_MAX: u32 = 1_000;
+
 /// Something that waits for its batch.
 #[derive(Debug)]
 enum Item {
@@ -39,6 +43,8 @@ pub struct Window {
     run: i64,
     next_number: i64,
     confirmed: Option<(ConnectionId, i64)>,
+    /// As in [`Batch::ids_passed`], for the next batch.
+    ids_passed: u32,
     /// What could not be kept, for the account: it goes with the next batch.
     dropped: Tally,
 }
@@ -57,6 +63,7 @@ impl Window {
             run,
             next_number: 1,
             confirmed: None,
+            ids_passed: 0,
             dropped: Tally::default(),
         }
     }
@@ -95,6 +102,12 @@ impl Window {
         self.confirmed = Some((connection, batch_number));
     }
 
+    /// A delivery took a packet id and is not recorded: the next batch carries the count, and there is
+    /// one for it when it has grown.
+    pub fn pass_id(&mut self) {
+        self.ids_passed = self.ids_passed.saturating_add(1);
+    }
+
     /// Notes filters whose retained messages have all been taken in: the batch with the last of
     /// them carries the note, and no earlier one, because from then on retained messages are
     /// repetitions.
@@ -115,7 +128,7 @@ impl Window {
 
     /// Whether anything waits for a batch.
     pub fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty() || !self.dropped.is_empty()
+        !self.waiting.is_empty() || !self.dropped.is_empty() || self.ids_passed >= IDS_PASSED_MAX
     }
 
     /// Whether a batch of full size waits.
@@ -163,6 +176,7 @@ impl Window {
             records,
             confirmed: self.confirmed.filter(|(of, _)| *of == connection).map(|(_, number)| number),
             settled_filters,
+            ids_passed: std::mem::take(&mut self.ids_passed),
             dropped: std::mem::take(&mut self.dropped),
         });
         self.next_number += 1;

@@ -93,6 +93,7 @@ impl Batches {
             records: (0..size).map(|number| self.record(number)).collect(),
             confirmed: Some(self.made.get() - 1),
             settled_filters: Vec::new(),
+            ids_passed: 0,
             dropped: Tally::default(),
         }
     }

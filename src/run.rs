@@ -12,10 +12,10 @@ use barograph_actors::alerts::Alerts;
 use barograph_actors::alerts::beacon::last_will;
 use barograph_actors::health;
 use barograph_actors::in_force::InForce;
+use barograph_actors::mistake::{Mistake, makes};
 use barograph_actors::orders::Orders;
 use barograph_actors::ports::{OpenJournal, OpenSpool};
 use barograph_actors::published::{ChildState, Published};
-use barograph_actors::recording::ACKNOWLEDGES_EARLY;
 use barograph_actors::routing::Routing;
 use barograph_actors::supervise::child::Housing;
 use barograph_actors::supervise::supervisor::Observer;
@@ -234,10 +234,10 @@ fn say_start(settings: &Settings) {
         settings.mqtt.url,
         settings.database.path.display(),
     );
-    if ACKNOWLEDGES_EARLY {
+    for (name, _) in Mistake::ALL.into_iter().filter(|(_, mistake)| makes(*mistake)) {
         warn!(
-            "this program was built to acknowledge before the commit, for the tests of the tests: it \
-             loses messages, and must record nothing that matters"
+            "this program was built for the tests of the tests and makes the mistake {name}: it must \
+             record nothing that matters"
         );
     }
     if settings.database.synchronous == Synchronous::Normal {

@@ -5,11 +5,9 @@
 //! again without looking stores it twice; one that takes the failure for a loss, and acknowledges, loses it.
 //!
 //! A sweep that finds nothing proves something only if it would find a mistake. So it is also held with a recorder that
-//! is wrong on purpose: built with the feature `acknowledge-early`, it acknowledges before the commit.
+//! is wrong on purpose: `barograph-mistaken` acknowledges before the commit.
 
 mod step;
-
-use std::path::Path;
 
 use step::{Ground, Step, Violation};
 
@@ -18,7 +16,7 @@ use crate::support::folder::Folder;
 use crate::support::heavy;
 use crate::support::mosquitto::Mosquitto;
 use crate::support::needs::{self, Need};
-use crate::support::recorder::PROGRAM;
+use crate::support::recorder::Build;
 use crate::support::strace::Strike;
 use crate::support::wire::Wire;
 
@@ -99,13 +97,13 @@ fn a_disk_full_from_any_write_or_sync_of_the_spool_on_loses_and_doubles_no_qos_2
 /// Without this the others might be blind.
 #[test]
 fn a_recorder_that_acknowledges_before_the_commit_is_found_out() {
-    if !needs::are_met(&[Need::Strace, Need::WrongRecorder]) {
+    if !needs::are_met(&[Need::Strace, Need::MistakenRecorder]) {
         return;
     }
     let _turn = heavy::sweep();
-    let program = needs::wrong_recorder();
+    let build = Build::mistaken("acknowledge-early");
     let kind = Sweep { error: "EIO", for_good: true, qos: 1, ground: Ground::Recording };
-    let violation = sweep(&program, kind).expect_err("it loses what it could not store");
+    let violation = sweep(&build, kind).expect_err("it loses what it could not store");
     assert!(violation.lost > 0, "it loses messages, and that must be seen: {violation}");
     aloud::say(&format!("the recorder that is wrong on purpose was found out: {violation}"));
 }
@@ -115,7 +113,7 @@ fn finds_nothing(kind: Sweep) {
         return;
     }
     let _turn = heavy::sweep();
-    match sweep(Path::new(PROGRAM), kind) {
+    match sweep(&Build::right(), kind) {
         Ok(steps) => {
             aloud::say(&format!("{kind:?}: {steps:?} steps of {SYSCALLS:?}, 0 lost, 0 twice"))
         }
@@ -125,7 +123,7 @@ fn finds_nothing(kind: Sweep) {
 
 /// Strikes every call in turn, each with a recorder, a session and a database of its own; gives how many steps that took
 /// for each system call, of which the last one struck nothing.
-fn sweep(program: &Path, kind: Sweep) -> Result<[u32; SYSCALLS.len()], Violation> {
+fn sweep(build: &Build, kind: Sweep) -> Result<[u32; SYSCALLS.len()], Violation> {
     let folder = Folder::new();
     // its debug lines tell what was acknowledged
     let broker = Mosquitto::start(&folder, "allow_anonymous true\nlog_type debug");
@@ -138,7 +136,7 @@ fn sweep(program: &Path, kind: Sweep) -> Result<[u32; SYSCALLS.len()], Violation
             assert!(*steps < STEPS_MAX, "{syscall} would be struck for ever");
             let strike =
                 Strike { syscall, error: kind.error, nth: *steps, for_good: kind.for_good };
-            let step = Step::new(program, &folder, &broker, kind, strike);
+            let step = Step::new(build, &folder, &broker, kind, strike);
             struck = step.run(&mut wire)?;
         }
     }

@@ -18,6 +18,9 @@ use crate::ports::{Down, DownKind, Publication};
 /// `max_inflight_messages`).
 pub(super) const INFLIGHT_MAX: usize = 20;
 
+/// What a restarted broker delivers again before anything new.
+const REDELIVERED_AT_ONCE: usize = 3;
+
 #[derive(Debug, Clone)]
 pub(crate) struct Message {
     pub(super) serial: u64,
@@ -42,7 +45,9 @@ pub(crate) struct State {
     pub(super) queue: VecDeque<Message>,
     /// Sent, and not known to be acknowledged: delivered again after a reconnect.
     pub(super) owed: VecDeque<(u16, Message)>,
-    /// Those of them that the client has answered with PUBREC: Mosquitto 2.0.11 goes on with PUBREL after
+    /// Sent before a restart, and queued anew by it: delivered again when there is room and nothing new.
+    pub(super) requeued: VecDeque<(u16, Message)>,
+    /// Those of `owed` that the client has answered with PUBREC: Mosquitto 2.0.11 goes on with PUBREL after
     /// a reconnect, but when that connection ends too, it has forgotten, and delivers again.
     pub(crate) half_answered: BTreeSet<u16>,
     /// It is slow with PUBREL: none comes.
@@ -141,6 +146,17 @@ impl FakeBroker {
         self.changed.notify_waiters();
     }
 
+    /// It is restarted, and has saved everything. Like Mosquitto 2.0.11 it delivers a few again at once, and
+    /// queues the rest behind whatever is new.
+    pub(crate) fn restart(&self) {
+        self.cut(DownKind::Closed);
+        let mut state = self.state();
+        let state = &mut *state;
+        let at_once = REDELIVERED_AT_ONCE.min(state.owed.len());
+        let rest = state.owed.split_off(at_once);
+        state.requeued.extend(rest);
+    }
+
     /// It was killed and had saved nothing: what had not reached the client is lost, and that is
     /// not the client's fault.
     pub(crate) fn forget(&self) {
@@ -150,9 +166,11 @@ impl FakeBroker {
         state.next_id = 0;
         state.own_topics.clear();
         state.half_answered.clear();
-        let owed: Vec<Message> = state.owed.drain(..).map(|(_, message)| message).collect();
+        let state = &mut *state;
+        let sent = state.owed.drain(..).chain(state.requeued.drain(..));
+        let sent: Vec<Message> = sent.map(|(_, message)| message).collect();
         let queue: Vec<Message> = state.queue.drain(..).collect();
-        for message in owed.into_iter().chain(queue) {
+        for message in sent.into_iter().chain(queue) {
             if state.doubtful.contains(&message.serial)
                 && !state.handed.contains_key(&message.serial)
             {
@@ -171,7 +189,8 @@ impl FakeBroker {
         let (known, in_memory): (BTreeMap<_, _>, BTreeMap<_, _>) =
             state.handed.iter().partition(|(serial, _)| state.acknowledged.contains_key(serial));
         for (serial, n) in in_memory {
-            if state.owed.iter().any(|(_, message)| message.serial == serial) {
+            let mut sent = state.owed.iter().chain(&state.requeued);
+            if sent.any(|(_, message)| message.serial == serial) {
                 state.doubtful.insert(serial);
             } else {
                 *state.excused.entry(n).or_default() += 1;
@@ -183,7 +202,7 @@ impl FakeBroker {
     /// Nothing waits here and nothing is owed.
     pub(crate) fn is_settled(&self) -> bool {
         let state = self.state();
-        state.queue.is_empty() && state.owed.is_empty()
+        state.queue.is_empty() && state.owed.is_empty() && state.requeued.is_empty()
     }
 
     /// Every message is in the database exactly once, and none was acknowledged too early or out of

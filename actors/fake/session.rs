@@ -138,6 +138,12 @@ impl State {
             };
             connection.inbox.push_back(Coming::Message(id, false, message));
         }
+        while self.owed.len() < INFLIGHT_MAX
+            && let Some((id, message)) = self.requeued.pop_front()
+        {
+            self.owed.push_back((id, message.clone()));
+            connection.inbox.push_back(Coming::Message(id, true, message));
+        }
     }
 
     fn say(&mut self, coming: Coming) {

@@ -27,6 +27,8 @@ enum Act {
     Pause(bool),
     Meet(Meets),
     Forget,
+    /// The broker restarts, and delivers again in another order.
+    Restart,
     Write(WriteFault),
     /// Each write to the database fails until it is mended (`None`).
     Database(Option<WriteCause>),
@@ -76,6 +78,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => any::<bool>().prop_map(Act::Pause),
         1 => meets.prop_map(Act::Meet),
         1 => Just(Act::Forget),
+        3 => Just(Act::Restart),
         5 => write.prop_map(Act::Write),
         3 => fails().prop_map(Act::Database),
         2 => fails().prop_map(Act::Spool),
@@ -132,6 +135,7 @@ async fn perform(house: &House, act: &Act) {
         Act::Mute(mute) => house.broker.state().mute = *mute,
         Act::Meet(meets) => house.broker.state().meets.push_back(*meets),
         Act::Forget => house.broker.forget(),
+        Act::Restart => house.broker.restart(),
         Act::Write(fault) => house.disk.platter().faults.push_back(*fault),
         Act::Database(cause) => house.disk.platter().failing = *cause,
         Act::Spool(cause) => house.disk.platter().spool_failing = *cause,

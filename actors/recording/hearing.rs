@@ -135,6 +135,9 @@ impl<B: Broker> Recording<B> {
     /// Our own message came back, or one that we sent long ago.
     pub(super) fn on_echo(&mut self, delivery: &Delivery) {
         self.barriers.quiet = false;
+        if !delivery.dup && delivery.qos != Qos::AtMostOnce {
+            self.window().pass_id();
+        }
         if self.ears.echo.came_back(&delivery.payload) {
             self.ears.proven = true;
             let now = (self.setup.world.now)();

@@ -17,7 +17,7 @@ pub(super) const SESSION: &str = "session";
 /// The ledger's rows in order. A row whose bytes are no entries is taken as one without: a
 /// redelivery is then stored twice rather than the start refused.
 pub(super) fn ledger(conn: &Connection) -> rusqlite::Result<Vec<Row>> {
-    let sql = "SELECT number, run, batch, connection, at, confirmed, fresh_seen, entries FROM \
+    let sql = "SELECT number, run, batch, connection, at, confirmed, ids_taken, entries FROM \
         barograph_ledger ORDER BY number";
     let mut statement = conn.prepare(sql)?;
     let rows = statement.query_map([], |row| {
@@ -28,7 +28,7 @@ pub(super) fn ledger(conn: &Connection) -> rusqlite::Result<Vec<Row>> {
             connection: ConnectionId(row.get(3)?),
             at: UnixMillis(row.get(4)?),
             confirmed: row.get(5)?,
-            fresh_seen: row.get(6)?,
+            ids_taken: row.get::<_, i64>(6)?.cast_unsigned(),
             entries: Row::entries_from(&entries).unwrap_or_default(),
         })
     })?;

@@ -18,7 +18,8 @@ CREATE TABLE IF NOT EXISTS barograph_meta (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS barograph_ledger (
     number INTEGER PRIMARY KEY, run INTEGER NOT NULL, batch INTEGER NOT NULL, connection INTEGER NOT NULL,
-    at INTEGER NOT NULL, confirmed INTEGER NOT NULL, fresh_seen INTEGER NOT NULL, entries BLOB NOT NULL
+    at INTEGER NOT NULL, confirmed INTEGER NOT NULL, ids_taken INTEGER NOT NULL DEFAULT 0,
+    entries BLOB NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS barograph_retained (
     digest INTEGER PRIMARY KEY
@@ -88,12 +89,28 @@ pub(super) fn extend_all<'r>(
     remember_stored(&tx).map_err(failed)?;
     tx.execute_batch(OWN_TABLES).map_err(failed)?;
     tx.execute_batch(salvage::TABLE).map_err(failed)?;
+    count_ids_in_ledger(&tx).map_err(failed)?;
     let mut added = Vec::new();
     for route in routes {
         extend(&tx, route, &mut added).map_err(|error| unique_or(error, route, path))?;
     }
     tx.commit().map_err(failed)?;
     Ok(added)
+}
+
+/// A ledger of before packet ids were counted said in their place whether a fresh delivery had come (0 or
+/// 1): counts begin there.
+fn count_ids_in_ledger(conn: &Connection) -> rusqlite::Result<()> {
+    if has_column(conn, "barograph_ledger", "fresh_seen")? {
+        conn.execute_batch("ALTER TABLE barograph_ledger RENAME COLUMN fresh_seen TO ids_taken")?;
+    }
+    Ok(())
+}
+
+/// Whether a table has a column of this name.
+pub(super) fn has_column(conn: &Connection, table: &str, column: &str) -> rusqlite::Result<bool> {
+    let select = "SELECT EXISTS (SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2)";
+    conn.query_row(select, params![table, column], |row| row.get(0))
 }
 
 /// Key of `barograph_meta`: rows by table that were stored before there were digests, as JSON. The

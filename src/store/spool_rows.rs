@@ -16,7 +16,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 use serde_json::{Value as Json, json};
 
-use super::rows;
+use super::{rows, schema};
 
 /// The spool's tables. An entry is a batch, or notes alone (`run` is NULL then).
 pub(super) const TABLES: &str = "
@@ -25,7 +25,8 @@ CREATE TABLE IF NOT EXISTS barograph_meta (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS spool_entries (
     position INTEGER PRIMARY KEY, at INTEGER NOT NULL, run INTEGER, batch INTEGER, connection INTEGER,
-    confirmed INTEGER, opening TEXT, settled TEXT, dropped TEXT, notes TEXT NOT NULL
+    confirmed INTEGER, opening TEXT, settled TEXT, dropped TEXT, notes TEXT NOT NULL,
+    ids_passed INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE IF NOT EXISTS spool_records (
     id INTEGER PRIMARY KEY, position INTEGER NOT NULL, route TEXT NOT NULL, received_at INTEGER NOT NULL,
@@ -76,6 +77,11 @@ pub(super) fn set_up(conn: &mut Connection, id: i64, database: &Path) -> Result<
     }
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
     tx.execute_batch(TABLES)?;
+    if !schema::has_column(&tx, "spool_entries", "ids_passed")? {
+        tx.execute_batch(
+            "ALTER TABLE spool_entries ADD COLUMN ids_passed INTEGER NOT NULL DEFAULT 0",
+        )?;
+    }
     let database_text = database.to_string_lossy();
     match rows::meta(&tx, DATABASE)? {
         Some(other) if other != database_text && Path::new(&other).exists() => {
@@ -148,7 +154,7 @@ pub(super) fn insert(
     notes: &[Note],
 ) -> rusqlite::Result<()> {
     let insert = "INSERT INTO spool_entries (position, at, run, batch, connection, confirmed, opening, \
-         settled, dropped, notes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+         settled, dropped, notes, ids_passed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
     conn.prepare_cached(insert)?.execute(params![
         position,
         now.0,
@@ -160,6 +166,7 @@ pub(super) fn insert(
         batch.map(|batch| Json::from(batch.settled_filters.clone()).to_string()),
         batch.map(|batch| dropped_json(&batch.dropped, router).to_string()),
         Json::from(notes.iter().map(note_json).collect::<Vec<_>>()).to_string(),
+        batch.map_or(0, |batch| batch.ids_passed),
     ])?;
     rows::set_meta(conn, POSITION, &position.to_string())?;
     let mut statement = conn.prepare_cached(RECORD_INSERT)?;
@@ -189,8 +196,8 @@ pub(super) fn read(
     first: i64,
     last: i64,
 ) -> rusqlite::Result<Vec<Spooled>> {
-    let select = "SELECT position, run, batch, connection, confirmed, opening, settled, dropped, notes \
-         FROM spool_entries WHERE position BETWEEN ?1 AND ?2 ORDER BY position";
+    let select = "SELECT position, run, batch, connection, confirmed, opening, settled, dropped, notes, \
+         ids_passed FROM spool_entries WHERE position BETWEEN ?1 AND ?2 ORDER BY position";
     let mut statement = conn.prepare_cached(select)?;
     let entries = statement.query_map(params![first, last], |row| read_entry(row, decoding))?;
     let mut entries: Vec<Spooled> = entries.collect::<rusqlite::Result<_>>()?;
@@ -228,6 +235,7 @@ fn read_entry(row: &Row<'_>, decoding: &Decoding) -> rusqlite::Result<Spooled> {
             records: Vec::new(),
             confirmed: row.get(4)?,
             settled_filters: rows::strings(json(6)?),
+            ids_passed: row.get(9)?,
             dropped: dropped_from(&json(7)?, &decoding.router),
         }),
     };

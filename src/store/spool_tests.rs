@@ -103,6 +103,7 @@ impl Place {
             records: numbers.map(record).collect(),
             confirmed: None,
             settled_filters: Vec::new(),
+            ids_passed: 0,
             dropped: Tally::default(),
         }
     }

@@ -3,8 +3,11 @@
 use barograph_config::Route;
 
 pub(super) const LEDGER_INSERT: &str = "INSERT INTO barograph_ledger (number, run, batch, \
-    connection, at, confirmed, fresh_seen, entries) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    connection, at, confirmed, ids_taken, entries) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 pub(super) const LEDGER_TRIM: &str = "DELETE FROM barograph_ledger WHERE number < ?1";
+pub(super) const LEDGER_DELETE: &str = "DELETE FROM barograph_ledger WHERE number = ?1";
+pub(super) const LEDGER_ENTRIES: &str =
+    "UPDATE barograph_ledger SET entries = ?2 WHERE number = ?1";
 pub(super) const LEDGER_CLEAR: &str = "DELETE FROM barograph_ledger";
 pub(super) const RETAINED_INSERT: &str =
     "INSERT OR IGNORE INTO barograph_retained (digest) VALUES (?1)";

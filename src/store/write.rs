@@ -3,14 +3,15 @@
 use barograph_actors::account::{Outcome, Repeat, RouteId, Tally};
 use barograph_actors::batch::{Batch, BatchId, Body, Opening, Receipt, Record};
 use barograph_actors::delivery::UnixMillis;
-use barograph_actors::ledger::{Ledger, Row};
+use barograph_actors::ledger::{Ledger, Row, blob};
 use barograph_actors::note::{Event, GapCause, Note};
 use rusqlite::params;
 
-use super::history::History;
+use super::history::{History, Trim};
 use super::journal::SqliteJournal;
 use super::retained::Retained;
 use super::row_writer::{RowWriter, name_of, route_of};
+use super::rows::as_i64;
 use super::statements as sql;
 use super::{notes, rows};
 
@@ -35,8 +36,8 @@ pub(super) struct Written {
     /// Digests of retained messages recorded while their filter is new.
     new_retained: Vec<u64>,
     settled_filters: Option<Vec<String>>,
-    /// Ledger rows below this number are gone.
-    forgotten_below: Option<i64>,
+    /// What is gone of the ledger's table.
+    trimmed: Trim,
 }
 
 impl Known {
@@ -45,9 +46,7 @@ impl Known {
         let Written { row, tally, events, passed_by, new_retained, .. } = written;
         self.last = Some((row.batch, row.number));
         self.ledger.push(&row);
-        if let Some(point) = written.forgotten_below {
-            self.history.forget_below(point);
-        }
+        self.history.adopt(written.trimmed);
         self.history.push(&row);
         self.retained.record(&new_retained);
         if let Some(filters) = written.settled_filters {
@@ -74,12 +73,12 @@ impl SqliteJournal {
         let settled_filters = self.settle_filters(&batch.settled_filters)?;
         let number = self.known.last.map_or(1, |(_, number)| number + 1);
         let row = Row::of(batch, number, now, &self.known.ledger);
-        let trimmed_below = self.write_ledger(&row)?;
+        let trimmed = if cleared { Trim::All } else { self.trim_ledger()? };
+        self.write_ledger(&row)?;
         notes::write(&self.conn, noted)?;
         for event in &noticed {
             notes::write_event(&self.conn, event)?;
         }
-        let forgotten_below = if cleared { Some(number) } else { trimmed_below };
         Ok(Written {
             row,
             tally,
@@ -87,7 +86,7 @@ impl SqliteJournal {
             passed_by,
             new_retained,
             settled_filters,
-            forgotten_below,
+            trimmed,
         })
     }
 
@@ -189,7 +188,7 @@ impl SqliteJournal {
         for (route, outcome, n) in tally.iter() {
             let (word, reason) = outcome.words();
             let name = name_of(route, self.router.routes());
-            statement.execute(params![name, word, reason, rows::as_i64(n)])?;
+            statement.execute(params![name, word, reason, as_i64(n)])?;
             match received.iter_mut().find(|(r, _)| *r == route) {
                 Some((_, total)) => *total += n,
                 None => received.push((route, n)),
@@ -197,19 +196,35 @@ impl SqliteJournal {
         }
         for (route, n) in received {
             let name = name_of(route, self.router.routes());
-            statement.execute(params![name, "received", "", rows::as_i64(n)])?;
+            statement.execute(params![name, "received", "", as_i64(n)])?;
         }
         Ok(())
     }
 
-    /// The row, and from time to time less of the history: never a row that is not confirmed. Gives
-    /// the number below which rows are gone.
-    fn write_ledger(&self, row: &Row) -> rusqlite::Result<Option<i64>> {
-        let keep_from = self.known.ledger.oldest_unconfirmed().unwrap_or(row.number);
-        let trimmed_below = self.known.history.trim_point(keep_from);
-        if let Some(point) = trimmed_below {
-            self.conn.prepare_cached(sql::LEDGER_TRIM)?.execute(params![point])?;
+    /// From time to time less of the history: of what is not confirmed, only the deliveries that the
+    /// broker may still send again stay.
+    fn trim_ledger(&self) -> rusqlite::Result<Trim> {
+        let trim = self.known.history.trim(&self.known.ledger);
+        if let Trim::Below { point, kept } = &trim {
+            let oldest_kept = kept.first().map_or(*point, |kept| kept.number);
+            self.conn.prepare_cached(sql::LEDGER_TRIM)?.execute(params![oldest_kept])?;
+            for number in self.known.history.numbers(oldest_kept, *point) {
+                match kept.binary_search_by_key(&number, |kept| kept.number).map(|at| &kept[at]) {
+                    Err(_) => {
+                        self.conn.prepare_cached(sql::LEDGER_DELETE)?.execute(params![number])?;
+                    }
+                    Ok(kept) if kept.is_less => {
+                        let mut statement = self.conn.prepare_cached(sql::LEDGER_ENTRIES)?;
+                        statement.execute(params![number, blob(&kept.entries)])?;
+                    }
+                    Ok(_) => {}
+                }
+            }
         }
+        Ok(trim)
+    }
+
+    fn write_ledger(&self, row: &Row) -> rusqlite::Result<()> {
         self.conn.prepare_cached(sql::LEDGER_INSERT)?.execute(params![
             row.number,
             row.batch.run,
@@ -217,10 +232,10 @@ impl SqliteJournal {
             row.connection.0,
             row.at.0,
             row.confirmed,
-            row.fresh_seen,
+            as_i64(row.ids_taken),
             row.blob(),
         ])?;
-        Ok(trimmed_below)
+        Ok(())
     }
 
     fn settle_filters(&self, filters: &[String]) -> rusqlite::Result<Option<Vec<String>>> {

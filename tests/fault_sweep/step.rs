@@ -1,7 +1,7 @@
 //! One step of a sweep: a recorder is struck while it records, and the next one must find everything.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use std::{fmt, fs, iter};
 
@@ -11,7 +11,7 @@ use crate::support::folder::Folder;
 use crate::support::locker::Locker;
 use crate::support::mosquitto::Mosquitto;
 use crate::support::publisher::Published;
-use crate::support::recorder::{Recorder, STOP_MAX, program_with};
+use crate::support::recorder::{Build, Recorder, STOP_MAX, program_with};
 use crate::support::settings::{LOAD, Settings};
 use crate::support::strace::{Strike, Trace};
 use crate::support::wait;
@@ -57,7 +57,7 @@ impl fmt::Display for Violation {
 
 /// One fault at one place.
 pub(super) struct Step<'a> {
-    program: &'a Path,
+    build: &'a Build,
     broker: &'a Mosquitto,
     sweep: Sweep,
     strike: Strike,
@@ -70,7 +70,7 @@ pub(super) struct Step<'a> {
 impl<'a> Step<'a> {
     /// Everything of its own, below the sweep's folder.
     pub(super) fn new(
-        program: &'a Path,
+        build: &'a Build,
         folder: &Folder,
         broker: &'a Mosquitto,
         sweep: Sweep,
@@ -89,7 +89,7 @@ impl<'a> Step<'a> {
             Ground::Spooling => settings.quick_to_heal().set("health", "max_write_failures", "1"),
         };
         let database = Database::at(home.join("data.db"));
-        Self { program, broker, sweep, strike, name, folder: home, settings, database }
+        Self { build, broker, sweep, strike, name, folder: home, settings, database }
     }
 
     /// Whether the fault struck at all; or what it did that it must not.
@@ -107,7 +107,7 @@ impl<'a> Step<'a> {
     /// Makes database and session.
     fn start_and_stop(&self) {
         let from = self.broker.logged();
-        let mut recorder = Recorder::spawn(program_with(self.program, "run", &self.settings));
+        let mut recorder = Recorder::spawn(program_with(self.build, "run", &self.settings));
         let granted = format!("Sending SUBACK to {}", self.name);
         wait::until_true("a subscription", PATIENCE, || {
             self.broker.count_lines(from, |line| line.ends_with(&granted)) > 0
@@ -126,7 +126,7 @@ impl<'a> Step<'a> {
     /// Publishes to a recorder that is struck, and ends it; it may also have ended by itself.
     fn record_while_struck(&self, wire: &mut Wire) -> Result<(bool, String), Violation> {
         let trace = Trace(self.folder.join("trace"));
-        let program = program_with(self.program, "run", &self.settings);
+        let program = program_with(self.build, "run", &self.settings);
         let lock = (self.sweep.ground == Ground::Spooling).then(|| Locker::hold(&self.database));
         let mut recorder = Recorder::spawn(self.strike.on(&program, &self.files(), &trace));
         let from = self.broker.logged();
@@ -222,7 +222,7 @@ impl<'a> Step<'a> {
     fn judge(&self, wire: &mut Wire, log: String) -> Result<(), Violation> {
         let last = BURSTS * BURST;
         self.publish(wire, iter::once(last));
-        let mut recorder = Recorder::spawn(program_with(self.program, "run", &self.settings));
+        let mut recorder = Recorder::spawn(program_with(self.build, "run", &self.settings));
         let marker = format!("load WHERE n = {last}");
         if !wait::comes_true(STOP_MAX, || self.database.count(&marker) > 0) {
             let what = format!("the next one does not go on:\n{}", recorder.log());

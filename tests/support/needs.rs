@@ -9,7 +9,7 @@ use std::{env, fs};
 use super::aloud;
 
 /// Where scripts/test says that it built the recorder that is wrong on purpose.
-const WRONG_RECORDER: &str = "BAROGRAPH_ACKNOWLEDGING_EARLY";
+const MISTAKEN_RECORDER: &str = "BAROGRAPH_MISTAKEN";
 
 /// Where scripts/test says that it installed the judge of HTTP interfaces.
 const SCHEMATHESIS: &str = "BAROGRAPH_SCHEMATHESIS";
@@ -33,8 +33,8 @@ pub(crate) enum Need {
     Browser,
     /// Node.js and npm, for the page's own tests.
     Node,
-    /// The recorder that acknowledges before the commit.
-    WrongRecorder,
+    /// The recorder that makes mistakes on purpose.
+    MistakenRecorder,
     /// The judge of HTTP interfaces (PyPI's schemathesis).
     Schemathesis,
 }
@@ -48,9 +48,9 @@ pub(crate) fn are_met(needs: &[Need]) -> bool {
     false
 }
 
-/// The recorder that acknowledges before the commit.
-pub(crate) fn wrong_recorder() -> PathBuf {
-    PathBuf::from(env::var_os(WRONG_RECORDER).expect("asked for with Need::WrongRecorder"))
+/// The recorder that makes mistakes on purpose.
+pub(crate) fn mistaken_recorder() -> PathBuf {
+    PathBuf::from(env::var_os(MISTAKEN_RECORDER).expect("asked for with Need::MistakenRecorder"))
 }
 
 /// The judge of HTTP interfaces.
@@ -87,7 +87,7 @@ impl Need {
                 Path::new("/usr/bin/chromium").exists() && succeeds("chromedriver", &["--version"])
             }
             Self::Node => succeeds("node", &["--version"]) && succeeds("npm", &["--version"]),
-            Self::WrongRecorder => env::var_os(WRONG_RECORDER).is_some(),
+            Self::MistakenRecorder => env::var_os(MISTAKEN_RECORDER).is_some(),
             Self::Schemathesis => succeeds(&schemathesis().to_string_lossy(), &["--version"]),
         }
     }
@@ -120,8 +120,10 @@ impl Need {
                 "node and npm (packages nodejs and npm) are needed to test the page alone"
                     .to_owned()
             }
-            Self::WrongRecorder => {
-                format!("{WRONG_RECORDER} does not name the wrong recorder; scripts/test builds it")
+            Self::MistakenRecorder => {
+                format!(
+                    "{MISTAKEN_RECORDER} does not name the recorder that makes mistakes; scripts/test builds it"
+                )
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The built program under test.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::faults::Faults;
+use super::needs;
 use super::process::{self, Outcome, Process, Stream};
 use super::settings::Settings;
 use super::wait;
@@ -25,12 +26,31 @@ pub(crate) const STOP_MAX: Duration = Duration::from_secs(10);
 
 /// `barograph …`, with nothing of the developer's own environment that it would listen to.
 pub(crate) fn barograph(arguments: &[&str]) -> Command {
-    program(Path::new(PROGRAM), arguments)
+    program(&Build::right(), arguments)
+}
+
+/// A build of the program.
+#[derive(Debug, Clone)]
+pub(crate) struct Build {
+    path: PathBuf,
+    mistake: Option<&'static str>,
+}
+
+impl Build {
+    /// The program that users run.
+    pub(crate) fn right() -> Self {
+        Self { path: PathBuf::from(PROGRAM), mistake: None }
+    }
+
+    /// The one that makes a mistake on purpose; asked for with [`Need::MistakenRecorder`](super::needs::Need).
+    pub(crate) fn mistaken(mistake: &'static str) -> Self {
+        Self { path: needs::mistaken_recorder(), mistake: Some(mistake) }
+    }
 }
 
 /// The same of another build.
-fn program(program: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(program);
+fn program(build: &Build, arguments: &[&str]) -> Command {
+    let mut command = Command::new(&build.path);
     command.args(arguments);
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("BAROGRAPH_")) {
         command.env_remove(name);
@@ -38,18 +58,21 @@ fn program(program: &Path, arguments: &[&str]) -> Command {
     command.env_remove("NOTIFY_SOCKET").env_remove("WATCHDOG_USEC").env_remove("RUST_LOG");
     // Written in pieces, it would stand in the middle of a line of the log.
     command.env_remove("RUST_BACKTRACE");
+    if let Some(mistake) = build.mistake {
+        command.env("BAROGRAPH_MISTAKE", mistake);
+    }
     command
 }
 
 /// `barograph COMMAND --config FILE`, in the folder of that file.
 pub(crate) fn barograph_with(subcommand: &str, settings: &Settings) -> Command {
-    program_with(Path::new(PROGRAM), subcommand, settings)
+    program_with(&Build::right(), subcommand, settings)
 }
 
 /// The same of another build.
-pub(crate) fn program_with(path: &Path, subcommand: &str, settings: &Settings) -> Command {
+pub(crate) fn program_with(build: &Build, subcommand: &str, settings: &Settings) -> Command {
     let file = settings.write();
-    let mut command = program(path, &[subcommand, "--config"]);
+    let mut command = program(build, &[subcommand, "--config"]);
     command.arg(file).current_dir(file.parent().expect("a file is in a folder"));
     command
 }

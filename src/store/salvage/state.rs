@@ -8,7 +8,7 @@ use barograph_actors::ledger::Row;
 use rusqlite::{Connection, params};
 
 use super::super::rows::{SESSION, SUBSCRIBED, set_meta};
-use super::super::schema::{STORED_BEFORE_DIGESTS, exists};
+use super::super::schema::{STORED_BEFORE_DIGESTS, exists, has_column};
 use super::field::Field;
 use super::pages::Pages;
 use super::record;
@@ -17,7 +17,7 @@ use super::writer::Writer;
 
 const LEDGER: &str = "barograph_ledger";
 const LEDGER_COLUMNS: [&str; 7] =
-    ["run", "batch", "connection", "at", "confirmed", "fresh_seen", "entries"];
+    ["run", "batch", "connection", "at", "confirmed", "ids_taken", "entries"];
 const CHUNK_ROWS: usize = 1024;
 /// Pages that are searched for the ledger where SQLite cannot read it: 256 MiB at the usual size, which
 /// takes a second or two before recording goes on.
@@ -33,7 +33,10 @@ pub(super) fn copy(
         Some(source) => {
             let meta = copy_meta(source, target)?;
             let retained = copy_rows(source, target, "barograph_retained", &["digest"])?;
-            let ledger = copy_rows(source, target, LEDGER, &LEDGER_COLUMNS)?;
+            // A ledger of before packet ids were counted has no such column.
+            let has = |column: &&str| has_column(source, LEDGER, column).unwrap_or(true);
+            let columns: Vec<&str> = LEDGER_COLUMNS.into_iter().filter(has).collect();
+            let ledger = copy_rows(source, target, LEDGER, &columns)?;
             meta && retained && ledger
         }
         None => false,
