@@ -69,6 +69,7 @@ pub const CHECKS: &[Check] = &[
     hearing::paused,
     broker::dropping,
     database::replaced,
+    database::earlier,
     database::unanswered,
     database::large_wal,
     disks::filling,

@@ -82,9 +82,11 @@ fn about(name: &str) -> Option<(&'static str, Tone)> {
         event::WRITE_FAILED | event::SPOOL_SET_ASIDE | event::QUARANTINED => {
             (tree::DB_WRITER, Tone::Warning)
         }
-        event::SPOOL_FAILED | event::DATABASE_SET_ASIDE | event::DATABASE_REPLACED => {
-            (tree::DB_WRITER, Tone::Bad)
-        }
+        event::SPOOL_FAILED
+        | event::DATABASE_SET_ASIDE
+        | event::DATABASE_BEGAN_ANEW
+        | event::DATABASE_LOST
+        | event::DATABASE_REPLACED => (tree::DB_WRITER, Tone::Bad),
         event::QUARANTINE_TRIMMED => (tree::DB_WRITER, Tone::Warning),
         event::ROUTE_HEARD => (tree::HEALTH, Tone::Good),
         event::MODE_CHANGED | event::ROUTE_SILENT | event::CLOCK_JUMP => {

@@ -6,6 +6,7 @@ mod broker;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use broker::{
     Broker, Connecting, Down, DownKind, Filter, Greeting, Incoming, NotSent, Publication, Session,
@@ -68,6 +69,10 @@ pub trait Journal {
     /// # Errors
     /// As [`Journal::append`].
     fn heartbeat(&mut self) -> Result<(), WriteError>;
+
+    /// Notes outside of the database what it holds, so that a later one knows of it. Not durably: a power cut
+    /// may take it.
+    fn remember(&self) {}
 
     /// One bounded step of what can wait: bounds, compaction, what is left of a damaged database,
     /// the summing up of history.
@@ -214,6 +219,13 @@ pub trait OpenJournal: Send {
 
     /// From now on it is opened for these routes.
     fn reroute(&mut self, router: &Arc<Router>);
+
+    /// The process ends, and no journal is open: what only its memory has of an earlier database is made
+    /// durable elsewhere, if that can be done within this time. Gives what is lost, each as a noun.
+    fn let_go(&mut self, within: Duration) -> Vec<String> {
+        let _nothing_is_kept = within;
+        Vec::new()
+    }
 }
 
 /// Why the journal cannot be opened.

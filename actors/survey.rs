@@ -15,6 +15,8 @@ pub struct Survey {
     pub read: Option<Result<Duration, String>>,
     /// The path of the database no longer leads to the open file: what is there instead.
     pub replaced: Option<String>,
+    /// What earlier databases of this recorder held and is not in this one, each as a sentence.
+    pub earlier: Vec<String>,
     /// Size of the database's -wal, in bytes.
     pub wal: u64,
     /// Who reads in a transaction that keeps the -wal from being used again; looked for only while it

@@ -18,19 +18,27 @@ mod rerouting;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tracing::error;
 
 use crate::batch::{Batch, Receipt};
 use crate::db_writer::{Place, Setup};
+use crate::event;
 use crate::mode::{Decision, Limits};
 use crate::ports::{
-    Checkpointed, Journal, OpenError, OpenJournal, OpenSpool, RunBegins, Spool, WriteError,
-    WriteOutcome,
+    Checkpointed, Journal, OpenError, OpenJournal, OpenSpool, RunBegins, Spool, TidiedUp,
+    WriteError, WriteOutcome,
 };
 use crate::probe::Probe;
 use crate::published::Published;
 use crate::teller::Teller;
 
 pub(crate) use drain::Next;
+
+/// How long a stop may take to make durable what only an open handle has.
+const LET_GO_MAX: Duration = Duration::from_secs(4);
+
+/// Period of noting outside of the database what it holds, while it grows.
+const REMEMBER_EVERY: Duration = Duration::from_secs(1);
 
 /// Period of the sign of life.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(10);
@@ -52,6 +60,9 @@ pub(crate) struct Writing {
     pub(crate) teller: Teller,
     heartbeat_at: Instant,
     upkeep_at: Instant,
+    /// Something was stored since what the database holds was noted outside.
+    has_stored: bool,
+    remember_at: Instant,
     /// Deliveries stored since more of them made upkeep due.
     since_upkeep: usize,
 }
@@ -77,6 +88,8 @@ impl Writing {
             setup,
             heartbeat_at: now + HEARTBEAT_EVERY,
             upkeep_at: now,
+            has_stored: false,
+            remember_at: now,
             since_upkeep: 0,
         }
     }
@@ -99,7 +112,8 @@ impl Writing {
         }
     }
 
-    /// Whether the spool carries on although the database cannot be opened.
+    /// Whether the spool carries on although the database cannot be opened: something is in it, so the
+    /// database could be opened once.
     fn outlasts(&self, error: &OpenError) -> bool {
         self.spool_unopened && error.cause.is_lasting() && !error.cause.is_the_operators()
     }
@@ -212,6 +226,7 @@ impl Writing {
                 self.failures = 0;
                 self.teller.stored(batch, &receipt, began.elapsed());
                 self.upkeep_grows(batch.records.len());
+                self.has_stored = true;
                 Ok(())
             }
             Err(error) => {
@@ -319,6 +334,13 @@ impl Writing {
     /// time. What fails is tried again, and told of as any failed write.
     pub(crate) fn write_notes(&mut self) {
         let now = Instant::now();
+        if self.has_stored
+            && now >= self.remember_at
+            && let Some(journal) = &self.journal
+        {
+            journal.remember();
+            (self.has_stored, self.remember_at) = (false, now + REMEMBER_EVERY);
+        }
         let heartbeat = now >= self.heartbeat_at;
         let notes = self.published().take_notes();
         if notes.as_slice().is_empty() && !heartbeat {
@@ -390,12 +412,34 @@ impl Writing {
 
     /// Writes what notes there are, and closes both places.
     pub(crate) fn close(mut self) {
+        if self.published().snapshot().stopping {
+            self.let_go();
+        }
         self.write_notes();
         if let Some(spool) = self.spool.take() {
             spool.close();
         }
         if let Some(journal) = self.journal.take() {
             journal.close(true);
+        }
+    }
+
+    /// The process ends: what only its memory has of an earlier database is made durable, as far as the time
+    /// allows, and what is lost is logged and noted.
+    fn let_go(&mut self) {
+        let until = Instant::now() + LET_GO_MAX;
+        if let Some(journal) = &mut self.journal {
+            while Instant::now() < until && matches!(journal.tidy_up(), Ok(TidiedUp::Salvaged(_))) {
+            }
+            return;
+        }
+        for lost in self.journal_port.let_go(LET_GO_MAX) {
+            let detail = format!(
+                "stopping loses {lost}: its file was deleted while it was open, and neither a new \
+                 database nor the spool's disk has room for it"
+            );
+            error!(event = event::DATABASE_LOST, "{detail}");
+            self.published().note(event::DATABASE_LOST, (self.setup.world.now)(), detail);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Write;
 use std::sync::Arc;
 
+use barograph::lock::DatabaseLock;
 use barograph::store::{Opener, SqliteJournal, Wrecks};
 use barograph::world;
 use barograph_actors::account::Tally;
@@ -63,6 +64,8 @@ fn journal(folder: &TempDir, name: &str, settings: &Settings) -> SqliteJournal {
         router: Arc::new(Router::new(settings.routes.clone())),
         world: world::REAL,
         wrecks: Wrecks::default(),
+        spool_dir: folder.path().join("spool"),
+        lock: DatabaseLock::default(),
     };
     opener.open_sqlite().expect("our own folder")
 }

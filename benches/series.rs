@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use barograph::history::{Buckets, Question};
+use barograph::lock::DatabaseLock;
+use barograph::paths::folder_of;
 use barograph::store::{Opener, SqliteJournal, Wrecks};
 use barograph::world;
 use barograph_actors::delivery::UnixMillis;
@@ -192,6 +194,8 @@ fn journal(path: &Path, route: &Route) -> SqliteJournal {
         router: Arc::new(Router::new(vec![route.clone()])),
         world: world::REAL,
         wrecks: Wrecks::default(),
+        spool_dir: folder_of(path),
+        lock: DatabaseLock::default(),
     };
     opener.open_sqlite().expect("our own folder")
 }

@@ -7,17 +7,22 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use barograph_actors::ports::{OpenError, WriteCause};
 use barograph_actors::supervise::supervisor::InstanceLock;
 use fslock::LockFile;
+use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
 
 use crate::paths::folder_of;
 use crate::process::{self, Holder};
+use crate::store::cause_of_io;
 
 /// A lock, held for as long as it lives.
 pub struct Lock {
     /// Released when dropped.
-    _file: LockFile,
+    _file: Taken,
     path: PathBuf,
     inode: u64,
 }
@@ -26,6 +31,17 @@ impl fmt::Debug for Lock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lock").field("path", &self.path).finish_non_exhaustive()
     }
+}
+
+/// What holds the lock: an open file.
+enum Taken {
+    Written {
+        _file: LockFile,
+    },
+    /// Its file system is read-only, or its file is somebody else's: a lock needs no bytes.
+    Read {
+        _file: fs::File,
+    },
 }
 
 /// Why there is no lock.
@@ -54,8 +70,8 @@ pub enum LockError {
 }
 
 impl Lock {
-    /// Takes the lock at `path`, without waiting, and writes into the file who we are. `setting`
-    /// names what leads there.
+    /// Takes the lock at `path`, without waiting, and writes into the file who we are, as far as there is
+    /// room. `setting` names what leads there.
     ///
     /// # Errors
     /// See [`LockError`].
@@ -66,11 +82,25 @@ impl Lock {
             setting,
             cause,
         };
-        let mut file = LockFile::open(path).map_err(unwritable)?;
-        if !file.try_lock().map_err(unwritable)? {
+        let taken = match LockFile::open(path) {
+            Ok(mut file) => {
+                file.try_lock().map_err(unwritable)?.then_some(Taken::Written { _file: file })
+            }
+            Err(cause) => {
+                let file = fs::File::open(path).map_err(|_| unwritable(cause))?;
+                match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                    Ok(()) => Some(Taken::Read { _file: file }),
+                    Err(Errno::WOULDBLOCK) => None,
+                    Err(errno) => return Err(unwritable(errno.into())),
+                }
+            }
+        };
+        let Some(file) = taken else {
             return Err(LockError::Held { path: path.to_owned(), holder: holder(path) });
+        };
+        if let Err(error) = fs::write(path, Holder::this_process().file_text()) {
+            tracing::debug!("{} does not say who holds it: {error}", path.display());
         }
-        fs::write(path, Holder::this_process().file_text()).map_err(unwritable)?;
         let inode = fs::metadata(path).map_err(unwritable)?.ino();
         Ok(Self { _file: file, path: path.to_owned(), inode })
     }
@@ -89,13 +119,78 @@ impl Lock {
     }
 }
 
+/// The lock of a database: one writer for each. Its folder may be unusable at the start (full, read-only,
+/// gone); then it is taken before the database is touched. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct DatabaseLock(Arc<Mutex<Need>>);
+
+#[derive(Debug, Default)]
+enum Need {
+    /// The caller sees to it that nobody else writes.
+    #[default]
+    Nothing,
+    Lock(PathBuf),
+    Held(Lock),
+}
+
+impl DatabaseLock {
+    /// Takes the lock of a database; `may_wait`: where its folder cannot be used now, it is taken later.
+    ///
+    /// # Errors
+    /// See [`LockError`].
+    pub fn take(database: &Path, may_wait: bool) -> Result<Self, LockError> {
+        let path = database_lock_path(database);
+        let need = match Lock::take(&path, "database.path") {
+            Ok(lock) => Need::Held(lock),
+            Err(LockError::Unwritable { .. }) if may_wait => Need::Lock(path),
+            Err(error) => return Err(error),
+        };
+        Ok(Self(Arc::new(Mutex::new(need))))
+    }
+
+    /// Takes it now, if it is not held.
+    ///
+    /// # Errors
+    /// It cannot be had: nobody may touch the database.
+    pub fn hold(&self) -> Result<(), OpenError> {
+        let mut need = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Need::Lock(path) = &*need else { return Ok(()) };
+        match Lock::take(path, "database.path") {
+            Ok(lock) => {
+                *need = Need::Held(lock);
+                Ok(())
+            }
+            Err(error) => {
+                let cause = error.cause();
+                Err(OpenError { cause, message: error.to_string(), permanent: None })
+            }
+        }
+    }
+
+    fn lost(&self) -> Option<String> {
+        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+            Need::Held(lock) => lock.lost(),
+            Need::Nothing | Need::Lock(_) => None,
+        }
+    }
+}
+
+impl LockError {
+    fn cause(&self) -> WriteCause {
+        match self {
+            Self::Held { .. } => WriteCause::Locked,
+            Self::Unwritable { cause, .. } => cause_of_io(cause),
+        }
+    }
+}
+
 /// Both locks of a recorder.
 #[derive(Debug)]
 pub struct Locks {
     /// One instance.
     pub instance: Lock,
     /// One writer for each database.
-    pub database: Lock,
+    pub database: DatabaseLock,
 }
 
 impl InstanceLock for Locks {

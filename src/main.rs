@@ -37,7 +37,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Tail(args) => with(&args.config, |it| tail::tail(it, &args)),
         Command::Check(args) => settings(&args).map(|loaded| check::check(&loaded)),
         Command::Account(args) => {
-            settings(&args.config).and_then(|l| account::account(&l.settings, args.json))
+            settings(&args.config).and_then(|l| account::account(&l.settings, &args))
         }
         Command::Gaps(args) => settings(&args.config).and_then(|l| gaps::gaps(&l.settings, &args)),
         Command::Verify(args) => {

@@ -2,7 +2,7 @@
 //! as arguments, so that the demo runs the real thing.
 
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,13 +30,13 @@ use crate::alerts::Threads;
 use crate::control::desk::{self, Desk, Tray};
 use crate::control::socket::Placed;
 use crate::control::{self, Control, Sources};
-use crate::lock::{Lock, LockError, Locks, database_lock_path};
+use crate::lock::{DatabaseLock, Lock, LockError, Locks};
 use crate::metrics::{Metrics, Places};
 use crate::mqtt::MqttBroker;
 use crate::paths::real_path;
 use crate::reload::{self, Source};
 use crate::signals::{STOP_WITHIN, Signals};
-use crate::store::{Opener, Spools, Wrecks, spool_path};
+use crate::store::{Catalog, Opener, Spools, Wrecks, spool_path};
 use crate::watchtower::{Door, Page};
 use crate::{fault_socket, survey, systemd, watchtower, world};
 
@@ -196,14 +196,22 @@ fn bind_faults(path: &Path) -> Result<UnixListener, Failed> {
 /// Both locks, before anything else is touched. The database's path becomes the one without links.
 fn take_locks(settings: &mut Settings) -> Result<Locks, Failed> {
     let path = &settings.database.path;
-    settings.database.path = real_path(path).map_err(|error| Failed {
-        code: exit_code::CANNOT_CREATE,
-        message: format!(
-            "the folder of the database {} cannot be used ({error}); create it, or set \
-             database.path",
-            path.display()
-        ),
-    })?;
+    // A place that was usable once, and that the spool can stand in for meanwhile.
+    let spool_dir = settings.spool.dir.clone();
+    let was_usable = Catalog::of(&spool_dir, path).is_there();
+    settings.database.path = match real_path(path) {
+        Ok(path) => path,
+        Err(_) if was_usable => absolute(path).unwrap_or_else(|_| path.clone()),
+        Err(error) => {
+            let code = exit_code::CANNOT_CREATE;
+            let message = format!(
+                "the folder of the database {} cannot be used ({error}); create it, or set \
+                 database.path",
+                path.display()
+            );
+            return Err(Failed { code, message });
+        }
+    };
     let failed = |error: LockError| Failed {
         code: match error {
             LockError::Held { .. } => exit_code::LOCKED,
@@ -211,10 +219,17 @@ fn take_locks(settings: &mut Settings) -> Result<Locks, Failed> {
         },
         message: error.to_string(),
     };
-    let instance =
-        Lock::take(&settings.instance.lock_file, "instance.lock_file").map_err(failed)?;
-    let database = Lock::take(&database_lock_path(&settings.database.path), "database.path")
-        .map_err(failed)?;
+    let lock_file = &settings.instance.lock_file;
+    let instance = match Lock::take(lock_file, "instance.lock_file") {
+        Err(error @ LockError::Unwritable { .. }) if was_usable => {
+            let name = lock_file.file_name().unwrap_or_default();
+            warn!("{error}; the lock is taken in the spool's folder meanwhile");
+            Lock::take(&spool_dir.join(name), "instance.lock_file")
+        }
+        taken => taken,
+    };
+    let instance = instance.map_err(failed)?;
+    let database = DatabaseLock::take(&settings.database.path, was_usable).map_err(failed)?;
     Ok(Locks { instance, database })
 }
 
@@ -271,7 +286,7 @@ fn supervisor(sources: &Sources, outside: Outside, witness: Witness, locks: Lock
         in_force: in_force.clone(),
         routing: routing.clone(),
         broker: brokers(in_force.clone()),
-        journal: journals(in_force.clone(), routing.clone(), wrecks),
+        journal: journals(in_force.clone(), routing.clone(), wrecks, locks.database.clone()),
         spool: spools(in_force.clone(), routing.clone()),
         manager: Box::new(|| Box::new(systemd::Manager::default())),
         surveyor: Box::new(move || survey::surveyor(&seen.now(), &watched)),
@@ -317,6 +332,7 @@ fn journals(
     in_force: InForce,
     routing: Routing,
     wrecks: Wrecks,
+    lock: DatabaseLock,
 ) -> Box<dyn FnMut() -> Box<dyn OpenJournal>> {
     Box::new(move || {
         let settings = in_force.now();
@@ -326,6 +342,8 @@ fn journals(
             router: in_force.router(&routing),
             world: world::REAL,
             wrecks: wrecks.clone(),
+            spool_dir: settings.spool.dir.clone(),
+            lock: lock.clone(),
         })
     })
 }

@@ -15,7 +15,7 @@ use std::os::unix::fs::MetadataExt;
 
 use crate::paths::folder_of;
 use crate::process::{beside, sqlite_readers};
-use crate::store::{Sighted, Wrecks, sight, spool_path};
+use crate::store::{Catalog, Sighted, Wrecks, sight, spool_path};
 
 mod clock;
 
@@ -28,6 +28,7 @@ struct Places {
     database: PathBuf,
     spool: PathBuf,
     wrecks: Wrecks,
+    catalog: Catalog,
 }
 
 /// Makes surveys. `wrecks` knows which file the writer holds.
@@ -36,6 +37,7 @@ pub fn surveyor(settings: &Settings, wrecks: &Wrecks) -> Surveyor {
         database: settings.database.path.clone(),
         spool: spool_path(&settings.spool.dir, &settings.database.path),
         wrecks: wrecks.clone(),
+        catalog: Catalog::of(&settings.spool.dir, &settings.database.path),
     };
     Box::new(move |answer| {
         let places = places.clone();
@@ -59,6 +61,7 @@ impl Places {
         Survey {
             read,
             replaced,
+            earlier: self.catalog.read().earlier().map(ToString::to_string).collect(),
             wal,
             wal_reader: reader.map(|reader| reader.to_string()),
             database: disk_of(&self.database),

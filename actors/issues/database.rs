@@ -23,6 +23,17 @@ pub(super) fn replaced(look: &Look<'_>) -> Vec<Finding> {
     vec![critical("database_replaced", sentence, hint)]
 }
 
+/// A database began anew, and what an earlier one held is not in it.
+pub(super) fn earlier(look: &Look<'_>) -> Vec<Finding> {
+    let earlier = look.outside.survey().map(|survey| survey.earlier.as_slice()).unwrap_or_default();
+    if earlier.is_empty() {
+        return Vec::new();
+    }
+    let hint = "put the file back while no recorder runs, or copy its rows over, or write them off: barograph \
+                account --write-off";
+    vec![warning("earlier_database", earlier.join("; "), hint)]
+}
+
 /// It does not answer a read.
 pub(super) fn unanswered(look: &Look<'_>) -> Vec<Finding> {
     let path = look.settings.database.path.display();
@@ -120,6 +131,18 @@ mod tests {
         assert!(scene.finds(unanswered).is_empty());
         scene.passes(1);
         assert!(scene.finds(unanswered)[0].sentence.ends_with("for 2s"), "no survey comes");
+    }
+
+    #[test]
+    fn rows_of_an_earlier_database_are_missed_until_they_are_here_or_written_off() {
+        let mut scene = Scene::new();
+        scene.surveyed(survey());
+        assert!(scene.finds(earlier).is_empty());
+        let one = "an earlier database of this recorder held 5 rows that are not here".to_owned();
+        scene.surveyed(Survey { earlier: vec![one], ..survey() });
+        let found = scene.finds(earlier);
+        assert_eq!(ids(&found), ["warning earlier_database"]);
+        assert!(found[0].sentence.contains("held 5 rows") && found[0].hint.contains("--write-off"));
     }
 
     #[test]

@@ -7,10 +7,13 @@ use barograph_actors::exit_code;
 use barograph_config::Settings;
 use serde_json::{Value as Json, json};
 
+use super::args::AccountArgs;
 use super::text::{table, wrapped};
 use super::{Place, say, shown_route, unreadable};
 use crate::run::Failed;
-use crate::store::{Books, Held, Look, SpoolBooks, spool_path, taken_over};
+use crate::store::{
+    Books, Catalog, DatabaseEntry, Databases, Held, Look, SpoolBooks, spool_path, taken_over,
+};
 
 /// A recorder may take the spool over while we read; then both are read again.
 const TRIES: usize = 5;
@@ -70,26 +73,41 @@ struct Account {
     lines: BTreeMap<String, Line>,
     wrong: Vec<String>,
     notes: Vec<String>,
+    /// Databases of this recorder from before, with rows that are not in this one.
+    earlier: Vec<DatabaseEntry>,
 }
 
 /// Prints the account; gives 1 when it is wrong.
 ///
 /// # Errors
 /// The database cannot be read.
-pub fn account(settings: &Settings, as_json: bool) -> Result<i32, Failed> {
+pub fn account(settings: &Settings, args: &AccountArgs) -> Result<i32, Failed> {
     let place = Place::of(settings)?;
+    let catalog = Catalog::of(&settings.spool.dir, &place.database);
+    if args.write_off {
+        write_off(&catalog)?;
+    }
     let spool = spool_path(&settings.spool.dir, &place.database);
     let (books, spool_books) = read(&place, &spool)?;
     let mut account = judge(&books, spool_books, &spool);
+    account.earlier = catalog.read().earlier().cloned().collect();
     if let Some(holder) = &place.holder {
         account.notes.push(format!(
             "What a running recorder ({holder}) holds in memory is not counted: it is not acknowledged \
              yet."
         ));
     }
-    say(&if as_json { to_json(&account, &place) } else { to_text(&account) })?;
+    say(&if args.json { to_json(&account, &place) } else { to_text(&account) })?;
     let code = if account.wrong.is_empty() { exit_code::OK } else { exit_code::FOUND_WRONG };
     Ok(code)
+}
+
+/// What earlier databases held and is not here is no longer missed.
+fn write_off(catalog: &Catalog) -> Result<(), Failed> {
+    catalog.change(true, Databases::write_off_earlier).map_err(|error| Failed {
+        code: exit_code::CANNOT_CREATE,
+        message: format!("what earlier databases held cannot be written off: {error}"),
+    })
 }
 
 type SpoolRead = Result<Option<SpoolBooks>, rusqlite::Error>;
@@ -141,7 +159,7 @@ fn judge(books: &Books, spool_books: SpoolRead, spool: &Path) -> Account {
             spool.display()
         )),
     }
-    Account { lines, wrong, notes }
+    Account { lines, wrong, notes, earlier: Vec::new() }
 }
 
 fn check_line(route: &str, line: &Line, wrong: &mut Vec<String>) {
@@ -272,6 +290,9 @@ fn to_text(account: &Account) -> String {
     for note in &account.notes {
         text += &wrapped(note, 0);
     }
+    for earlier in &account.earlier {
+        text += &wrapped(&format!("Not here: {earlier}."), 0);
+    }
     for wrong in &account.wrong {
         text += &wrapped(&format!("WRONG: {wrong}"), 0);
     }
@@ -279,6 +300,15 @@ fn to_text(account: &Account) -> String {
         text += "The account balances, and the tables hold what it says.\n";
     }
     text
+}
+
+fn earlier_json(database: &DatabaseEntry) -> Json {
+    json!({
+        "path": database.path.display().to_string(),
+        "last_open": barograph_actors::delivery::UnixMillis(database.seen).to_string(),
+        "rows": database.rows,
+        "missing": database.missing(),
+    })
 }
 
 fn to_json(account: &Account, place: &Place) -> String {
@@ -290,6 +320,7 @@ fn to_json(account: &Account, place: &Place) -> String {
         "in_all": in_all(account).json(),
         "notes": account.notes,
         "wrong": account.wrong,
+        "earlier_databases": account.earlier.iter().map(earlier_json).collect::<Vec<_>>(),
         "running": place.holder.as_ref().and_then(|holder| holder.pid),
     });
     format!("{json}\n")

@@ -14,6 +14,9 @@ pub struct AccountArgs {
     /// Settings.
     #[command(flatten)]
     pub config: ConfigArgs,
+    /// What earlier databases held and is not here is no longer missed
+    #[arg(long)]
+    pub write_off: bool,
     /// One JSON object instead of text
     #[arg(long)]
     pub json: bool,

@@ -10,6 +10,9 @@ use rusqlite::{ErrorCode, ffi};
 use crate::paths::folder_of;
 use crate::process::sqlite_locker;
 
+/// With less room than this, in bytes, a file that cannot be made has none: the index of a WAL takes as much.
+const ROOM_MIN: u64 = 32 << 10;
+
 /// A failure that has been understood.
 #[derive(Debug)]
 pub(super) struct Understood {
@@ -63,12 +66,30 @@ fn cannot_open(path: &Path) -> WriteCause {
     }
 }
 
-/// The system knows whether it is the file system or our rights.
+/// The system knows whether it is the file system, the room on it or our rights.
 fn read_only_or_forbidden(place: &Path) -> WriteCause {
     match nix::unistd::access(place, nix::unistd::AccessFlags::W_OK) {
         Err(nix::errno::Errno::EROFS) => WriteCause::ReadOnly,
+        // Its -wal and -shm have no room.
+        Ok(()) if free_bytes(&folder_of(place)).is_ok_and(|free| free < ROOM_MIN) => {
+            WriteCause::Full
+        }
         Ok(()) | Err(_) => WriteCause::Permission,
     }
+}
+
+/// What an error of the system, about a file to be made or opened, means.
+pub(crate) fn cause_of_io(error: &std::io::Error) -> WriteCause {
+    use std::io::ErrorKind;
+    let causes = [
+        (ErrorKind::ReadOnlyFilesystem, WriteCause::ReadOnly),
+        (ErrorKind::PermissionDenied, WriteCause::Permission),
+        (ErrorKind::StorageFull, WriteCause::Full),
+        (ErrorKind::QuotaExceeded, WriteCause::Full),
+        (ErrorKind::NotFound, WriteCause::Missing),
+    ];
+    let known = causes.into_iter().find(|(kind, _)| *kind == error.kind());
+    known.map_or(WriteCause::Io, |(_, cause)| cause)
 }
 
 /// Bytes that are free for us on the disk of a folder.

@@ -6,17 +6,23 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use barograph_actors::delivery::UnixMillis;
 use rusqlite::Connection;
+use serde::{Deserialize, Serialize};
 
+use super::catalog::Catalog;
+use super::left::{Ended, Left, Rescue};
 use crate::process::beside;
 
 /// Which file it is, whatever its path leads to later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct FileId {
-    device: u64,
-    inode: u64,
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileId {
+    /// The file system.
+    pub device: u64,
+    /// The file on it.
+    pub inode: u64,
 }
 
 /// When and how large a file was when it was last written.
@@ -101,6 +107,16 @@ impl OpenFile {
         &self.path
     }
 
+    /// Which file it is.
+    pub(super) fn id(&self) -> FileId {
+        self.file
+    }
+
+    /// Its -wal, if there is one.
+    pub(super) fn wal_id(&self) -> Option<FileId> {
+        self.wal.or_else(|| FileId::of(&beside(&self.path, "-wal")).ok())
+    }
+
     /// Whether the path still leads to the file.
     pub(super) fn is_in_place(&self) -> bool {
         FileId::of(&self.path).is_ok_and(|found| found == self.file)
@@ -108,11 +124,7 @@ impl OpenFile {
 
     /// Whether it has no name any more: only open handles see it.
     pub(super) fn is_deleted(&self) -> bool {
-        let open = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
-        let mut ours = open
-            .filter_map(|fd| fs::metadata(fd.path()).ok())
-            .filter(|meta| FileId::of_meta(meta) == self.file);
-        ours.any(|meta| meta.nlink() == 0)
+        open_as(self.file).any(|fd| fs::metadata(fd).is_ok_and(|meta| meta.nlink() == 0))
     }
 
     /// Whether the -wal beside the path is the one of this file.
@@ -127,21 +139,46 @@ impl OpenFile {
 pub(super) struct Wreck {
     pub(super) conn: Connection,
     pub(super) file: OpenFile,
+    /// What its WAL had was written into the file, wherever that is now.
+    pub(super) is_whole: bool,
+}
+
+/// Descriptors of this process that have a file open.
+fn open_as(file: FileId) -> impl Iterator<Item = PathBuf> {
+    let open = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    open.map(|fd| fd.path()).filter(move |fd| FileId::of(fd).is_ok_and(|id| id == file))
+}
+
+/// Where a file is that this process has open; `None` where it has no name any more, or not one that can be
+/// reached.
+pub(super) fn place_of(file: FileId) -> Option<PathBuf> {
+    let mut places = open_as(file).filter_map(|fd| fs::read_link(fd).ok());
+    places.find(|place| FileId::of(place).is_ok_and(|id| id == file))
+}
+
+/// A file in the folder of a path, under another name.
+pub(super) fn neighbour(path: &Path, file: FileId) -> Option<PathBuf> {
+    let folder = fs::read_dir(crate::paths::folder_of(path)).ok()?;
+    let mut places = folder.flatten().map(|entry| entry.path());
+    places.find(|place| FileId::of(place).is_ok_and(|id| id == file))
 }
 
 /// What a file that is given up leaves for the one who opens it next. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Wrecks(Arc<Mutex<Left>>);
+pub struct Wrecks(Arc<Mutex<Kept>>);
 
 #[derive(Debug, Default)]
-struct Left {
+struct Kept {
     wreck: Option<Wreck>,
+    /// What no database has taken over yet.
+    left: Vec<Left>,
+    rescue: Option<Rescue>,
     in_doubt: bool,
     held: Option<FileId>,
 }
 
 impl Wrecks {
-    fn with<T>(&self, work: impl FnOnce(&mut Left) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -167,6 +204,47 @@ impl Wrecks {
 
     pub(super) fn take(&self) -> Option<Wreck> {
         self.with(|left| left.wreck.take())
+    }
+
+    /// What no database has taken over yet, the newest last.
+    pub(super) fn take_left(&self) -> Vec<Left> {
+        self.with(|kept| std::mem::take(&mut kept.left))
+    }
+
+    /// It is kept for the next database.
+    pub(super) fn keep(&self, left: impl IntoIterator<Item = Left>) {
+        self.with(|kept| kept.left.extend(left));
+    }
+
+    /// Copies a deleted database to the spool's disk, if there is one that is nowhere else, and it is not
+    /// being done. (No database can be opened to take it over.)
+    pub(super) fn rescue(&self, folder: &Path, catalog: &Catalog, now: UnixMillis) {
+        self.with(|kept| {
+            if kept.rescue.is_none() {
+                kept.rescue = Rescue::begin(&mut kept.left, folder, catalog, now);
+            }
+        });
+    }
+
+    /// Where a deleted database is being copied to; waits at most this long for the end of that.
+    pub(super) fn rescuing(&self, within: Duration) -> Option<PathBuf> {
+        let rescue = self.with(|kept| kept.rescue.take())?;
+        let Some(Ended { left, failed }) = rescue.ended(within) else {
+            let to = rescue.to().to_owned();
+            self.with(|kept| kept.rescue = Some(rescue));
+            return Some(to);
+        };
+        if let Some(why) = failed {
+            let to = rescue.to().display();
+            tracing::warn!("a deleted database is not copied to {to}: {why}; it is kept open");
+        }
+        self.keep([left]);
+        None
+    }
+
+    /// What would be lost if the process ended now: as sentences.
+    pub(super) fn only_copies(&self) -> Vec<String> {
+        self.with(|kept| kept.left.iter().filter_map(Left::only_copy).collect())
     }
 
     /// The disk failed: what is read of the WAL from now on may be in the system's memory only. A failed
@@ -201,10 +279,10 @@ impl Wrecks {
 /// Renames a damaged SQLite file, with its -wal, to `<name>.corrupt-<time>`; gives the new path. It
 /// is never deleted. The -shm goes: it is only an index of the WAL, and a new file must not find it.
 pub(super) fn set_aside(path: &Path, now: UnixMillis) -> io::Result<PathBuf> {
-    let time: String = now.to_string()[..19].replace(' ', "T").replace([':', '-'], "");
+    let time = time_for_names(now);
     let free = (0..).map(|n| match n {
-        0 => beside(path, &format!(".corrupt-{time}Z")),
-        n => beside(path, &format!(".corrupt-{time}Z-{n}")),
+        0 => beside(path, &format!(".corrupt-{time}")),
+        n => beside(path, &format!(".corrupt-{time}-{n}")),
     });
     let aside =
         free.take(1_000)
@@ -212,10 +290,19 @@ pub(super) fn set_aside(path: &Path, now: UnixMillis) -> io::Result<PathBuf> {
             .ok_or_else(|| io::Error::other("there are a thousand damaged files of this second"))?;
     // The WAL first: a file without its WAL beside it would be opened without what is only there.
     rename_if_there(&beside(path, "-wal"), &beside(&aside, "-wal"))?;
-    fs::rename(path, &aside)?;
+    match fs::rename(path, &aside) {
+        // Only its -wal is left: an empty file stands for it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => drop(fs::File::create(&aside)?),
+        renamed => renamed?,
+    }
     remove_shm(path)?;
     sync_folder(path);
     Ok(aside)
+}
+
+/// A moment as names of files have it: `20251003T082405Z`.
+pub(super) fn time_for_names(now: UnixMillis) -> String {
+    format!("{}Z", now.to_string()[..19].replace(' ', "T").replace([':', '-'], ""))
 }
 
 /// A new file must not find the index of another one's WAL; handles that use it keep it.

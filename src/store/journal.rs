@@ -17,8 +17,10 @@ use barograph_actors::published::Progress;
 use barograph_actors::route::Router;
 use rusqlite::{Connection, OpenFlags};
 
+use super::catalog::Catalog;
 use super::cause::{full, sentence, write_error};
 use super::file::{OpenFile, Sight, Wreck, Wrecks};
+use super::left::Left;
 use super::row_writer::Shapes;
 use super::salvage::Salvage;
 use super::statements::Statements;
@@ -47,6 +49,16 @@ pub struct SqliteJournal {
     /// Where the handle goes when the file was damaged or taken away under it.
     pub(super) wrecks: Wrecks,
     pub(super) wrecked: bool,
+    /// Its WAL was written into the file before the handle was given up.
+    pub(super) is_whole: bool,
+    pub(super) identity: Identity,
+}
+
+/// Which database it is, and what is known of it outside.
+#[derive(Debug)]
+pub(super) struct Identity {
+    pub(super) id: String,
+    pub(super) catalog: Catalog,
 }
 
 impl fmt::Debug for SqliteJournal {
@@ -126,7 +138,13 @@ impl Journal for SqliteJournal {
         let now = (self.world.now)();
         let beat = self.in_transaction(|journal| notes::seen(&journal.conn, notes::SEEN, now));
         self.set_synchronous(self.synchronous)?;
-        beat
+        beat?;
+        self.note_in_catalog(false);
+        Ok(())
+    }
+
+    fn remember(&self) {
+        self.note_in_catalog(false);
     }
 
     fn tidy_up(&mut self) -> Result<TidiedUp, WriteError> {
@@ -162,6 +180,7 @@ impl Journal for SqliteJournal {
                 tracing::debug!("the stop is not noted: {error}");
             }
         }
+        self.note_in_catalog(true);
         let quiet = self.conn.busy_timeout(Duration::ZERO);
         let checkpoint = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         if let Err(error) = quiet.and(checkpoint) {
@@ -171,6 +190,14 @@ impl Journal for SqliteJournal {
 }
 
 impl SqliteJournal {
+    /// Notes outside of it what the database holds.
+    fn note_in_catalog(&self, durably: bool) {
+        let Identity { id, catalog } = &self.identity;
+        let Ok(rows) = rows::stored(&self.conn) else { return };
+        let (file, wal, now) = (self.file.id(), self.file.wal_id(), (self.world.now)());
+        catalog.note(durably, |databases| databases.seen(id, file, wal, rows, now));
+    }
+
     fn take_over_one(&mut self, spooled: &Spooled) -> rusqlite::Result<Option<Receipt>> {
         let Some(batch) = &spooled.batch else {
             notes::write(&self.conn, &spooled.notes)?;
@@ -228,7 +255,7 @@ impl SqliteJournal {
             },
             Sight::Emptied => Err(self.wreck(WriteCause::Corrupt, "it was emptied")),
             Sight::Gone(detail) => {
-                self.run_checkpoint("PASSIVE");
+                self.is_whole = self.run_checkpoint("PASSIVE");
                 Err(self.wreck(WriteCause::Replaced, &detail))
             }
             Sight::WalGone(detail) if self.run_checkpoint("TRUNCATE") => {
@@ -358,11 +385,18 @@ impl SqliteJournal {
 impl Drop for SqliteJournal {
     fn drop(&mut self) {
         self.wrecks.let_go();
+        // A file can be opened again.
+        let handles = self.upkeep.salvages.drain(..).filter(Salvage::is_of_handle);
+        self.wrecks.keep(handles.map(Left::begun));
+        if self.wrecked {
+            self.note_in_catalog(true);
+        }
         if self.wrecked
             && let Ok(nothing) = Connection::open_in_memory()
         {
             let conn = std::mem::replace(&mut self.conn, nothing);
-            self.wrecks.leave(Wreck { conn, file: self.file.clone() });
+            let is_whole = self.is_whole;
+            self.wrecks.leave(Wreck { conn, file: self.file.clone(), is_whole });
         }
     }
 }

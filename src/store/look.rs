@@ -66,6 +66,11 @@ pub(super) fn open_to_look(path: &Path) -> rusqlite::Result<Connection> {
     if is_in_use(path) {
         return Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
     }
+    open_unchanging(path)
+}
+
+/// Reads a file as one that does not change, and without its -wal.
+pub(super) fn open_unchanging(path: &Path) -> rusqlite::Result<Connection> {
     let escaped =
         path.to_string_lossy().replace('%', "%25").replace('?', "%3f").replace('#', "%23");
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;

@@ -9,6 +9,7 @@
 //! drops. Knows nothing of MQTT.
 
 mod books;
+mod catalog;
 mod cause;
 mod digests;
 mod editor;
@@ -16,6 +17,7 @@ mod event_log;
 mod file;
 mod history;
 mod journal;
+mod left;
 mod look;
 mod narrow;
 mod notes;
@@ -34,15 +36,19 @@ mod spool_rows;
 #[cfg(test)]
 mod spool_tests;
 mod statements;
+mod strays;
 mod upkeep;
 mod verify;
 mod write;
 
 pub use books::{Books, Count, Held, SpoolBooks, taken_over};
+pub use catalog::{Catalog, DatabaseEntry, Databases};
+pub(crate) use cause::cause_of_io;
 pub use editor::{Changed, Editor};
 pub use event_log::{LoggedEvent, events_after, newest_events, spooled_beyond, spooled_events};
 pub use file::Wrecks;
 pub use journal::SqliteJournal;
+
 pub use look::Look;
 pub use narrow::Flip;
 pub use notes::{Gap, gaps_since};

@@ -3,28 +3,34 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use barograph_actors::event;
 use barograph_actors::ledger::Ledger;
+use barograph_actors::note::Event;
 use barograph_actors::ports::{Journal, OpenError, OpenJournal, World, WriteCause};
 use barograph_actors::route::Router;
 use barograph_config::{Database, Quarantine, Route, Synchronous};
 use nix::unistd::{AccessFlags, access};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
+use super::catalog::{Catalog, DatabaseEntry};
 use super::cause::{open_error, permanence, sentence};
-use super::file::{OpenFile, Wreck, Wrecks, remove_shm, rename_if_there, set_aside};
+use super::file::{OpenFile, Wrecks, set_aside};
 use super::history::History;
-use super::journal::{SqliteJournal, stored_position};
+use super::journal::{Identity, SqliteJournal, stored_position};
+use super::left::{Left, Take, clear_away, say_set_aside};
 use super::look::open_to_look;
 use super::retained::Retained;
 use super::row_writer::Shapes;
 use super::salvage::Salvage;
 use super::statements::{CACHED_MAX, Statements};
+use super::strays::{DATABASE, clear_strays};
 use super::upkeep::Upkeep;
 use super::write::Known;
-use super::{rows, schema};
+use super::{notes, rows, schema};
+use crate::lock::DatabaseLock;
 use crate::paths::folder_of;
 use crate::process::beside;
 
@@ -48,6 +54,10 @@ pub struct Opener {
     pub world: World,
     /// Where a handle waits whose file was damaged or taken away under it.
     pub wrecks: Wrecks,
+    /// The spool's folder: what is known of the databases is there, and what is rescued of them.
+    pub spool_dir: PathBuf,
+    /// Without it the database is not touched.
+    pub lock: DatabaseLock,
 }
 
 impl OpenJournal for Opener {
@@ -58,6 +68,17 @@ impl OpenJournal for Opener {
     fn reroute(&mut self, router: &Arc<Router>) {
         self.router = Arc::clone(router);
     }
+
+    fn let_go(&mut self, within: Duration) -> Vec<String> {
+        if self.wrecks.rescuing(Duration::ZERO).is_none() {
+            let _why = self.clear_away();
+            self.wrecks.rescue(&self.spool_dir, &self.catalog(), (self.world.now)());
+        }
+        let unfinished = self.wrecks.rescuing(within);
+        let unfinished =
+            unfinished.map(|to| format!("the copy of a deleted database to {}", to.display()));
+        self.wrecks.only_copies().into_iter().chain(unfinished).collect()
+    }
 }
 
 impl Opener {
@@ -65,48 +86,116 @@ impl Opener {
     /// goes on, and what can be read of the old one is copied over bit by bit.
     ///
     /// # Errors
-    /// See [`OpenError`]: the message says what to do, and whether waiting can help.
+    /// See [`OpenError`]: the message says what to do, and whether waiting can help. What an earlier
+    /// database left is kept.
     pub fn open_sqlite(&self) -> Result<SqliteJournal, OpenError> {
         let path = &self.database.path;
-        check_place(path)?;
-        let left = self.clear_away()?;
-        if left.is_none() && is_emptied(path) {
-            return self.open_beside_damaged("it is empty, and its -wal is not");
+        self.lock.hold()?;
+        check_place(path).map_err(|error| self.known_before(error))?;
+        self.clear_away()?;
+        if let Some(to) = self.wrecks.rescuing(Duration::ZERO) {
+            return Err(self.rescue_first(&to));
+        }
+        let mut left = self.wrecks.take_left();
+        let opened = self.open_beside(&mut left);
+        self.wrecks.keep(left);
+        if opened.is_err() {
+            self.wrecks.rescue(&self.spool_dir, &self.catalog(), (self.world.now)());
+        }
+        opened.map_err(|error| self.known_before(error))
+    }
+
+    fn open_beside(&self, left: &mut Vec<Left>) -> Result<SqliteJournal, OpenError> {
+        let path = &self.database.path;
+        left.extend(self.left_by_earlier_processes(left)?);
+        if is_emptied(path) {
+            return self.open_beside_damaged("it is empty, and its -wal is not", left);
         }
         match self.open_at(left) {
             Err(error) if is_damage(error.cause) && path.is_file() => {
-                self.open_beside_damaged(&error.message)
+                self.open_beside_damaged(&error.message, left)
             }
             opened => opened,
         }
     }
 
-    /// Sets the damaged file aside and opens a new one in its place.
-    fn open_beside_damaged(&self, detail: &str) -> Result<SqliteJournal, OpenError> {
+    /// What is known of the databases outside of them.
+    pub(super) fn catalog(&self) -> Catalog {
+        Catalog::of(&self.spool_dir, &self.database.path)
+    }
+
+    /// Where a database has been before, waiting can help: somebody made its place unusable since.
+    fn known_before(&self, error: OpenError) -> OpenError {
+        let is_the_place = matches!(
+            error.cause,
+            WriteCause::Missing | WriteCause::ReadOnly | WriteCause::Permission
+        );
+        let passes = is_the_place && self.catalog().is_there();
+        OpenError { permanent: error.permanent.filter(|_| !passes), ..error }
+    }
+
+    fn rescue_first(&self, to: &Path) -> OpenError {
+        let detail = format!("its rows are first copied to {}", to.display());
+        let message = sentence(WriteCause::Replaced, &self.database.path, &detail);
+        OpenError { cause: WriteCause::Replaced, message, permanent: None }
+    }
+
+    /// What lies beside the database and is not its own, and what earlier processes had begun to rescue.
+    fn left_by_earlier_processes(&self, left: &[Left]) -> Result<Vec<Left>, OpenError> {
         let path = &self.database.path;
-        let aside = set_aside(path, (self.world.now)()).map_err(|error| {
+        if !left.is_empty() {
+            return Ok(Vec::new());
+        }
+        let catalog = self.catalog();
+        let strays = clear_strays(path, &catalog, (self.world.now)()).map_err(|error| {
+            let detail = format!("what lies beside it cannot be moved out of the way: {error}");
+            let message = sentence(WriteCause::Io, path, &detail);
+            OpenError { cause: WriteCause::Io, message, permanent: None }
+        })?;
+        let catalog = catalog.read();
+        let rescued = catalog.databases.iter().filter_map(|database| database.salvage.as_deref());
+        let rescued = rescued.map(Path::new).filter(|file| file.is_absolute() && file.is_file());
+        let is_new =
+            |file: &&Path| !strays.iter().any(|left| left.salvage.name() == file.to_string_lossy());
+        let rescued: Vec<Left> =
+            rescued.filter(is_new).map(|file| Left::file(file, Take::Everything, None)).collect();
+        Ok(rescued.into_iter().chain(strays).collect())
+    }
+
+    /// Sets the damaged file aside and opens a new one in its place.
+    fn open_beside_damaged(
+        &self,
+        detail: &str,
+        left: &mut Vec<Left>,
+    ) -> Result<SqliteJournal, OpenError> {
+        let path = &self.database.path;
+        let now = (self.world.now)();
+        let aside = set_aside(path, now).map_err(|error| {
             let detail = format!("{detail}; and it cannot be set aside: {error}");
             let message = sentence(WriteCause::Corrupt, path, &detail);
             OpenError { cause: WriteCause::Corrupt, message, permanent: None }
         })?;
-        say_set_aside(path, &aside, detail);
-        self.open_at(Some(Left { salvage: Salvage::of_file(&aside), wholly: true, file: None }))
+        let event = say_set_aside(path, &aside, detail, now);
+        let catalog = self.catalog();
+        if let Some(last) = catalog.read().last() {
+            catalog.moved(&last.id, Some(&aside), Some(&aside.display().to_string()));
+        }
+        left.push(Left::file(&aside, Take::Everything, Some(event)));
+        self.open_at(left)
     }
 
     /// A handle that was left by the journal before: what only it can see must not be lost, and its
     /// files must not be in the way of the new one.
-    fn clear_away(&self) -> Result<Option<Left>, OpenError> {
-        let Some(wreck) = self.wrecks.take() else { return Ok(None) };
+    fn clear_away(&self) -> Result<(), OpenError> {
+        let Some(wreck) = self.wrecks.take() else { return Ok(()) };
         let path = wreck.file.path().to_owned();
-        let cleared = self.clear_files(&wreck, &path);
-        match cleared {
-            Ok(Cleared { name, wholly, aside }) => Ok(Some(Left {
-                salvage: Salvage::of_handle(wreck.conn, name),
-                wholly,
-                file: aside.map(|aside| Salvage::of_file(&aside)),
-            })),
-            Err(error) => {
-                self.wrecks.leave(wreck);
+        match clear_away(wreck, &self.catalog(), (self.world.now)()) {
+            Ok(left) => {
+                self.wrecks.keep(left);
+                Ok(())
+            }
+            Err((wreck, error)) => {
+                self.wrecks.leave(*wreck);
                 let detail = format!("its files cannot be moved out of the way: {error}");
                 let message = sentence(WriteCause::Io, &path, &detail);
                 Err(OpenError { cause: WriteCause::Io, message, permanent: None })
@@ -114,37 +203,13 @@ impl Opener {
         }
     }
 
-    fn clear_files(&self, wreck: &Wreck, path: &Path) -> std::io::Result<Cleared> {
-        let now = (self.world.now)();
-        if wreck.file.is_in_place() {
-            let aside = set_aside(path, now)?;
-            say_set_aside(path, &aside, "it was overwritten or truncated while it was open");
-            let name = format!("the open handle of {}", aside.display());
-            return Ok(Cleared { name, wholly: true, aside: Some(aside) });
-        }
-        // A new file must not find the WAL of another one.
-        if wreck.file.wal_is_in_place() {
-            let wal = beside(path, &format!(".moved-{}-wal", now.0));
-            rename_if_there(&beside(path, "-wal"), &wal)?;
-        }
-        remove_shm(path)?;
-        let deleted = wreck.file.is_deleted();
-        let what = if deleted {
-            "its file was deleted while it was open: its rows are copied out of the open handle"
-        } else {
-            "its file was moved away while it was open, with all its rows; a new one goes on"
-        };
-        warn!(event = event::DATABASE_REPLACED, "the database {}: {what}", path.display());
-        let name = format!("the open handle of {} until {now} UTC", path.display());
-        Ok(Cleared { name, wholly: deleted, aside: None })
-    }
-
     /// Those in force: what becomes of the table of another one is nothing to us.
     fn routes(&self) -> impl Iterator<Item = &Route> {
         self.router.active().map(|(_, route)| route)
     }
 
-    fn open_at(&self, left: Option<Left>) -> Result<SqliteJournal, OpenError> {
+    /// `left` is taken over; where it fails, all of it stays.
+    fn open_at(&self, left: &mut Vec<Left>) -> Result<SqliteJournal, OpenError> {
         let path = &self.database.path;
         let failed = |error: rusqlite::Error| open_error(&error, path);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -161,7 +226,7 @@ impl Opener {
             info!(event = event::SCHEMA_EXTENDED, "{what}");
         }
         self.wrecks.settle(&conn).map_err(failed)?;
-        let salvages = begin_salvage(&mut conn, left).map_err(failed)?;
+        let id = self.begin_salvage(&mut conn, left).map_err(failed)?;
         let shapes = shapes_of(&mut conn, self.router.routes()).map_err(failed)?;
         let file = OpenFile::of(path).map_err(|error| OpenError {
             cause: WriteCause::Replaced,
@@ -175,11 +240,18 @@ impl Opener {
             ledger: Ledger::load(&ledger_rows),
             history: History::of(&ledger_rows),
         };
+        let taken_over = stored_position(&conn).map_err(failed)?;
+        let mut salvages = Salvage::unfinished(&conn).map_err(failed)?;
+        // From here on nothing fails: what was left is the journal's.
+        salvages.retain(|begun| left.iter().all(|left| left.salvage.name() != begun.name()));
+        let rows = left.drain(..).filter(|left| left.take != Take::State);
+        salvages.extend(rows.map(|left| left.salvage));
         self.wrecks.hold(&file);
         info!(event = event::DATABASE_OPENED, database = %path.display(), "database {} opened", path.display());
-        Ok(SqliteJournal {
+        let journal = SqliteJournal {
             statements: Statements::new(self.router.routes()),
-            taken_over: stored_position(&conn).map_err(failed)?,
+            taken_over,
+            identity: Identity { id, catalog: self.catalog() },
             upkeep: Upkeep::new(salvages, self.quarantine.clone()),
             conn,
             file,
@@ -190,7 +262,56 @@ impl Opener {
             known,
             wrecks: self.wrecks.clone(),
             wrecked: false,
-        })
+            is_whole: false,
+        };
+        self.catalog().opened(DatabaseEntry {
+            id: journal.identity.id.clone(),
+            path: path.clone(),
+            file: journal.file.id(),
+            wal: journal.file.wal_id(),
+            seen: (self.world.now)().0,
+            rows: rows::stored(&journal.conn).unwrap_or_default(),
+            came_over: 0,
+            salvage: None,
+            written_off: false,
+        });
+        Ok(journal)
+    }
+
+    /// Takes over the state of earlier databases, and makes ready for their rows; gives the database's id. A
+    /// new one has the events of why it is new, and of what an earlier one held.
+    fn begin_salvage(&self, conn: &mut Connection, left: &mut [Left]) -> rusqlite::Result<String> {
+        let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut has_state = false;
+        for left in left.iter_mut().rev() {
+            left.begin(&tx, has_state)?;
+            has_state |= left.take != Take::Rows;
+        }
+        for event in left.iter_mut().filter_map(|left| left.event.as_ref()) {
+            notes::write_event(&tx, event)?;
+        }
+        let id = match rows::meta(&tx, DATABASE)? {
+            Some(id) => id,
+            None => {
+                let id = format!("{:016x}", (self.world.random)());
+                rows::set_meta(&tx, DATABASE, &id)?;
+                self.note_earlier(&tx)?;
+                id
+            }
+        };
+        tx.commit()?;
+        Ok(id)
+    }
+
+    fn note_earlier(&self, tx: &Connection) -> rusqlite::Result<()> {
+        let Some(last) = self.catalog().read().last().filter(|last| last.missing() > 0).cloned()
+        else {
+            return Ok(());
+        };
+        let detail = last.to_string();
+        warn!(event = event::DATABASE_BEGAN_ANEW, "a new database: {detail}");
+        let at = (self.world.now)();
+        notes::write_event(tx, &Event { name: event::DATABASE_BEGAN_ANEW, at, detail })
     }
 
     /// Each answer is read back: an I/O error while switching to WAL leaves the file silently in
@@ -224,25 +345,6 @@ impl Opener {
     }
 }
 
-/// What the database before has left to be copied.
-struct Left {
-    salvage: Salvage,
-    /// All its rows; otherwise only our small state (its rows are in a file of their own).
-    wholly: bool,
-    /// The file that the handle belongs to: its pages can be searched for what the handle cannot read.
-    file: Option<Salvage>,
-}
-
-/// A file that was moved out of the way of a new one.
-struct Cleared {
-    /// What the salvage is called.
-    name: String,
-    /// All its rows must be copied.
-    wholly: bool,
-    /// Where it is now, if it is damaged.
-    aside: Option<PathBuf>,
-}
-
 fn is_damage(cause: WriteCause) -> bool {
     matches!(cause, WriteCause::Corrupt | WriteCause::NotADatabase)
 }
@@ -251,37 +353,6 @@ fn is_damage(cause: WriteCause) -> bool {
 fn is_emptied(path: &Path) -> bool {
     let size = |path: &Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
     path.is_file() && size(path) == 0 && size(&beside(path, "-wal")) > 0
-}
-
-fn say_set_aside(path: &Path, aside: &Path, detail: &str) {
-    error!(
-        event = event::DATABASE_SET_ASIDE,
-        "the database {} is damaged ({detail}): it is kept as {}, a new one goes on, and what can be \
-         read is copied over; look at the disk",
-        path.display(),
-        aside.display()
-    );
-}
-
-/// Takes over the state of the database before, and finds what an earlier process left to be copied.
-fn begin_salvage(conn: &mut Connection, left: Option<Left>) -> rusqlite::Result<Vec<Salvage>> {
-    let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let mut salvages = Salvage::unfinished(&tx)?;
-    match left {
-        Some(Left { mut salvage, wholly: true, file }) => {
-            salvage.begin(&tx)?;
-            if let Some(mut file) = file {
-                file.begin_rows(&tx)?;
-                salvages.push(file);
-            }
-            // The last one is taken first: the handle is gone when the process is.
-            salvages.push(salvage);
-        }
-        Some(Left { salvage, wholly: false, .. }) => salvage.copy_state(&tx)?,
-        None => {}
-    }
-    tx.commit()?;
-    Ok(salvages)
 }
 
 fn shapes_of(conn: &mut Connection, routes: &[Route]) -> rusqlite::Result<Shapes> {

@@ -122,6 +122,14 @@ pub(super) fn strings(list: serde_json::Value) -> Vec<String> {
     items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
 }
 
+/// Rows that the database holds, by its own account.
+pub(super) fn stored(conn: &Connection) -> rusqlite::Result<u64> {
+    let select =
+        "SELECT coalesce(sum(count), 0) FROM barograph_accounting WHERE outcome = 'stored'";
+    let rows: i64 = conn.prepare_cached(select)?.query_row([], |row| row.get(0))?;
+    Ok(u64::try_from(rows).unwrap_or(0))
+}
+
 /// The account of all time. Routes that the settings no longer have are left out.
 pub(super) fn account(conn: &Connection, routes: &[Route]) -> rusqlite::Result<Tally> {
     let mut statement =

@@ -49,6 +49,11 @@ use tables::Table;
 use walk::Walk;
 use writer::{Put, Writer};
 
+/// How the name of a copy of a deleted database begins.
+pub(super) const RESCUED: &str = "rescued-";
+/// What the name of a deleted database's WAL has.
+pub(super) const DELETED: &str = ".deleted-";
+
 /// One source being copied.
 #[derive(Debug)]
 pub(super) struct Salvage {
@@ -57,6 +62,8 @@ pub(super) struct Salvage {
     kind: Kind,
     source: Source,
     scan: Option<Scan>,
+    /// A file of no more use when all of it came over.
+    litter: Option<PathBuf>,
 }
 
 impl Salvage {
@@ -64,14 +71,43 @@ impl Salvage {
     /// fail: what SQLite does not open is searched page by page.
     pub(super) fn of_file(path: &Path) -> Self {
         let (name, source) = (path.display().to_string(), Source::of_file(path));
-        Self { name, kind: Kind::File, source, scan: None }
+        Self { name, kind: Kind::File, source, scan: None, litter: None }
     }
 
     /// An open connection whose file was deleted, moved or damaged under it: it still sees its rows. No
     /// transaction may be open on it.
     pub(super) fn of_handle(conn: Connection, name: String) -> Self {
         let source = Source::of_handle(conn, &name);
-        Self { name, kind: Kind::Handle, source, scan: None }
+        Self { name, kind: Kind::Handle, source, scan: None, litter: None }
+    }
+
+    /// This file is of no more use when all of it came over.
+    pub(super) fn with_litter(self, litter: Option<PathBuf>) -> Self {
+        Self { litter, ..self }
+    }
+
+    /// All of it came over: deletes what is of no more use.
+    pub(super) fn clear_up(&self) {
+        for path in self.litter.iter().chain(&self.source.path).filter(|path| is_litter(path)) {
+            if let Err(error) = std::fs::remove_file(path) {
+                tracing::debug!("{} stays: {error}", path.display());
+            }
+        }
+    }
+
+    /// By which the target remembers it.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The open connection that it reads, if it is not of a file.
+    pub(super) fn handle(&self) -> Option<&Connection> {
+        self.source.conn.as_ref().filter(|_| self.is_of_handle())
+    }
+
+    /// Its source is an open connection.
+    pub(super) fn is_of_handle(&self) -> bool {
+        self.kind == Kind::Handle
     }
 
     /// The files whose salvage was begun and not finished.
@@ -111,10 +147,9 @@ impl Salvage {
     /// # Errors
     /// The target cannot be read or written.
     pub(super) fn begin(&mut self, target: &Connection) -> rusqlite::Result<()> {
-        if !progress::load(target, &self.name)?.is_empty() {
-            return Ok(());
+        if progress::load(target, &self.name)?.is_empty() {
+            self.copy_state(target)?;
         }
-        self.copy_state(target)?;
         self.begin_rows(target)
     }
 
@@ -123,6 +158,7 @@ impl Salvage {
     /// # Errors
     /// The target cannot be read or written.
     pub(super) fn begin_rows(&mut self, target: &Connection) -> rusqlite::Result<()> {
+        let begun = !progress::load(target, &self.name)?.is_empty();
         let mut items = vec![Item::new(self.kind, &self.name)];
         let highest = self.source.highest();
         if let (Some(tables), Some(schema)) = (self.source.tables(), self.source.schema_conn()) {
@@ -149,6 +185,10 @@ impl Salvage {
         let conn = self.source.conn.as_ref();
         let tables = self.source.tables().filter(|_| self.source.knows_all_tables());
         prepare::reserve_ids(target, conn, tables, &highest, self.source.bytes())?;
+        // How far it is came over with the state of a database that had begun to take it in.
+        if begun {
+            return Ok(());
+        }
         if self.source.path.is_some() {
             items.push(Item::new(Kind::Pages, "pages"));
         }
@@ -306,6 +346,12 @@ fn given(from: &Table, into: &Table) -> Vec<String> {
         columns.retain(|column| !column.eq_ignore_ascii_case(&id.name));
     }
     columns
+}
+
+/// A copy that we made ourselves, or the WAL of a file that is deleted; never a database.
+fn is_litter(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with(RESCUED) || name.contains(DELETED)
 }
 
 /// Where SQLite keeps the WAL of a file.

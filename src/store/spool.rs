@@ -18,7 +18,7 @@ use barograph_actors::ports::{
 use barograph_actors::routing::Routing;
 use rusqlite::{Connection, OpenFlags};
 
-use super::cause::{Understood, free_bytes, spelled, understand};
+use super::cause::{Understood, cause_of_io, free_bytes, spelled, understand};
 use super::file::{OpenFile, Sight, Wreck, Wrecks};
 use super::spool_rows::{self as sql, Decoding};
 use super::{rebuild, rows};
@@ -61,14 +61,7 @@ impl Spools {
         let path = self.path();
         let folder = folder_of(&path);
         std::fs::create_dir_all(&folder).map_err(|error| {
-            let causes = [
-                (std::io::ErrorKind::ReadOnlyFilesystem, WriteCause::ReadOnly),
-                (std::io::ErrorKind::PermissionDenied, WriteCause::Permission),
-                (std::io::ErrorKind::StorageFull, WriteCause::Full),
-            ];
-            let known = causes.into_iter().find(|(kind, _)| *kind == error.kind());
-            let cause = known.map_or(WriteCause::Io, |(_, cause)| cause);
-            refused(cause, &path, &format!("its folder cannot be made: {error}"))
+            refused(cause_of_io(&error), &path, &format!("its folder cannot be made: {error}"))
         })?;
         rebuild::finish_interrupted(&path)
             .map_err(|e| refused(WriteCause::Io, &path, &e.to_string()))?;
@@ -379,7 +372,7 @@ impl Drop for SqliteSpool {
             && let Ok(nothing) = Connection::open_in_memory()
         {
             let conn = std::mem::replace(&mut self.conn, nothing);
-            self.wrecks.leave(Wreck { conn, file: self.file.clone() });
+            self.wrecks.leave(Wreck { conn, file: self.file.clone(), is_whole: false });
         }
     }
 }

@@ -18,6 +18,7 @@ use tempfile::TempDir;
 use super::file::Wrecks;
 use super::open::Opener;
 use super::spool::Spools;
+use crate::lock::DatabaseLock;
 
 const WORLD: World =
     World { now: || UnixMillis(5_000), jitter: || 1.0, random: || 4_711, minute_of_day: || 720 };
@@ -45,6 +46,8 @@ impl Place {
             router: Arc::new(Router::new(self.settings.routes.clone())),
             world: WORLD,
             wrecks: Wrecks::default(),
+            spool_dir: self.settings.spool.dir.clone(),
+            lock: DatabaseLock::default(),
         };
         Box::new(opener.open_sqlite().unwrap())
     }

@@ -60,12 +60,14 @@ impl SqliteJournal {
 
     fn salvage_step(&mut self) -> Result<TidiedUp, WriteError> {
         let Some(mut salvage) = self.upkeep.salvages.pop() else { return Ok(TidiedUp::Done) };
+        let mut came_over = None;
         let stepped = self.in_transaction(|journal| {
             let step = salvage.step(&journal.conn, COPIED_PER_STEP)?;
             let tally = match &step {
                 Step::Copied(copied) => journal.take_in(copied)?,
                 Step::Finished(report) => {
                     journal.say_salvaged(report)?;
+                    came_over = Some((report.rows_of_operators(), report.lost.is_empty()));
                     Tally::default()
                 }
             };
@@ -75,6 +77,11 @@ impl SqliteJournal {
             Ok((finished, tally)) => {
                 if !finished {
                     self.upkeep.salvages.push(salvage);
+                } else if let Some((rows, is_all)) = came_over {
+                    self.identity.catalog.came_over(salvage.name(), rows);
+                    if is_all {
+                        salvage.clear_up();
+                    }
                 }
                 Ok(TidiedUp::Salvaged(tally))
             }

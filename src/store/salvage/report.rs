@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::progress::{Item, Kind};
+use super::tables;
 
 /// What a step did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +116,12 @@ impl fmt::Display for Report {
 const LOST_SHOWN_MAX: usize = 20;
 
 impl Report {
+    /// Rows copied into tables of routes and of the operator.
+    pub(in crate::store) fn rows_of_operators(&self) -> u64 {
+        let of_operators = self.rows.iter().filter(|(table, _)| tables::is_operators(table));
+        of_operators.map(|(_, rows)| rows).sum()
+    }
+
     pub(super) fn of(source: &str, items: &[Item]) -> Self {
         let mut report = Self {
             source: source.to_owned(),

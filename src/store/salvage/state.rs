@@ -11,6 +11,7 @@ use super::super::rows::{SESSION, SUBSCRIBED, set_meta};
 use super::super::schema::{STORED_BEFORE_DIGESTS, exists, has_column};
 use super::field::Field;
 use super::pages::Pages;
+use super::progress::{self, Kind};
 use super::record;
 use super::walk::Walk;
 use super::writer::Writer;
@@ -37,6 +38,7 @@ pub(super) fn copy(
             let has = |column: &&str| has_column(source, LEDGER, column).unwrap_or(true);
             let columns: Vec<&str> = LEDGER_COLUMNS.into_iter().filter(has).collect();
             let ledger = copy_rows(source, target, LEDGER, &columns)?;
+            copy_progress(source, target)?;
             meta && retained && ledger
         }
         None => false,
@@ -47,14 +49,27 @@ pub(super) fn copy(
     }
 }
 
+/// What the source had begun to take over, and how far it was: the target goes on.
+fn copy_progress(source: &Connection, target: &Connection) -> rusqlite::Result<()> {
+    for kind in [Kind::File, Kind::Handle] {
+        for name in progress::unfinished(source, kind).unwrap_or_default() {
+            for item in progress::load(source, &name).unwrap_or_default() {
+                progress::save(target, &name, &item)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Whether all of it could be read.
 fn copy_meta(source: &Connection, target: &Connection) -> rusqlite::Result<bool> {
     if exists(source, "barograph_meta").is_ok_and(|exists| !exists) {
         return Ok(true);
     }
     let read = |pairs: &mut Vec<(String, String)>| -> rusqlite::Result<()> {
-        let mut statement = source
-            .prepare("SELECT key, value FROM barograph_meta WHERE key NOT IN ('schema', ?1)")?;
+        let mut statement = source.prepare(
+            "SELECT key, value FROM barograph_meta WHERE key NOT IN ('schema', 'database', ?1)",
+        )?;
         // Of the account, which begins anew.
         let mut rows = statement.query([STORED_BEFORE_DIGESTS])?;
         while let Some(row) = rows.next()? {
