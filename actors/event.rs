@@ -49,10 +49,10 @@ pub const SPOOL_FAILED: &str = "spool_failed";
 pub const DATABASE_SET_ASIDE: &str = "database_set_aside";
 /// The database's file was deleted, moved or replaced while it was open.
 pub const DATABASE_REPLACED: &str = "database_replaced";
-/// The process ends with rows that only an open handle had: they are lost.
-pub const DATABASE_LOST: &str = "database_lost";
 /// A new database was made, and an earlier one of this recorder held rows that are not in it.
 pub const DATABASE_BEGAN_ANEW: &str = "database_began_anew";
+/// The process ends with rows that only an open handle had: they are lost.
+pub const DATABASE_LOST: &str = "database_lost";
 /// What could be read of a damaged or deleted database has been copied over.
 pub const DATABASE_SALVAGED: &str = "database_salvaged";
 /// Messages arrive, and nothing has become durable for `health.no_write_issue_after`.

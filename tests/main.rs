@@ -66,6 +66,8 @@ mod legacy;
 mod locks;
 /// A log that is rotated, by whomever, loses no line; one that cannot be written holds up nobody.
 mod log_file;
+/// A database deleted or moved on a full disk, or that left its -wal behind, lacks nothing that was acknowledged.
+mod lost_files;
 /// Memory is bounded, whatever comes.
 mod memory;
 /// What a scraper reads is true, and costs the recording nothing.

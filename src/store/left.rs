@@ -270,12 +270,14 @@ fn lock(left: &Mutex<Option<Left>>) -> MutexGuard<'_, Option<Left>> {
 
 fn rescue(left: Left, to: &Path, catalog: &Catalog) -> Ended {
     let Some(source) = left.salvage.handle() else { return Ended { left, failed: None } };
+    let id = catalog.read().last().map(|last| last.id.clone()).unwrap_or_default();
+    // Before: a process that dies behind the renaming must not leave a file that nobody knows of.
+    catalog.moved(&id, Some(to), Some(&to.display().to_string()));
     if let Err(why) = copy_whole(source, to) {
+        catalog.moved(&id, None, Some(left.salvage.name()));
         return Ended { left, failed: Some(why) };
     }
     info!("a deleted database was copied to {}: from there its rows are copied over", to.display());
-    let id = catalog.read().last().map(|last| last.id.clone()).unwrap_or_default();
-    catalog.moved(&id, Some(to), Some(&to.display().to_string()));
     left.salvage.clear_up();
     Ended { left: Left::file(to, left.take, left.event), failed: None }
 }
@@ -307,5 +309,7 @@ fn copy_pages(source: &Connection, to: &Path) -> rusqlite::Result<()> {
     target.execute_batch("PRAGMA synchronous = OFF")?;
     let backup = Backup::new(source, &mut target)?;
     while backup.step(PAGES_PER_STEP)? != StepResult::Done {}
-    Ok(())
+    drop(backup);
+    // One file, that leaves no other beside it when it is read.
+    target.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))
 }

@@ -208,8 +208,8 @@ impl Opener {
         self.router.active().map(|(_, route)| route)
     }
 
-    /// `left` is taken over; where it fails, all of it stays.
-    fn open_at(&self, left: &mut Vec<Left>) -> Result<SqliteJournal, OpenError> {
+    /// A connection to a database that fits the routes, and the number of its `PRAGMA synchronous`.
+    fn connect(&self) -> Result<(Connection, i64), OpenError> {
         let path = &self.database.path;
         let failed = |error: rusqlite::Error| open_error(&error, path);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -226,6 +226,14 @@ impl Opener {
             info!(event = event::SCHEMA_EXTENDED, "{what}");
         }
         self.wrecks.settle(&conn).map_err(failed)?;
+        Ok((conn, synchronous))
+    }
+
+    /// `left` is taken over; where it fails, all of it stays.
+    fn open_at(&self, left: &mut Vec<Left>) -> Result<SqliteJournal, OpenError> {
+        let path = &self.database.path;
+        let failed = |error: rusqlite::Error| open_error(&error, path);
+        let (mut conn, synchronous) = self.connect()?;
         let id = self.begin_salvage(&mut conn, left).map_err(failed)?;
         let shapes = shapes_of(&mut conn, self.router.routes()).map_err(failed)?;
         let file = OpenFile::of(path).map_err(|error| OpenError {
@@ -290,16 +298,16 @@ impl Opener {
         for event in left.iter_mut().filter_map(|left| left.event.as_ref()) {
             notes::write_event(&tx, event)?;
         }
-        let id = match rows::meta(&tx, DATABASE)? {
-            Some(id) => id,
-            None => {
-                let id = format!("{:016x}", (self.world.random)());
-                rows::set_meta(&tx, DATABASE, &id)?;
-                self.note_earlier(&tx)?;
-                id
-            }
-        };
+        if let Some(id) = rows::meta(&tx, DATABASE)? {
+            tx.commit()?;
+            return Ok(id);
+        }
+        let id = format!("{:016x}", (self.world.random)());
+        rows::set_meta(&tx, DATABASE, &id)?;
+        self.note_earlier(&tx)?;
         tx.commit()?;
+        // So that the file can be told from another one without its -wal.
+        conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
         Ok(id)
     }
 

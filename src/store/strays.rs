@@ -2,7 +2,7 @@
 //! database, and read one of another database into it. They get other names before SQLite sees them.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use barograph_actors::delivery::UnixMillis;
@@ -42,7 +42,7 @@ pub(super) fn clear_strays(
     if path.exists() && !is_other {
         return Ok(Vec::new());
     }
-    let moved_to = if is_here { None } else { neighbour(path, last.file) };
+    let moved_to = neighbour(path, last.file).filter(|place| !is_here && is_it(place, last));
     match (moved_to, is_lasts) {
         (Some(place), _) => {
             moved_while_closed(path, &place, last, is_lasts, catalog, now).map(|left| vec![left])
@@ -57,6 +57,22 @@ pub(super) fn clear_strays(
 fn is_another(path: &Path, last: &DatabaseEntry) -> bool {
     let id = open_unchanging(path).and_then(|conn: Connection| rows::meta(&conn, DATABASE));
     id.ok().flatten().is_some_and(|id| id != last.id)
+}
+
+/// A file with the inode of the one that was open last may be another one by now.
+fn is_it(place: &Path, last: &DatabaseEntry) -> bool {
+    let id = open_unchanging(place).and_then(|conn| rows::meta(&conn, DATABASE));
+    match id {
+        Ok(id) => id.is_some_and(|id| id == last.id),
+        // Perhaps everything is in its -wal.
+        Err(_) => begins_as_a_database(place).unwrap_or(false),
+    }
+}
+
+fn begins_as_a_database(path: &Path) -> io::Result<bool> {
+    let mut magic = [0; 16];
+    fs::File::open(path)?.read_exact(&mut magic)?;
+    Ok(&magic == b"SQLite format 3\0")
 }
 
 /// A -wal or a -journal without a database, of which nothing is known.
