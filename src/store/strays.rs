@@ -40,6 +40,10 @@ pub(super) fn clear_strays(
     let is_here = FileId::of(path).is_ok_and(|found| found == last.file);
     let is_other = is_lasts && path.exists() && (!is_here || is_another(path, last));
     if path.exists() && !is_other {
+        // We leave it in WAL mode: it has no rollback journal.
+        if is_here {
+            set_journal_aside(path, now)?;
+        }
         return Ok(Vec::new());
     }
     let moved_to = neighbour(path, last.file).filter(|place| !is_here && is_it(place, last));
@@ -80,23 +84,34 @@ fn left_of_nobody(path: &Path, now: UnixMillis) -> io::Result<Option<Left>> {
     if path.exists() {
         return Ok(None);
     }
-    let length = |ending: &str| fs::metadata(beside(path, ending)).map_or(0, |meta| meta.len());
-    if length("-wal") > 0 {
+    if length_beside(path, "-wal") > 0 {
         return wal_alone(path, None, now).map(Some);
     }
-    if length("-journal") > 0 {
-        let aside = beside(&set_aside_name(path, now), "-journal");
-        rename_if_there(&beside(path, "-journal"), &aside)?;
-        sync_folder(path);
-        warn!(
-            event = event::DATABASE_SET_ASIDE,
-            "{} has no database beside it and is kept as {}; if its database is put back, put this back first",
-            beside(path, "-journal").display(),
-            aside.display()
-        );
-    }
+    set_journal_aside(path, now)?;
     remove_shm(path)?;
     Ok(None)
+}
+
+fn length_beside(path: &Path, ending: &str) -> u64 {
+    fs::metadata(beside(path, ending)).map_or(0, |meta| meta.len())
+}
+
+/// A rollback journal that is not the database's: SQLite would write its pages into it.
+fn set_journal_aside(path: &Path, now: UnixMillis) -> io::Result<()> {
+    if length_beside(path, "-journal") == 0 {
+        return Ok(());
+    }
+    let aside = beside(&set_aside_name(path, now), "-journal");
+    rename_if_there(&beside(path, "-journal"), &aside)?;
+    sync_folder(path);
+    warn!(
+        event = event::DATABASE_SET_ASIDE,
+        "{} is of another database and is kept as {}; put it back together with its database, while no recorder \
+         runs",
+        beside(path, "-journal").display(),
+        aside.display()
+    );
+    Ok(())
 }
 
 fn set_aside_name(path: &Path, now: UnixMillis) -> PathBuf {
