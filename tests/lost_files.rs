@@ -128,7 +128,10 @@ fn a_database_deleted_on_a_full_disk_loses_and_doubles_nothing() {
     let full = FullDisk::new();
     let (recorder, publisher) = full.record_until_full();
     fs::remove_file(full.database()).expect("it is there");
+    // before anybody makes more room
+    recorder.event("database_salvaged");
     publisher.has_sent(publisher.sent() + 800);
+    full.disk.make_room();
     let published = publisher.finish();
     fills(&recorder, &published, &[full.database()]);
     recorder.is_in_mode("normal");
@@ -153,6 +156,7 @@ fn a_copy_of_a_deleted_database_is_taken_over_by_the_next_recorder() {
     recorder.says("a deleted database was copied to");
     recorder.kill();
     let recorder = full.scene.recorder(&full.settings);
+    full.disk.make_room();
     let published = publisher.finish();
     fills(&recorder, &published, &[full.database()]);
     let mut recorder = recorder;

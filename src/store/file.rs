@@ -217,7 +217,7 @@ impl Wrecks {
     }
 
     /// Copies a deleted database to the spool's disk, if there is one that is nowhere else, and it is not
-    /// being done. (No database can be opened to take it over.)
+    /// being done.
     pub(super) fn rescue(&self, folder: &Path, catalog: &Catalog, now: UnixMillis) {
         self.with(|kept| {
             if kept.rescue.is_none() {
@@ -240,6 +240,11 @@ impl Wrecks {
         }
         self.keep([left]);
         None
+    }
+
+    /// No database could be opened to take over what is left: the spool's disk is asked again.
+    pub(super) fn rescue_again(&self) {
+        self.with(|kept| kept.left.iter_mut().for_each(|left| left.is_refused = false));
     }
 
     /// What would be lost if the process ended now: as sentences.

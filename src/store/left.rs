@@ -1,9 +1,10 @@
 //! What an earlier database leaves to the next one: handles whose file was deleted, moved or damaged under
 //! them, and files that were set aside. Kept until a database has taken it over, however long that takes.
 //!
-//! A handle of a deleted file holds the only copy of its rows, and the room that they take on the disk. When
-//! no new database can be opened (the disk is full), it is copied to the spool's disk, on a thread of its
-//! own: from there it is taken over as a file is, also by a later process.
+//! A handle of a deleted file holds the only copy of its rows, and the room that they take on the disk; it dies
+//! with the process. So it is first copied to the spool's disk, on a thread of its own: from there it is taken
+//! over as a file is, also by a later process. Where that disk has no room for it, it is taken over from the
+//! open handle.
 
 use std::fs;
 use std::io;
@@ -48,6 +49,8 @@ pub(super) struct Left {
     pub(super) take: Take,
     /// Its rows are nowhere else.
     is_only_copy: bool,
+    /// The spool's disk did not take a copy of it.
+    pub(super) is_refused: bool,
     /// For the events of the database that takes it over.
     pub(super) event: Option<Event>,
 }
@@ -55,7 +58,8 @@ pub(super) struct Left {
 impl Left {
     /// A file that was set aside, or copied from a handle.
     pub(super) fn file(path: &Path, take: Take, event: Option<Event>) -> Self {
-        Self { salvage: Salvage::of_file(path), take, is_only_copy: false, event }
+        let salvage = Salvage::of_file(path);
+        Self { salvage, take, is_only_copy: false, is_refused: false, event }
     }
 
     /// What it is, where its rows are nowhere else.
@@ -65,7 +69,8 @@ impl Left {
 
     /// A salvage that another database had begun to take over.
     pub(super) fn begun(salvage: Salvage) -> Self {
-        Self { is_only_copy: salvage.is_of_handle(), salvage, take: Take::Rows, event: None }
+        let is_only_copy = salvage.is_of_handle();
+        Self { salvage, take: Take::Rows, is_only_copy, is_refused: false, event: None }
     }
 
     /// Makes a new database ready to take it over. Within a transaction. `has_state`: a newer source has
@@ -108,7 +113,7 @@ pub(super) fn clear_away(
         left.push(Left::file(aside, Take::Rows, None));
     }
     let salvage = Salvage::of_handle(wreck.conn, name).with_litter(litter);
-    left.push(Left { salvage, take, is_only_copy, event: Some(event) });
+    left.push(Left { salvage, take, is_only_copy, is_refused: false, event: Some(event) });
     Ok(left)
 }
 
@@ -224,14 +229,15 @@ pub(super) struct Ended {
 }
 
 impl Rescue {
-    /// Begins, where there is something to rescue: the oldest handle that holds the only copy.
+    /// Begins, where there is something to rescue: the oldest handle that holds the only copy, and that was not
+    /// refused.
     pub(super) fn begin(
         left: &mut Vec<Left>,
         folder: &Path,
         catalog: &Catalog,
         now: UnixMillis,
     ) -> Option<Self> {
-        let at = left.iter().position(|left| left.is_only_copy)?;
+        let at = left.iter().position(|left| left.is_only_copy && !left.is_refused)?;
         let lone = left.remove(at);
         let to = folder.join(format!("{RESCUED}{}.db", time_for_names(now)));
         let (catalog, goal) = (catalog.clone(), to.clone());
@@ -275,7 +281,7 @@ fn rescue(left: Left, to: &Path, catalog: &Catalog) -> Ended {
     catalog.moved(&id, Some(to), Some(&to.display().to_string()));
     if let Err(why) = copy_whole(source, to) {
         catalog.moved(&id, None, Some(left.salvage.name()));
-        return Ended { left, failed: Some(why) };
+        return Ended { left: Left { is_refused: true, ..left }, failed: Some(why) };
     }
     info!("a deleted database was copied to {}: from there its rows are copied over", to.display());
     left.salvage.clear_up();

@@ -34,6 +34,9 @@ use crate::lock::DatabaseLock;
 use crate::paths::folder_of;
 use crate::process::beside;
 
+/// So long an opening waits for the copy of a deleted database; one that is not large is made by then.
+const RESCUE_WAIT: Duration = Duration::from_millis(200);
+
 /// A WAL that a reader made grow is cut to so many bytes when it begins anew. (It begins anew at some
 /// 4 MiB when nobody holds it back.)
 const WAL_KEPT: u32 = 16 << 20;
@@ -72,6 +75,7 @@ impl OpenJournal for Opener {
     fn let_go(&mut self, within: Duration) -> Vec<String> {
         if self.wrecks.rescuing(Duration::ZERO).is_none() {
             let _why = self.clear_away();
+            self.wrecks.rescue_again();
             self.wrecks.rescue(&self.spool_dir, &self.catalog(), (self.world.now)());
         }
         let unfinished = self.wrecks.rescuing(within);
@@ -93,14 +97,15 @@ impl Opener {
         self.lock.hold()?;
         check_place(path).map_err(|error| self.known_before(error))?;
         self.clear_away()?;
-        if let Some(to) = self.wrecks.rescuing(Duration::ZERO) {
+        self.wrecks.rescue(&self.spool_dir, &self.catalog(), (self.world.now)());
+        if let Some(to) = self.wrecks.rescuing(RESCUE_WAIT) {
             return Err(self.rescue_first(&to));
         }
         let mut left = self.wrecks.take_left();
         let opened = self.open_beside(&mut left);
         self.wrecks.keep(left);
         if opened.is_err() {
-            self.wrecks.rescue(&self.spool_dir, &self.catalog(), (self.world.now)());
+            self.wrecks.rescue_again();
         }
         opened.map_err(|error| self.known_before(error))
     }
