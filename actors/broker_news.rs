@@ -5,9 +5,10 @@ use std::time::Duration;
 use barograph_config::Route;
 use tracing::warn;
 
+use crate::broker_drops::Rise;
 use crate::delivery::UnixMillis;
 use crate::event;
-use crate::note::{GapCause, Note};
+use crate::note::{GapCause, Note, process_down_detail};
 use crate::ports::Down;
 use crate::published::{Connection, Published};
 
@@ -29,6 +30,51 @@ pub(crate) fn unreachable_from(published: &Published, at: UnixMillis, down: &Dow
         Connection::Down(..) => return,
     };
     gap_from(published, from, down);
+}
+
+/// A start takes so long at most before it is a gap. Below it the start is not told of.
+const START_WITHIN_MS: i64 = 1_500;
+
+/// The process has begun a while ago, and there has been no connection yet: that is a gap from its beginning on. Whether
+/// that is so.
+pub(crate) fn starts_slowly(published: &Published, now: UnixMillis) -> bool {
+    let state = published.snapshot();
+    let Some(started) = state.started else { return false };
+    if state.connection != Connection::Starting || now.0 - started.0 < START_WITHIN_MS {
+        return false;
+    }
+    let detail = format!(
+        "the recorder started at {started} UTC and was not connected for more than a second. What was published at \
+         QoS 0 meanwhile is missing; at QoS 1 and 2 the broker keeps it for us, as far as its own settings go"
+    );
+    published.remember(Note::gap_opened(GapCause::BrokerUnreachable, None, started, detail));
+    true
+}
+
+/// The broker session ends while it is connected: nothing is received from now on.
+pub(crate) fn session_ends(published: &Published, now: UnixMillis) {
+    let (cause, detail) = match published.snapshot().stopping {
+        true => (GapCause::ProcessDown, process_down_detail("it was stopped")),
+        false => {
+            let detail = "the broker session ended and is started again. What is published at QoS 0 \
+                          meanwhile is missing; at QoS 1 and 2 the broker keeps it for us";
+            (GapCause::BrokerUnreachable, detail.to_owned())
+        }
+    };
+    published.remember(Note::gap_opened(cause, None, now, detail));
+}
+
+/// Nothing has come on the connection since then, although the broker owes an answer.
+pub(crate) fn stalled(published: &Published, from: UnixMillis) {
+    let told = format!(
+        "nothing has come from the broker since {from} UTC, although it owes an answer: the connection stands \
+         still"
+    );
+    warn!("{told}; waiting for the keep-alive to decide");
+    let detail = format!(
+        "{told}. At QoS 1 and 2 the broker should still have what was published; at QoS 0 it may be missing"
+    );
+    published.remember(Note::gap_opened(GapCause::Deaf, None, from, detail));
 }
 
 /// There is no connection from then on.
@@ -58,7 +104,8 @@ pub(crate) fn subscription_refused(
 }
 
 /// The broker's own count of what it had to drop has risen by so many.
-pub(crate) fn dropped(published: &Published, more: u64, now: UnixMillis) {
+pub(crate) fn dropped(published: &Published, rise: Rise, now: UnixMillis) {
+    let Rise { messages: more, since } = rise;
     if more == 0 {
         return;
     }
@@ -68,5 +115,8 @@ pub(crate) fn dropped(published: &Published, more: u64, now: UnixMillis) {
     );
     warn!(event = event::BROKER_DROPPED, count = more, "{told}");
     published.update(|state| state.broker_dropped += more);
-    published.note(event::BROKER_DROPPED, now, told);
+    published.note(event::BROKER_DROPPED, now, told.clone());
+    let cause = GapCause::BrokerDropped;
+    published.remember(Note::gap_opened(cause, None, since, told));
+    published.remember(Note::gap_closed(cause, None, now));
 }

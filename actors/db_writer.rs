@@ -20,7 +20,7 @@ use crate::batch::{Batch, BatchId};
 use crate::health::HealthActor;
 use crate::mode::Decision;
 use crate::ports::{
-    Checkpointed, OpenError, OpenJournal, OpenSpool, World, WriteCause, WriteOutcome,
+    Checkpointed, KeepEvents, OpenError, OpenJournal, OpenSpool, World, WriteCause, WriteOutcome,
 };
 use crate::published::Published;
 use crate::route::Router;
@@ -233,11 +233,12 @@ impl DbWriterActor {
     pub fn new(
         journal: Box<dyn OpenJournal>,
         spool: Box<dyn OpenSpool>,
+        keeper: Box<dyn KeepEvents>,
         setup: Setup,
         lifeline: Lifeline,
     ) -> Self {
         let world = setup.world;
-        let writing = Some(Writing::new(journal, spool, setup));
+        let writing = Some(Writing::new(journal, spool, keeper, setup));
         Self { writing, world, pending: None, retry: None, lifeline }
     }
 
@@ -291,6 +292,7 @@ impl DbWriterActor {
             if self.pending.is_none() {
                 writing.write_notes();
             }
+            writing.keep_events();
         }
     }
 }
@@ -306,7 +308,9 @@ impl Actor for DbWriterActor {
                 self.lifeline.ready();
                 ctx.run_later(Duration::ZERO, Self::step);
             }
-            Err(OpenError { permanent, message, .. }) => {
+            Err(error) => {
+                writing.keep_failure(&error);
+                let OpenError { permanent, message, .. } = error;
                 let code = permanent.unwrap_or(crate::exit_code::CANNOT_CREATE);
                 self.lifeline.fail(Cause::permanent(message, code));
                 ctx.stop();

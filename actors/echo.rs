@@ -71,6 +71,15 @@ enum Ear {
     On(Instant),
 }
 
+/// An echo that has not come back.
+#[derive(Debug)]
+struct UnderWay {
+    says: String,
+    /// While the broker has not taken it.
+    number: Option<u16>,
+    sent: Instant,
+}
+
 /// Our echo, on the connection in force.
 #[derive(Debug)]
 pub(crate) struct Echo {
@@ -78,8 +87,8 @@ pub(crate) struct Echo {
     topic: String,
     interval: Duration,
     ear: Ear,
-    /// Sent and not come back: what they say, and their number while the broker has not taken them.
-    under_way: VecDeque<(String, Option<u16>)>,
+    /// Sent and not come back, oldest first.
+    under_way: VecDeque<UnderWay>,
     /// Since when nothing has been heard that had reason to come.
     silent_since: Option<Instant>,
     /// Something came at QoS 1 or 2 since the last look.
@@ -157,8 +166,8 @@ impl Echo {
         id: u16,
         outcome: &Result<(), String>,
     ) -> Option<Result<(), String>> {
-        let ours = self.under_way.iter_mut().find(|(_, sent)| *sent == Some(id))?;
-        ours.1 = None;
+        let ours = self.under_way.iter_mut().find(|echo| echo.number == Some(id))?;
+        ours.number = None;
         if outcome.is_err() {
             self.end();
         }
@@ -172,7 +181,7 @@ impl Echo {
 
     /// Something came on our topic; whether it is one that we sent on this connection.
     pub(crate) fn came_back(&mut self, payload: &[u8]) -> bool {
-        let is_ours = self.under_way.iter().any(|(says, _)| says.as_bytes() == payload);
+        let is_ours = self.under_way.iter().any(|echo| echo.says.as_bytes() == payload);
         if is_ours {
             // One is proof enough, for those before it too.
             self.under_way.clear();
@@ -180,6 +189,11 @@ impl Echo {
             self.heard = true;
         }
         is_ours
+    }
+
+    /// Since when an echo has been under way.
+    pub(crate) fn under_way_since(&self) -> Option<Instant> {
+        self.under_way.front().map(|echo| echo.sent)
     }
 
     /// Whether something was heard since the last look, and the silence at this one. `held_back`:
@@ -218,7 +232,7 @@ impl Echo {
             Ok(number) => {
                 self.ear = Ear::On(now + self.interval);
                 self.silent_since.get_or_insert(now);
-                self.under_way.push_back((says, number));
+                self.under_way.push_back(UnderWay { says, number, sent: now });
                 if self.under_way.len() > UNDER_WAY_MAX {
                     self.under_way.pop_front();
                 }

@@ -63,6 +63,8 @@ pub const ROUTE_SILENT: &str = "route_silent";
 pub const ROUTE_HEARD: &str = "route_heard";
 /// The wall clock was set, or the machine slept.
 pub const CLOCK_JUMP: &str = "clock_jump";
+/// The process made no step for more than 2 s: it was stopped, or the machine did not let it run.
+pub const FROZEN: &str = "frozen";
 /// The broker says that it dropped messages.
 pub const BROKER_DROPPED: &str = "broker_dropped";
 /// Quarantined messages were dropped, because there were too many or they were too old.
@@ -161,6 +163,7 @@ pub const ALL: &[&str] = &[
     ROUTE_SILENT,
     ROUTE_HEARD,
     CLOCK_JUMP,
+    FROZEN,
     BROKER_DROPPED,
     QUARANTINE_TRIMMED,
     QUARANTINE_CHANGED,

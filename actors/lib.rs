@@ -25,6 +25,7 @@ pub mod exit_code;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod feed;
+mod freeze;
 pub mod health;
 pub mod histogram;
 pub mod in_force;
@@ -51,6 +52,7 @@ pub mod recording;
 pub mod rollup;
 pub mod route;
 pub mod routing;
+mod stall;
 pub mod stats;
 pub mod subscriptions;
 pub mod supervise;

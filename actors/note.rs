@@ -23,7 +23,7 @@ pub enum GapCause {
     ProcessDown,
     /// There was no connection to the broker.
     BrokerUnreachable,
-    /// The connection lived and delivered nothing.
+    /// The connection lived and delivered nothing, or stood still.
     Deaf,
     /// The broker no longer knew the session that it kept for us.
     BrokerForgotSession,
@@ -37,10 +37,14 @@ pub enum GapCause {
     ClockJump,
     /// A person paused the recorder.
     Paused,
+    /// The process was there and made no step: it was stopped, or the machine did not let it run.
+    Frozen,
+    /// The broker dropped messages, by its own count.
+    BrokerDropped,
 }
 
 /// Every cause, so that stored words can be read back.
-const CAUSES: [GapCause; 9] = [
+const CAUSES: [GapCause; 11] = [
     GapCause::ProcessDown,
     GapCause::BrokerUnreachable,
     GapCause::Deaf,
@@ -50,11 +54,13 @@ const CAUSES: [GapCause; 9] = [
     GapCause::RouteSilent,
     GapCause::ClockJump,
     GapCause::Paused,
+    GapCause::Frozen,
+    GapCause::BrokerDropped,
 ];
 
 impl GapCause {
     /// Every cause.
-    pub fn all() -> [Self; 9] {
+    pub fn all() -> [Self; 11] {
         CAUSES
     }
 
@@ -70,6 +76,8 @@ impl GapCause {
             Self::RouteSilent => event::ROUTE_SILENT,
             Self::ClockJump => event::CLOCK_JUMP,
             Self::Paused => event::PAUSED,
+            Self::Frozen => event::FROZEN,
+            Self::BrokerDropped => event::BROKER_DROPPED,
         }
     }
 
@@ -142,9 +150,32 @@ pub struct Stats {
     pub mode: String,
 }
 
+/// A process begins to record. Where this note is applied to the list of gaps, everything that an
+/// earlier process left open ends at that one's last sign of life, and the time from there to `started` is
+/// a gap of its own (`process_down`); applied again it changes nothing. It is the first note of a process, in the place
+/// that can be written first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunBegins {
+    /// When it started.
+    pub started: UnixMillis,
+    /// The last sign of life of an earlier process in the spool, as it was before this process wrote to
+    /// it; `None`: there was no spool.
+    pub spool_seen: Option<UnixMillis>,
+}
+
+/// What a gap of `process_down` says of the messages; `how` the process before ended.
+pub fn process_down_detail(how: &str) -> String {
+    format!(
+        "no recorder was running ({how}): what was published at QoS 0 meanwhile is missing; at QoS 1 \
+         and 2 the broker keeps it for us, as far as its own settings go"
+    )
+}
+
 /// What the writer takes along with its next transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Note {
+    /// A process begins to record.
+    RunBegins(RunBegins),
     /// Something that happened.
     Event(Event),
     /// A stretch begins or ends in which something may be missing.

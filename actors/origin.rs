@@ -89,7 +89,7 @@ fn about(name: &str) -> Option<(&'static str, Tone)> {
         | event::DATABASE_REPLACED => (tree::DB_WRITER, Tone::Bad),
         event::QUARANTINE_TRIMMED => (tree::DB_WRITER, Tone::Warning),
         event::ROUTE_HEARD => (tree::HEALTH, Tone::Good),
-        event::MODE_CHANGED | event::ROUTE_SILENT | event::CLOCK_JUMP => {
+        event::MODE_CHANGED | event::ROUTE_SILENT | event::CLOCK_JUMP | event::FROZEN => {
             (tree::HEALTH, Tone::Warning)
         }
         event::NO_WRITES => (tree::HEALTH, Tone::Bad),

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use broker::{
-    Broker, Connecting, Down, DownKind, Filter, Greeting, Incoming, NotSent, Publication, Session,
+    Broker, Connecting, Down, DownKind, Filter, Greeting, Incoming, Liveness, NotSent, Publication,
+    Session,
 };
 
 use crate::account::{RouteId, Tally};
 use crate::batch::{Batch, BatchId, Receipt};
 use crate::delivery::UnixMillis;
-use crate::note::Note;
+use crate::note::{Event, Note};
 use crate::published::Progress;
 use crate::route::Router;
 
@@ -57,12 +58,12 @@ pub trait Journal {
     /// As [`Journal::append`].
     fn record(&mut self, notes: &[Note]) -> Result<(), WriteError>;
 
-    /// A process begins to record: gaps that the process before left open end where it was last seen
-    /// alive, and the stretch from there to now is one of its own (`process_down`).
+    /// The first use of the database by the process that started then, before it writes anything else:
+    /// keeps the last sign of life that an earlier process left here, for [`Note::RunBegins`].
     ///
     /// # Errors
     /// As [`Journal::append`].
-    fn begin_run(&mut self, run: RunBegins) -> Result<(), WriteError>;
+    fn begin_run(&mut self, started: UnixMillis) -> Result<(), WriteError>;
 
     /// Leaves a sign of life, without pressing it onto the disk: a power cut may take the last of them.
     ///
@@ -100,15 +101,6 @@ pub trait Journal {
 
     /// Checkpoints and closes. `orderly`: the process stops now, and says so in its sign of life.
     fn close(self: Box<Self>, orderly: bool);
-}
-
-/// A process begins to record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RunBegins {
-    /// When it started.
-    pub started: UnixMillis,
-    /// The last sign of life in the spool that was left, if there is one.
-    pub spool_seen: Option<UnixMillis>,
 }
 
 /// What a checkpoint came to.
@@ -154,7 +146,7 @@ pub trait Spool {
     /// The batch at the end of the queue.
     fn last(&self) -> Option<BatchId>;
 
-    /// When something was last written.
+    /// When something was last written, by this process or an earlier one.
     fn last_seen(&self) -> Option<UnixMillis>;
 
     /// The oldest batches, in order: at least one if there is one, then more until they have this
@@ -207,6 +199,19 @@ pub trait OpenSpool: Send {
     /// # Errors
     /// It cannot be used.
     fn open(&mut self) -> Result<(Box<dyn Spool>, Vec<Note>), WriteError>;
+}
+
+/// Keeps events that neither journal nor spool takes, so that the next process has them. Bounded: of too
+/// many the newest are kept.
+pub trait KeepEvents: Send {
+    /// Keeps these in place of those that were kept before.
+    ///
+    /// # Errors
+    /// They cannot be kept.
+    fn keep(&mut self, events: &[Event]) -> std::io::Result<()>;
+
+    /// Those that are kept, oldest first.
+    fn kept(&mut self) -> Vec<Event>;
 }
 
 /// Opens the journal: at the start, and again after each error that leaves the handle in doubt.

@@ -2,6 +2,8 @@
 
 /// An issue is told, once, whoever dies; a channel that fails is told by another.
 mod alerts;
+/// A stretch in which nothing can be recorded is noted, and no sign of life is written before the note.
+mod gaps;
 /// Our own echo disturbs nothing, and a connection that delivers nothing is renewed.
 mod hearing;
 /// How the line to the broker is made again, and how little is said about it.

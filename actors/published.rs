@@ -2,17 +2,21 @@
 //! terminal, the page). Written by the actors, read by anyone, never waited for: each lock is
 //! held for the copy of a few fields.
 
+mod notes;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use barograph_config::Qos;
 
+pub use self::notes::TakenNotes;
 use crate::account::{Account, RouteId, Tally};
 use crate::arrivals::Arrivals;
 use crate::batch::Value;
 use crate::delivery::UnixMillis;
 use crate::feed::Feeds;
+use crate::freeze::FreezeWatch;
 use crate::issue::{Acknowledgement, Finding, Issue, Standing};
 use crate::issues::Memory;
 use crate::measures::Measures;
@@ -20,10 +24,7 @@ use crate::mode::Mode;
 use crate::note::{Event, Note};
 use crate::readings::Readings;
 use crate::supervise::Pulse;
-use crate::watch::Sights;
-
-/// Notes that may wait for a durable place; beyond it the oldest events are only in the log.
-const NOTES_WAITING_MAX: usize = 1_000;
+use crate::watch::{Moment, Sights};
 
 /// Our standing with the broker.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -117,6 +118,10 @@ pub struct State {
     pub started: Option<UnixMillis>,
     /// The database knows of this process.
     pub run_begun: bool,
+    /// The beginning of this process is noted ([`Note::RunBegins`]).
+    pub run_noted: bool,
+    /// The events that an earlier process could not write were taken over.
+    pub kept_events_taken: bool,
     /// No spool has been looked into since the process began.
     pub spool_unseen: bool,
     /// Copied out of a damaged database since the process began: not received by this process.
@@ -215,6 +220,8 @@ pub struct Published {
     measures: Measures,
     /// What the judge remembers from life to life.
     memory: Arc<Mutex<Option<Memory>>>,
+    /// Whether the process stood still.
+    freezes: Arc<Mutex<FreezeWatch>>,
 }
 
 impl Published {
@@ -315,44 +322,6 @@ impl Published {
         &self.measures
     }
 
-    /// Notes an event for `barograph_events`: the writer takes it with its next transaction. (The
-    /// log has it at once.)
-    pub fn note(&self, name: &'static str, at: UnixMillis, detail: impl Into<String>) {
-        let event = Event { name, at, detail: detail.into() };
-        self.feeds.event(&event);
-        self.remember(Note::Event(event));
-    }
-
-    /// Leaves a note for the writer's next transaction.
-    pub fn remember(&self, note: Note) {
-        let mut notes = lock(&self.notes);
-        notes.push_back(note);
-        bound(&mut notes);
-    }
-
-    /// Events that wait for a durable place, oldest first.
-    pub fn waiting_events(&self) -> Vec<Event> {
-        let notes = lock(&self.notes);
-        let event = |note: &Note| match note {
-            Note::Event(event) => Some(event.clone()),
-            Note::Gap(_) | Note::Stats(_) => None,
-        };
-        notes.iter().filter_map(event).collect()
-    }
-
-    /// Takes the notes that wait for a durable place.
-    pub fn take_notes(&self) -> TakenNotes {
-        TakenNotes { notes: lock(&self.notes).drain(..).collect(), published: self.clone() }
-    }
-
-    fn put_back_notes(&self, unwritten: Vec<Note>) {
-        let mut notes = lock(&self.notes);
-        for note in unwritten.into_iter().rev() {
-            notes.push_front(note);
-        }
-        bound(&mut notes);
-    }
-
     /// Says whether neither database nor spool takes a batch.
     pub fn set_holding(&self, holding: bool) {
         self.holding.store(holding, Ordering::Relaxed);
@@ -393,78 +362,28 @@ impl Published {
         &self.readings
     }
 
+    /// Looks whether the process stood still until just now. What is told of it is noted before any other thread
+    /// has looked; gives the event.
+    pub(crate) fn look_for_freeze(&self, now: Moment) -> Option<Event> {
+        let mut freezes = lock(&self.freezes);
+        let (event, gap) = freezes.look(now)?.notes();
+        gap.into_iter().for_each(|note| self.remember(note));
+        self.note(event.name, event.at, event.detail.clone());
+        Some(event)
+    }
+
+    /// Whether the process stood still until just now: signs of life are as old as that, and say nothing.
+    pub(crate) fn is_waking(&self, now: Moment) -> bool {
+        lock(&self.freezes).is_waking(now)
+    }
+
     /// When what was last seen.
     pub fn sights(&self) -> &Sights {
         &self.sights
     }
 }
 
-/// The oldest of the least worth gives way: counts before events, events before changes to the list
-/// of gaps.
-fn bound(notes: &mut VecDeque<Note>) {
-    while notes.len() > NOTES_WAITING_MAX {
-        let counts = notes.iter().position(|note| matches!(note, Note::Stats(_)));
-        let oldest =
-            counts.or_else(|| notes.iter().position(|note| matches!(note, Note::Event(_))));
-        notes.remove(oldest.unwrap_or(0));
-    }
-}
-
-/// Notes taken for a transaction. Unless they became durable they go back to the front of those
-/// that wait, also when the writer dies over them.
-#[derive(Debug)]
-pub struct TakenNotes {
-    notes: Vec<Note>,
-    published: Published,
-}
-
-impl TakenNotes {
-    /// The notes, oldest first.
-    pub fn as_slice(&self) -> &[Note] {
-        &self.notes
-    }
-
-    /// They are on the disk.
-    pub fn are_durable(mut self) {
-        self.notes.clear();
-    }
-}
-
-impl Drop for TakenNotes {
-    fn drop(&mut self) {
-        self.published.put_back_notes(std::mem::take(&mut self.notes));
-    }
-}
-
 /// A panic while the lock was held leaves at worst one field old: the state stays readable.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event;
-    use crate::note::GapCause;
-
-    #[test]
-    fn counts_give_way_before_events_and_events_before_gaps() {
-        let published = Published::default();
-        let gap = || Note::gap_opened(GapCause::Holding, None, UnixMillis(1), "no place");
-        published.remember(gap());
-        published.note(event::READY, UnixMillis(2), "first");
-        for _ in 0..NOTES_WAITING_MAX * 2 {
-            published.remember(Note::Stats(Box::default()));
-        }
-        let kept = |published: &Published| published.take_notes().as_slice().to_vec();
-        let notes = kept(&published);
-        assert_eq!(notes.len(), NOTES_WAITING_MAX);
-        assert!(notes[0] == gap() && matches!(notes[1], Note::Event(_)));
-        for at in 0..NOTES_WAITING_MAX * 2 {
-            published.note(event::READY, UnixMillis(i64::try_from(at).unwrap()), "more");
-        }
-        let notes = kept(&published);
-        assert!(notes.len() == NOTES_WAITING_MAX && notes[0] == gap());
-        assert!(notes[1..].iter().all(|note| matches!(note, Note::Event(_))));
-    }
 }

@@ -11,6 +11,7 @@ mod hearing;
 mod leaving;
 mod pausing;
 mod rerouting;
+mod standing_still;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,7 @@ use crate::batch::Batch;
 use crate::broker_drops::BrokerDrops;
 use crate::db_writer::{DbWriterActor, Durable};
 use crate::event;
+use crate::freeze;
 use crate::health::HealthActor;
 use crate::in_force::InForce;
 use crate::line::{Line, LineEvent};
@@ -37,11 +39,12 @@ use crate::mistake::{Mistake, makes};
 use crate::orders::{Order, Orders};
 use crate::ports::{Broker, Down, DownKind, Session, World};
 use crate::publications::Publications;
-use crate::published::Published;
+use crate::published::{Connection, Published};
 use crate::question::{Answer, Question, answer_of, ask};
 use crate::readings::ReadingWatch;
 use crate::route::Router;
 use crate::routing::Routing;
+use crate::stall::Stall;
 use crate::subscriptions::Subscriptions;
 use crate::supervise::{Lifeline, Link};
 use crate::voice::Voice;
@@ -108,6 +111,11 @@ pub struct Recording<B: Broker> {
     /// No commit interval is kept: somebody waits for the window to be empty.
     hurry: bool,
     ears: Ears,
+    stall: Stall,
+    /// There was a connection in this process, or it is noted that there is none yet.
+    start_noted: bool,
+    /// It is noted that nothing is received any more.
+    end_noted: bool,
     readings: ReadingWatch,
     pause: Pause,
     /// Dropped last: its report must come after the window was left.
@@ -129,6 +137,9 @@ impl<B: Broker> Recording<B> {
             rerouting: Rerouting::new(&setup.routing),
             hurry: false,
             ears: Ears::new(&setup.mqtt, &setup.published),
+            stall: Stall::default(),
+            start_noted: setup.published.connection() != Connection::Starting,
+            end_noted: false,
             readings: ReadingWatch::new(setup.router.routes(), setup.published.readings().clone()),
             pause: Pause::of(&setup.published),
             setup,
@@ -156,11 +167,13 @@ impl<B: Broker> Recording<B> {
         }
         loop {
             self.lifeline.pulse().beat();
+            freeze::look(&self.setup.published, self.setup.world);
             self.follow_routes();
             self.write_if_free();
             self.tell_what_is_here();
             self.watch_room();
             self.listen();
+            self.watch_connection();
             self.leave_if_done().await;
             let may_read = self.may_read();
             let wake_at = self.wake_at();
@@ -248,7 +261,7 @@ impl<B: Broker> Recording<B> {
         let tick = Instant::now() + TICK;
         let waits = self.writing.is_none() && self.window().has_waiting();
         let due = if waits { self.next_commit_at() } else { None };
-        due.map_or(tick, |due| due.min(tick))
+        [due, self.stall.due()].into_iter().flatten().fold(tick, Instant::min)
     }
 
     fn may_read(&mut self) -> bool {
@@ -348,6 +361,7 @@ impl<B: Broker> Recording<B> {
 impl<B: Broker> Drop for Recording<B> {
     fn drop(&mut self) {
         self.setup.published.count_arrivals(&mut self.arrived);
+        self.note_end();
         if let Some(window) = self.window.take() {
             self.setup.estate.leave(window);
         }

@@ -12,7 +12,7 @@ use crate::in_force::InForce;
 use crate::mode::Limits;
 use crate::mqtt::MqttActor;
 use crate::orders::Orders;
-use crate::ports::{Broker, OpenJournal, OpenSpool, World};
+use crate::ports::{Broker, KeepEvents, OpenJournal, OpenSpool, World};
 use crate::published::Published;
 use crate::recording;
 use crate::routing::Routing;
@@ -55,6 +55,8 @@ pub struct Parts<B: Broker> {
     pub journal: Box<dyn FnMut() -> Box<dyn OpenJournal>>,
     /// Makes openers of the spool, likewise.
     pub spool: Box<dyn FnMut() -> Box<dyn OpenSpool>>,
+    /// Makes keepers of events that neither takes, likewise.
+    pub keeper: Box<dyn FnMut() -> Box<dyn KeepEvents>>,
     /// Makes ways to the service manager, one for each life of the judge.
     pub manager: Box<dyn FnMut() -> Box<dyn ServiceManager>>,
     /// Makes those who look at the world outside, likewise.
@@ -88,6 +90,7 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         mut broker,
         mut journal,
         mut spool,
+        mut keeper,
         mut manager,
         mut surveyor,
         mut page,
@@ -117,8 +120,9 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         (wires.clone(), wires.clone(), wires.clone(), wires);
     vec![
         ChildSpec::of(DB_WRITER, WRITER_STOPS_WITHIN, housing, writer, move |lifeline| {
-            let (journal, spool, setup) = (journal(), spool(), to_writer.writer());
-            Box::new(move || DbWriterActor::new(journal, spool, setup, lifeline))
+            let (journal, spool, keeper) = (journal(), spool(), keeper());
+            let setup = to_writer.writer();
+            Box::new(move || DbWriterActor::new(journal, spool, keeper, setup, lifeline))
         }),
         ChildSpec::of(HEALTH, OBSERVER_STOPS_WITHIN, housing, health, move |lifeline| {
             let (setup, manager, surveyor) = (to_health.health(), manager(), surveyor());

@@ -12,6 +12,7 @@
 //! The spool holds deliveries as they came. Whether one is a redelivery is judged when the database
 //! takes it over, by the same ledger and in the same order as if there had been no spool.
 
+mod beginning;
 mod drain;
 mod rerouting;
 
@@ -24,8 +25,9 @@ use crate::batch::{Batch, Receipt};
 use crate::db_writer::{Place, Setup};
 use crate::event;
 use crate::mode::{Decision, Limits};
+use crate::note::Event;
 use crate::ports::{
-    Checkpointed, Journal, OpenError, OpenJournal, OpenSpool, RunBegins, Spool, TidiedUp,
+    Checkpointed, Journal, KeepEvents, OpenError, OpenJournal, OpenSpool, Spool, TidiedUp,
     WriteError, WriteOutcome,
 };
 use crate::probe::Probe;
@@ -65,12 +67,16 @@ pub(crate) struct Writing {
     remember_at: Instant,
     /// Deliveries stored since more of them made upkeep due.
     since_upkeep: usize,
+    keeper: Box<dyn KeepEvents>,
+    /// The events that the keeper has.
+    kept: Vec<Event>,
 }
 
 impl Writing {
     pub(crate) fn new(
         journal_port: Box<dyn OpenJournal>,
         spool_port: Box<dyn OpenSpool>,
+        keeper: Box<dyn KeepEvents>,
         setup: Setup,
     ) -> Self {
         let now = Instant::now();
@@ -91,6 +97,8 @@ impl Writing {
             has_stored: false,
             remember_at: now,
             since_upkeep: 0,
+            keeper,
+            kept: Vec::new(),
         }
     }
 
@@ -100,16 +108,22 @@ impl Writing {
     /// Only a person can mend it: it is not what the settings say, or it cannot be written and never
     /// could be. (With a spool beside it, it could once.)
     pub(crate) fn open_at_start(&mut self) -> Result<(), OpenError> {
-        match self.open_journal() {
-            Ok(()) => Ok(()),
-            Err(error) if error.permanent.is_some() && !self.outlasts(&error) => Err(error),
-            Err(error) => {
-                let error = refused(error);
-                self.teller.probe_failed(&error);
-                self.give_up();
-                Ok(())
+        self.take_kept_events();
+        if let Err(error) = self.open_journal() {
+            if error.permanent.is_some() && !self.outlasts(&error) {
+                return Err(error);
             }
+            let error = refused(error);
+            self.teller.probe_failed(&error);
+            self.give_up();
         }
+        if self.spool_unopened {
+            let _told_at_the_first_write = self.open_spool();
+        } else {
+            self.note_run();
+        }
+        self.write_notes();
+        Ok(())
     }
 
     /// Whether the spool carries on although the database cannot be opened: something is in it, so the
@@ -126,11 +140,12 @@ impl Writing {
     fn take_journal(&mut self, mut journal: Box<dyn Journal>) -> Result<(), OpenError> {
         let first = !self.published().snapshot().run_begun;
         if first {
-            let spool_seen = self.spool_seen();
             let started = self.published().snapshot().started.unwrap_or_default();
-            journal.begin_run(RunBegins { started, spool_seen }).map_err(
-                |WriteError { cause, message, .. }| OpenError { cause, message, permanent: None },
-            )?;
+            journal.begin_run(started).map_err(|WriteError { cause, message, .. }| OpenError {
+                cause,
+                message,
+                permanent: None,
+            })?;
         }
         self.count_anew(&journal.account());
         if let Some(spool) = &mut self.spool {
@@ -145,13 +160,6 @@ impl Writing {
 
     fn published(&self) -> &Published {
         &self.setup.published
-    }
-
-    fn spool_seen(&mut self) -> Option<crate::delivery::UnixMillis> {
-        if self.spool_unopened {
-            let _told_at_the_first_write = self.open_spool();
-        }
-        self.spool.as_ref().and_then(|spool| spool.last_seen())
     }
 
     fn open_spool(&mut self) -> Result<&mut Box<dyn Spool>, WriteError> {
@@ -171,6 +179,7 @@ impl Writing {
             });
             self.spool_unopened = false;
             self.spool = Some(spool);
+            self.note_run();
         }
         Ok(self.spool.as_mut().expect("opened above"))
     }
@@ -215,6 +224,7 @@ impl Writing {
     /// To the database.
     fn store(&mut self, batch: &Batch, attempt: u32) -> Result<(), WriteError> {
         let began = Instant::now();
+        self.look_for_freeze();
         let notes = self.published().take_notes();
         let stored: Result<Receipt, WriteError> =
             self.with_journal(|journal| journal.append(batch, notes.as_slice()));
@@ -222,6 +232,7 @@ impl Writing {
             Ok(receipt) => {
                 if !receipt.repeated {
                     notes.are_durable();
+                    self.release_kept_events();
                 }
                 self.failures = 0;
                 self.teller.stored(batch, &receipt, began.elapsed());
@@ -247,19 +258,25 @@ impl Writing {
     /// To the spool.
     fn spool_it(&mut self, batch: &Batch, attempt: u32) -> Result<(), WriteError> {
         let began = Instant::now();
+        self.look_for_freeze();
+        // The first opening may leave a note, which comes before the others.
+        let opened = self.open_spool().map(|_| ());
         let notes = self.published().take_notes();
-        let spooled = self.with_spool(|spool| {
-            // Whoever asked the first time died before the answer came.
-            let repeated = spool.last() == Some(batch.id);
-            if !repeated {
-                spool.append(batch, notes.as_slice())?;
-            }
-            Ok((repeated, spool.len()))
+        let spooled = opened.and_then(|()| {
+            self.with_spool(|spool| {
+                // Whoever asked the first time died before the answer came.
+                let repeated = spool.last() == Some(batch.id);
+                if !repeated {
+                    spool.append(batch, notes.as_slice())?;
+                }
+                Ok((repeated, spool.len()))
+            })
         });
         match spooled {
             Ok((repeated, in_spool)) => {
                 if !repeated {
                     notes.are_durable();
+                    self.release_kept_events();
                 }
                 self.teller.spooled(batch, in_spool, began.elapsed());
                 Ok(())
@@ -342,15 +359,20 @@ impl Writing {
             (self.has_stored, self.remember_at) = (false, now + REMEMBER_EVERY);
         }
         let heartbeat = now >= self.heartbeat_at;
-        let notes = self.published().take_notes();
-        if notes.as_slice().is_empty() && !heartbeat {
+        self.look_for_freeze();
+        let to_spool = self.given_up || self.has_queue();
+        if !self.published().has_notes() && !heartbeat {
             return;
         }
+        if to_spool && self.open_spool().is_err() {
+            // The next batch, if there is one, tells of it.
+            return;
+        }
+        let notes = self.published().take_notes();
         if heartbeat {
             self.heartbeat_at = now + HEARTBEAT_EVERY;
         }
         let there_are_notes = !notes.as_slice().is_empty();
-        let to_spool = self.given_up || self.has_queue();
         let written = if to_spool {
             self.with_spool(|spool| match there_are_notes {
                 true => spool.record(notes.as_slice()),
@@ -363,7 +385,10 @@ impl Writing {
             })
         };
         match written {
-            Ok(()) => notes.are_durable(),
+            Ok(()) => {
+                notes.are_durable();
+                self.release_kept_events();
+            }
             Err(error) if !to_spool => {
                 drop(notes);
                 self.journal_failed(&error);
@@ -416,6 +441,9 @@ impl Writing {
             self.let_go();
         }
         self.write_notes();
+        // The database may have been given up over them: then the spool takes them.
+        self.write_notes();
+        self.keep_events();
         if let Some(spool) = self.spool.take() {
             spool.close();
         }

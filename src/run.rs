@@ -14,7 +14,7 @@ use barograph_actors::health;
 use barograph_actors::in_force::InForce;
 use barograph_actors::mistake::{Mistake, makes};
 use barograph_actors::orders::Orders;
-use barograph_actors::ports::{OpenJournal, OpenSpool};
+use barograph_actors::ports::{KeepEvents, OpenJournal, OpenSpool};
 use barograph_actors::published::{ChildState, Published};
 use barograph_actors::routing::Routing;
 use barograph_actors::supervise::child::Housing;
@@ -36,7 +36,7 @@ use crate::mqtt::MqttBroker;
 use crate::paths::real_path;
 use crate::reload::{self, Source};
 use crate::signals::{STOP_WITHIN, Signals};
-use crate::store::{Catalog, Opener, Spools, Wrecks, spool_path};
+use crate::store::{Catalog, EventFile, Opener, Spools, Wrecks, event_file_path, spool_path};
 use crate::watchtower::{Door, Page};
 use crate::{fault_socket, survey, systemd, watchtower, world};
 
@@ -282,12 +282,14 @@ fn supervisor(sources: &Sources, outside: Outside, witness: Witness, locks: Lock
     let stuck_after = settings.supervisor.stuck_after;
     let wrecks = Wrecks::default();
     let (seen, watched) = (in_force.clone(), wrecks.clone());
+    let events = event_file_path(&settings.instance.lock_file);
     let parts = Parts {
         in_force: in_force.clone(),
         routing: routing.clone(),
         broker: brokers(in_force.clone()),
         journal: journals(in_force.clone(), routing.clone(), wrecks, locks.database.clone()),
         spool: spools(in_force.clone(), routing.clone()),
+        keeper: Box::new(move || Box::new(EventFile::at(events.clone())) as Box<dyn KeepEvents>),
         manager: Box::new(|| Box::new(systemd::Manager::default())),
         surveyor: Box::new(move || survey::surveyor(&seen.now(), &watched)),
         page: Box::new(move || {

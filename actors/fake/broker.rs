@@ -61,6 +61,8 @@ pub(crate) struct State {
     pub(crate) connection: Option<Connection>,
     /// What the client sends no longer arrives: the line is half dead.
     pub(crate) deaf: bool,
+    /// Nothing goes through in either direction, and nothing is lost.
+    pub(crate) stalled: bool,
     /// Every request is answered, and no message is delivered.
     pub(crate) mute: bool,
     /// Topics of our own that the client listens to.

@@ -16,13 +16,13 @@ use tokio::time::{Instant, sleep};
 use super::broker::FakeBroker;
 use super::journal::Disk;
 use super::post::Post;
-use super::spool::FakeSpools;
+use super::spool::{FakeKeeper, FakeSpools};
 use crate::alerts::Alerts;
 use crate::delivery::UnixMillis;
 use crate::health::ServiceManager;
 use crate::in_force::InForce;
 use crate::orders::Orders;
-use crate::ports::{OpenJournal, OpenSpool, World};
+use crate::ports::{KeepEvents, OpenJournal, OpenSpool, World};
 use crate::published::Published;
 use crate::routing::Routing;
 use crate::supervise::child::Housing;
@@ -177,6 +177,7 @@ impl House {
         let (orders, post) = (Orders::default(), Post::default());
         let alerts = settings.alerts.clone();
         let (opener, spools) = (disk.clone(), FakeSpools(disk.clone()));
+        let keeper = disk.clone();
         let policy = Policy::from(&settings.supervisor);
         let stuck_after = settings.supervisor.stuck_after;
         let routing = Routing::new(settings.routes.clone());
@@ -192,6 +193,7 @@ impl House {
                 Box::new(opener) as Box<dyn OpenJournal>
             }),
             spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
+            keeper: Box::new(move || Box::new(FakeKeeper(keeper.clone())) as Box<dyn KeepEvents>),
             manager: Box::new(|| Box::new(NoManager)),
             surveyor: Box::new(|| Box::new(survey)),
             page: Box::new(|| Box::new(NoPage)),
@@ -243,6 +245,8 @@ impl House {
     }
 
     pub(crate) async fn shut_down(&self) -> Outcome {
+        // As the real observer of the tree does.
+        self.published.update(|state| state.stopping = true);
         self.supervisor.do_send(Shutdown);
         self.seen.outcome(60).await
     }

@@ -10,10 +10,10 @@ use crate::account::{Outcome, Repeat, Tally};
 use crate::batch::{Batch, Body, Receipt, Record, Value};
 use crate::delivery::UnixMillis;
 use crate::ledger::{Ledger, Row};
-use crate::note::{Event, GapChange, Note};
+use crate::note::{Event, GapChange, Note, RunBegins};
 use crate::ports::{
-    Checkpointed, Journal, OpenError, OpenJournal, RunBegins, Spooled, TidiedUp, WriteCause,
-    WriteError, WriteOutcome,
+    Checkpointed, Journal, OpenError, OpenJournal, Spooled, TidiedUp, WriteCause, WriteError,
+    WriteOutcome,
 };
 use crate::route::Router;
 
@@ -49,12 +49,19 @@ pub(crate) struct Platter {
     pub(crate) spool: Option<(i64, VecDeque<Spooled>)>,
     /// The last position that was given in it: one that was taken over is not given again.
     pub(super) spool_position: i64,
+    /// When something was last written to it.
+    pub(crate) spool_seen: Option<UnixMillis>,
+    /// What neither place took.
+    pub(crate) kept_events: Vec<Event>,
     /// Position reached in the spool of this id.
     taken_over: (i64, i64),
     /// Every number in the order in which it was stored.
     pub(crate) order: Vec<i64>,
     pub(crate) gaps: Vec<GapChange>,
-    pub(crate) runs: usize,
+    /// Each write to the database that is a sign of life: when, and how many changes to gaps it had then.
+    pub(crate) signs_of_life: Vec<(Instant, usize)>,
+    /// Processes that began, as the database was told.
+    pub(crate) runs: Vec<RunBegins>,
     pub(crate) opened: usize,
     pub(crate) tries: Vec<Instant>,
     /// When, and how many records.
@@ -71,9 +78,15 @@ impl Platter {
             match note {
                 Note::Event(event) => self.events.push(event.clone()),
                 Note::Gap(change) => self.gaps.push(change.clone()),
+                Note::RunBegins(run) if self.runs.last() == Some(run) => {}
+                Note::RunBegins(run) => self.runs.push(*run),
                 Note::Stats(_) => {}
             }
         }
+    }
+
+    fn sign_of_life(&mut self) {
+        self.signs_of_life.push((Instant::now(), self.gaps.len()));
     }
 
     /// Neither place takes a write, as if another process held both.
@@ -182,6 +195,7 @@ impl FakeJournal {
         self.ledger.push(&row);
         platter.account.merge(&tally);
         platter.note(notes);
+        platter.sign_of_life();
         platter.commits.push((Instant::now(), batch.records.len()));
         Receipt { repeated: false, tally, events: Vec::new(), passed_by }
     }
@@ -292,17 +306,18 @@ impl Journal for FakeJournal {
             Some(cause) => Err(failed(cause, WriteOutcome::Refused)),
             None => {
                 platter.note(notes);
+                platter.sign_of_life();
                 Ok(())
             }
         }
     }
 
-    fn begin_run(&mut self, _: RunBegins) -> Result<(), WriteError> {
-        self.disk.platter().runs += 1;
+    fn begin_run(&mut self, _: UnixMillis) -> Result<(), WriteError> {
         Ok(())
     }
 
     fn heartbeat(&mut self) -> Result<(), WriteError> {
+        self.disk.platter().sign_of_life();
         Ok(())
     }
 

@@ -9,7 +9,8 @@ use tokio::time::{Instant, sleep_until};
 use super::broker::{FakeBroker, INFLIGHT_MAX, Meets, Message, State};
 use crate::delivery::{ConnectionId, Delivery, UnixMillis};
 use crate::ports::{
-    Broker, Connecting, Down, DownKind, Filter, Greeting, Incoming, NotSent, Publication, Session,
+    Broker, Connecting, Down, DownKind, Filter, Greeting, Incoming, Liveness, NotSent, Publication,
+    Session,
 };
 
 /// A connection as the broker sees it.
@@ -53,6 +54,10 @@ pub(crate) struct FakeSession {
     outbox: Vec<Going>,
     /// The last number of a request or a message.
     last_id: u16,
+    heard: Instant,
+    /// Questions without an answer, and since when there has been one.
+    unanswered: u32,
+    asked: Instant,
 }
 
 impl Broker for FakeBroker {
@@ -95,7 +100,15 @@ impl FakeBroker {
         let unacknowledged = VecDeque::new();
         state.connection = Some(Connection { id, inbox, unacknowledged, ended: None });
         (
-            FakeSession { broker: self.clone(), id, outbox: Vec::new(), last_id: 0 },
+            FakeSession {
+                broker: self.clone(),
+                id,
+                outbox: Vec::new(),
+                last_id: 0,
+                heard: Instant::now(),
+                unanswered: 0,
+                asked: Instant::now(),
+            },
             Greeting { session_present },
         )
     }
@@ -226,6 +239,13 @@ fn delivery(
 }
 
 impl FakeSession {
+    fn ask(&mut self) {
+        if self.unanswered == 0 {
+            self.asked = Instant::now();
+        }
+        self.unanswered += 1;
+    }
+
     fn send(&mut self) {
         let mut state = self.broker.state();
         for going in self.outbox.drain(..) {
@@ -291,10 +311,22 @@ impl FakeSession {
         if let Some(down) = ended {
             return Some(Err(down));
         }
+        if self.broker.state().stalled {
+            return None;
+        }
         self.send();
         let mut state = self.broker.state();
         state.pump();
         let incoming = state.hand_over()?;
+        self.heard = Instant::now();
+        let is_answer = matches!(
+            incoming,
+            Incoming::Subscribed(..)
+                | Incoming::Unsubscribed(_)
+                | Incoming::Published(..)
+                | Incoming::BarrierPassed
+        );
+        self.unanswered -= u32::from(is_answer);
         if let Incoming::Released(packet_id) = incoming {
             self.outbox.push(Going::Completion(packet_id));
         }
@@ -318,6 +350,11 @@ impl Session for FakeSession {
         }
     }
 
+    fn liveness(&self) -> Liveness {
+        let asked = (self.unanswered > 0).then_some(self.asked);
+        Liveness { heard: self.heard, asked }
+    }
+
     fn acknowledge(&mut self, qos: Qos, packet_id: u16) {
         let disk = self.broker.disk.clone();
         self.broker.state().judge(self.id, packet_id, |n| disk.count(n));
@@ -325,16 +362,19 @@ impl Session for FakeSession {
     }
 
     fn barrier(&mut self) {
+        self.ask();
         self.outbox.push(Going::Barrier);
     }
 
     fn subscribe(&mut self, filters: &[Filter]) -> u16 {
+        self.ask();
         self.last_id += 1;
         self.outbox.push(Going::Subscribe(self.last_id, filters.to_vec()));
         self.last_id
     }
 
     fn unsubscribe(&mut self, filters: &[String]) -> u16 {
+        self.ask();
         self.last_id += 1;
         self.outbox.push(Going::Unsubscribe(self.last_id, filters.to_vec()));
         self.last_id
@@ -342,6 +382,9 @@ impl Session for FakeSession {
 
     fn publish(&mut self, message: &Publication) -> Result<Option<u16>, NotSent> {
         let has_number = message.qos != Qos::AtMostOnce;
+        if has_number {
+            self.ask();
+        }
         self.last_id += u16::from(has_number);
         let id = has_number.then_some(self.last_id);
         self.outbox.push(Going::Publish(id, message.clone()));

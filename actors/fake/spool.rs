@@ -6,8 +6,8 @@ use super::house::WORLD;
 use super::journal::{Disk, failed};
 use crate::batch::{Batch, BatchId};
 use crate::delivery::UnixMillis;
-use crate::note::Note;
-use crate::ports::{OpenSpool, Spool, Spooled, WriteError, WriteOutcome};
+use crate::note::{Event, Note};
+use crate::ports::{KeepEvents, OpenSpool, Spool, Spooled, WriteError, WriteOutcome};
 
 /// Opens the spool on this disk.
 #[derive(Debug, Clone)]
@@ -26,6 +26,7 @@ impl OpenSpool for FakeSpools {
         if platter.spool.is_none() {
             platter.spool = Some(((WORLD.random)(), VecDeque::new()));
             platter.spool_position = 0;
+            platter.spool_seen = None;
         }
         let id = platter.spool.as_ref().map_or(0, |(id, _)| *id);
         Ok((Box::new(FakeSpool { disk: self.0.clone(), id }), Vec::new()))
@@ -45,6 +46,7 @@ impl FakeSpool {
         }
         platter.spool_position += 1;
         let position = platter.spool_position;
+        platter.spool_seen = Some((WORLD.now)());
         let spooled = Spooled { position, batch, notes: notes.to_vec() };
         platter.spool.as_mut().expect("it is open").1.push_back(spooled);
         Ok(())
@@ -75,7 +77,7 @@ impl Spool for FakeSpool {
     }
 
     fn last_seen(&self) -> Option<UnixMillis> {
-        None
+        self.disk.platter().spool_seen
     }
 
     fn front(&mut self, records_max: usize) -> Result<Vec<Spooled>, WriteError> {
@@ -96,6 +98,7 @@ impl Spool for FakeSpool {
     }
 
     fn heartbeat(&mut self) -> Result<(), WriteError> {
+        self.disk.platter().spool_seen = Some((WORLD.now)());
         Ok(())
     }
 
@@ -104,5 +107,20 @@ impl Spool for FakeSpool {
         if platter.spool.as_ref().is_some_and(|(_, queue)| queue.is_empty()) {
             platter.spool = None;
         }
+    }
+}
+
+/// Keeps events on this disk, where there is always room for them.
+#[derive(Debug)]
+pub(crate) struct FakeKeeper(pub(crate) Disk);
+
+impl KeepEvents for FakeKeeper {
+    fn keep(&mut self, events: &[Event]) -> std::io::Result<()> {
+        self.0.platter().kept_events = events.to_vec();
+        Ok(())
+    }
+
+    fn kept(&mut self) -> Vec<Event> {
+        self.0.platter().kept_events.clone()
     }
 }

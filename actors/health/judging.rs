@@ -26,8 +26,12 @@ fn forget_acknowledgements(state: &mut State) {
 }
 
 impl HealthActor {
-    /// Looks at everything, publishes what is wrong, and says the sentence when it is a new one.
+    /// Looks at everything, publishes what is wrong, and says the sentence when it is a new one. Right after the
+    /// process stood still, every sign of life is as old as that: the next look is the judge's.
     pub(super) fn judge(&mut self) {
+        if self.setup.published.is_waking(self.now()) {
+            return;
+        }
         let (now, state) = (self.now(), self.setup.published.snapshot());
         self.memory.look(now, &state);
         let mut found = findings(&self.look(&state));

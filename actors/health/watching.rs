@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use super::HealthActor;
 use crate::event;
+use crate::freeze;
 use crate::mode::Heard;
 use crate::note::{GapCause, Note};
 use crate::published::{Connection, Hearing, Published};
@@ -14,6 +15,7 @@ use crate::watch::{ClockJump, Moment, SilenceChange};
 
 impl HealthActor {
     pub(super) fn look_around(&mut self) {
+        freeze::look(&self.setup.published, self.setup.world);
         let now = self.now();
         if let Some(jump) = self.memory.clock.look(now) {
             self.memory.jump = Some((now, jump));

@@ -6,6 +6,7 @@ use std::pin::Pin;
 
 use barograph_config::Qos;
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use crate::delivery::{ConnectionId, Delivery};
 
@@ -45,6 +46,11 @@ pub trait Session: Unpin + 'static {
         None
     }
 
+    /// When the broker last said anything, and whether it owes an answer.
+    fn liveness(&self) -> Liveness {
+        Liveness { heard: Instant::now(), asked: None }
+    }
+
     /// Queues the acknowledgement of a delivery of this connection (PUBACK, or PUBREC at QoS 2).
     fn acknowledge(&mut self, qos: Qos, packet_id: u16);
 
@@ -71,6 +77,16 @@ pub trait Session: Unpin + 'static {
 
     /// Sends what is queued and says goodbye; bounded in time.
     fn disconnect(self) -> impl Future<Output = ()>;
+}
+
+/// What a connection itself shows of the broker, whatever it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Liveness {
+    /// When the last byte came.
+    pub heard: Instant,
+    /// Since when there has been a question (a ping, a request, a message of ours) without an answer; `None`:
+    /// everything is answered.
+    pub asked: Option<Instant>,
 }
 
 /// What comes from the broker.

@@ -187,6 +187,8 @@ proptest! {
         }
         with_paused_time(finish(&broker, &place));
         broker.assert_nothing_lost_and_nothing_twice();
+        let begun = broker.disk.platter().runs.len();
+        prop_assert!((1..=lives.len() + 1).contains(&begun), "{begun} beginnings");
         prop_assert_eq!(broker.disk.platter().rollbacks, 0);
         prop_assert_eq!(broker.disk.platter().misused, 0);
     }

@@ -72,6 +72,8 @@ impl<B: Broker> Recording<B> {
 
     fn on_connected(&mut self, id: ConnectionId, session_present: bool) {
         let at = (self.setup.world.now)();
+        self.note_slow_start();
+        self.start_noted = true;
         let session = self.line.session_name();
         info!(event = event::BROKER_CONNECTED, session_present, "connected to {session}");
         self.setup.published.note(event::BROKER_CONNECTED, at, format!("connected to {session}"));
@@ -99,6 +101,7 @@ impl<B: Broker> Recording<B> {
         self.voice.ended(Some(down.kind), Instant::now());
         self.publications.end();
         self.ears.end();
+        self.end_stall(Some(down.kind));
         if down.kind != DownKind::Deaf {
             self.end_deafness();
         }

@@ -76,6 +76,17 @@ impl Ears {
         self.turns.is_empty()
     }
 
+    /// Since when an echo has been under way that should come back: where none ever did, the broker may not
+    /// allow it.
+    pub(super) fn expects_echo(&self) -> Option<Instant> {
+        self.echo.under_way_since().filter(|_| self.proven)
+    }
+
+    /// The session was renewed because it delivered nothing, and nothing has come since.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.renewals > 0
+    }
+
     /// Whether more may be taken in.
     pub(super) fn have_room(&self) -> bool {
         !self.turns.is_full()
@@ -108,8 +119,7 @@ impl<B: Broker> Recording<B> {
             return;
         }
         let now = Instant::now();
-        let waits = !self.window().is_empty() || !self.ears.turns.is_empty();
-        let held_back = waits || self.held || !self.window().has_room();
+        let held_back = self.is_held_back();
         let (heard, silence) = self.ears.echo.look(now, held_back);
         if heard && self.ears.renewals > 0 {
             self.hear_again();
@@ -130,6 +140,12 @@ impl<B: Broker> Recording<B> {
                 self.do_without_echo(&why.to_string());
             }
         }
+    }
+
+    /// What the broker waits for is with us, so that it may rightly send no message.
+    pub(super) fn is_held_back(&mut self) -> bool {
+        let waits = !self.window().is_empty() || !self.ears.turns.is_empty();
+        waits || self.held || !self.window().has_room()
     }
 
     /// Our own message came back, or one that we sent long ago.

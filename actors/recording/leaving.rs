@@ -18,6 +18,7 @@ impl<B: Broker> Recording<B> {
     /// allows.
     pub(super) async fn finish(mut self) {
         let deadline = Instant::now() + FINISH_WITHIN;
+        self.note_end();
         self.hurry = true;
         while !self.window().is_empty() {
             self.write_if_free();
@@ -54,6 +55,7 @@ impl<B: Broker> Recording<B> {
         self.voice.ended(None, Instant::now());
         self.publications.end();
         self.ears.end();
+        self.end_stall(None);
         self.end_deafness();
     }
 }

@@ -26,6 +26,10 @@ pub use renewal::{Adjust, Renew};
 /// How often pulses are looked at.
 const PULSE_CHECK_PERIOD: Duration = Duration::from_millis(500);
 
+/// A look that comes later than this after the one before finds a process that stood still; so long its children
+/// have for a sign of life then.
+const CHECKED_WITHIN: Duration = Duration::from_secs(2);
+
 /// Asks for the ordered stop of the whole tree.
 #[derive(Debug, Clone, Copy)]
 pub struct Shutdown;
@@ -110,6 +114,9 @@ pub struct Supervisor {
     ended: bool,
     lock: Box<dyn InstanceLock>,
     lock_lost: bool,
+    /// When pulses were last looked at, and when that was late.
+    checked: Option<Instant>,
+    woke: Option<Instant>,
 }
 
 impl std::fmt::Debug for Supervisor {
@@ -153,6 +160,8 @@ impl Supervisor {
             ended: false,
             lock,
             lock_lost: false,
+            checked: None,
+            woke: None,
         }
     }
 
@@ -302,6 +311,14 @@ impl Supervisor {
         if matches!(self.phase, Phase::Down(_)) {
             return;
         }
+        // After the process itself stood still every pulse is as old as that; it is judged by those that come now.
+        let now = Instant::now();
+        if self.checked.replace(now).is_some_and(|checked| now - checked > CHECKED_WITHIN) {
+            self.woke = Some(now);
+        }
+        if self.woke.is_some_and(|woke| now - woke <= CHECKED_WITHIN) {
+            return;
+        }
         let stuck_after = self.stuck_after;
         let stuck = self.children.iter().position(|child| match &child.state {
             State::Starting(life) | State::Running(life) => {
@@ -394,6 +411,7 @@ impl Actor for Supervisor {
     fn started(&mut self, ctx: &mut Context<Self>) {
         let pulse = Pulse::new();
         self.observer.born("supervisor", &pulse);
+        self.checked = Some(Instant::now());
         ctx.run_interval(PULSE_CHECK_PERIOD, move |supervisor, ctx| {
             pulse.beat();
             supervisor.check_lock();

@@ -39,6 +39,9 @@ impl Writing {
     /// One step of what is not a new batch: taking over from the spool, probing, upkeep.
     pub(crate) fn step(&mut self) -> Next {
         let now = Instant::now();
+        if self.look_for_freeze() {
+            self.write_notes();
+        }
         if !(self.given_up || self.has_queue()) {
             return self.upkeep(now);
         }
@@ -102,10 +105,16 @@ impl Writing {
         Ok(())
     }
 
+    /// A write of its own to the database. What waits goes with it, unless it must queue behind what is in the
+    /// spool.
     pub(super) fn write_notes_to_journal(&mut self) -> Result<(), WriteError> {
+        if self.has_queue() {
+            return self.with_journal(|journal| journal.record(&[]));
+        }
         let notes = self.published().take_notes();
         self.with_journal(|journal| journal.record(notes.as_slice()))?;
         notes.are_durable();
+        self.release_kept_events();
         Ok(())
     }
 

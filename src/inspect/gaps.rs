@@ -13,7 +13,7 @@ use super::text::{counted, wrapped};
 use super::time::{from_database, length, shown, shown_text, zone};
 use super::{Place, say, unreadable};
 use crate::run::Failed;
-use crate::store::{Gap, gaps_since};
+use crate::store::{Gap, Look, gaps_since, spool_path};
 use crate::world;
 
 /// Prints the gaps.
@@ -31,7 +31,9 @@ pub fn gaps(settings: &Settings, args: &GapsArgs) -> Result<i32, Failed> {
     let place = Place::of(settings)?;
     let look = place.look()?;
     let since = args.since.map(|since| since.to_string());
-    let gaps = gaps_since(&look, since.as_deref(), args.cause.as_deref())
+    // Without one, or with one that cannot be read, the database's are all.
+    let spool = Look::open(&spool_path(&settings.spool.dir, &place.database)).ok();
+    let gaps = gaps_since(&look, spool.as_ref(), since.as_deref(), args.cause.as_deref())
         .map_err(|error| unreadable(&error, &place.database))?;
     let now = world::now();
     let is_running = place.holder.is_some();
@@ -75,7 +77,9 @@ fn to_text(gaps: &[Gap], args: &GapsArgs, now: UnixMillis, is_running: bool) -> 
     let n = counted(gaps.len() as i64, "gap");
     text.push('\n');
     text += &wrapped(&format!("{n}{of_cause} {since}: {}.", sums.join(", ")), 0);
-    if !is_running {
+    let is_told =
+        gaps.iter().any(|gap| gap.to.is_none() && gap.cause == GapCause::ProcessDown.word());
+    if !is_running && !is_told {
         let stopped = "No recorder is running: the stretch since it was last seen becomes a gap at its \
                        next start, and one that is still open ends where it was last seen.";
         text += &wrapped(stopped, 0);

@@ -81,6 +81,11 @@ impl Outgoing {
         Ok((Some(id), Publication { qos: Qos::AtLeastOnce, retain, ..message.clone() }))
     }
 
+    /// Whether anything is not answered.
+    pub(super) fn is_waiting(&self) -> bool {
+        !(self.asked.is_empty() && self.publishing.is_empty())
+    }
+
     /// A request was answered; `false`: there was none of this number.
     pub(super) fn answered(&mut self, id: u16) -> bool {
         self.asked.remove(&id)

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use barograph_actors::delivery::{Delivery, UnixMillis};
 use barograph_actors::ports::{
-    Down, DownKind, Filter, Greeting, Incoming, NotSent, Publication, Session,
+    Down, DownKind, Filter, Greeting, Incoming, Liveness, NotSent, Publication, Session,
 };
 use barograph_config::{Mqtt, Qos};
 use bytes::BytesMut;
@@ -47,6 +47,12 @@ pub struct MqttSession {
     ping: Interval,
     ping_period: Duration,
     silent_pings: u32,
+    /// A barrier is under way.
+    barrier: bool,
+    /// When the last byte came.
+    heard: Instant,
+    /// Since when the broker has owed an answer, while it does.
+    asked: Instant,
     polled_at: Instant,
     broker: String,
     now: fn() -> UnixMillis,
@@ -82,6 +88,9 @@ impl MqttSession {
             ping,
             ping_period,
             silent_pings: 0,
+            barrier: false,
+            heard: Instant::now(),
+            asked: Instant::now(),
             polled_at: Instant::now(),
             broker: settings.url.to_string(),
             now,
@@ -136,6 +145,7 @@ impl MqttSession {
                 Ok(0) => Err(self.closed()),
                 Ok(_) => {
                     self.silent_pings = 0;
+                    self.heard = Instant::now();
                     Ok(())
                 }
                 Err(error) => Err(self.network_error(&error)),
@@ -156,9 +166,22 @@ impl MqttSession {
                 ),
             });
         }
+        self.ask();
         self.silent_pings += 1;
         self.wire.pingreq(&mut self.output);
         Ok(())
+    }
+
+    /// Whether the broker owes an answer.
+    fn is_owed(&self) -> bool {
+        self.silent_pings > 0 || self.barrier || self.outgoing.is_waiting()
+    }
+
+    /// To be called before something is asked.
+    fn ask(&mut self) {
+        if !self.is_owed() {
+            self.asked = Instant::now();
+        }
     }
 
     /// The next packet of what has been read.
@@ -193,7 +216,10 @@ impl MqttSession {
                     self.wire.pubcomp(packet_id, &mut self.output);
                     return Ok(Some(Incoming::Released(packet_id)));
                 }
-                Packet::UnsubAck(BARRIER_ID) => return Ok(Some(Incoming::BarrierPassed)),
+                Packet::UnsubAck(BARRIER_ID) => {
+                    self.barrier = false;
+                    return Ok(Some(Incoming::BarrierPassed));
+                }
                 Packet::SubAck(id, answers) if self.outgoing.answered(id) => {
                     return Ok(Some(Incoming::Subscribed(id, answers)));
                 }
@@ -326,6 +352,10 @@ impl Session for MqttSession {
         self.buffered().transpose()
     }
 
+    fn liveness(&self) -> Liveness {
+        Liveness { heard: self.heard, asked: self.is_owed().then_some(self.asked) }
+    }
+
     fn acknowledge(&mut self, qos: Qos, packet_id: u16) {
         match qos {
             Qos::AtMostOnce => {}
@@ -335,22 +365,27 @@ impl Session for MqttSession {
     }
 
     fn barrier(&mut self) {
+        self.ask();
+        self.barrier = true;
         self.wire.unsubscribe(BARRIER_ID, &[BARRIER_FILTER.to_owned()], &mut self.output);
     }
 
     fn subscribe(&mut self, filters: &[Filter]) -> u16 {
+        self.ask();
         let id = self.outgoing.ask();
         self.wire.subscribe(id, filters, &mut self.output);
         id
     }
 
     fn unsubscribe(&mut self, filters: &[String]) -> u16 {
+        self.ask();
         let id = self.outgoing.ask();
         self.wire.unsubscribe(id, filters, &mut self.output);
         id
     }
 
     fn publish(&mut self, message: &Publication) -> Result<Option<u16>, NotSent> {
+        self.ask();
         let (id, message) = self.outgoing.admit(message, self.output.len())?;
         self.wire.publish(&message, id, &mut self.output);
         Ok(id)

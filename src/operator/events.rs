@@ -1,6 +1,6 @@
 //! `barograph events`: what happened, and what happens.
 //!
-//! History is the database's, and the spool's where the database cannot be written. Following has two
+//! History is the database's, and the spool's where the database cannot be written, and the small file's where neither can. Following has two
 //! sources: the socket, which has an event at once, and the database, which has it for good, half a second
 //! or (through the spool) much later. Neither alone would do: the socket knows nothing of what was noted a
 //! moment before we came and nothing of other programs' events, and it misses some where we are slow; the
@@ -27,7 +27,10 @@ use crate::inspect::text::{glimpse, safe_lines, wrapped};
 use crate::inspect::time::{shown_text, zone};
 use crate::inspect::{Place, unreadable};
 use crate::run::Failed;
-use crate::store::{LoggedEvent, Look, events_after, newest_events, spool_path, spooled_events};
+use crate::store::{
+    LoggedEvent, Look, event_file_path, events_after, kept_events, newest_events, spool_path,
+    spooled_events,
+};
 
 /// How many are shown when nobody says.
 const LIMIT: usize = 50;
@@ -83,7 +86,9 @@ fn history(settings: &Settings, args: &EventsArgs) -> Result<(Vec<LoggedEvent>, 
     // One that is gone meanwhile is in the database.
     let spooled = Look::open(&spool).and_then(|spool| spooled_events(&look, &spool));
     let is_new = |event: &LoggedEvent| since.as_ref().is_none_or(|since| event.at >= *since);
-    events.extend(spooled.unwrap_or_default().into_iter().filter(|e| wanted(e) && is_new(e)));
+    let kept = kept_events(&event_file_path(&settings.instance.lock_file)).into_iter();
+    let waiting = spooled.unwrap_or_default().into_iter().chain(kept.map(LoggedEvent::from));
+    events.extend(waiting.filter(|event| wanted(event) && is_new(event)));
     let surplus = events.len().saturating_sub(limit);
     Ok((events.split_off(surplus), last_id))
 }

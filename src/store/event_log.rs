@@ -87,22 +87,27 @@ pub fn spooled_events(database: &Look, spool: &Look) -> rusqlite::Result<Vec<Log
 /// # Errors
 /// One of them cannot be read.
 pub fn spooled_beyond(database: &Connection, spool: &Look) -> rusqlite::Result<Vec<LoggedEvent>> {
+    let event = |note| match note {
+        Note::Event(event) => Some(LoggedEvent::from(event)),
+        Note::RunBegins(_) | Note::Gap(_) | Note::Stats(_) => None,
+    };
+    Ok(spooled_notes(database, spool)?.into_iter().filter_map(event).collect())
+}
+
+/// Notes in the spool that the database has not taken over yet, oldest first. Those that another version
+/// wrote and this one does not know are left out.
+pub(super) fn spooled_notes(database: &Connection, spool: &Look) -> rusqlite::Result<Vec<Note>> {
     let (taken_from, position) = stored_position(database)?;
     let view = spool.view()?;
     let done = if spool_rows::id(&view)? == taken_from { position } else { 0 };
     let select = "SELECT notes FROM spool_entries WHERE position > ?1 ORDER BY position";
     let mut statement = view.prepare(select)?;
     let mut rows = statement.query(params![done])?;
-    let mut events = Vec::new();
+    let mut noted = Vec::new();
     while let Some(row) = rows.next()? {
         let text: String = row.get(0)?;
         let notes: Json = serde_json::from_str(&text).unwrap_or_default();
-        for note in notes.as_array().into_iter().flatten() {
-            if let Some(Note::Event(event)) = spool_rows::note_from(note) {
-                let (at, name) = (event.at.to_string(), event.name.to_owned());
-                events.push(LoggedEvent { at, event: name, detail: event.detail });
-            }
-        }
+        noted.extend(notes.as_array().into_iter().flatten().filter_map(spool_rows::note_from));
     }
-    Ok(events)
+    Ok(noted)
 }

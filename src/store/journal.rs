@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use barograph_actors::account::{RouteId, Tally};
 use barograph_actors::batch::{Batch, Receipt};
+use barograph_actors::delivery::UnixMillis;
 use barograph_actors::note::Note;
 use barograph_actors::ports::{
-    Checkpointed, Journal, RunBegins, Spooled, TidiedUp, World, WriteCause, WriteError,
-    WriteOutcome,
+    Checkpointed, Journal, Spooled, TidiedUp, World, WriteCause, WriteError, WriteOutcome,
 };
 use barograph_actors::published::Progress;
 use barograph_actors::route::Router;
@@ -116,18 +116,18 @@ impl Journal for SqliteJournal {
 
     fn record(&mut self, notes: &[Note]) -> Result<(), WriteError> {
         self.in_transaction(|journal| {
-            notes::seen(&journal.conn, notes::SEEN, (journal.world.now)())?;
+            notes::seen(&journal.conn, (journal.world.now)())?;
             notes::write(&journal.conn, notes)
         })
     }
 
-    fn begin_run(&mut self, run: RunBegins) -> Result<(), WriteError> {
+    fn begin_run(&mut self, started: UnixMillis) -> Result<(), WriteError> {
         self.in_transaction(|journal| {
             // What an earlier process had not copied out of a file without a name is gone with it.
             for report in Salvage::give_up_handles(&journal.conn)? {
                 journal.say_salvaged(&report)?;
             }
-            notes::begin_run(&journal.conn, run)
+            notes::keep_last_seen(&journal.conn, started)
         })
     }
 
@@ -136,7 +136,7 @@ impl Journal for SqliteJournal {
     fn heartbeat(&mut self) -> Result<(), WriteError> {
         self.set_synchronous(1)?;
         let now = (self.world.now)();
-        let beat = self.in_transaction(|journal| notes::seen(&journal.conn, notes::SEEN, now));
+        let beat = self.in_transaction(|journal| notes::seen(&journal.conn, now));
         self.set_synchronous(self.synchronous)?;
         beat?;
         self.note_in_catalog(false);
@@ -174,10 +174,9 @@ impl Journal for SqliteJournal {
     fn close(mut self: Box<Self>, orderly: bool) {
         if orderly {
             let now = (self.world.now)();
-            let said =
-                self.in_transaction(|journal| notes::seen(&journal.conn, notes::STOPPED, now));
+            let said = self.in_transaction(|journal| notes::seen(&journal.conn, now));
             if let Err(error) = said {
-                tracing::debug!("the stop is not noted: {error}");
+                tracing::debug!("the last sign of life is not left: {error}");
             }
         }
         self.note_in_catalog(true);

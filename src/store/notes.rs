@@ -1,13 +1,13 @@
 //! Events, gaps and counts, as rows.
 
 use barograph_actors::delivery::UnixMillis;
-use barograph_actors::note::{Event, GapCause, GapChange, GapStep, Note, Stats};
-use barograph_actors::ports::RunBegins;
+use barograph_actors::note::{
+    Event, GapCause, GapChange, GapStep, Note, RunBegins, Stats, process_down_detail,
+};
 #[cfg(test)]
 use rusqlite::OptionalExtension;
 use rusqlite::{Connection, params};
 
-use super::look::Look;
 use super::rows::{self, as_i64};
 
 const EVENT_INSERT: &str = "INSERT INTO barograph_events (at, event, detail) VALUES (?1, ?2, ?3)";
@@ -30,6 +30,7 @@ pub(super) fn write(conn: &Connection, notes: &[Note]) -> rusqlite::Result<()> {
             Note::Event(event) => write_event(conn, event)?,
             Note::Gap(change) => write_gap(conn, change)?,
             Note::Stats(stats) => write_stats(conn, stats)?,
+            Note::RunBegins(run) => begin_run(conn, *run)?,
         }
     }
     Ok(())
@@ -111,92 +112,87 @@ pub(super) fn write_whole_gap(
 
 /// Key of `barograph_meta`: the last sign of life, in milliseconds since 1970.
 pub(super) const SEEN: &str = "seen";
-/// Key of `barograph_meta`: when the recorder last stopped in order; absent while it runs.
-pub(super) const STOPPED: &str = "stopped";
+/// Key of `barograph_meta`: the last sign of life of an earlier process, as it was when the present one first used
+/// the database: `<start of the present one>:<sign of life>`, the latter empty where there was none.
+const SEEN_BEFORE: &str = "seen_before";
 
-/// When the recorder was last seen alive: by its last batch, its heartbeat, its orderly stop.
+/// Key of `barograph_meta`: the start of the process whose beginning was noted last.
+const BEGUN: &str = "begun";
+
+/// When the recorder was last seen alive: by its last batch, or its heartbeat.
 fn last_seen(conn: &Connection) -> rusqlite::Result<Option<UnixMillis>> {
-    let by_batch = rows::last_batch_at(conn)?;
-    let by_meta = |key| -> rusqlite::Result<Option<UnixMillis>> {
-        let text = rows::meta(conn, key)?;
-        Ok(text.and_then(|text| text.parse().ok()).map(UnixMillis))
-    };
-    Ok([by_batch, by_meta(SEEN)?, by_meta(STOPPED)?].into_iter().flatten().max())
+    let by_heartbeat = rows::meta(conn, SEEN)?.and_then(|text| text.parse().ok()).map(UnixMillis);
+    Ok(rows::last_batch_at(conn)?.max(by_heartbeat))
 }
 
-fn stopped_at(conn: &Connection) -> rusqlite::Result<Option<UnixMillis>> {
-    let text = rows::meta(conn, STOPPED)?;
-    Ok(text.and_then(|text| text.parse().ok()).map(UnixMillis))
+/// The process that started then uses the database for the first time: from its first write on, what an
+/// earlier one left could not be told from what it leaves itself.
+pub(super) fn keep_last_seen(conn: &Connection, started: UnixMillis) -> rusqlite::Result<()> {
+    set_seen_before(conn, started, last_seen(conn)?)
+}
+
+fn set_seen_before(
+    conn: &Connection,
+    started: UnixMillis,
+    seen: Option<UnixMillis>,
+) -> rusqlite::Result<()> {
+    let seen = seen.map_or_else(String::new, |seen| seen.0.to_string());
+    rows::set_meta(conn, SEEN_BEFORE, &format!("{}:{seen}", started.0))
+}
+
+/// What a copy of the list of gaps needs besides them, so that notes change it as they would change the database's.
+pub(super) fn copy_signs_of_life(from: &Connection, to: &Connection) -> rusqlite::Result<()> {
+    if let Some(begun) = rows::meta(from, BEGUN)? {
+        rows::set_meta(to, BEGUN, &begun)?;
+    }
+    set_seen_before(to, UnixMillis(0), last_seen(from)?)
+}
+
+/// The last sign of life before a process began. A process that only wrote to its spool knew it from there; what
+/// the database knows counts for the process that has kept it, and where there was no spool before.
+fn seen_before(conn: &Connection, run: RunBegins) -> rusqlite::Result<Option<UnixMillis>> {
+    let kept = rows::meta(conn, SEEN_BEFORE)?.unwrap_or_default();
+    let (by, seen) = kept.split_once(':').unwrap_or_default();
+    let seen = seen.parse().ok().map(UnixMillis);
+    let is_its_own = by.parse() == Ok(run.started.0);
+    Ok(if is_its_own { seen.max(run.spool_seen) } else { run.spool_seen.or(seen) })
 }
 
 /// A process begins: what the one before left open ends where that was last seen, and the stretch
-/// since then is a gap.
-pub(super) fn begin_run(conn: &Connection, run: RunBegins) -> rusqlite::Result<()> {
-    let seen = last_seen(conn)?.max(run.spool_seen);
-    // A writer that was renewed leaves that word, too; but then there are later signs of life.
-    let stopped = stopped_at(conn)?.is_some_and(|at| seen <= Some(at));
-    conn.execute("DELETE FROM barograph_meta WHERE key = ?1", params![STOPPED])?;
-    let Some(seen) = seen else { return Ok(()) };
+/// since then is a gap. A process that was stopped in order has opened that gap itself.
+fn begin_run(conn: &Connection, run: RunBegins) -> rusqlite::Result<()> {
+    let begun = run.started.0.to_string();
+    if rows::meta(conn, BEGUN)?.as_ref() == Some(&begun) {
+        // A writer that died after the commit notes it again.
+        return Ok(());
+    }
+    rows::set_meta(conn, BEGUN, &begun)?;
+    let Some(seen) = seen_before(conn, run)? else { return Ok(()) };
+    let (started, down) = (run.started.to_string(), GapCause::ProcessDown.word());
+    let end_stop =
+        "UPDATE barograph_gaps SET to_at = max(from_at, ?1) WHERE to_at IS NULL AND cause = ?2";
+    let was_stopped = conn.execute(end_stop, params![started, down])? > 0;
     let close = "UPDATE barograph_gaps SET to_at = max(from_at, ?1) WHERE to_at IS NULL";
     conn.execute(close, params![seen.to_string()])?;
     if seen > run.started {
         let detail = format!(
             "the wall clock went back while no recorder was running: it was last seen at {seen} UTC, \
-             and started at {} UTC",
-            run.started
+             and started at {started} UTC"
         );
         return write_whole_gap(conn, GapCause::ClockJump, run.started, seen, &detail);
     }
-    let how = if stopped { "it was stopped" } else { "it died, or was killed, or lost its power" };
-    let detail = format!(
-        "no recorder was running ({how}): what was published at QoS 0 meanwhile is missing; at QoS 1 \
-         and 2 the broker keeps it for us, as far as its own settings go"
+    if was_stopped {
+        return Ok(());
+    }
+    let detail = process_down_detail(
+        "it died, was killed, lost its power, or could write neither database nor spool",
     );
     write_whole_gap(conn, GapCause::ProcessDown, seen, run.started, &detail)
 }
 
 /// Leaves a sign of life.
-pub(super) fn seen(conn: &Connection, key: &str, at: UnixMillis) -> rusqlite::Result<()> {
-    rows::set_meta(conn, key, &at.0.to_string())
-}
-
-/// A stretch in which something may be missing, as the table has it. Times are UTC.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Gap {
-    /// The last moment at which all was well.
-    pub from: String,
-    /// From here on all was well again; `None`: it is still open.
-    pub to: Option<String>,
-    /// As a word.
-    pub cause: String,
-    /// Of which route; `None`: of all.
-    pub route: Option<String>,
-    /// As a sentence.
-    pub detail: String,
-}
-
-/// The gaps that lasted into `since` (UTC, as text), of a cause.
-///
-/// # Errors
-/// The database cannot be read.
-pub fn gaps_since(
-    look: &Look,
-    since: Option<&str>,
-    cause: Option<&str>,
-) -> rusqlite::Result<Vec<Gap>> {
-    let select = "SELECT from_at, to_at, cause, route, detail FROM barograph_gaps WHERE (?1 IS NULL OR \
-         to_at IS NULL OR to_at >= ?1) AND (?2 IS NULL OR cause = ?2) ORDER BY from_at, id";
-    let mut statement = look.conn.prepare(select)?;
-    let gaps = statement.query_map(params![since, cause], |row| {
-        Ok(Gap {
-            from: row.get(0)?,
-            to: row.get(1)?,
-            cause: row.get(2)?,
-            route: row.get(3)?,
-            detail: row.get(4)?,
-        })
-    })?;
-    gaps.collect()
+pub(super) fn seen(conn: &Connection, at: UnixMillis) -> rusqlite::Result<()> {
+    rows::set_meta(conn, SEEN, &at.0.to_string())
 }
 
 /// Whether a gap of this cause is open, for tests and for people who look.
@@ -273,25 +269,106 @@ mod tests {
         assert_eq!(sums, (90, 1.5));
     }
 
+    fn gaps(conn: &Connection) -> Vec<(String, String, Option<String>)> {
+        let select = "SELECT cause, from_at, to_at FROM barograph_gaps ORDER BY id";
+        let mut statement = conn.prepare(select).unwrap();
+        let gaps = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        gaps.unwrap().collect::<rusqlite::Result<_>>().unwrap()
+    }
+
+    fn gap(cause: &str, from: i64, to: i64) -> (String, String, Option<String>) {
+        (cause.to_owned(), at(from), Some(at(to)))
+    }
+
+    fn run(started: i64, spool_seen: Option<i64>) -> Note {
+        let spool_seen = spool_seen.map(UnixMillis);
+        Note::RunBegins(RunBegins { started: UnixMillis(started), spool_seen })
+    }
+
+    /// A process that finds the database in order.
+    fn begins(conn: &Connection, started: i64, spool_seen: Option<i64>) {
+        keep_last_seen(conn, UnixMillis(started)).unwrap();
+        write(conn, &[run(started, spool_seen)]).unwrap();
+    }
+
     #[test]
-    fn the_stretch_between_two_lives_is_a_gap_and_open_gaps_end_where_it_begins() {
+    fn the_stretch_between_two_processes_is_a_gap_and_open_gaps_end_where_it_begins() {
         let conn = database();
-        let run = |started, spool_seen: Option<i64>| RunBegins {
-            started: UnixMillis(started),
-            spool_seen: spool_seen.map(UnixMillis),
-        };
-        begin_run(&conn, run(100, None)).unwrap();
-        assert_eq!(newest_gap(&conn), None, "the first run of all");
-        seen(&conn, SEEN, UnixMillis(200)).unwrap();
+        begins(&conn, 100, None);
+        assert_eq!(gaps(&conn), [], "the first process of all");
+        seen(&conn, UnixMillis(200)).unwrap();
         let open = Note::gap_opened(GapCause::BrokerUnreachable, None, UnixMillis(150), "away");
         write(&conn, &[open]).unwrap();
-        begin_run(&conn, run(900, None)).unwrap();
-        assert_eq!(open_gaps(&conn), [""; 0]);
-        assert_eq!(newest_gap(&conn), Some(("process_down".into(), at(200), Some(at(900)))));
-        begin_run(&conn, run(2_000, Some(1_500))).unwrap();
-        assert_eq!(newest_gap(&conn), Some(("process_down".into(), at(1_500), Some(at(2_000)))));
-        seen(&conn, STOPPED, UnixMillis(5_000)).unwrap();
-        begin_run(&conn, run(4_000, None)).unwrap();
-        assert_eq!(newest_gap(&conn), Some(("clock_jump".into(), at(4_000), Some(at(5_000)))));
+        begins(&conn, 900, None);
+        let expected = [gap("broker_unreachable", 150, 200), gap("process_down", 200, 900)];
+        assert_eq!(gaps(&conn), expected);
+        begins(&conn, 2_000, Some(1_500));
+        assert_eq!(newest_gap(&conn), Some(gap("process_down", 1_500, 2_000)));
+        seen(&conn, UnixMillis(5_000)).unwrap();
+        begins(&conn, 4_000, None);
+        assert_eq!(newest_gap(&conn), Some(gap("clock_jump", 4_000, 5_000)));
+    }
+
+    #[test]
+    fn the_gap_that_an_orderly_stop_opened_lasts_until_the_next_start() {
+        let conn = database();
+        begins(&conn, 100, None);
+        let detail = process_down_detail("it was stopped");
+        write(&conn, &[Note::gap_opened(GapCause::ProcessDown, None, UnixMillis(400), detail)])
+            .unwrap();
+        seen(&conn, UnixMillis(450)).unwrap();
+        begins(&conn, 900, None);
+        assert_eq!(gaps(&conn), [gap("process_down", 400, 900)]);
+    }
+
+    #[test]
+    fn a_beginning_that_is_noted_twice_changes_nothing_the_second_time() {
+        let conn = database();
+        begins(&conn, 100, None);
+        seen(&conn, UnixMillis(200)).unwrap();
+        begins(&conn, 900, None);
+        let open = Note::gap_opened(GapCause::BrokerUnreachable, None, UnixMillis(950), "away");
+        write(&conn, &[open, run(900, None)]).unwrap();
+        let still_open = ("broker_unreachable".to_owned(), at(950), None);
+        assert_eq!(gaps(&conn), [gap("process_down", 200, 900), still_open]);
+    }
+
+    /// What this process did between its start and its first look at the database was in the spool, and is no
+    /// sign of an earlier one. The incident: a start while the database was locked was told of as a clock
+    /// that was set back, and the stretch without a recorder not at all.
+    #[test]
+    fn what_a_process_writes_before_its_beginning_is_noted_is_no_sign_of_an_earlier_one() {
+        let conn = database();
+        begins(&conn, 100, None);
+        seen(&conn, UnixMillis(200)).unwrap();
+        keep_last_seen(&conn, UnixMillis(900)).unwrap();
+        seen(&conn, UnixMillis(1_000)).unwrap();
+        write(&conn, &[run(900, None)]).unwrap();
+        assert_eq!(gaps(&conn), [gap("process_down", 200, 900)]);
+    }
+
+    /// Two processes in a row could write only to the spool; a third one's database takes all of it over, and with
+    /// each write of that moves its own sign of life.
+    #[test]
+    fn the_stretches_between_processes_that_only_had_the_spool_are_gaps() {
+        let conn = database();
+        begins(&conn, 100, None);
+        seen(&conn, UnixMillis(200)).unwrap();
+        keep_last_seen(&conn, UnixMillis(3_000)).unwrap();
+        let open = Note::gap_opened(GapCause::BrokerUnreachable, None, UnixMillis(950), "away");
+        for notes in [vec![run(900, None), open], vec![run(2_000, Some(1_500))]] {
+            write(&conn, &notes).unwrap();
+            seen(&conn, UnixMillis(9_000)).unwrap();
+        }
+        // What the database knew when the third one came is no sign of life from before the second one.
+        keep_last_seen(&conn, UnixMillis(9_500)).unwrap();
+        write(&conn, &[run(3_000, Some(2_500))]).unwrap();
+        let expected = [
+            gap("process_down", 200, 900),
+            gap("broker_unreachable", 950, 1_500),
+            gap("process_down", 1_500, 2_000),
+            gap("process_down", 2_500, 3_000),
+        ];
+        assert_eq!(gaps(&conn), expected);
     }
 }

@@ -21,7 +21,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::cause::{Understood, cause_of_io, free_bytes, spelled, understand};
 use super::file::{OpenFile, Sight, Wreck, Wrecks};
 use super::spool_rows::{self as sql, Decoding};
-use super::{rebuild, rows};
+use super::{notes, rebuild};
 use crate::paths::folder_of;
 use crate::process::beside;
 
@@ -106,7 +106,7 @@ impl Spools {
         let id = sql::id(&conn).map_err(failed)?;
         let queue = sql::queue(&conn).map_err(failed)?;
         let position = sql::last_position(&conn).map_err(failed)?;
-        let seen = rows_seen(&conn);
+        let seen = sql::last_seen(&conn).map_err(failed)?;
         super::file::sync_folder(path);
         let file =
             OpenFile::of(path).map_err(|e| refused(WriteCause::Missing, path, &e.to_string()))?;
@@ -334,7 +334,7 @@ impl Spool for SqliteSpool {
         let now = (self.world.now)();
         let normal = self.conn.execute_batch("PRAGMA synchronous = NORMAL");
         normal.map_err(|error| self.explain(&error, false))?;
-        let beat = self.in_transaction(|conn| rows_set_seen(conn, now));
+        let beat = self.in_transaction(|conn| notes::seen(conn, now));
         let full = self.conn.execute_batch("PRAGMA synchronous = FULL");
         full.map_err(|error| self.explain(&error, false))?;
         self.seen = Some(now);
@@ -383,14 +383,6 @@ fn is_damage(cause: WriteCause) -> bool {
 
 fn file_size(path: &Path) -> u64 {
     path.metadata().map_or(0, |meta| meta.len())
-}
-
-fn rows_seen(conn: &Connection) -> Option<UnixMillis> {
-    rows::meta(conn, super::notes::SEEN).ok().flatten()?.parse().ok().map(UnixMillis)
-}
-
-fn rows_set_seen(conn: &Connection, now: UnixMillis) -> rusqlite::Result<()> {
-    rows::set_meta(conn, super::notes::SEEN, &now.0.to_string())
 }
 
 fn refused(cause: WriteCause, path: &Path, detail: &str) -> WriteError {

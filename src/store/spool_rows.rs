@@ -8,7 +8,7 @@ use barograph_actors::batch::{Batch, BatchId, Opening, Record};
 use barograph_actors::decode::decode;
 use barograph_actors::delivery::{ConnectionId, Delivery, UnixMillis};
 use barograph_actors::event;
-use barograph_actors::note::{Event, GapCause, GapChange, GapStep, Note, Stats};
+use barograph_actors::note::{Event, GapCause, GapChange, GapStep, Note, RunBegins, Stats};
 use barograph_actors::ports::Spooled;
 use barograph_actors::route::Router;
 use barograph_config::Qos;
@@ -132,6 +132,14 @@ pub(super) fn last_batch(conn: &Connection) -> rusqlite::Result<Option<BatchId>>
          LIMIT 1";
     conn.query_row(select, [], |row| Ok(BatchId { run: row.get(0)?, number: row.get(1)? }))
         .optional()
+}
+
+/// When something was last written: a heartbeat, or an entry that is there.
+pub(super) fn last_seen(conn: &Connection) -> rusqlite::Result<Option<UnixMillis>> {
+    let by_heartbeat = rows::meta(conn, super::notes::SEEN)?.and_then(|text| text.parse().ok());
+    let by_entry: Option<i64> =
+        conn.query_row("SELECT max(at) FROM spool_entries", [], |row| row.get(0))?;
+    Ok(by_heartbeat.max(by_entry).map(UnixMillis))
 }
 
 /// Bytes of pages that are in use.
@@ -323,6 +331,9 @@ fn note_json(note: &Note) -> Json {
             GapStep::Closed { to } => json!({ "gap": cause.word(), "route": route, "to": to.0 }),
         },
         Note::Stats(stats) => stats_json(stats),
+        Note::RunBegins(RunBegins { started, spool_seen }) => {
+            json!({ "run": started.0, "spool_seen": spool_seen.map(|seen| seen.0) })
+        }
     }
 }
 
@@ -335,6 +346,9 @@ pub(super) fn note_from(json: &Json) -> Option<Note> {
     }
     if let Some(counts) = json.get("stats") {
         return Some(Note::Stats(Box::new(stats_from(counts, time("at")?))));
+    }
+    if let Some(started) = time("run") {
+        return Some(Note::RunBegins(RunBegins { started, spool_seen: time("spool_seen") }));
     }
     let cause = GapCause::from_word(text("gap")?)?;
     let route = text("route").map(str::to_owned);
@@ -396,6 +410,8 @@ mod tests {
             Note::gap_opened(GapCause::RouteSilent, route.clone(), at, detail),
             Note::gap_closed(GapCause::Holding, None, at),
             Note::Stats(Box::new(counted())),
+            Note::RunBegins(RunBegins { started: at, spool_seen: None }),
+            Note::RunBegins(RunBegins { started: at, spool_seen: Some(UnixMillis(-1)) }),
         ] {
             assert_eq!(note_from(&note_json(&note)), Some(note));
         }

@@ -34,6 +34,8 @@ struct State {
     is_mqtt: bool,
     /// Messages to the client are taken out of it; every answer arrives.
     deaf: AtomicBool,
+    /// Nothing goes through in either direction until it does again.
+    stalled: AtomicBool,
     /// Bytes to the client in a second, on each connection; 0: as they come.
     rate: AtomicUsize,
     attempts: AtomicUsize,
@@ -127,6 +129,11 @@ impl Proxy {
         self.state.deaf.store(deaf, Ordering::Relaxed);
     }
 
+    /// Lets nothing through on any connection, or goes on with what has waited: a network that stands still.
+    pub(crate) fn stall(&self, stalled: bool) {
+        self.state.stalled.store(stalled, Ordering::Relaxed);
+    }
+
     /// How often someone tried to connect.
     pub(crate) fn attempts(&self) -> usize {
         self.state.attempts.load(Ordering::Relaxed)
@@ -189,6 +196,9 @@ fn forward(pair: &Pair, from: usize) {
         }
         if pair.black[from].load(Ordering::Relaxed) {
             continue;
+        }
+        while pair.state.stalled.load(Ordering::Relaxed) && pair.is_open() {
+            thread::sleep(Duration::from_millis(5)); // until it goes on
         }
         let deaf = pair.state.deaf.load(Ordering::Relaxed);
         let through = sieve.as_mut().map(|sieve| sieve.pass(bytes, deaf));

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::answer::{Answer, json_answer};
 use super::query::{ANY_MOMENT, Query};
 use crate::history::{events as of_events, gaps as of_gaps};
-use crate::store::{LoggedEvent, Look, spool_path, spooled_beyond};
+use crate::store::{LoggedEvent, Look, spool_path, spooled_beyond, with_gaps_beyond};
 use crate::watchtower::Tower;
 use crate::watchtower::refusal::Refusal;
 
@@ -49,11 +49,11 @@ pub(super) async fn events(request: HttpRequest, tower: web::Data<Tower>) -> Ans
     Ok(json_answer(&request, &json!({ "events": events })))
 }
 
-/// The spool, while something is in it.
+/// The spool, if there is one.
 fn spool(tower: &Tower) -> Option<PathBuf> {
     let settings = tower.sources.in_force.now();
-    let is_used = tower.sources.published.snapshot().spooled > 0;
-    is_used.then(|| spool_path(&settings.spool.dir, &settings.database.path))
+    let path = spool_path(&settings.spool.dir, &settings.database.path);
+    path.exists().then_some(path)
 }
 
 /// Events that are not even there yet.
@@ -75,6 +75,11 @@ fn name(query: &Query, parameter: &str) -> Result<Option<String>, Refusal> {
 pub(super) async fn gaps(request: HttpRequest, tower: web::Data<Tower>) -> Answer {
     let query = Query::of(&request, &["from", "to"])?;
     let (from, to) = (query.whole("from", ANY_MOMENT)?, query.whole("to", ANY_MOMENT)?);
-    let gaps = tower.history.run(WITHIN, move |conn| of_gaps::gaps(conn, from, to)).await?;
+    let (spool, waiting) = (spool(&tower), tower.sources.published.waiting_notes());
+    let ask = move |conn: &Connection| {
+        let spool = spool.and_then(|spool| Look::open(&spool).ok());
+        with_gaps_beyond(conn, spool.as_ref(), &waiting, |conn| of_gaps::gaps(conn, from, to))
+    };
+    let gaps = tower.history.run(WITHIN, ask).await?;
     Ok(json_answer(&request, &json!({ "gaps": gaps })))
 }

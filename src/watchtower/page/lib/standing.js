@@ -17,12 +17,15 @@ export const MODES = {
 export const GAP_CAUSES = {
   process_down: 'no recorder was running',
   broker_unreachable: 'no connection to the broker',
+  deaf: 'connected, and nothing came',
   broker_forgot_session: 'the broker had forgotten our session',
   broker_rolled_back: 'the broker came back with an old copy of its state',
   holding: 'neither database nor spool could be written',
   route_silent: 'the sensor said nothing',
   clock_jump: 'the clock was set, or the machine slept',
   paused: 'a person paused the recorder',
+  broker_dropped: 'the broker dropped messages',
+  frozen: 'the recorder was stopped, or the machine too busy',
 };
 
 /** @param {string} cause */
