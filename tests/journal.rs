@@ -145,7 +145,7 @@ fn the_ledger_stays_short_however_much_has_gone_through() {
         },
         || format!("{} bytes are still in the ledger", scene.database.one::<i64>(size)),
     );
-    scene.settle(recorder, &publisher::Published { first: 0, next, doubtful: [].into() });
+    scene.settle(recorder, &publisher::Published { first: 0, next, ..Default::default() });
 }
 
 #[test]

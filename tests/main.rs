@@ -26,6 +26,8 @@ mod broker_outages;
 mod browser;
 /// `import-calibration` says what follows from a file that an older program wrote.
 mod calibration;
+/// Everything goes wrong at once: nothing is lost or stored twice, and every outage is a gap.
+mod chaos;
 /// `check` tells what is wrong, and writes nothing.
 mod check;
 /// The file is found, overruled and judged as documented, every mistake at once.

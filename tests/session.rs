@@ -25,7 +25,7 @@ fn qos_0_1_and_2_mixed_are_all_recorded_once() {
     for one in &published {
         assert!(one.doubtful.is_empty(), "nothing was cut");
     }
-    let all = publisher::Published { first: 0, next: 30_000, doubtful: [].into() };
+    let all = publisher::Published { first: 0, next: 30_000, ..Default::default() };
     scene.settle(recorder, &all);
 }
 
@@ -41,7 +41,7 @@ fn a_retained_message_is_taken_only_when_the_subscription_is_new() {
     publisher::publish_one(scene.broker.port(), "load/n", br#"{"n":1}"#, true); // while we are away
     let recorder = scene.recorder(&scene.settings());
     publisher::publish_one(scene.broker.port(), "load/n", br#"{"n":2}"#, true); // while we listen
-    let all = publisher::Published { first: 0, next: 3, doubtful: [].into() };
+    let all = publisher::Published { first: 0, next: 3, ..Default::default() };
     scene.settle(recorder, &all);
 }
 
@@ -58,7 +58,7 @@ fn a_new_broker_connection_does_not_take_retained_messages_again() {
         scene.broker.has_subscriber("load/#");
     }
     publisher::publish_one(scene.broker.port(), "load/n", br#"{"n":1}"#, false); // behind whatever came
-    let all = publisher::Published { first: 0, next: 2, doubtful: [].into() };
+    let all = publisher::Published { first: 0, next: 2, ..Default::default() };
     scene.settle(recorder, &all);
 }
 

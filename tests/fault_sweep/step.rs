@@ -229,8 +229,7 @@ impl<'a> Step<'a> {
             return Err(self.violation(0, what, log));
         }
         recorder.stop();
-        let published =
-            Published { first: 0, next: i64::from(last) + 1, doubtful: BTreeSet::new() };
+        let published = Published { first: 0, next: i64::from(last) + 1, ..Default::default() };
         let found = self.database.compare("load", &published);
         if !found.is_exact() {
             return Err(self.violation(found.lost.len(), found.to_string(), log));

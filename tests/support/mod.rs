@@ -19,6 +19,7 @@ pub(crate) mod needs;
 pub(crate) mod network;
 pub(crate) mod notify;
 pub(crate) mod operator;
+pub(crate) mod packet_log;
 pub(crate) mod ports;
 pub(crate) mod process;
 pub(crate) mod proxy;

@@ -14,6 +14,8 @@ use super::wait;
 use super::wire::{Packet, Wire};
 
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What our sample mosquitto.conf adds to Debian's: no limit to a queue, and no delay of small packets.
+const SAMPLE: &str = "max_queued_messages 0\nset_tcp_nodelay true\n";
 
 /// A broker.
 pub(crate) struct Mosquitto {
@@ -26,12 +28,21 @@ impl Mosquitto {
     /// A broker that keeps whatever it must (stock autosave: it saves at a clean end only); further lines of
     /// mosquitto.conf follow its plain listener.
     pub(crate) fn start(folder: &Folder, lines: &str) -> Self {
+        Self::configured(folder, SAMPLE, lines)
+    }
+
+    /// A broker as Debian ships it: it queues 1000 messages for an absent client and drops the rest.
+    pub(crate) fn start_stock(folder: &Folder) -> Self {
+        Self::configured(folder, "", "allow_anonymous true")
+    }
+
+    fn configured(folder: &Folder, general: &str, lines: &str) -> Self {
         let home = folder.path("mosquitto");
         fs::create_dir_all(&home).expect("our own folder");
         let port = free_port();
         let configuration = format!(
-            "user root\npersistence true\npersistence_location {home}/\nmax_queued_messages 0\n\
-             set_tcp_nodelay true\nlog_dest stderr\nlog_type error\nlog_type warning\n\
+            "user root\npersistence true\npersistence_location {home}/\n{general}\
+             log_dest stderr\nlog_type error\nlog_type warning\n\
              log_type notice\nlog_type information\nlog_type subscribe\n\
              listener {port} 127.0.0.1\n{lines}\n",
             home = home.display(),
@@ -49,17 +60,41 @@ impl Mosquitto {
 
     /// Starts it on the same port and folder, and waits until it accepts.
     pub(crate) fn start_again(&mut self) {
+        self.launch();
+        let process = self.process.as_mut().expect("launched");
+        wait::until_true("mosquitto accepts connections", PATIENCE, || {
+            assert!(process.is_running(), "mosquitto: {}", process.text(Stream::Stderr));
+            net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
+        });
+    }
+
+    /// Starts it on the same port and folder, and does not wait.
+    pub(crate) fn launch(&mut self) {
         assert!(self.process.is_none(), "it runs already");
         let program = ["/usr/sbin/mosquitto", "/usr/local/sbin/mosquitto", "/usr/bin/mosquitto"];
         let program = program.iter().find(|path| fs::exists(path).unwrap_or(false));
         let mut command = Command::new(program.expect("the tests need mosquitto: apt install it"));
         command.arg("-c").arg(self.folder.join("mosquitto.conf"));
-        let mut process = Process::spawn(command);
-        wait::until_true("mosquitto accepts connections", PATIENCE, || {
-            assert!(process.is_running(), "mosquitto: {}", process.text(Stream::Stderr));
-            net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
-        });
-        self.process = Some(process);
+        self.process = Some(Process::spawn(command));
+    }
+
+    /// Asks it to end (SIGTERM), and does not wait.
+    pub(crate) fn terminate(&mut self) {
+        self.process.as_mut().expect("it runs").signal(Signal::SIGTERM);
+    }
+
+    /// Whether its process has ended; then `launch` starts another one.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        let ended = self.process.as_mut().is_none_or(|process| !process.is_running());
+        if ended {
+            self.process = None;
+        }
+        ended
+    }
+
+    /// Whether it accepts connections on its port.
+    pub(crate) fn accepts(&self) -> bool {
+        net::TcpStream::connect(("127.0.0.1", self.port)).is_ok()
     }
 
     /// A clean end (SIGTERM): it saves its state.

@@ -82,13 +82,14 @@ impl Process {
 
     /// Waits until it has a handler for this signal.
     pub(crate) fn catches(&self, signal: Signal) {
-        wait::until_true("it handles signals", CATCHES_WITHIN, || {
-            let status = fs::read_to_string(format!("/proc/{}/status", self.pid()));
-            let status = status.expect("it runs");
-            let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
-            let mask = u64::from_str_radix(mask.expect("a mask").trim(), 16).expect("hexadecimal");
-            mask & (1 << (signal as u64 - 1)) != 0
-        });
+        wait::until_true("it handles signals", CATCHES_WITHIN, || self.has_handler(signal));
+    }
+
+    /// Whether it has a handler for this signal; `false` for a process that has ended.
+    pub(crate) fn has_handler(&self, signal: Signal) -> bool {
+        let Some(mask) = self.status("SigCgt:") else { return false };
+        let mask = u64::from_str_radix(&mask, 16).expect("hexadecimal");
+        mask & (1 << (signal as u64 - 1)) != 0
     }
 
     /// SIGSTOP; when this returns no thread of it runs, in the kernel neither.
@@ -153,9 +154,20 @@ impl Process {
 
     /// The largest resident set so far, in KiB (`VmHWM`).
     pub(crate) fn peak_rss_kib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a line");
-        peak.trim().trim_end_matches(" kB").parse().expect("a number of kB")
+        self.peak_rss_so_far_kib().expect("it runs")
+    }
+
+    /// The same; none once it has ended.
+    pub(crate) fn peak_rss_so_far_kib(&self) -> Option<u64> {
+        let peak = self.status("VmHWM:")?;
+        Some(peak.trim_end_matches(" kB").parse().expect("a number of kB"))
+    }
+
+    /// What `/proc/PID/status` says behind these words; none once it has ended.
+    fn status(&self, words: &str) -> Option<String> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix(words))?;
+        Some(line.trim().to_owned())
     }
 }
 

@@ -1,14 +1,17 @@
 //! A network that breaks on demand: a TCP proxy between the recorder and the broker, or between a browser and the page.
 
+mod shaped;
+
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 
+use super::packet_log::PacketLog;
 use super::ports::free_port;
 use super::wait;
 
@@ -17,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// One connection: both of its ends.
 struct Pair {
     state: Arc<State>,
+    /// Counted from 1.
+    number: u32,
     ends: [TcpStream; 2],
     /// Bytes from this end are swallowed instead of forwarded.
     black: [AtomicBool; 2],
@@ -24,6 +29,8 @@ struct Pair {
     is_websocket: AtomicBool,
     /// Something went through from the broker to the client.
     used: AtomicBool,
+    /// The proxy has hung up on both ends.
+    is_over: AtomicBool,
 }
 
 #[derive(Default)]
@@ -39,6 +46,13 @@ struct State {
     /// Bytes to the client in a second, on each connection; 0: as they come.
     rate: AtomicUsize,
     attempts: AtomicUsize,
+    connections: AtomicU32,
+    /// With a log, bytes can be delayed and stalled, and `rate` holds for both directions.
+    log: Option<Arc<PacketLog>>,
+    /// How long each byte takes to go through, in milliseconds.
+    delay_ms: AtomicU64,
+    /// Bytes wait where they are.
+    stalled: AtomicBool,
 }
 
 /// The proxy; its threads end with their connections.
@@ -51,6 +65,11 @@ impl Proxy {
     /// Forwards connections to this port of the broker.
     pub(crate) fn start(broker: u16) -> Self {
         Self::forward(broker, State { is_mqtt: true, ..State::default() })
+    }
+
+    /// Forwards connections to this port of the broker, logs their packets, and can delay and stall them.
+    pub(crate) fn logging(broker: u16, log: Arc<PacketLog>) -> Self {
+        Self::forward(broker, State { is_mqtt: true, log: Some(log), ..State::default() })
     }
 
     /// Forwards connections to this port of the page.
@@ -112,6 +131,35 @@ impl Proxy {
         self.state.rate.store(bytes_per_second, Ordering::Relaxed);
     }
 
+    /// Delays every byte, in both directions, by this long; zero: no longer. Only with a log.
+    pub(crate) fn delay(&self, by: Duration) {
+        let ms = u64::try_from(by.as_millis()).expect("a short time");
+        self.state.delay_ms.store(ms, Ordering::Relaxed);
+    }
+
+    /// Lets nothing through on any connection, or lets what waits go on. Only with a log.
+    pub(crate) fn stall(&self, stalled: bool) {
+        self.state.stalled.store(stalled, Ordering::Relaxed);
+    }
+
+    /// Swallows for good what comes from the clients (`up`) or from the broker (`down`) on every connection of now; gives
+    /// the numbers of those connections.
+    pub(crate) fn half_open(&self, up: bool, down: bool) -> Vec<u32> {
+        let mut affected = Vec::new();
+        for pair in self.pairs().iter().filter(|pair| !pair.is_over.load(Ordering::Relaxed)) {
+            for (black, wanted) in pair.black.iter().zip([up, down]) {
+                black.fetch_or(wanted, Ordering::Relaxed);
+            }
+            affected.push(pair.number);
+        }
+        affected
+    }
+
+    /// How many connections there were so far; the number of the newest.
+    pub(crate) fn connections(&self) -> u32 {
+        self.state.connections.load(Ordering::Relaxed)
+    }
+
     fn websockets(&self) -> Vec<Arc<Pair>> {
         let mut pairs = self.pairs().clone();
         pairs.retain(|pair| pair.is_websocket.load(Ordering::Relaxed) && pair.is_open());
@@ -169,15 +217,20 @@ fn join(state: &Arc<State>, client: TcpStream, server: TcpStream) {
     }
     let pair = Arc::new(Pair {
         state: Arc::clone(state),
+        number: state.connections.fetch_add(1, Ordering::Relaxed) + 1,
         ends: [client, server],
         black: [false, false].map(AtomicBool::new),
         is_websocket: AtomicBool::new(false),
         used: AtomicBool::new(false),
+        is_over: AtomicBool::new(false),
     });
     let mut pairs = state.pairs.lock().unwrap_or_else(PoisonError::into_inner);
     pairs.retain(|pair| pair.is_open());
     pairs.push(Arc::clone(&pair));
     drop(pairs);
+    if state.log.is_some() {
+        return shaped::join(&pair);
+    }
     let (up, down) = (Arc::clone(&pair), pair);
     thread::spawn(move || forward(&up, 0));
     thread::spawn(move || forward(&down, 1));

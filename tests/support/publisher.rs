@@ -72,11 +72,14 @@ impl Load {
 }
 
 /// What the broker was given: the numbers `first..next`.
+#[derive(Default)]
 pub(crate) struct Published {
     pub(crate) first: i64,
     pub(crate) next: i64,
     /// Sent, but never answered: the broker may or may not have them.
     pub(crate) doubtful: BTreeSet<i64>,
+    /// When each number was sent, in milliseconds since 1970: `sent_at[n - first]`.
+    pub(crate) sent_at: Vec<i64>,
 }
 
 impl Published {
@@ -99,7 +102,7 @@ impl Publisher {
         let (enough, sent) = (Arc::<AtomicBool>::default(), Arc::<AtomicI64>::default());
         let course = Course {
             port,
-            published: Published { first: load.first, next: load.first, doubtful: BTreeSet::new() },
+            published: Published { first: load.first, next: load.first, ..Default::default() },
             unanswered: HashMap::new(),
             last_id: 0,
             enough: Arc::clone(&enough),
@@ -200,6 +203,7 @@ impl Course {
         wire.put_publish(self.load.topic, &(self.load.payload)(number), self.load.qos, false, id);
         self.last_id = id;
         self.published.next += 1;
+        self.published.sent_at.push(wait::now_ms());
         self.sent.store(self.published.next - self.published.first, Ordering::Relaxed);
     }
 

@@ -17,6 +17,11 @@ impl Random {
             .and_then(|word| word.parse().ok())
             .unwrap_or_else(rand::random::<u64>);
         println!("seed: BAROGRAPH_TEST_SEED={seed}");
+        Self::seeded(seed)
+    }
+
+    /// The same sequence for the same seed.
+    pub(crate) fn seeded(seed: u64) -> Self {
         Self(StdRng::seed_from_u64(seed))
     }
 

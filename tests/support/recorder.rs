@@ -42,6 +42,11 @@ impl Build {
         Self { path: PathBuf::from(PROGRAM), mistake: None }
     }
 
+    /// Any other one.
+    pub(crate) fn at(path: PathBuf) -> Self {
+        Self { path, mistake: None }
+    }
+
     /// The one that makes a mistake on purpose; asked for with [`Need::MistakenRecorder`](super::needs::Need).
     pub(crate) fn mistaken(mistake: &'static str) -> Self {
         Self { path: needs::mistaken_recorder(), mistake: Some(mistake) }

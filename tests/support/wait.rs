@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Between two looks; after a look that took long it is ten times as long as that, to leave the machine to the tested.
 const PAUSE: Duration = Duration::from_millis(10);
@@ -50,6 +50,12 @@ pub(crate) fn while_true(what: &str, during: Duration, mut condition: impl FnMut
         assert!(condition(), "no longer true: {what}");
         thread::sleep(PAUSE); // the pause is the point
     }
+}
+
+/// The wall clock, in milliseconds since 1970.
+pub(crate) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    i64::try_from(since.as_millis()).expect("before the year 292,000,000")
 }
 
 /// Says "enough" to the threads of a scope when it is dropped: also when a panic does that, for a scope waits for its

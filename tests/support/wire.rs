@@ -12,12 +12,20 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Packet {
     ConnAck { code: u8 },
-    Publish { topic: String, payload: Vec<u8> },
+    Publish { topic: String, payload: Vec<u8>, mark: Mark },
     PubAck(u16),
     PubRec(u16),
     PubComp(u16),
     SubAck(Vec<u8>),
     Other,
+}
+
+/// The fixed header of a PUBLISH, and its packet id (0 at QoS 0).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) dup: bool,
+    pub(crate) qos: u8,
+    pub(crate) id: u16,
 }
 
 /// One connection to a broker.
@@ -70,6 +78,11 @@ impl Wire {
         }
         body.extend(payload);
         self.put(0x30 | qos << 1 | u8::from(retain), &body);
+    }
+
+    /// Appends a PUBACK.
+    pub(crate) fn put_puback(&mut self, packet_id: u16) {
+        self.put(0x40, &packet_id.to_be_bytes());
     }
 
     /// Appends a PUBREL.
@@ -144,7 +157,7 @@ impl Wire {
 fn understand(first: u8, body: &[u8]) -> Packet {
     match first >> 4 {
         2 => Packet::ConnAck { code: body[1] },
-        3 => understand_publish(first >> 1 & 3, body),
+        3 => understand_publish(first, body),
         4 => Packet::PubAck(number(body)),
         5 => Packet::PubRec(number(body)),
         7 => Packet::PubComp(number(body)),
@@ -153,12 +166,14 @@ fn understand(first: u8, body: &[u8]) -> Packet {
     }
 }
 
-fn understand_publish(qos: u8, body: &[u8]) -> Packet {
+fn understand_publish(first: u8, body: &[u8]) -> Packet {
     let (topic, rest) = body[2..].split_at(usize::from(number(body)));
-    let payload = if qos > 0 { &rest[2..] } else { rest };
+    let qos = first >> 1 & 3;
+    let (id, payload) = if qos > 0 { (number(rest), &rest[2..]) } else { (0, rest) };
     Packet::Publish {
         topic: String::from_utf8_lossy(topic).into_owned(),
         payload: payload.to_vec(),
+        mark: Mark { dup: first & 8 != 0, qos, id },
     }
 }
 
