@@ -47,12 +47,10 @@ struct State {
     rate: AtomicUsize,
     attempts: AtomicUsize,
     connections: AtomicU32,
-    /// With a log, bytes can be delayed and stalled, and `rate` holds for both directions.
+    /// With a log, bytes can be delayed, and `rate` holds for both directions.
     log: Option<Arc<PacketLog>>,
     /// How long each byte takes to go through, in milliseconds.
     delay_ms: AtomicU64,
-    /// Bytes wait where they are.
-    stalled: AtomicBool,
 }
 
 /// The proxy; its threads end with their connections.
@@ -135,11 +133,6 @@ impl Proxy {
     pub(crate) fn delay(&self, by: Duration) {
         let ms = u64::try_from(by.as_millis()).expect("a short time");
         self.state.delay_ms.store(ms, Ordering::Relaxed);
-    }
-
-    /// Lets nothing through on any connection, or lets what waits go on. Only with a log.
-    pub(crate) fn stall(&self, stalled: bool) {
-        self.state.stalled.store(stalled, Ordering::Relaxed);
     }
 
     /// Swallows for good what comes from the clients (`up`) or from the broker (`down`) on every connection of now; gives
