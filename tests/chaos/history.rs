@@ -63,6 +63,26 @@ impl Histories {
         self.deliveries(number).filter(|step| !step.entry.is_dup()).count()
     }
 
+    /// How often the broker repeated it although it had taken its acknowledgement: it was killed in between, and came
+    /// back with an old copy of its state.
+    pub(super) fn repeated_by_a_killed_broker(&self, number: i64, journal: &Journal) -> usize {
+        let acknowledged: Vec<i64> = self
+            .steps(number)
+            .iter()
+            .filter(|step| step.entry.is_acknowledgement() && step.entry.is_delivered())
+            .map(|step| step.at)
+            .collect();
+        let kills = journal.iter().filter(|(_, what)| what.starts_with("begin kill-broker"));
+        let kills: Vec<i64> = kills.map(|(at, _)| *at).collect();
+        let again = self.deliveries(number).filter(|step| {
+            let is_between = |kill: &&i64| {
+                **kill < step.at && acknowledged.iter().any(|acknowledged| acknowledged < *kill)
+            };
+            step.entry.is_dup() && kills.iter().any(|kill| is_between(&kill))
+        });
+        again.count()
+    }
+
     /// Whether the recorder acknowledged it.
     pub(super) fn is_acknowledged(&self, number: i64) -> bool {
         self.steps(number).iter().any(|step| step.entry.is_acknowledgement())

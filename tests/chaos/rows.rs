@@ -234,8 +234,9 @@ impl Evidence<'_> {
         let mut causes = Causes::default();
         for number in twice.iter().copied() {
             let given = u32::from(self.heard.copies(number)).max(1);
-            let fresh = u32::try_from(histories.fresh(number)).expect("few");
-            if stage.plan.kills_broker && self.files.copies(number) <= fresh.max(given) {
+            let repeated = histories.repeated_by_a_killed_broker(number, &stage.journal);
+            let by_broker = u32::try_from(histories.fresh(number) + repeated).expect("few");
+            if stage.plan.kills_broker && self.files.copies(number) <= by_broker.max(given) {
                 rolled_back += 1;
             } else if self.lost_its_ledger(number, given, histories) {
                 without_ledger += 1;
@@ -253,7 +254,8 @@ impl Evidence<'_> {
         }
         if rolled_back > 0 {
             report.notes.push(format!(
-                "{rolled_back} messages are stored as often as the killed broker delivered them as new"
+                "{rolled_back} messages are stored as often as the killed broker delivered them as new, or again after it \
+                 had taken their acknowledgement"
             ));
         }
     }
