@@ -38,7 +38,8 @@ enum Taken {
     Written {
         _file: LockFile,
     },
-    /// Its file system is read-only, or its file is somebody else's: a lock needs no bytes.
+    /// The file cannot be opened for writing (a read-only file system, another user's file): flock(2) needs no
+    /// bytes.
     Read {
         _file: fs::File,
     },
@@ -126,7 +127,7 @@ pub struct DatabaseLock(Arc<Mutex<Need>>);
 
 #[derive(Debug, Default)]
 enum Need {
-    /// The caller sees to it that nobody else writes.
+    /// No lock is needed: the caller guarantees that it is the only writer (unit tests, benches).
     #[default]
     Nothing,
     Lock(PathBuf),
@@ -151,7 +152,7 @@ impl DatabaseLock {
     /// Takes it now, if it is not held.
     ///
     /// # Errors
-    /// It cannot be had: nobody may touch the database.
+    /// The lock cannot be taken: the database must not be opened.
     pub fn hold(&self) -> Result<(), OpenError> {
         let mut need = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Need::Lock(path) = &*need else { return Ok(()) };

@@ -11,6 +11,7 @@ mod history;
 mod lives;
 mod lock;
 mod outages;
+mod pages;
 mod plan;
 mod report;
 mod rows;

@@ -1,7 +1,7 @@
 //! The database's file is deleted or moved while its disk is full, or while no recorder runs; its -wal is left alone. What was
 //! acknowledged stays: in a database, in the spool, or in files that an event names.
 //!
-//! The incident behind it: a disk was full, somebody deleted the database to make room, and the recorder gave up the open
+//! The incident behind it: a disk was full, a person deleted the database to make room, and the recorder dropped the open
 //! handle, the only one that still saw 4,120 acknowledged messages, before the new file could be made.
 
 use std::collections::BTreeMap;
@@ -128,11 +128,13 @@ fn a_database_deleted_on_a_full_disk_loses_and_doubles_nothing() {
     let full = FullDisk::new();
     let (recorder, publisher) = full.record_until_full();
     fs::remove_file(full.database()).expect("it is there");
-    // before anybody makes more room
-    recorder.event("database_salvaged");
+    // before anybody makes more room: the copy let go of what the deleted file took
+    recorder.says("a deleted database was copied to");
+    recorder.event_number(2, "database_opened");
     publisher.has_sent(publisher.sent() + 800);
     full.disk.make_room();
     let published = publisher.finish();
+    recorder.event("database_salvaged");
     fills(&recorder, &published, &[full.database()]);
     recorder.is_in_mode("normal");
     let mut recorder = recorder;

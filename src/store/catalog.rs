@@ -1,8 +1,8 @@
-//! What a recorder knows of its databases outside of them: a small file in the spool's folder. A database
-//! that begins anew so knows that there was one before, what that held, and where it is.
+//! The databases of a recorder, as a small file in the spool's folder lists them. A new database can so report
+//! that there was an earlier one, what that held and where it is.
 //!
-//! Written when a database is opened, with each sign of life, and when it is closed. It may be missing, old
-//! or unwritable: then less is known, and nothing else follows.
+//! Written when a database is opened, every second while it grows, with each heartbeat, and when it is closed.
+//! The file may be missing, old or unwritable: then less is known, and recording is not affected.
 
 use std::fs;
 use std::io::{self, Write};

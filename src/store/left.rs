@@ -141,6 +141,7 @@ fn clear_files(wreck: &Wreck, now: UnixMillis) -> io::Result<Cleared> {
     }
     let deleted = wreck.file.is_deleted();
     let place = place_of(wreck.file.id());
+    let is_unreachable = place.is_none();
     // A new file must not find the WAL of another one.
     let wal = match wreck.file.wal_is_in_place() {
         true => Some(put_wal_away(path, place.as_deref(), deleted, now)?),
@@ -165,19 +166,19 @@ fn clear_files(wreck: &Wreck, now: UnixMillis) -> io::Result<Cleared> {
              goes on",
             place.display()
         ),
-        (false, None, wal) => format!(
-            "the database {database} was moved away while it was open{}; a new database goes on",
-            wal.map_or_else(String::new, |wal| {
-                format!(", and its last rows may be only in {}", wal.display())
-            })
+        // Its file system was unmounted, or another one was mounted over it.
+        (false, None, _) => format!(
+            "the database {database} went out of reach while it was open (its file system was unmounted, or covered by another one): its rows are copied \
+             out of the open handle"
         ),
     };
     warn!(event = event::DATABASE_REPLACED, "{detail}");
     let event = Event { name: event::DATABASE_REPLACED, at: now, detail };
     let name = format!("the open handle of {database} until {now} UTC");
-    let take = if deleted { Take::Everything } else { Take::State };
+    let is_only_copy = deleted || is_unreachable;
+    let take = if is_only_copy { Take::Everything } else { Take::State };
     let litter = wal_aside.filter(|_| deleted);
-    Ok(Cleared { name, take, is_only_copy: deleted, aside: None, litter, event })
+    Ok(Cleared { name, take, is_only_copy, aside: None, litter, event })
 }
 
 /// The WAL goes to its file, so that both are one database again; where that cannot be, beside the old name.

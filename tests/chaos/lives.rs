@@ -41,7 +41,7 @@ pub(super) struct Life {
 }
 
 impl Life {
-    /// Whether it ended as a recorder may: with 0, or by a signal of ours.
+    /// Whether it ended as a recorder may: with 0, with 130 (a second signal), or by a signal of ours.
     pub(super) fn is_in_order(&self) -> bool {
         let Some((_, status)) = self.ended else { return true };
         let by_us = match status.signal() {
@@ -49,7 +49,8 @@ impl Life {
             Some(signal) if signal == Signal::SIGTERM as i32 => self.asked.is_some(),
             Some(_) | None => false,
         };
-        status.code() == Some(0) || by_us
+        let is_hurried = status.code() == Some(130) && self.asked.is_some();
+        status.code() == Some(0) || is_hurried || by_us
     }
 
     /// The times of such events in its log, in milliseconds since 1970, with the whole event.

@@ -15,6 +15,8 @@ pub(super) enum Until {
     Time(i64),
     /// With the CONNACK of a connection that is younger than this one.
     Accepted { after: u32 },
+    /// With the first CONNACK from this time on.
+    AcceptedSince { from: i64 },
     /// With the first message or CONNACK that gets through, from this time on.
     Heard { from: i64 },
     /// It is not over: until the end of the run.
@@ -82,6 +84,9 @@ fn end(outage: &Outage, log: &PacketLog) -> Option<i64> {
         Until::Open => None,
         Until::Accepted { after } => delivered
             .find(|entry| entry.is_acceptance() && entry.connection > after)
+            .map(|entry| log.time(entry)),
+        Until::AcceptedSince { from } => delivered
+            .find(|entry| entry.is_acceptance() && log.time(entry) >= from)
             .map(|entry| log.time(entry)),
         Until::Heard { from } => delivered
             .find(|entry| (entry.is_acceptance() || entry.is_message()) && log.time(entry) >= from)

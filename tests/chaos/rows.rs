@@ -1,6 +1,7 @@
 //! The rows of a run: over all database files, each message as often as the broker gave it.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 
@@ -9,6 +10,7 @@ use rusqlite::Connection;
 
 use super::history::{Histories, repeats_redelivered};
 use super::outages::{Stretch, UNCOVERED_MAX_MS};
+use super::pages::numbers_on_pages;
 use super::plan::Qos;
 use super::report::{Check, Report};
 use super::stage::Stage;
@@ -43,7 +45,8 @@ pub(super) struct Files {
 impl Files {
     /// Reads all of them, as an operator would; what cannot be read is a finding.
     pub(super) fn read(stage: &Stage, end_of_run: i64, report: &mut Report) -> Self {
-        let database = content(stage.database.path(), end_of_run).unwrap_or_else(|error| {
+        let copies = stage.copied_databases();
+        let database = content(&copies.join("data.db"), end_of_run).unwrap_or_else(|error| {
             report.find(Check::Integrity, format!("data.db cannot be read: {error}"));
             Content::default()
         });
@@ -56,7 +59,8 @@ impl Files {
         };
         for (place, taken) in stage.taken.all.iter().enumerate() {
             if let Some(path) = &taken.moved_to {
-                files.read_moved(stage, (place, taken), path, report);
+                let copy = copies.join(path.file_name().expect("moved to a file"));
+                files.read_moved(stage, (place, taken), &copy, report);
             } else if let Some(rescue) = Rescue::none_for(taken, stage) {
                 files.read_removed(stage, (place, taken), rescue);
             }
@@ -77,12 +81,15 @@ impl Files {
         path: &Path,
         report: &mut Report,
     ) {
+        // SQLite's documents forbid it: without its -wal a file may be inconsistent.
+        let is_torn = !taken.how.with_wal && Rescue::none_for(taken, stage).is_some();
+        if is_torn {
+            self.destroyed.extend(numbers_on_pages(path));
+        }
         match content(path, taken.at) {
             Ok(content) => self.moved.push((place, content)),
             Err(error) => {
                 let what = format!("{}: {error}", path.display());
-                // SQLite's documents forbid it: without its -wal a file may be inconsistent.
-                let is_torn = !taken.how.with_wal && Rescue::none_for(taken, stage).is_some();
                 if is_torn {
                     report.notes.push(format!("moved without its -wal, with no recorder: {what}"));
                 } else {
@@ -93,11 +100,12 @@ impl Files {
     }
 
     fn read_removed(&mut self, stage: &Stage, (place, taken): (usize, &Taken), rescue: Rescue) {
-        let folder = stage.folder.root();
-        let [alone, whole] = taken.copies(folder, place + 1);
-        let path = if rescue == Rescue::OfTheWal { alone } else { whole };
-        self.destroyed.extend(numbers_in(&path));
-        if let Ok(content) = content(&path, taken.at) {
+        let [alone, whole] = taken.copies(stage.folder.root(), place + 1);
+        self.destroyed.extend(match rescue {
+            Rescue::OfTheWal => numbers_on_pages(&alone),
+            Rescue::Nothing => numbers_in(&whole),
+        });
+        if let Ok(content) = content(&whole, taken.at) {
             self.destroyed_repeated += content.repeated;
             self.destroyed_gaps.extend(content.gaps);
         }
@@ -340,8 +348,8 @@ impl Evidence<'_> {
     /// Files that do not count and in which a lost message may be found.
     fn elsewhere(&self) -> Vec<(String, HashSet<i64>)> {
         let stage = self.stage;
-        let folder = stage.database.path().parent().expect("a file is in a folder");
-        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let copies = stage.copied_databases();
+        let entries = fs::read_dir(copies).into_iter().flatten().flatten();
         let is_aside = |path: &PathBuf| {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             name.contains(".corrupt-") && !name.ends_with("-wal") && !name.ends_with("-shm")

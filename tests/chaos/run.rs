@@ -286,11 +286,5 @@ fn keep(stage: &Stage, report: &Report, folder: &Path) {
             write(&format!("recorder-{number}.log"), &life.recorder.process.text(Stream::Stderr));
     }
     let home = stage.database.path().parent().expect("a file is in a folder");
-    for entry in fs::read_dir(home).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let is_ours = ["data.db", "moved-"].iter().any(|it| name.to_string_lossy().starts_with(it));
-        if is_ours {
-            let _ = fs::copy(entry.path(), folder.join(name));
-        }
-    }
+    Folder::copy(home, folder);
 }

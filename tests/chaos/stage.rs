@@ -1,6 +1,7 @@
 //! A run on its way: the broker, the network, the recorder, the disks, and the strikes that hit them.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
@@ -36,8 +37,8 @@ const SPOOL_MIB: u64 = 192;
 /// What the run did and saw, with the time in milliseconds since 1970.
 pub(super) type Journal = Vec<(i64, String)>;
 
-/// When a rival was let in, in milliseconds since 1970, and the proxy's newest connection before that.
-type RivalCame = (i64, u32);
+/// When a rival was let in, in milliseconds since 1970.
+type RivalCame = i64;
 
 /// Everything that a run consists of. Fields are dropped in order: processes before their disks.
 pub(super) struct Stage {
@@ -58,6 +59,9 @@ pub(super) struct Stage {
     /// Outages that end with the first connection to the broker's next process.
     broker_away: Vec<usize>,
     rivals: (Sender<RivalCame>, Receiver<RivalCame>),
+    /// Outages of processes that are frozen.
+    frozen_recorder: Vec<usize>,
+    frozen_broker: Vec<usize>,
     pub(super) disks: Option<[Disk; 2]>,
     pub(super) folder: Folder,
 }
@@ -103,6 +107,8 @@ impl Stage {
             dead: None,
             broker_away: Vec::new(),
             rivals: channel(),
+            frozen_recorder: Vec::new(),
+            frozen_broker: Vec::new(),
             disks,
             folder,
         };
@@ -149,6 +155,16 @@ impl Stage {
         is_true(self)
     }
 
+    /// A folder with copies of all files beside the database, made at the first call: to open one may change it.
+    pub(super) fn copied_databases(&self) -> PathBuf {
+        let copies = self.folder.path("copies");
+        if !copies.exists() {
+            let home = self.database.path().parent().expect("a file is in a folder");
+            Folder::copy(home, &copies);
+        }
+        copies
+    }
+
     pub(super) fn note(&mut self, what: impl Into<String>) {
         self.journal.push((wait::now_ms(), what.into()));
     }
@@ -157,7 +173,7 @@ impl Stage {
     fn look(&mut self) {
         if self.broker.is_started() {
             let after = self.proxy.connections();
-            for place in self.broker_away.drain(..) {
+            for place in self.broker_away.drain(..).chain(self.frozen_broker.drain(..)) {
                 self.outages.ends(place, Until::Accepted { after });
             }
             self.note("broker started");
@@ -169,8 +185,9 @@ impl Stage {
                 Change::Started(number) => self.recorder_started(number, connections),
             }
         }
-        while let Ok((from, after)) = self.rivals.1.try_recv() {
-            self.outages.begins(from, Until::Accepted { after }, "a rival has the client id");
+        while let Ok(from) = self.rivals.1.try_recv() {
+            let until = Until::AcceptedSince { from };
+            self.outages.begins(from, until, "a rival has the client id");
         }
         thread::sleep(TICK); // between two looks
     }
@@ -183,6 +200,7 @@ impl Stage {
             let after = self.lives.all[successor].connections_before;
             self.outages.begins(at, Until::Accepted { after }, "the recorder was replaced");
         } else if self.dead.is_none() {
+            self.end_freezes(at);
             self.dead = Some(self.outages.begins(at, Until::Open, "no recorder runs"));
         }
     }
@@ -190,10 +208,18 @@ impl Stage {
     /// `after`: the proxy's newest connection before that.
     fn recorder_started(&mut self, number: usize, after: u32) {
         self.lives.all[number].connections_before = after;
+        self.end_freezes(wait::now_ms());
         if let Some(place) = self.dead.take() {
             self.outages.ends(place, Until::Accepted { after });
         }
         self.note(format!("recorder {number} started"));
+    }
+
+    /// The recorders that were frozen are dead, or there was none.
+    fn end_freezes(&mut self, at: i64) {
+        for place in self.frozen_recorder.drain(..) {
+            self.outages.ends(place, Until::Time(at));
+        }
     }
 
     /// Begins a strike; gives the outage that ends with it.
@@ -206,7 +232,9 @@ impl Stage {
             Trouble::StopRecorder => self.lives.stop(),
             Trouble::FreezeRecorder => {
                 self.lives.freeze();
-                return Some(self.outages.begins(now, Until::Open, "the recorder is frozen"));
+                let place = self.outages.begins(now, Until::Open, "the recorder is frozen");
+                self.frozen_recorder.push(place);
+                return Some(place);
             }
             Trouble::TakeOver => self.take_over(),
             Trouble::Rival => self.rival(lasts),
@@ -227,7 +255,9 @@ impl Stage {
             Trouble::StopBroker | Trouble::KillBroker => self.broker_goes(trouble),
             Trouble::FreezeBroker => {
                 self.broker.freeze();
-                return Some(self.outages.begins(now, Until::Open, "the broker is frozen"));
+                let place = self.outages.begins(now, Until::Open, "the broker is frozen");
+                self.frozen_broker.push(place);
+                return Some(place);
             }
             Trouble::Cut | Trouble::Refuse => self.cut(),
             Trouble::HalfOpen { up, down } => self.half_open(up, down),
@@ -269,12 +299,26 @@ impl Stage {
             | Trouble::HalfOpen { .. }
             | Trouble::Take(_) => {}
         }
-        if let Some(place) = outage {
+        if let Some(place) = outage.filter(|place| self.is_open(strike.trouble, *place)) {
             self.outages.ends(place, until);
         }
         if !strike.lasts.is_zero() {
             self.note(format!("end {trouble}"));
         }
+    }
+
+    /// A freeze ends with the process that is frozen.
+    fn is_open(&mut self, trouble: Trouble, place: usize) -> bool {
+        let frozen = if trouble == Trouble::FreezeRecorder {
+            &mut self.frozen_recorder
+        } else if trouble == Trouble::FreezeBroker {
+            &mut self.frozen_broker
+        } else {
+            return true;
+        };
+        let is_open = frozen.contains(&place);
+        frozen.retain(|it| *it != place);
+        is_open
     }
 
     /// The network is as bad as the worst of the strikes on it.
@@ -314,10 +358,9 @@ impl Stage {
     /// A client that says nothing; the recorder's next connection throws it out. The session stays at the broker.
     fn rival(&self, lasts: Duration) {
         let (port, told) = (self.broker.port(), self.rivals.0.clone());
-        let connections = self.proxy.connections();
         thread::spawn(move || {
             if let Ok(mut wire) = Wire::connect_to_stay(port, "recorder") {
-                let _ = told.send((wait::now_ms(), connections));
+                let _ = told.send(wait::now_ms());
                 let end = Instant::now() + lasts;
                 while Instant::now() < end && wire.receive(Duration::from_millis(100)).is_ok() {}
             }

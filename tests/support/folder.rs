@@ -1,7 +1,7 @@
 //! A folder of a test's own, removed with it; kept, and named, when the test fails.
 
 use std::path::{Path, PathBuf};
-use std::thread;
+use std::{fs, thread};
 
 use tempfile::TempDir;
 
@@ -18,6 +18,16 @@ impl Folder {
     /// The folder itself.
     pub(crate) fn root(&self) -> &Path {
         self.0.as_ref().expect("only drop takes it").path()
+    }
+
+    /// Copies the files of one folder into a new one.
+    pub(crate) fn copy(from: &Path, to: &Path) {
+        fs::create_dir_all(to).expect("our own folder");
+        for entry in fs::read_dir(from).expect("it is there").flatten() {
+            if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                fs::copy(entry.path(), to.join(entry.file_name())).expect("our own folder");
+            }
+        }
     }
 
     /// Something in it.
