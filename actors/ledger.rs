@@ -10,8 +10,8 @@
 //! - **a barrier** on the same connection: the UNSUBACK of an UNSUBSCRIBE that was sent after the
 //!   acknowledgement. A broker handles the packets of a connection in order.
 //! - **the packet id's next use**: a broker gives an id to another message only when the exchange of the
-//!   one before is complete. So each slot holds the newest delivery ([`slots::Slots`]).
-//! - **so many packet ids taken since** ([`IDS_TAKEN_MAX`]) that this one may come round again: an entry
+//!   one before is complete. So each slot holds the newest delivery (`slots::Slots`).
+//! - **so many packet ids taken since** (`IDS_TAKEN_MAX`) that this one may come round again: an entry
 //!   that stayed could be taken for another message that says the same.
 //!
 //! The order of deliveries proves nothing. Mosquitto 2.0.11, restarted with more in flight than its

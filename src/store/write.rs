@@ -99,7 +99,11 @@ impl SqliteJournal {
         noticed: &mut Vec<Event>,
     ) -> rusqlite::Result<bool> {
         let stored_session = rows::meta(&self.conn, rows::SESSION)?;
-        let same = stored_session.as_deref() == Some(opening.session.as_str());
+        // A ledger without a session is one that was salvaged out of a -wal alone: it is this recorder's.
+        let same = match &stored_session {
+            Some(stored) => *stored == opening.session,
+            None => self.known.last.is_some(),
+        };
         let resumed = opening.session_present && same;
         let stored = if resumed { rows::ledger(&self.conn)? } else { Vec::new() };
         let last_heard = rows::last_batch_at(&self.conn)?;
@@ -109,7 +113,7 @@ impl SqliteJournal {
             self.conn.execute(sql::RETAINED_CLEAR, [])?;
             self.known.retained = Retained::default();
         }
-        if !same {
+        if stored_session.as_deref() != Some(opening.session.as_str()) {
             rows::set_meta(&self.conn, rows::SESSION, &opening.session)?;
         }
         let opening = Opening { session_present: resumed, ..opening.clone() };
