@@ -278,7 +278,7 @@ fn lock(left: &Mutex<Option<Left>>) -> MutexGuard<'_, Option<Left>> {
 fn rescue(left: Left, to: &Path, catalog: &Catalog) -> Ended {
     let Some(source) = left.salvage.handle() else { return Ended { left, failed: None } };
     let id = catalog.read().last().map(|last| last.id.clone()).unwrap_or_default();
-    // Before: a process that dies behind the renaming must not leave a file that nobody knows of.
+    // First: a process that dies after the renaming must not leave a file that the catalog does not list.
     catalog.moved(&id, Some(to), Some(&to.display().to_string()));
     if let Err(why) = copy_whole(source, to) {
         catalog.moved(&id, None, Some(left.salvage.name()));

@@ -129,7 +129,7 @@ impl Opener {
         Catalog::of(&self.spool_dir, &self.database.path)
     }
 
-    /// Where a database has been before, waiting can help: somebody made its place unusable since.
+    /// Where a database has been before, waiting can help: its place was usable once.
     fn known_before(&self, error: OpenError) -> OpenError {
         let is_the_place = matches!(
             error.cause,

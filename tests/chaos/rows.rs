@@ -36,7 +36,7 @@ pub(super) struct Files {
     database: Content,
     /// With the place in `TakenFiles::all`.
     moved: Vec<(usize, Content)>,
-    /// Numbers that nobody could save, and how many repeated readings.
+    /// Numbers that no recorder could save, and how many repeated readings.
     destroyed: HashSet<i64>,
     destroyed_repeated: i64,
     destroyed_gaps: Vec<Stretch>,
@@ -111,7 +111,7 @@ impl Files {
         }
     }
 
-    /// All gaps that a person can read of, and those in files that nobody could save.
+    /// All gaps that a person can read of, and those in files that no recorder could save.
     pub(super) fn gaps(&self) -> Vec<Stretch> {
         let moved = self.moved.iter().flat_map(|(_, content)| &content.gaps);
         let all = self.database.gaps.iter().chain(moved).chain(&self.destroyed_gaps);
