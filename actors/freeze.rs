@@ -18,7 +18,7 @@ use crate::published::Published;
 use crate::watch::Moment;
 
 /// No thread looked for longer than this: the process stood still.
-const FREEZE_MIN: Duration = Duration::from_secs(2);
+pub(crate) const FREEZE_MIN: Duration = Duration::from_secs(2);
 
 /// The first look after a freeze finds signs of life that are as old as the freeze; those of the next second
 /// are new ones.

@@ -8,7 +8,9 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::broker_drops::DROPPED_TOPIC;
 use crate::delivery::ConnectionId;
-use crate::ports::{Broker, Connecting, Down, DownKind, Greeting, Incoming, Session, World};
+use crate::ports::{
+    Broker, Connecting, Down, DownKind, Greeting, Incoming, Liveness, Session, World,
+};
 use crate::supervise::restart::backoff;
 
 /// Pause after another client took our session: trying sooner would only throw that one out, and so
@@ -55,6 +57,8 @@ pub struct Line<B: Broker> {
     attempt: u32,
     cut_short: u32,
     state: State<B::Session>,
+    /// What the last connection showed of the broker when it broke.
+    ended: Option<Liveness>,
 }
 
 impl<B: Broker> Line<B> {
@@ -68,7 +72,13 @@ impl<B: Broker> Line<B> {
             attempt: 0,
             cut_short: 0,
             state: State::Down { retry_at: Instant::now() },
+            ended: None,
         }
+    }
+
+    /// What the last connection showed of the broker when it broke.
+    pub fn last_liveness(&self) -> Option<Liveness> {
+        self.ended
     }
 
     /// The session in force and the connection it belongs to.
@@ -180,10 +190,11 @@ impl<B: Broker> Line<B> {
 
     /// The connection is gone: notes when to try again.
     fn fall(&mut self, kind: DownKind) -> Duration {
-        if let State::Up { since, .. } = &self.state
-            && since.elapsed() >= PROVEN_AFTER
-        {
-            self.attempt = 0;
+        if let State::Up { since, session, .. } = &self.state {
+            self.ended = Some(session.liveness());
+            if since.elapsed() >= PROVEN_AFTER {
+                self.attempt = 0;
+            }
         }
         self.attempt = self.attempt.saturating_add(1);
         let jitter = (self.world.jitter)();

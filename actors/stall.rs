@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::freeze::FREEZE_MIN;
 use crate::ports::Liveness;
 
 /// For so long nothing came although something should have.
 const STALL_MIN: Duration = Duration::from_millis(1_500);
 
-/// The loop looks twice a second: after a longer pause it is ourselves who stood still.
-const LOOKS_WITHIN: Duration = Duration::from_secs(1);
+/// An answer that is owed for so long when the connection ends: it stood still before it broke.
+const OWED_MIN: Duration = Duration::from_millis(500);
 
 /// Whether the connection in force stands still.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Stall {
     looked: Option<Instant>,
     /// Since when we have been reading without a break.
@@ -37,6 +38,17 @@ pub(crate) enum StallChange {
     Ended(Instant),
 }
 
+/// How a connection was when it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StallEnd {
+    /// As far as can be told, it brought what there was.
+    Alive,
+    /// Nothing is known to have come since then: an answer was owed, or our loop did not look.
+    Silent(Instant),
+    /// It stood still, and that was told.
+    StoodStill,
+}
+
 impl Stall {
     /// Looks. `reading`: nothing on our side keeps us from reading.
     pub(crate) fn look(
@@ -46,7 +58,8 @@ impl Stall {
         reading: bool,
     ) -> Option<StallChange> {
         let looked = self.looked.replace(now).unwrap_or(now);
-        let late = now - looked >= LOOKS_WITHIN;
+        // The loop looks twice a second. A longer pause is a gap of its own; a shorter one counts here.
+        let late = now - looked > FREEZE_MIN;
         self.owed_since = asked.map(|asked| self.owed_since.unwrap_or(asked.max(looked)));
         self.due = None;
         if let Some(since) = self.since {
@@ -75,9 +88,19 @@ impl Stall {
         self.due
     }
 
-    /// The connection is gone; whether it stood still.
-    pub(crate) fn end(&mut self) -> bool {
-        std::mem::take(self).since.is_some()
+    /// The connection is gone.
+    pub(crate) fn end(&mut self, now: Instant, last: Option<Liveness>) -> StallEnd {
+        let stall = std::mem::take(self);
+        if stall.since.is_some() {
+            return StallEnd::StoodStill;
+        }
+        let is_owed = |last: &Liveness| {
+            let since = last.asked.map(|asked| stall.owed_since.unwrap_or(asked));
+            since.is_some_and(|since| now.saturating_duration_since(since) >= OWED_MIN)
+        };
+        let silent_since = last.filter(is_owed).map(|last| last.heard);
+        let hung_since = stall.looked.filter(|looked| now - *looked > FREEZE_MIN);
+        silent_since.or(hung_since).map_or(StallEnd::Alive, StallEnd::Silent)
     }
 }
 
@@ -130,11 +153,12 @@ mod tests {
     #[test]
     fn what_passed_while_we_stood_still_ourselves_is_not_the_brokers() {
         let zero = Instant::now();
+        let at = |tenths: u64| zero + Duration::from_millis(tenths * 100);
         let mut stall = Stall::default();
         assert_eq!(watch(&mut stall, zero, (0, 10), |_| (0, Some(0), true)), []);
         let seen = |tenths| (if tenths < 115 { 0 } else { tenths }, Some(0), true);
         assert_eq!(watch(&mut stall, zero, (100, 200), seen), [], "10 s later, all is answered");
-        assert!(!stall.end());
+        assert_eq!(stall.end(at(200), None), StallEnd::Alive);
     }
 
     #[test]
@@ -145,6 +169,41 @@ mod tests {
             (if tenths < 105 { 0 } else { tenths }, asked, true)
         };
         assert_eq!(watch(&mut Stall::default(), zero, (0, 200), seen), []);
+    }
+
+    /// Each part alone is too short to be told of.
+    #[test]
+    fn a_pause_of_our_own_that_is_too_short_for_a_freeze_adds_to_the_stall() {
+        let zero = Instant::now();
+        let at = |tenths: u64| zero + Duration::from_millis(tenths * 100);
+        let mut stall = Stall::default();
+        assert_eq!(watch(&mut stall, zero, (0, 5), |_| (0, Some(0), true)), []);
+        let changes = watch(&mut stall, zero, (23, 23), |_| (0, Some(0), true));
+        assert_eq!(changes, [(23, StallChange::Began(at(0)))]);
+    }
+
+    #[test]
+    fn a_connection_that_ends_while_an_answer_is_owed_was_silent_before() {
+        let zero = Instant::now();
+        let at = |tenths: u64| zero + Duration::from_millis(tenths * 100);
+        let last = |asked: Option<u64>| Some(Liveness { heard: at(3), asked: asked.map(at) });
+        let ends = [
+            (None, StallEnd::Alive),
+            (last(None), StallEnd::Alive),
+            (last(Some(16)), StallEnd::Alive),
+            (last(Some(15)), StallEnd::Silent(at(3))),
+        ];
+        for (last, expected) in ends {
+            assert_eq!(Stall::default().end(at(20), last), expected, "{last:?}");
+        }
+        let mut hung = Stall::default();
+        assert_eq!(watch(&mut hung, zero, (0, 10), |tenths| (tenths, None, true)), []);
+        assert_eq!(hung.clone().end(at(30), last(None)), StallEnd::Alive);
+        assert_eq!(hung.end(at(31), last(None)), StallEnd::Silent(at(10)));
+        let mut stall = Stall::default();
+        let changes = watch(&mut stall, zero, (0, 20), |_| (0, Some(0), true));
+        assert_eq!(changes, [(15, StallChange::Began(at(0)))]);
+        assert_eq!(stall.end(at(25), last(Some(0))), StallEnd::StoodStill);
     }
 
     #[test]

@@ -1,9 +1,9 @@
-//! SIGINT and SIGTERM: the first one asks for the ordered stop, the second one ends at once, and so
+//! SIGINT and SIGTERM: the first one asks for the ordered stop, a second one ends at once, and so
 //! does the clock. SIGHUP reloads the settings, SIGUSR1 opens the log file anew.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::Recipient;
 use barograph_actors::supervise::Shutdown;
@@ -19,6 +19,10 @@ use crate::run::Failed;
 /// wait 10 s.
 pub(crate) const STOP_WITHIN: Duration = Duration::from_millis(9_300);
 
+/// Signals that come together are one request: `timeout`, a shell's Ctrl-C or a container's init sends SIGTERM to
+/// the process and to its group.
+const ONE_REQUEST: Duration = Duration::from_millis(250);
+
 /// For the line that says so.
 const LAST_WORD_WITHIN: Duration = Duration::from_millis(100);
 
@@ -31,7 +35,8 @@ pub struct Signals {
 #[derive(Debug, Default)]
 struct State {
     supervisor: Option<Recipient<Shutdown>>,
-    asked: bool,
+    /// When the ordered stop was asked for.
+    asked: Option<Instant>,
     reload: Reload,
 }
 
@@ -107,7 +112,7 @@ impl Signals {
     /// The supervisor is there; a stop asked for before is passed on.
     pub fn supervised_by(&self, supervisor: Recipient<Shutdown>) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.asked {
+        if state.asked.is_some() {
             supervisor.do_send(Shutdown);
         }
         state.supervisor = Some(supervisor);
@@ -116,7 +121,10 @@ impl Signals {
     /// Runs on a thread, not in the signal's context.
     fn on_stop(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.asked {
+        if state.asked.is_some_and(|asked| asked.elapsed() < ONE_REQUEST) {
+            return;
+        }
+        if state.asked.is_some() {
             say_and_exit(exit_code::INTERRUPTED, || {
                 warn!(
                     event = event::FORCED_EXIT,
@@ -131,7 +139,7 @@ impl Signals {
     /// The ordered stop, as by a first signal; when it has begun, nothing.
     pub fn stop(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        if !state.asked {
+        if state.asked.is_none() {
             state.begin_stop();
         }
     }
@@ -139,7 +147,7 @@ impl Signals {
 
 impl State {
     fn begin_stop(&mut self) {
-        self.asked = true;
+        self.asked = Some(Instant::now());
         thread::spawn(end_in_time);
         if let Some(supervisor) = &self.supervisor {
             supervisor.do_send(Shutdown);

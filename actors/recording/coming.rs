@@ -101,7 +101,7 @@ impl<B: Broker> Recording<B> {
         self.voice.ended(Some(down.kind), Instant::now());
         self.publications.end();
         self.ears.end();
-        self.end_stall(Some(down.kind));
+        let silent_since = self.end_stall(Some(down.kind));
         if down.kind != DownKind::Deaf {
             self.end_deafness();
         }
@@ -110,9 +110,9 @@ impl<B: Broker> Recording<B> {
         if matches!(self.pause, Pause::Over) {
             self.pause = Pause::None;
             self.end_pause();
-            news::gap_from(&self.setup.published, at, &down);
+            news::gap_from(&self.setup.published, silent_since, &down);
         } else {
-            news::unreachable_from(&self.setup.published, at, &down);
+            news::unreachable_from(&self.setup.published, silent_since, &down);
         }
         self.setup.published.update(|state| {
             let since = match state.connection {

@@ -8,7 +8,7 @@ use crate::broker_news as news;
 use crate::delivery::UnixMillis;
 use crate::note::{GapCause, Note};
 use crate::ports::{Broker, DownKind, Liveness, Session};
-use crate::stall::StallChange;
+use crate::stall::{StallChange, StallEnd};
 
 impl<B: Broker> Recording<B> {
     /// Looks whether the connection is made in time, and whether it stands still.
@@ -23,7 +23,7 @@ impl<B: Broker> Recording<B> {
         let Some((_, session)) = self.line.session() else { return };
         if deaf {
             // Its gap lasts until something is heard.
-            self.stall.end();
+            self.stall.end(now, None);
             return;
         }
         let Liveness { heard, asked } = session.liveness();
@@ -48,11 +48,16 @@ impl<B: Broker> Recording<B> {
     }
 
     /// The connection is gone, and if it stood still, that has an end. One that is given up as deaf stays so
-    /// until something is heard.
-    pub(super) fn end_stall(&mut self, kind: Option<DownKind>) {
-        if self.stall.end() && kind != Some(DownKind::Deaf) {
-            self.end_stall_at((self.setup.world.now)());
+    /// until something is heard. Gives since when nothing can have been received.
+    pub(super) fn end_stall(&mut self, kind: Option<DownKind>) -> UnixMillis {
+        let now = (self.setup.world.now)();
+        let last = kind.and_then(|_| self.line.last_liveness());
+        match self.stall.end(Instant::now(), last) {
+            StallEnd::StoodStill if kind != Some(DownKind::Deaf) => self.end_stall_at(now),
+            StallEnd::Silent(heard) => return self.wall_at(heard),
+            StallEnd::StoodStill | StallEnd::Alive => {}
         }
+        now
     }
 
     /// Before the first connection of the process.

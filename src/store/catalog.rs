@@ -97,6 +97,12 @@ impl Databases {
         self.databases.last()
     }
 
+    /// The newest sign of life that is older than this.
+    pub(super) fn last_seen_before(&self, started: UnixMillis) -> Option<UnixMillis> {
+        let seen = self.databases.iter().map(|database| UnixMillis(database.seen));
+        seen.filter(|seen| *seen < started).max()
+    }
+
     /// The database of this id is open, and holds so many rows.
     pub(super) fn seen(
         &mut self,

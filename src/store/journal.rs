@@ -127,7 +127,8 @@ impl Journal for SqliteJournal {
             for report in Salvage::give_up_handles(&journal.conn)? {
                 journal.say_salvaged(&report)?;
             }
-            notes::keep_last_seen(&journal.conn, started)
+            let elsewhere = journal.identity.catalog.read().last_seen_before(started);
+            notes::keep_last_seen(&journal.conn, started, elsewhere)
         })
     }
 

@@ -126,9 +126,14 @@ fn last_seen(conn: &Connection) -> rusqlite::Result<Option<UnixMillis>> {
 }
 
 /// The process that started then uses the database for the first time: from its first write on, what an
-/// earlier one left could not be told from what it leaves itself.
-pub(super) fn keep_last_seen(conn: &Connection, started: UnixMillis) -> rusqlite::Result<()> {
-    set_seen_before(conn, started, last_seen(conn)?)
+/// earlier one left could not be told from what it leaves itself. `elsewhere`: the last sign of life in an earlier
+/// database; this one may be so new that it has none.
+pub(super) fn keep_last_seen(
+    conn: &Connection,
+    started: UnixMillis,
+    elsewhere: Option<UnixMillis>,
+) -> rusqlite::Result<()> {
+    set_seen_before(conn, started, last_seen(conn)?.max(elsewhere))
 }
 
 fn set_seen_before(
@@ -287,7 +292,7 @@ mod tests {
 
     /// A process that finds the database in order.
     fn begins(conn: &Connection, started: i64, spool_seen: Option<i64>) {
-        keep_last_seen(conn, UnixMillis(started)).unwrap();
+        keep_last_seen(conn, UnixMillis(started), None).unwrap();
         write(conn, &[run(started, spool_seen)]).unwrap();
     }
 
@@ -341,7 +346,7 @@ mod tests {
         let conn = database();
         begins(&conn, 100, None);
         seen(&conn, UnixMillis(200)).unwrap();
-        keep_last_seen(&conn, UnixMillis(900)).unwrap();
+        keep_last_seen(&conn, UnixMillis(900), None).unwrap();
         seen(&conn, UnixMillis(1_000)).unwrap();
         write(&conn, &[run(900, None)]).unwrap();
         assert_eq!(gaps(&conn), [gap("process_down", 200, 900)]);
@@ -354,14 +359,14 @@ mod tests {
         let conn = database();
         begins(&conn, 100, None);
         seen(&conn, UnixMillis(200)).unwrap();
-        keep_last_seen(&conn, UnixMillis(3_000)).unwrap();
+        keep_last_seen(&conn, UnixMillis(3_000), None).unwrap();
         let open = Note::gap_opened(GapCause::BrokerUnreachable, None, UnixMillis(950), "away");
         for notes in [vec![run(900, None), open], vec![run(2_000, Some(1_500))]] {
             write(&conn, &notes).unwrap();
             seen(&conn, UnixMillis(9_000)).unwrap();
         }
         // What the database knew when the third one came is no sign of life from before the second one.
-        keep_last_seen(&conn, UnixMillis(9_500)).unwrap();
+        keep_last_seen(&conn, UnixMillis(9_500), None).unwrap();
         write(&conn, &[run(3_000, Some(2_500))]).unwrap();
         let expected = [
             gap("process_down", 200, 900),

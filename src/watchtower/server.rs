@@ -19,7 +19,9 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, Error, HttpResponse, web};
 use barograph_actors::supervise::Pulse;
 use rustix::net::sockopt::set_socket_send_buffer_size;
-use rustix::process::{Resource, Rlimit, getrlimit, setpriority_process, setrlimit};
+use rustix::process::{
+    Resource, Rlimit, getpid, getpriority_process, getrlimit, setpriority_process, setrlimit,
+};
 use tokio::io::AsyncWriteExt;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
@@ -41,8 +43,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(30);
 const DISCONNECT_WITHIN: Duration = Duration::from_secs(1);
 /// Threads that may block: for questions to the database, and for looks at its files.
 const BLOCKING_THREADS: usize = 4;
-/// The niceness of its threads: recording goes first.
-const NICE: i32 = 10;
+/// By so much its threads are nicer than the process: recording goes first.
+const NICER: i32 = 10;
 /// Files that are left for the recording, and for whatever else is open.
 const FILES_KEPT: u64 = 128;
 /// Connections that end, and are not yet gone, beyond the limit.
@@ -94,7 +96,8 @@ pub(super) fn server(
         pulse: Arc::clone(pulse),
     };
     // Threads inherit it; that of the listener is the caller's.
-    let _not_permitted = setpriority_process(None, NICE);
+    let of_process = getpriority_process(Some(getpid())).unwrap_or(0);
+    let _not_permitted = setpriority_process(None, of_process.saturating_add(NICER));
     let builder = ServerBuilder::new()
         .workers(1)
         .worker_max_blocking_threads(BLOCKING_THREADS)

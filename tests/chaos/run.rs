@@ -213,6 +213,9 @@ fn judge_by_commands(stage: &Stage, report: &mut Report) {
     }
 }
 
+/// What a recorder knows and has not written yet is not older than this.
+const UNWRITTEN_MS: i64 = 5_000;
+
 fn judge_gaps(stage: &Stage, gaps: &[Stretch], end_of_run: i64, report: &mut Report) {
     report.journal = journal(stage);
     let mut wanted = stage.outages.stretches(&stage.log, end_of_run);
@@ -221,14 +224,24 @@ fn judge_gaps(stage: &Stage, gaps: &[Stretch], end_of_run: i64, report: &mut Rep
         .filter(|taken| Rescue::none_for(taken, stage).is_some())
         .map(|taken| taken.at)
         .collect();
-    // A recorder whose database was taken away cannot know when it last lived.
-    let is_unknown = |stretch: &Stretch| {
-        stretch.cause == "no recorder runs"
-            && forgotten.iter().any(|at| (stretch.from - 5_000..=stretch.to).contains(at))
+    // A recorder whose database was taken away cannot know when it last lived, nor that it was frozen when it died.
+    let ended_with_it = |stretch: &Stretch| {
+        let mut ends = stage.lives.all.iter().filter_map(|life| life.ended);
+        stretch.cause == "the recorder is frozen"
+            && ends.any(|(at, _)| at.abs_diff(stretch.to) < 100)
     };
-    let excused: Vec<Stretch> =
-        wanted.iter().filter(|stretch| is_unknown(stretch)).cloned().collect();
-    let covering: Vec<Stretch> = gaps.iter().chain(&excused).cloned().collect();
+    let is_unknown = |stretch: &Stretch| {
+        (stretch.cause == "no recorder runs" || ended_with_it(stretch))
+            && forgotten.iter().any(|at| (stretch.from - UNWRITTEN_MS..=stretch.to).contains(at))
+    };
+    let unknown = wanted.iter().filter(|stretch| is_unknown(stretch)).cloned();
+    // Nor could what it had not written yet outlive the files.
+    let unwritten = forgotten.iter().map(|at| Stretch {
+        from: at - UNWRITTEN_MS,
+        to: *at,
+        cause: "what was noted was removed".to_owned(),
+    });
+    let covering: Vec<Stretch> = gaps.iter().cloned().chain(unknown).chain(unwritten).collect();
     let began = stage.log.began;
     let seconds = |at: i64| (at - began) as f64 / 1_000.0;
     let lines = |name: &str, all: &[Stretch]| -> String {
