@@ -148,41 +148,43 @@ impl Browser {
 
     /// A person's click on the first element that the selector finds.
     pub(crate) fn click(&self, selector: &str) {
-        let element = self.element(selector);
-        self.post(&format!("element/{element}/click"), &json!({}));
+        self.with(selector, |element| (format!("element/{element}/click"), json!({})));
     }
 
     /// A person types into the first element that the selector finds.
     pub(crate) fn types(&self, selector: &str, text: &str) {
-        let element = self.element(selector);
-        self.post(&format!("element/{element}/value"), &json!({ "text": text }));
+        self.with(selector, |element| {
+            (format!("element/{element}/value"), json!({ "text": text }))
+        });
     }
 
     /// A drag with the mouse through an element, between two shares of its width.
     pub(crate) fn drag(&self, selector: &str, from: f64, to: f64) {
-        let element = self.element(selector);
+        self.has(selector);
         let place = format!(
             "const it = document.querySelector({}); it.scrollIntoView({{ block: 'center' }}); \
              return it.getBoundingClientRect().width",
             Value::from(selector)
         );
         let width = self.run(&place).as_f64().expect("a width");
-        // WebDriver measures from the middle of the element.
-        let moved = |share: f64| {
-            let origin = json!({ "element-6066-11e4-a52e-4f735466cecf": element });
-            let x = ((share - 0.5) * width).round();
-            json!({ "type": "pointerMove", "duration": 50, "origin": origin, "x": x, "y": 0 })
-        };
         let button = |kind: &str| json!({ "type": kind, "button": 0 });
-        let actions = [
-            moved(from),
-            button("pointerDown"),
-            moved((from + to) / 2.0),
-            moved(to),
-            button("pointerUp"),
-        ];
-        let mouse = json!({ "type": "pointer", "id": "mouse", "actions": actions });
-        self.post("actions", &json!({ "actions": [mouse] }));
+        self.with(selector, |element| {
+            // WebDriver measures from the middle of the element.
+            let moved = |share: f64| {
+                let origin = json!({ "element-6066-11e4-a52e-4f735466cecf": element });
+                let x = ((share - 0.5) * width).round();
+                json!({ "type": "pointerMove", "duration": 50, "origin": origin, "x": x, "y": 0 })
+            };
+            let actions = [
+                moved(from),
+                button("pointerDown"),
+                moved((from + to) / 2.0),
+                moved(to),
+                button("pointerUp"),
+            ];
+            let mouse = json!({ "type": "pointer", "id": "mouse", "actions": actions });
+            ("actions".to_owned(), json!({ "actions": [mouse] }))
+        });
     }
 
     /// A key, wherever the focus is.
@@ -222,6 +224,22 @@ impl Browser {
         id.as_str().expect("a reference").to_owned()
     }
 
+    /// A command about an element. The page may draw the element anew between finding it and the command: then it is
+    /// found again.
+    fn with(&self, selector: &str, command: impl Fn(&str) -> (String, Value)) {
+        let attempt = || {
+            let (path, body) = command(&self.element(selector));
+            let url = format!("{}/{path}", self.session);
+            let answer = exchange_raw(&url, &body);
+            if answer["error"] == "stale element reference" {
+                let _released = ureq::delete(&format!("{}/actions", self.session)).call();
+                return None;
+            }
+            Some(no_error(&url, &body, answer))
+        };
+        wait::until_or(PATIENCE, attempt, || format!("{selector} never stays"));
+    }
+
     fn post(&self, path: &str, body: &Value) -> Value {
         exchange(&format!("{}/{path}", self.session), body)
     }
@@ -244,6 +262,16 @@ fn artefacts() -> PathBuf {
 
 /// What a command of WebDriver answers.
 fn exchange(url: &str, body: &Value) -> Value {
+    no_error(url, body, exchange_raw(url, body))
+}
+
+fn no_error(url: &str, body: &Value, answer: Value) -> Value {
+    assert!(answer.get("error").is_none(), "{url} with {body}: {answer}");
+    answer
+}
+
+/// The same, or its error.
+fn exchange_raw(url: &str, body: &Value) -> Value {
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_global(Some(PATIENCE + PATIENCE))
         .http_status_as_error(false)
@@ -255,7 +283,5 @@ fn exchange(url: &str, body: &Value) -> Value {
     let text = text.unwrap_or_else(|error| panic!("{url}: {error}"));
     let answer: Value =
         serde_json::from_str(&text).unwrap_or_else(|error| panic!("{error}: {text}"));
-    let value = answer["value"].clone();
-    assert!(value.get("error").is_none(), "{url} with {body}: {value}");
-    value
+    answer["value"].clone()
 }
