@@ -14,6 +14,9 @@ const STALL_MIN: Duration = Duration::from_millis(1_500);
 /// An answer that is owed for so long when the connection ends: it stood still before it broke.
 const OWED_MIN: Duration = Duration::from_millis(500);
 
+/// What is read within this time after our loop hung was waiting for it.
+const WOKE_WITHIN: Duration = Duration::from_millis(500);
+
 /// Whether the connection in force stands still.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stall {
@@ -25,6 +28,8 @@ pub(crate) struct Stall {
     owed_since: Option<Instant>,
     /// It stands still, and this is when the last byte came.
     since: Option<Instant>,
+    /// Our loop did not look from then until then.
+    hung: Option<(Instant, Instant)>,
     /// When it will count as standing still, if nothing comes until then.
     due: Option<Instant>,
 }
@@ -60,6 +65,9 @@ impl Stall {
         let looked = self.looked.replace(now).unwrap_or(now);
         // The loop looks twice a second. A longer pause is a gap of its own; a shorter one counts here.
         let late = now - looked > FREEZE_MIN;
+        if late {
+            self.hung = Some((looked, now));
+        }
         self.owed_since = asked.map(|asked| self.owed_since.unwrap_or(asked.max(looked)));
         self.due = None;
         if let Some(since) = self.since {
@@ -99,8 +107,12 @@ impl Stall {
             since.is_some_and(|since| now.saturating_duration_since(since) >= OWED_MIN)
         };
         let silent_since = last.filter(is_owed).map(|last| last.heard);
-        let hung_since = stall.looked.filter(|looked| now - *looked > FREEZE_MIN);
-        silent_since.or(hung_since).map_or(StallEnd::Alive, StallEnd::Silent)
+        let hung = match stall.looked {
+            Some(looked) if now - looked > FREEZE_MIN => Some(looked),
+            // What was read just after it may have come at any time before.
+            _ => stall.hung.filter(|(_, woke)| now - *woke < WOKE_WITHIN).map(|(since, _)| since),
+        };
+        silent_since.or(hung).map_or(StallEnd::Alive, StallEnd::Silent)
     }
 }
 
@@ -199,7 +211,10 @@ mod tests {
         let mut hung = Stall::default();
         assert_eq!(watch(&mut hung, zero, (0, 10), |tenths| (tenths, None, true)), []);
         assert_eq!(hung.clone().end(at(30), last(None)), StallEnd::Alive);
-        assert_eq!(hung.end(at(31), last(None)), StallEnd::Silent(at(10)));
+        assert_eq!(hung.clone().end(at(31), last(None)), StallEnd::Silent(at(10)));
+        assert_eq!(watch(&mut hung, zero, (31, 31), |tenths| (tenths, None, true)), []);
+        assert_eq!(hung.clone().end(at(35), last(None)), StallEnd::Silent(at(10)));
+        assert_eq!(hung.end(at(36), last(None)), StallEnd::Alive);
         let mut stall = Stall::default();
         let changes = watch(&mut stall, zero, (0, 20), |_| (0, Some(0), true));
         assert_eq!(changes, [(15, StallChange::Began(at(0)))]);

@@ -234,6 +234,27 @@ fn a_wal_left_behind_in_the_folder_of_its_moved_database_goes_to_it() {
     );
 }
 
+/// A recorder whose database was moved makes a new one, and may die before that has the ledger.
+#[test]
+fn a_new_database_that_was_not_finished_gets_the_ledger_of_the_moved_one() {
+    let scene = Scene::new();
+    let settings = scene.settings();
+    let published = record_and_kill(&scene, &settings, 300);
+    let away = scene.folder.path("away.db");
+    moved(scene.database.path(), &away);
+    moved(&scene.folder.path("data.db-wal"), &scene.folder.path("away.db-wal"));
+    fs::write(scene.database.path(), "").expect("our own folder");
+    let mut recorder = scene.recorder(&settings);
+    recorder.event("broker_connected");
+    let deliveries = scene
+        .database
+        .one::<i64>("SELECT coalesce(sum(length(entries)), 0) / 11 FROM barograph_ledger");
+    assert_eq!(deliveries, 300, "redeliveries would be stored again");
+    recorder.stop();
+    assert_exact(&published, &[scene.database.path().to_owned(), away]);
+    assert_eq!(earlier_rows(&settings), [300]);
+}
+
 #[test]
 fn a_wal_whose_database_is_gone_is_kept_and_its_rows_are_copied_over() {
     let scene = Scene::new();

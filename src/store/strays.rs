@@ -14,8 +14,8 @@ use tracing::warn;
 use super::catalog::{Catalog, DatabaseEntry};
 use super::file::{FileId, neighbour, remove_shm, rename_if_there, set_aside, sync_folder};
 use super::left::{Left, Take};
-use super::look::open_unchanging;
-use super::rows;
+use super::look::{open_to_look, open_unchanging};
+use super::{rows, schema};
 use crate::process::beside;
 
 /// Key of `barograph_meta`: which database this is, whatever its file is called.
@@ -39,14 +39,16 @@ pub(super) fn clear_strays(
     let is_lasts = wal.is_some() && wal == last.wal;
     let is_here = FileId::of(path).is_ok_and(|found| found == last.file);
     let is_other = is_lasts && path.exists() && (!is_here || is_another(path, last));
+    let moved_to = place_of(path, last).filter(|place| !is_here && is_it(place, last));
     if path.exists() && !is_other {
         // We leave it in WAL mode: it has no rollback journal.
         if is_here {
             set_journal_aside(path, now)?;
         }
-        return Ok(Vec::new());
+        // A process may have died before the new database had the state of the one that was moved.
+        let state_of = moved_to.filter(|_| has_no_id(path));
+        return Ok(state_of.map(|of| Left::file(&of, Take::State, None)).into_iter().collect());
     }
-    let moved_to = neighbour(path, last.file).filter(|place| !is_here && is_it(place, last));
     match (moved_to, is_lasts) {
         (Some(place), _) => {
             moved_while_closed(path, &place, last, is_lasts, catalog, now).map(|left| vec![left])
@@ -54,6 +56,21 @@ pub(super) fn clear_strays(
         (None, true) => Ok(vec![wal_alone(path, Some((catalog, last)), now)?]),
         (None, false) => Ok(left_of_nobody(path, now)?.into_iter().collect()),
     }
+}
+
+/// Where the database that was open last is now, as far as it can be found.
+fn place_of(path: &Path, last: &DatabaseEntry) -> Option<PathBuf> {
+    let is_there = FileId::of(&last.path).is_ok_and(|found| found == last.file);
+    if is_there { Some(last.path.clone()) } else { neighbour(path, last.file) }
+}
+
+/// No recorder has finished making the database ready.
+fn has_no_id(path: &Path) -> bool {
+    let id = open_to_look(path).and_then(|conn| match schema::exists(&conn, "barograph_meta")? {
+        true => rows::meta(&conn, DATABASE),
+        false => Ok(None),
+    });
+    id.is_ok_and(|id| id.is_none())
 }
 
 /// The file is the one that was open last, and its content is another database: it was overwritten by a
