@@ -40,6 +40,8 @@ pub(super) struct Files {
     destroyed: HashSet<i64>,
     destroyed_repeated: i64,
     destroyed_gaps: Vec<Stretch>,
+    /// Of removed files of which only the -wal was left: when they were removed, and the numbers that they held.
+    salvaged_from_wals: Vec<(i64, HashSet<i64>)>,
 }
 
 impl Files {
@@ -56,6 +58,7 @@ impl Files {
             destroyed: HashSet::new(),
             destroyed_repeated: 0,
             destroyed_gaps: Vec::new(),
+            salvaged_from_wals: Vec::new(),
         };
         for (place, taken) in stage.taken.all.iter().enumerate() {
             if let Some(path) = &taken.moved_to {
@@ -102,7 +105,10 @@ impl Files {
     fn read_removed(&mut self, stage: &Stage, (place, taken): (usize, &Taken), rescue: Rescue) {
         let [alone, whole] = taken.copies(stage.folder.root(), place + 1);
         self.destroyed.extend(match rescue {
-            Rescue::OfTheWal => numbers_on_pages(&alone),
+            Rescue::OfTheWal => {
+                self.salvaged_from_wals.push((taken.at, numbers_in(&whole)));
+                numbers_on_pages(&alone)
+            }
             Rescue::Nothing => numbers_in(&whole),
         });
         if let Ok(content) = content(&whole, taken.at) {
@@ -256,8 +262,8 @@ impl Evidence<'_> {
         causes.tell(Check::Twice, histories, self, report);
         if without_ledger > 0 {
             report.notes.push(format!(
-                "{without_ledger} messages are in a moved file and were delivered again: their ledger was moved with \
-                 them while no recorder ran"
+                "{without_ledger} messages are in a moved file, or came over from a -wal alone, and were delivered again: \
+                 their ledger was taken away with the file while no recorder ran"
             ));
         }
         if rolled_back > 0 {
@@ -268,20 +274,25 @@ impl Evidence<'_> {
         }
     }
 
-    /// Whether one copy is in a file that was moved while no recorder ran, and it was delivered again after that.
+    /// Whether one copy is in a file that was moved while no recorder ran, or came over from the -wal of one that was
+    /// removed then, and it was delivered again after that.
     fn lost_its_ledger(&self, number: i64, given: u32, histories: &Histories) -> bool {
-        self.files.moved.iter().any(|(place, content)| {
+        let again_after = |at: i64| {
+            let mut steps = histories.steps(number).iter();
+            steps.any(|step| step.entry.is_message() && step.entry.is_dup() && step.at >= at)
+        };
+        let surplus = self.files.copies(number) - given;
+        let is_moved = |(place, content): &(usize, Content)| {
             let taken = &self.stage.taken.all[*place];
-            let copies = content.numbers.get(&number).copied().unwrap_or(0);
-            let again = histories
-                .steps(number)
-                .iter()
-                .any(|step| step.entry.is_message() && step.entry.is_dup() && step.at >= taken.at);
-            copies > 0
-                && self.files.copies(number) - copies <= given
-                && again
+            content.numbers.get(&number).is_some_and(|copies| *copies >= surplus)
+                && again_after(taken.at)
                 && Rescue::none_for(taken, self.stage).is_some()
-        })
+        };
+        let is_salvaged = |(at, numbers): &(i64, HashSet<i64>)| {
+            surplus == 1 && numbers.contains(&number) && again_after(*at)
+        };
+        self.files.moved.iter().any(is_moved)
+            || self.files.salvaged_from_wals.iter().any(is_salvaged)
     }
 
     /// As many rows as the broker gave, where the witness was given the same.
@@ -304,10 +315,13 @@ impl Evidence<'_> {
 
     fn redelivered_without_ledger(&self) -> i64 {
         let stage = self.stage;
-        let without =
-            |taken: &&Taken| taken.moved_to.is_some() && Rescue::none_for(taken, stage).is_some();
-        let moved = stage.taken.all.iter().filter(without);
-        moved.map(|taken| repeats_redelivered(&stage.log, taken.at, taken.at + 30_000)).sum()
+        let without = |taken: &&Taken| match Rescue::none_for(taken, stage) {
+            Some(Rescue::OfTheWal) => true,
+            Some(Rescue::Nothing) => taken.moved_to.is_some(),
+            None => false,
+        };
+        let taken = stage.taken.all.iter().filter(without);
+        taken.map(|taken| repeats_redelivered(&stage.log, taken.at, taken.at + 30_000)).sum()
     }
 
     fn is_in_gap(&self, number: i64) -> bool {
