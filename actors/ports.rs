@@ -13,12 +13,12 @@ pub use broker::{
     Session,
 };
 
-use crate::account::{RouteId, Tally};
-use crate::batch::{Batch, BatchId, Receipt};
-use crate::delivery::UnixMillis;
-use crate::note::{Event, Note};
-use crate::published::Progress;
-use crate::route::Router;
+use crate::message::account::{RouteId, Tally};
+use crate::message::batch::{Batch, BatchId, Receipt};
+use crate::message::delivery::UnixMillis;
+use crate::message::note::{Event, Note};
+use crate::message::route::Router;
+use crate::status::Progress;
 
 /// Time and chance.
 #[derive(Debug, Clone, Copy)]

@@ -5,23 +5,23 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::alerts::Alerts;
-use crate::db_writer::{self, DbWriterActor};
-use crate::health::{self, HealthActor, ServiceManager};
-use crate::in_force::InForce;
-use crate::mode::Limits;
-use crate::mqtt::MqttActor;
-use crate::orders::Orders;
+use crate::db_writer::actor::DbWriterActor;
+use crate::health::actor::{HealthActor, ServiceManager};
+use crate::health::notify::Alerts;
+use crate::health::probes::Surveyor;
+use crate::mqtt::actor::MqttActor;
+use crate::mqtt::publish::requests::Orders;
+use crate::mqtt::routing::Routing;
+use crate::mqtt::window::Estate;
 use crate::ports::{Broker, KeepEvents, OpenJournal, OpenSpool, World};
-use crate::published::Published;
-use crate::recording;
-use crate::routing::Routing;
-use crate::stats::{self, StatsActor};
-use crate::supervise::child::Housing;
-use crate::supervise::{ChildSpec, Link};
-use crate::survey::Surveyor;
-use crate::watchtower::{PageServer, WatchtowerActor};
-use crate::window::Estate;
+use crate::stats::actor::StatsActor;
+use crate::status::Published;
+use crate::status::mode::Limits;
+use crate::status::settings::InForce;
+use crate::supervisor::child::Housing;
+use crate::supervisor::{ChildSpec, Link};
+use crate::watchtower::actor::{PageServer, WatchtowerActor};
+use crate::{db_writer, health, mqtt, stats};
 
 /// The only writer to the database.
 pub const DB_WRITER: &str = "db_writer";
@@ -163,8 +163,8 @@ struct Wires {
 }
 
 impl Wires {
-    fn writer(&self) -> db_writer::Setup {
-        db_writer::Setup {
+    fn writer(&self) -> db_writer::actor::Setup {
+        db_writer::actor::Setup {
             health: self.health.clone(),
             stats: self.stats.clone(),
             published: self.published.clone(),
@@ -174,9 +174,9 @@ impl Wires {
         }
     }
 
-    fn health(&self) -> health::Setup {
+    fn health(&self) -> health::actor::Setup {
         let settings = self.in_force.now();
-        health::Setup {
+        health::actor::Setup {
             writer: self.writer.clone(),
             router: self.routing.now(),
             published: self.published.clone(),
@@ -187,8 +187,8 @@ impl Wires {
         }
     }
 
-    fn stats(&self) -> stats::Setup {
-        stats::Setup {
+    fn stats(&self) -> stats::actor::Setup {
+        stats::actor::Setup {
             router: self.routing.now(),
             published: self.published.clone(),
             world: self.world,
@@ -197,8 +197,8 @@ impl Wires {
         }
     }
 
-    fn mqtt(&self) -> recording::Setup {
-        recording::Setup {
+    fn mqtt(&self) -> mqtt::receiver::Setup {
+        mqtt::receiver::Setup {
             router: self.routing.now(),
             routing: self.routing.clone(),
             mqtt: self.in_force.now().mqtt.clone(),

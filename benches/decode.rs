@@ -2,9 +2,9 @@
 
 use std::hint::black_box;
 
-use barograph_actors::decode::decode;
-use barograph_actors::delivery::{Delivery, UnixMillis};
-use barograph_actors::route::Router;
+use barograph_actors::message::delivery::{Delivery, UnixMillis};
+use barograph_actors::message::route::Router;
+use barograph_actors::mqtt::decode::decode;
 use barograph_config::{Qos, Settings};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use serde_json::Value;

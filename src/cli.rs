@@ -6,11 +6,11 @@ use std::time::Duration;
 use barograph_config::Overrides;
 use clap::{Args, Parser, Subcommand};
 
-use crate::inspect::args::{AccountArgs, AlertArgs, GapsArgs, QuarantineArgs, VerifyArgs};
-use crate::operator::args::{
+use crate::commands::args::{
     AcknowledgeArgs, CompletionsArgs, EventsArgs, LevelArgs, ManArgs, OrderArgs, RestartArgs,
     StatusArgs, StopArgs, TailArgs,
 };
+use crate::commands::read_args::{AccountArgs, AlertArgs, GapsArgs, QuarantineArgs, VerifyArgs};
 
 /// A failsafe recorder for MQTT telemetry: what the sensors said is in your SQLite database,
 /// exactly once, whatever dies.

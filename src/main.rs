@@ -4,13 +4,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use barograph::cli::{Cli, Command, ConfigArgs, RunArgs};
-use barograph::inspect::{account, alert, gaps, quarantine, verify};
-use barograph::operator::stop::{self, Ended};
-use barograph::operator::{self, events, orders, status, tail};
+use barograph::commands::stop::{self, Ended};
+use barograph::commands::{
+    account, alert, check, completions, control, events, gaps, import_calibration, quarantine,
+    simulate, status, tail, token, verify,
+};
+use barograph::demo;
+use barograph::os::logging;
+use barograph::os::signals::Signals;
 use barograph::reload::Source;
 use barograph::run::{self, Failed, Options};
-use barograph::signals::Signals;
-use barograph::{calibration, check, demo, logging, simulate, token};
 use barograph_actors::exit_code;
 use barograph_config::{Loaded, Settings, World, load};
 use clap::Parser;
@@ -27,12 +30,12 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(args) => record(args),
         Command::Status(args) => with(&args.config, |it| status::status(it, &args)),
         Command::Stop(args) => with(&args.config, |it| stop::stop(it, &args)),
-        Command::RestartActor(args) => with(&args.config, |it| orders::restart_actor(it, &args)),
-        Command::Pause(args) => with(&args.config, |it| orders::pause(it, &args)),
-        Command::Resume(args) => with(&args.config, |it| orders::resume(it, &args)),
-        Command::Checkpoint(args) => with(&args.config, |it| orders::checkpoint(it, &args)),
-        Command::Acknowledge(args) => with(&args.config, |it| orders::acknowledge(it, &args)),
-        Command::LogLevel(args) => with(&args.config, |it| orders::log_level(it, &args)),
+        Command::RestartActor(args) => with(&args.config, |it| control::restart_actor(it, &args)),
+        Command::Pause(args) => with(&args.config, |it| control::pause(it, &args)),
+        Command::Resume(args) => with(&args.config, |it| control::resume(it, &args)),
+        Command::Checkpoint(args) => with(&args.config, |it| control::checkpoint(it, &args)),
+        Command::Acknowledge(args) => with(&args.config, |it| control::acknowledge(it, &args)),
+        Command::LogLevel(args) => with(&args.config, |it| control::log_level(it, &args)),
         Command::Events(args) => with(&args.config, |it| events::events(it, &args)),
         Command::Tail(args) => with(&args.config, |it| tail::tail(it, &args)),
         Command::Check(args) => settings(&args).map(|loaded| check::check(&loaded)),
@@ -49,12 +52,12 @@ pub(crate) fn main() -> ExitCode {
         Command::Alert(args) => {
             settings(args.command.config()).and_then(|l| alert::alert(&l.settings, &args.command))
         }
-        Command::ImportCalibration(args) => calibration::import_calibration(&args),
+        Command::ImportCalibration(args) => import_calibration::import_calibration(&args),
         Command::Token(args) => token::token(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Simulate(args) => simulate::simulate(&args),
-        Command::Completions(args) => Ok(operator::completions(&args)),
-        Command::Man(args) => operator::man(&args),
+        Command::Completions(args) => Ok(completions::completions(&args)),
+        Command::Man(args) => completions::man(&args),
     };
     match ended {
         Ok(code) => exit(code),

@@ -7,38 +7,43 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix::{Actor, Addr, System};
-use barograph_actors::account::{Account, Sums};
-use barograph_actors::alerts::Alerts;
-use barograph_actors::alerts::beacon::last_will;
-use barograph_actors::health;
-use barograph_actors::in_force::InForce;
+use barograph_actors::exit_code;
+use barograph_actors::health::notify::Alerts;
+use barograph_actors::health::notify::beacon::last_will;
+use barograph_actors::health::watch::Moment;
+use barograph_actors::message::account::{Account, Sums};
+use barograph_actors::message::event;
 use barograph_actors::mistake::{Mistake, makes};
-use barograph_actors::orders::Orders;
+use barograph_actors::mqtt::publish::requests::Orders;
+use barograph_actors::mqtt::routing::Routing;
 use barograph_actors::ports::{KeepEvents, OpenJournal, OpenSpool};
-use barograph_actors::published::{ChildState, Published};
-use barograph_actors::routing::Routing;
-use barograph_actors::supervise::child::Housing;
-use barograph_actors::supervise::supervisor::Observer;
-use barograph_actors::supervise::{Exit, Outcome, Policy, Pulse, Supervisor};
+use barograph_actors::status::settings::InForce;
+use barograph_actors::status::summary::sentence;
+use barograph_actors::status::{ChildState, Published};
+use barograph_actors::supervisor::actor::Observer;
+use barograph_actors::supervisor::child::Housing;
+use barograph_actors::supervisor::{Exit, Outcome, Policy, Pulse, Supervisor};
 use barograph_actors::tree::{self, Links, Parts};
-use barograph_actors::watch::Moment;
-use barograph_actors::{event, exit_code};
 use barograph_config::{Part, Settings, Synchronous};
 use tracing::{info, warn};
 
-use crate::alerts::Threads;
-use crate::control::desk::{self, Desk, Tray};
-use crate::control::socket::Placed;
-use crate::control::{self, Control, Sources};
-use crate::lock::{DatabaseLock, Lock, LockError, Locks};
-use crate::metrics::{Metrics, Places};
+use crate::http as watchtower;
+use crate::http::metrics::{Metrics, Places};
+use crate::http::{Door, Page};
+use crate::ipc::desk::{self, Desk, Tray};
+use crate::ipc::fault_socket;
+use crate::ipc::socket::Placed;
+use crate::ipc::{self, Control, Sources};
 use crate::mqtt::MqttBroker;
-use crate::paths::real_path;
+use crate::notify::Threads;
+use crate::os::lock::{DatabaseLock, Lock, LockError, Locks};
+use crate::os::paths::real_path;
+use crate::os::probe as survey;
+use crate::os::signals::{STOP_WITHIN, Signals};
+use crate::os::systemd;
+use crate::os::world;
 use crate::reload::{self, Source};
-use crate::signals::{STOP_WITHIN, Signals};
-use crate::store::{Catalog, EventFile, Opener, Spools, Wrecks, event_file_path, spool_path};
-use crate::watchtower::{Door, Page};
-use crate::{fault_socket, survey, systemd, watchtower, world};
+use crate::sqlite::{Catalog, EventFile, Opener, Spools, Wrecks, event_file_path, spool_path};
 
 /// A start that takes longer than a child may take is said to systemd with so much to spare.
 const START_SLACK: Duration = Duration::from_secs(5);
@@ -72,7 +77,7 @@ pub struct Failed {
 pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Result<i32, Failed> {
     watchtower::take_handed_over();
     let locks = take_locks(&mut settings)?;
-    let listening = control::open(&settings);
+    let listening = ipc::open(&settings);
     let faults = options.fault_socket.as_deref().map(bind_faults).transpose()?;
     say_start(&settings);
     let system = System::new();
@@ -149,11 +154,11 @@ fn take_orders(
     listener: Option<UnixListener>,
     tray: Tray,
     control: Control,
-) -> Option<control::Goodbye> {
+) -> Option<ipc::Goodbye> {
     if let Err(error) = desk::attend(tray, control.clone()) {
         warn!("the page can give no orders: {error}");
     }
-    control::serve(listener?, control)
+    ipc::serve(listener?, control)
         .inspect_err(|error| warn!("nobody answers on the operator's socket: {error}"))
         .ok()
 }
@@ -378,7 +383,7 @@ impl Observer for Witness {
     fn ready(&mut self) {
         info!(event = event::READY, "ready: the database is open and the broker was tried");
         self.published.note(event::READY, world::now(), "recording began");
-        systemd::ready(&health::sentence(&self.published.snapshot()));
+        systemd::ready(&sentence(&self.published.snapshot()));
     }
 
     fn stopping(&mut self, reason: &str) {

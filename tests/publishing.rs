@@ -4,8 +4,8 @@ use std::fs;
 use std::time::Duration;
 
 use barograph::mqtt::{MqttBroker, MqttSession};
-use barograph::world;
-use barograph_actors::delivery::ConnectionId;
+use barograph::os::world;
+use barograph_actors::message::delivery::ConnectionId;
 use barograph_actors::ports::{Broker, Filter, Incoming, Publication, Session};
 use barograph_config::{Mqtt, Protocol, Qos};
 

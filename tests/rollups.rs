@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::thread;
 use std::time::Duration;
 
-use barograph::history::{Buckets, Question, Stat};
+use barograph::sqlite::read::{Buckets, Question, Stat};
 use barograph_config::{Route, Settings as Defaults};
 
 use crate::support::heavy;

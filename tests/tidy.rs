@@ -136,24 +136,28 @@ fn the_direction_config_actors_src_is_kept() {
         "actors imports config, and nothing else of ours: pass the rest in"
     );
     forbid(
-        "actors/supervise",
+        "actors/supervisor",
         &["mqtt", "weather", "broker", "journal", "sqlite", "route"],
-        "supervise is mechanism: let the domain pass it in as a name, a trait or a closure",
+        "supervisor is mechanism: let the domain pass it in as a name, a trait or a closure",
     );
     let apart = "the adapters do not know each other: let src/main.rs (or actors) connect them";
-    forbid("src/mqtt", &["crate::store", "rusqlite"], apart);
-    forbid("src/store", &["crate::mqtt", "rumqttc"], apart);
+    forbid("src/mqtt", &["crate::sqlite", "rusqlite"], apart);
+    forbid("src/sqlite", &["crate::mqtt", "rumqttc"], apart);
 }
 
 #[test]
 fn every_event_is_documented_under_its_name() {
     let documented = read("ARCHITECTURE.md");
-    let declared = read("actors/event.rs");
+    let declared = read("actors/message/event.rs");
     let constants = declared.lines().filter(|line| line.starts_with("pub const"));
     let names: Vec<&str> =
         constants.filter_map(|line| line.split_once("&str = \"")?.1.split('"').next()).collect();
-    assert!(!names.is_empty(), "actors/event.rs declares the event names");
-    assert_eq!(names, barograph_actors::event::ALL, "event::ALL lists every name, in their order");
+    assert!(!names.is_empty(), "actors/message/event.rs declares the event names");
+    assert_eq!(
+        names,
+        barograph_actors::message::event::ALL,
+        "event::ALL lists every name, in their order"
+    );
     for name in names {
         assert!(
             documented.contains(&format!("`{name}`")),

@@ -8,7 +8,7 @@ use barograph_config::Qos;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::delivery::{ConnectionId, Delivery};
+use crate::message::delivery::{ConnectionId, Delivery};
 
 /// Makes connections to the broker.
 pub trait Broker: Clone + Send + Unpin + 'static {

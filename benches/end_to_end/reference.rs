@@ -5,7 +5,7 @@
 use std::future::ready;
 use std::path::Path;
 
-use barograph::world;
+use barograph::os::world;
 use rumqttc::{AsyncClient, ConnectionError, Event, EventLoop, Packet, Publish};
 use rusqlite::{Connection, params};
 use serde_json::Value;

@@ -14,15 +14,16 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use barograph_actors::exit_code;
-use barograph_actors::published::Published;
+use barograph_actors::status::Published;
 use barograph_config::{BrokerUrl, Level, Listen, Secret, Settings};
 use tokio::sync::oneshot;
 
 use crate::cli::DemoArgs;
+use crate::commands::simulate::{self, Plan};
+use crate::os::logging;
+use crate::os::signals::Signals;
+use crate::os::world;
 use crate::run::{self, Failed, Options};
-use crate::signals::Signals;
-use crate::simulate::{self, Plan};
-use crate::{logging, world};
 use broker::Broker;
 use screen::Screen;
 use station::Station;

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use barograph_actors::delivery::UnixMillis;
+use barograph_actors::message::delivery::UnixMillis;
 use jiff::Timestamp;
 use rusqlite::{Connection, params};
 

@@ -7,14 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use barograph_actors::account::RouteId;
-use barograph_actors::batch::Value;
-use barograph_actors::delivery::UnixMillis;
-use barograph_actors::health;
-use barograph_actors::published::{Published, State};
+use barograph_actors::message::account::RouteId;
+use barograph_actors::message::batch::Value;
+use barograph_actors::message::delivery::UnixMillis;
+use barograph_actors::status::summary::sentence;
+use barograph_actors::status::{Published, State};
 use barograph_config::Route;
 
-use crate::world;
+use crate::os::world;
 
 /// Between two drawings on a terminal.
 const REDRAW: Duration = Duration::from_millis(500);
@@ -82,14 +82,14 @@ fn rate(history: &[(Instant, u64)]) -> f64 {
 }
 
 fn line(state: &State, rate: f64) -> String {
-    format!("{}; {}; {rate:.1}/s\n", health::sentence(state), state.account())
+    format!("{}; {}; {rate:.1}/s\n", sentence(state), state.account())
 }
 
 /// Health, counts, the newest row of each route, the actors.
 fn picture(state: &State, rate: f64, routes: &[Route]) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "  {}", health::sentence(state));
+    let _ = writeln!(text, "  {}", sentence(state));
     let _ = writeln!(text, "  {}   {rate:.1}/s\n", state.account());
     for (index, route) in routes.iter().enumerate() {
         let id = RouteId(u16::try_from(index).ok());

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use barograph_actors::delivery::{ConnectionId, UnixMillis};
+use barograph_actors::message::delivery::{ConnectionId, UnixMillis};
+use barograph_actors::mqtt::subscriptions::filters;
 use barograph_actors::ports::{Broker, Connecting, Down, Greeting, Incoming, Publication, Session};
-use barograph_actors::subscriptions::filters;
 use barograph_config::{Mqtt, Protocol, Route};
 use tokio::time::timeout;
 

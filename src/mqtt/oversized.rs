@@ -3,7 +3,7 @@
 //! again at each reconnect, for ever; announcing a limit would make the broker drop it without a
 //! word.)
 
-use barograph_actors::decode::OVERSIZED_KEPT_BYTES;
+use barograph_actors::mqtt::decode::OVERSIZED_KEPT_BYTES;
 use barograph_config::Qos;
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -112,8 +112,8 @@ fn varint(bytes: &mut Bytes) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::packet::frame;
     use super::*;
+    use crate::mqtt::packet::frame;
 
     fn skip(
         bytes: &[u8],

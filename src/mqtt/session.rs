@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use barograph_actors::delivery::{Delivery, UnixMillis};
+use barograph_actors::message::delivery::{Delivery, UnixMillis};
 use barograph_actors::ports::{
     Down, DownKind, Filter, Greeting, Incoming, Liveness, NotSent, Publication, Session,
 };

@@ -109,7 +109,7 @@ pub(super) fn keep_what_cannot_change(
 mod tests {
     use std::time::Duration;
 
-    use barograph_actors::route::derive;
+    use barograph_actors::message::route::derive;
     use barograph_config::differences;
 
     use super::*;

@@ -1,4 +1,4 @@
-// The contract of src/watchtower/API.md, as types. Only for checking; nothing of it is shipped.
+// The contract of src/http/API.md, as types. Only for checking; nothing of it is shipped.
 
 declare namespace Api {
   type Value = number | string | boolean | null;

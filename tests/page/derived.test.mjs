@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { counterDelta, counterRate, dewPoint, heading, magnitude, seaLevelPressure } from '../../src/watchtower/page/lib/derived.js';
+import { counterDelta, counterRate, dewPoint, heading, magnitude, seaLevelPressure } from '../../src/http/web/lib/derived.js';
 
 const near = (got, wanted, by) => assert.ok(Math.abs(got - wanted) <= by, `${got} is not ${wanted}`);
 

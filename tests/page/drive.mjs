@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { mkdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { Mock } from './mock.mjs';
-import { meaning } from '../../src/watchtower/page/lib/codes.js';
+import { meaning } from '../../src/http/web/lib/codes.js';
 
 const tools = createRequire(`${process.env.PAGE_TOOLS}/package.json`);
 const { chromium } = tools('playwright-core');

@@ -1,4 +1,4 @@
-// A server that keeps the contract of src/watchtower/API.md with a simulated year, sends the real Content
+// A server that keeps the contract of src/http/API.md with a simulated year, sends the real Content
 // Security Policy, and misbehaves when told to. By hand: node tests/page/mock.mjs 8123
 
 import { readFile } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { Recorder, text } from './recorder.mjs';
 import { Wire } from './wire.mjs';
 
-const PAGE = new URL('../../src/watchtower/page/', import.meta.url).pathname;
+const PAGE = new URL('../../src/http/web/', import.meta.url).pathname;
 export const POLICY = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript; charset=utf-8', '.css': 'text/css; charset=utf-8', '.svg': 'image/svg+xml' };
 

@@ -1,6 +1,6 @@
 // What a recorder would know: the simulated station's routes, series, gaps, events and status.
 
-import { dewPoint, heading, magnitude, seaLevelPressure } from '../../src/watchtower/page/lib/derived.js';
+import { dewPoint, heading, magnitude, seaLevelPressure } from '../../src/http/web/lib/derived.js';
 import { field, weather } from './year.mjs';
 
 const HOUR = 3600000;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { readingsOf, windOf } from '../../src/watchtower/page/lib/readings.js';
-import { classNames, prevailing, sectorOf, windRose } from '../../src/watchtower/page/lib/rose.js';
-import { addRows, drawable, dropBefore, emptySeries, rows, running, summary, withTail } from '../../src/watchtower/page/lib/series.js';
-import { linePath, svgCharts, ticks } from '../../src/watchtower/page/lib/svgchart.js';
-import { slopePerHour, trendOf, turnOf } from '../../src/watchtower/page/lib/trend.js';
-import { layout } from '../../src/watchtower/page/lib/tree.js';
+import { readingsOf, windOf } from '../../src/http/web/lib/readings.js';
+import { classNames, prevailing, sectorOf, windRose } from '../../src/http/web/lib/rose.js';
+import { addRows, drawable, dropBefore, emptySeries, rows, running, summary, withTail } from '../../src/http/web/lib/series.js';
+import { linePath, svgCharts, ticks } from '../../src/http/web/lib/svgchart.js';
+import { slopePerHour, trendOf, turnOf } from '../../src/http/web/lib/trend.js';
+import { layout } from '../../src/http/web/lib/tree.js';
 import { Recorder } from './recorder.mjs';
 
 const same = (value) => value;

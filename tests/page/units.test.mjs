@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { convert, convertDifference, digitsOf, parsePreferences, printPreferences, shownUnit, standard } from '../../src/watchtower/page/lib/units.js';
+import { convert, convertDifference, digitsOf, parsePreferences, printPreferences, shownUnit, standard } from '../../src/http/web/lib/units.js';
 
 const near = (got, wanted, by = 1e-9) => assert.ok(Math.abs(got - wanted) <= by, `${got} is not ${wanted}`);
 

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { parseAddress, printAddress } from '../../src/watchtower/page/lib/address.js';
-import { waitMs } from '../../src/watchtower/page/lib/backoff.js';
-import { meaning } from '../../src/watchtower/page/lib/codes.js';
-import { csv } from '../../src/watchtower/page/lib/csv.js';
-import { bytes, compass, duration, number, parseUtc, title } from '../../src/watchtower/page/lib/format.js';
-import { describe, parseRange, printRange, resolve } from '../../src/watchtower/page/lib/range.js';
-import { advice, headline, isLost, modeHistory, safe, since } from '../../src/watchtower/page/lib/standing.js';
+import { parseAddress, printAddress } from '../../src/http/web/lib/address.js';
+import { waitMs } from '../../src/http/web/lib/backoff.js';
+import { meaning } from '../../src/http/web/lib/codes.js';
+import { csv } from '../../src/http/web/lib/csv.js';
+import { bytes, compass, duration, number, parseUtc, title } from '../../src/http/web/lib/format.js';
+import { describe, parseRange, printRange, resolve } from '../../src/http/web/lib/range.js';
+import { advice, headline, isLost, modeHistory, safe, since } from '../../src/http/web/lib/standing.js';
 import { Recorder } from './recorder.mjs';
 
 const plain = (text) => text.replace(/[\u00a0\u202f]/g, ' ');

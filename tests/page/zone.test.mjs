@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { completeness, levelOf, sumByDay } from '../../src/watchtower/page/lib/days.js';
-import { parseUtc } from '../../src/watchtower/page/lib/format.js';
-import { bucketForDays, clock, dateTime, dayName, dayStart, inputValue, localDays, localised, momentOf, offsetName, parseInput } from '../../src/watchtower/page/lib/zone.js';
+import { completeness, levelOf, sumByDay } from '../../src/http/web/lib/days.js';
+import { parseUtc } from '../../src/http/web/lib/format.js';
+import { bucketForDays, clock, dateTime, dayName, dayStart, inputValue, localDays, localised, momentOf, offsetName, parseInput } from '../../src/http/web/lib/zone.js';
 
 const HOUR = 3600000;
 const DAY = 24 * HOUR;

@@ -1,0 +1,407 @@
+//! `DbWriterActor`: the only writer to the database and its spool; a thin actor over `Writing`. It
+//! lives on a thread of its own, because the calls of both ports block.
+//!
+//! A batch that no place takes is tried again, with exponential back-off, for as long as it takes;
+//! nothing is acknowledged meanwhile and the broker holds the rest. Between tries the actor is free
+//! to be asked to stop.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use actix::{
+    Actor, ActorContext, AsyncContext, Context, Handler, Message, MessageResult, ResponseFuture,
+    SpawnHandle,
+};
+use barograph_config::Health;
+use tokio::sync::oneshot;
+
+use crate::db_writer::writer::{Next, Writing};
+use crate::health::actor::HealthActor;
+use crate::message::account::Sums;
+use crate::message::batch::{Batch, BatchId};
+use crate::message::route::Router;
+use crate::mqtt::routing::Routing;
+use crate::ports::{
+    Checkpointed, KeepEvents, OpenError, OpenJournal, OpenSpool, World, WriteCause, WriteOutcome,
+};
+use crate::stats::actor::StatsActor;
+use crate::status::Published;
+use crate::status::mode::Decision;
+use crate::supervisor::restart::backoff;
+use crate::supervisor::{Cause, Fault, Lifeline, Link, Stop};
+
+/// First pause after a failed write.
+const RETRY_MIN: Duration = Duration::from_millis(50);
+/// Longest pause between two tries of a write.
+const RETRY_MAX: Duration = Duration::from_secs(5);
+/// Period of the sign of life, and of writing notes that no batch has taken along.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Asks for a batch to be made durable. The answer comes when it is; `Err` only when the writer
+/// stops before.
+#[derive(Debug, Clone)]
+pub struct Append(pub Arc<Batch>);
+
+/// The batch is durable, in one place or the other.
+#[derive(Debug, Clone, Copy)]
+pub struct Durable;
+
+/// The writer stops: the batch was not written, as far as it knows.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopping;
+
+impl Message for Append {
+    type Result = Result<Durable, Stopping>;
+}
+
+/// Asks for other routes. Nothing that was decoded by the old ones may be under way.
+#[derive(Debug, Clone)]
+pub struct Reroute {
+    /// The routes.
+    pub router: Arc<Router>,
+    /// Whoever keeps everything else away meanwhile: only while it lives.
+    pub asker: Weak<()>,
+}
+
+/// What the writer says to it. Where it is decided, [`Routing`] has been told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RerouteResult {
+    /// The new routes are in force, or cannot be.
+    Decided,
+    /// It may be asked again.
+    NotNow,
+}
+
+impl Message for Reroute {
+    type Result = RerouteResult;
+}
+
+/// Where a batch is, or should have been, written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The database.
+    Database,
+    /// The spool, while the database cannot be written.
+    Spool,
+}
+
+impl Place {
+    /// The word of the metrics' label `place`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Database => "database",
+            Self::Spool => "spool",
+        }
+    }
+}
+
+/// A batch is durable.
+#[derive(Debug, Clone)]
+pub struct WriteSucceeded {
+    /// Which.
+    pub batch: BatchId,
+    /// Where.
+    pub place: Place,
+    /// Deliveries in it.
+    pub rows: u64,
+    /// What became of its deliveries; nothing yet of those in the spool.
+    pub sums: Sums,
+    /// How long the write took.
+    pub took: Duration,
+}
+
+impl Message for WriteSucceeded {
+    type Result = ();
+}
+
+/// A batch could not be written; it is tried again, here or elsewhere.
+#[derive(Debug, Clone)]
+pub struct WriteFailed {
+    /// Which.
+    pub batch: BatchId,
+    /// Where.
+    pub place: Place,
+    /// Why.
+    pub cause: WriteCause,
+    /// What is wrong, where, and what to do.
+    pub message: String,
+    /// Tries so far.
+    pub attempt: u32,
+    /// Whether it may be stored nevertheless.
+    pub outcome: WriteOutcome,
+}
+
+impl Message for WriteFailed {
+    type Result = ();
+}
+
+/// A database that was given up is still no use.
+#[derive(Debug, Clone)]
+pub struct ProbeFailed {
+    /// Why.
+    pub cause: WriteCause,
+    /// What is wrong, where, and what to do.
+    pub message: String,
+}
+
+impl Message for ProbeFailed {
+    type Result = ();
+}
+
+/// The database has taken over some of the spool.
+#[derive(Debug, Clone, Copy)]
+pub struct Drained {
+    /// Deliveries taken over now.
+    pub records: u64,
+    /// Deliveries left; 0: the spool is empty, and the database in order.
+    pub left: u64,
+}
+
+impl Message for Drained {
+    type Result = ();
+}
+
+/// What the judge has decided.
+#[derive(Debug, Clone, Copy)]
+pub struct Decided(pub Decision);
+
+impl Message for Decided {
+    type Result = ();
+}
+
+/// Asks for the WAL to be folded into the database. `Err` says why that cannot be.
+#[derive(Debug, Clone, Copy)]
+pub struct Checkpoint;
+
+impl Message for Checkpoint {
+    type Result = Result<Checkpointed, String>;
+}
+
+/// Asks for the database to be opened anew, because it looks odd from outside; while a batch is in hand
+/// that is not needed, as every write looks for itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Reopen;
+
+impl Message for Reopen {
+    type Result = ();
+}
+
+/// What the writer needs.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Who judges.
+    pub health: Link<HealthActor>,
+    /// Who counts.
+    pub stats: Link<StatsActor>,
+    /// What everyone may see.
+    pub published: Published,
+    /// The routes: the writer is the one who changes them.
+    pub routing: Routing,
+    /// Time and chance.
+    pub world: World,
+    /// When the database is given up, and how it is probed then.
+    pub limits: Health,
+}
+
+/// The batch in hand.
+struct Pending {
+    batch: Arc<Batch>,
+    answer: oneshot::Sender<Durable>,
+    attempt: u32,
+}
+
+/// The only writer to the database.
+pub struct DbWriterActor {
+    /// `Some` until it is closed.
+    writing: Option<Writing>,
+    world: World,
+    pending: Option<Pending>,
+    retry: Option<SpawnHandle>,
+    lifeline: Lifeline,
+}
+
+impl std::fmt::Debug for DbWriterActor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DbWriterActor")
+            .field("pending", &self.pending.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+impl DbWriterActor {
+    /// A new life; it opens the journal when it is started.
+    pub fn new(
+        journal: Box<dyn OpenJournal>,
+        spool: Box<dyn OpenSpool>,
+        keeper: Box<dyn KeepEvents>,
+        setup: Setup,
+        lifeline: Lifeline,
+    ) -> Self {
+        let world = setup.world;
+        let writing = Some(Writing::new(journal, spool, keeper, setup));
+        Self { writing, world, pending: None, retry: None, lifeline }
+    }
+
+    /// One try at the batch in hand.
+    fn try_pending(&mut self, ctx: &mut Context<Self>) {
+        if let Some(retry) = self.retry.take() {
+            ctx.cancel_future(retry);
+        }
+        let Some(writing) = &mut self.writing else { return };
+        let Some(mut pending) = self.pending.take() else { return };
+        self.lifeline.pulse().beat();
+        pending.attempt = pending.attempt.saturating_add(1);
+        match writing.write(&pending.batch, pending.attempt) {
+            Ok(()) => {
+                // Whoever asked may be gone: the batch is durable all the same, and known again by
+                // its name.
+                let _unheard = pending.answer.send(Durable);
+            }
+            Err(_told) => {
+                let pause = backoff(RETRY_MIN, RETRY_MAX, pending.attempt, (self.world.jitter)());
+                self.pending = Some(pending);
+                self.retry = Some(ctx.run_later(pause, |writer, ctx| {
+                    writer.retry = None;
+                    writer.try_pending(ctx);
+                }));
+            }
+        }
+    }
+
+    /// What is not a new batch, one step at a time: between two steps new batches have their turn.
+    fn step(&mut self, ctx: &mut Context<Self>) {
+        let Some(writing) = &mut self.writing else { return };
+        self.lifeline.pulse().beat();
+        let pause = match writing.step() {
+            // A batch that found no place may find one now.
+            Next::Now if self.pending.is_some() => {
+                self.try_pending(ctx);
+                Duration::ZERO
+            }
+            Next::Now => Duration::ZERO,
+            // Looked at again each tick, because a write may give the database up meanwhile.
+            Next::After(pause) => pause.min(TICK),
+        };
+        ctx.run_later(pause, Self::step);
+    }
+
+    fn tick(&mut self) {
+        self.lifeline.pulse().beat();
+        if let Some(writing) = &mut self.writing {
+            writing.teller.quarantined(0);
+            if self.pending.is_none() {
+                writing.write_notes();
+            }
+            writing.keep_events();
+        }
+    }
+}
+
+impl Actor for DbWriterActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        let Some(writing) = &mut self.writing else { return };
+        match writing.open_at_start() {
+            Ok(()) => {
+                ctx.run_interval(TICK, |writer, _| writer.tick());
+                self.lifeline.ready();
+                ctx.run_later(Duration::ZERO, Self::step);
+            }
+            Err(error) => {
+                writing.keep_failure(&error);
+                let OpenError { permanent, message, .. } = error;
+                let code = permanent.unwrap_or(crate::exit_code::CANNOT_CREATE);
+                self.lifeline.fail(Cause::permanent(message, code));
+                ctx.stop();
+            }
+        }
+    }
+}
+
+impl Handler<Append> for DbWriterActor {
+    type Result = ResponseFuture<Result<Durable, Stopping>>;
+
+    /// A batch still in hand is one whose asker died; its next life asks for the same batch again,
+    /// and this question takes its place.
+    fn handle(&mut self, Append(batch): Append, ctx: &mut Context<Self>) -> Self::Result {
+        let (answer, durable) = oneshot::channel();
+        let waits = self.pending.replace(Pending { batch, answer, attempt: 0 }).is_some();
+        if !waits {
+            self.try_pending(ctx);
+        }
+        Box::pin(async move { durable.await.map_err(|_| Stopping) })
+    }
+}
+
+impl Handler<Reroute> for DbWriterActor {
+    type Result = MessageResult<Reroute>;
+
+    fn handle(&mut self, question: Reroute, _: &mut Context<Self>) -> Self::Result {
+        let Reroute { router, asker } = question;
+        MessageResult(match &mut self.writing {
+            // A batch of an asker that died, decoded by the routes of its time.
+            Some(_) if self.pending.is_some() || asker.strong_count() == 0 => RerouteResult::NotNow,
+            Some(writing) => writing.reroute(&router),
+            None => RerouteResult::NotNow,
+        })
+    }
+}
+
+impl Handler<Decided> for DbWriterActor {
+    type Result = ();
+
+    fn handle(&mut self, Decided(decision): Decided, ctx: &mut Context<Self>) {
+        if let Some(writing) = &mut self.writing {
+            writing.obey(decision);
+        }
+        match decision {
+            Decision::UseSpool => self.try_pending(ctx),
+            Decision::UseDatabase => {}
+        }
+    }
+}
+
+impl Handler<Checkpoint> for DbWriterActor {
+    type Result = Result<Checkpointed, String>;
+
+    fn handle(&mut self, _: Checkpoint, _: &mut Context<Self>) -> Self::Result {
+        self.lifeline.pulse().beat();
+        match &mut self.writing {
+            Some(writing) => writing.checkpoint(),
+            None => Err("the writer is stopping".to_owned()),
+        }
+    }
+}
+
+impl Handler<Reopen> for DbWriterActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Reopen, _: &mut Context<Self>) {
+        if let Some(writing) = &mut self.writing
+            && self.pending.is_none()
+        {
+            writing.reopen();
+        }
+    }
+}
+
+impl Handler<Stop> for DbWriterActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, ctx: &mut Context<Self>) {
+        self.pending = None;
+        if let Some(writing) = self.writing.take() {
+            writing.close();
+        }
+        ctx.stop();
+    }
+}
+
+impl Handler<Fault> for DbWriterActor {
+    type Result = ();
+
+    fn handle(&mut self, fault: Fault, ctx: &mut Context<Self>) {
+        fault.commit(|| ctx.stop());
+    }
+}

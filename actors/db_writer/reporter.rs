@@ -1,0 +1,311 @@
+//! What the writer tells of its work: the log, the events, published state, and the judges.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::{error, info, warn};
+
+use crate::db_writer::actor::{Drained, Place, ProbeFailed, Setup, WriteFailed, WriteSucceeded};
+use crate::health::watch::Moment;
+use crate::message::account::RouteId;
+use crate::message::batch::{Batch, Body, Receipt, Record, Value};
+use crate::message::delivery::UnixMillis;
+use crate::message::event;
+use crate::message::note::{GapCause, Note};
+use crate::message::route::Router;
+use crate::ports::{WriteCause, WriteError};
+use crate::stats::measures::TimeColumns;
+use crate::status::State;
+use crate::status::feed::Row;
+use crate::supervisor::actor::whole_ms;
+
+/// Quarantined messages are told of at most this often: a flood of bad payloads must not become a
+/// flood of lines.
+const QUARANTINE_SAID_EVERY: Duration = Duration::from_secs(10);
+
+/// A failure that has been told of and has not ended.
+#[derive(Debug)]
+struct Trouble {
+    cause: WriteCause,
+    since: Instant,
+}
+
+/// The writer's voice.
+#[derive(Debug)]
+pub(crate) struct Teller {
+    setup: Setup,
+    times: TimeColumns,
+    database: Option<Trouble>,
+    spool: Option<Trouble>,
+    quarantine_said: Option<Instant>,
+    quarantined_unsaid: u64,
+    /// Whether neither place takes a batch; `None`: an earlier life may have said so.
+    holding: Option<bool>,
+}
+
+impl Teller {
+    pub(crate) fn new(setup: Setup) -> Self {
+        Self {
+            times: TimeColumns::of_routes(&setup.routing.now()),
+            setup,
+            database: None,
+            spool: None,
+            quarantine_said: None,
+            quarantined_unsaid: 0,
+            holding: None,
+        }
+    }
+
+    /// Other routes are in force.
+    pub(crate) fn follow(&mut self, router: &Router) {
+        self.times = TimeColumns::of_routes(router);
+    }
+
+    fn now(&self) -> UnixMillis {
+        (self.setup.world.now)()
+    }
+
+    /// A batch is in the database, asked for just now.
+    pub(crate) fn stored(&mut self, batch: &Batch, receipt: &Receipt, took: Duration) {
+        self.database_recovered();
+        self.count(batch, receipt);
+        self.became_durable();
+        let (sums, rows) = (receipt.tally.sums(), batch.records.len() as u64);
+        self.succeeded(WriteSucceeded {
+            batch: batch.id,
+            place: Place::Database,
+            rows,
+            sums,
+            took,
+        });
+    }
+
+    /// A batch is in the spool.
+    pub(crate) fn spooled(&mut self, batch: &Batch, in_spool: u64, took: Duration) {
+        self.spool_recovered();
+        self.became_durable();
+        self.setup.published.update(|state| state.spooled = in_spool);
+        let rows = batch.records.len() as u64;
+        let sums = crate::message::account::Sums::default();
+        self.succeeded(WriteSucceeded { batch: batch.id, place: Place::Spool, rows, sums, took });
+    }
+
+    fn succeeded(&self, message: WriteSucceeded) {
+        self.setup.health.tell(message.clone());
+        self.setup.stats.tell(message);
+    }
+
+    /// What the database has more by a batch.
+    fn count(&mut self, batch: &Batch, receipt: &Receipt) {
+        for event in &receipt.events {
+            warn!(event = event.name, "{}", event.detail);
+        }
+        let now = self.now();
+        self.setup.published.update(|state| {
+            if !receipt.repeated {
+                state.tally.merge(&receipt.tally);
+            }
+            state.last_commit = Some(now);
+            remember_latest(state, batch, receipt);
+        });
+        if !receipt.repeated {
+            self.setup.published.measures().aged(&self.times, batch, now);
+            self.setup.published.feeds().rows(|| rows_of(batch, receipt));
+            receipt.events.iter().for_each(|event| self.setup.published.feeds().event(event));
+        }
+        self.quarantined(receipt.tally.sums().quarantined);
+    }
+
+    /// The database took these over from the spool, and this many deliveries are left there.
+    pub(crate) fn took_over(&mut self, written: &[(&Batch, Receipt)], left: u64) {
+        self.database_recovered();
+        let mut records = 0;
+        for (batch, receipt) in written {
+            self.count(batch, receipt);
+            records += batch.records.len() as u64;
+        }
+        self.setup.published.update(|state| state.spooled = left);
+        if left > 0 {
+            self.setup.health.tell(Drained { records, left });
+        }
+    }
+
+    /// The spool is empty, and the database in order.
+    pub(crate) fn drained(&mut self) {
+        self.database_recovered();
+        let told = "the database has taken over all that was in the spool; messages go to it \
+                    directly again";
+        info!(event = event::SPOOL_DRAINED, "{told}");
+        self.setup.published.note(event::SPOOL_DRAINED, self.now(), told);
+        self.setup.published.update(|state| state.spooled = 0);
+        self.setup.health.tell(Drained { records: 0, left: 0 });
+        self.not_holding();
+    }
+
+    fn became_durable(&mut self) {
+        let at = Moment { wall: self.now(), steady: Instant::now() };
+        self.setup.published.sights().became_durable(at);
+        self.not_holding();
+    }
+
+    /// A write failed; it is tried again.
+    pub(crate) fn write_failed(
+        &mut self,
+        batch: &Batch,
+        place: Place,
+        error: &WriteError,
+        attempt: u32,
+    ) {
+        match place {
+            Place::Database => self.database_failed(error.cause, &error.message),
+            Place::Spool => self.spool_failed(error.cause, &error.message),
+        }
+        let message = WriteFailed {
+            batch: batch.id,
+            place,
+            cause: error.cause,
+            message: error.message.clone(),
+            attempt,
+            outcome: error.outcome,
+        };
+        self.setup.health.tell(message.clone());
+        self.setup.stats.tell(message);
+    }
+
+    /// The database did not answer a probe.
+    pub(crate) fn probe_failed(&mut self, error: &WriteError) {
+        self.database_failed(error.cause, &error.message);
+        let (cause, message) = (error.cause, error.message.clone());
+        self.setup.health.tell(ProbeFailed { cause, message });
+    }
+
+    /// Once for each cause, not for each try.
+    pub(crate) fn database_failed(&mut self, cause: WriteCause, message: &str) {
+        if begins(&mut self.database, cause) {
+            error!(event = event::WRITE_FAILED, cause = cause.word(), "{message}; trying again");
+            self.setup.published.note(event::WRITE_FAILED, self.now(), message);
+        }
+    }
+
+    /// The spool cannot be read or written. Once for each cause.
+    pub(crate) fn spool_failed(&mut self, cause: WriteCause, message: &str) {
+        if begins(&mut self.spool, cause) {
+            error!(event = event::SPOOL_FAILED, cause = cause.word(), "{message}; trying again");
+            self.setup.published.note(event::SPOOL_FAILED, self.now(), message);
+        }
+    }
+
+    pub(crate) fn database_recovered(&mut self) {
+        if let Some(trouble) = self.database.take() {
+            let lasted = humantime::format_duration(whole_ms(trouble.since.elapsed()));
+            let told = format!("the database can be written again, after {lasted}");
+            info!(event = event::WRITE_RECOVERED, cause = trouble.cause.word(), "{told}");
+            self.setup.published.note(event::WRITE_RECOVERED, self.now(), told);
+        }
+    }
+
+    fn spool_recovered(&mut self) {
+        if let Some(trouble) = self.spool.take() {
+            let lasted = humantime::format_duration(whole_ms(trouble.since.elapsed()));
+            info!("the spool can be written again, after {lasted}");
+        }
+    }
+
+    /// Neither database nor spool takes a batch.
+    pub(crate) fn holding(&mut self, message: &str) {
+        if self.holding == Some(true) {
+            return;
+        }
+        self.holding = Some(true);
+        self.setup.published.set_holding(true);
+        let detail = format!(
+            "neither database nor spool could be written ({message}): QoS 1 and 2 waited at the \
+             broker; of QoS 0 what memory could not hold is counted as dropped (holding)"
+        );
+        let note = Note::gap_opened(GapCause::Holding, None, self.now(), detail);
+        self.setup.published.remember(note);
+    }
+
+    fn not_holding(&mut self) {
+        if self.holding == Some(false) {
+            return;
+        }
+        self.holding = Some(false);
+        self.setup.published.set_holding(false);
+        self.setup.published.remember(Note::gap_closed(GapCause::Holding, None, self.now()));
+    }
+
+    /// So many more messages could not become rows.
+    pub(crate) fn quarantined(&mut self, more: u64) {
+        self.quarantined_unsaid += more;
+        let silent =
+            self.quarantine_said.is_some_and(|said| said.elapsed() < QUARANTINE_SAID_EVERY);
+        if self.quarantined_unsaid == 0 || silent {
+            return;
+        }
+        let n = std::mem::take(&mut self.quarantined_unsaid);
+        self.quarantine_said = Some(Instant::now());
+        warn!(
+            event = event::QUARANTINED,
+            count = n,
+            "{n} messages could not become rows and are kept in barograph_quarantine, each with \
+             its bytes and the reason; look with: barograph quarantine list"
+        );
+    }
+}
+
+/// The newest row of each route, and the one before it. From the end, so that each is copied once.
+fn remember_latest(state: &mut State, batch: &Batch, receipt: &Receipt) {
+    let mut seen: BTreeMap<RouteId, u32> = BTreeMap::new();
+    for (record, values) in stored(batch, receipt).rev() {
+        let seen = seen.entry(record.route).or_default();
+        *seen += 1;
+        let row = || (record.received_at, values.clone());
+        match *seen {
+            1 => {
+                let before = state.latest.insert(record.route, row());
+                // A batch that is told of again says nothing new.
+                if let Some(before) = before.filter(|before| before.0 != record.received_at) {
+                    state.previous.insert(record.route, before);
+                }
+            }
+            2 => {
+                state.previous.insert(record.route, row());
+            }
+            _ => {}
+        }
+    }
+}
+
+fn rows_of(batch: &Batch, receipt: &Receipt) -> Vec<Row> {
+    let row = |(record, values): (&Record, &Vec<Value>)| Row {
+        route: record.route,
+        received_at: record.received_at,
+        values: values.clone(),
+    };
+    stored(batch, receipt).map(row).collect()
+}
+
+/// The records that are rows of their route's table now, by this batch.
+fn stored<'a>(
+    batch: &'a Batch,
+    receipt: &'a Receipt,
+) -> impl DoubleEndedIterator<Item = (&'a Record, &'a Vec<Value>)> {
+    let is_stored = |place: &usize| receipt.passed_by.binary_search(place).is_err();
+    let records = batch.records.iter().enumerate();
+    records.filter_map(move |(place, record)| match &record.body {
+        Body::Row(values) if is_stored(&place) => Some((record, values)),
+        Body::Row(_) | Body::Quarantined(_) => None,
+    })
+}
+
+/// Whether this cause has not been told of since all was well.
+fn begins(trouble: &mut Option<Trouble>, cause: WriteCause) -> bool {
+    if trouble.as_ref().is_some_and(|trouble| trouble.cause == cause) {
+        return false;
+    }
+    let since = trouble.as_ref().map_or_else(Instant::now, |trouble| trouble.since);
+    *trouble = Some(Trouble { cause, since });
+    true
+}

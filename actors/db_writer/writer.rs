@@ -1,0 +1,490 @@
+//! One life of the writer: a plain struct over two ports, the journal (the database) and the spool.
+//!
+//! Where a batch goes:
+//!
+//! 1. while something is in the spool, to the spool's end: the order of arrival is kept;
+//! 2. else to the database, as long as it is not given up;
+//! 3. a database that fails for a cause that lasts, or too often in a row, is given up: the batch
+//!    goes to the spool (the reflex; it asks nobody), and the database is probed with back-off. A
+//!    probe takes over the front of the spool; when nothing is left there, the database is in order
+//!    again.
+//!
+//! The spool holds deliveries as they came. Whether one is a redelivery is judged when the database
+//! takes it over, by the same ledger and in the same order as if there had been no spool.
+
+mod beginning;
+mod drain;
+mod reroute;
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::error;
+
+use crate::db_writer::actor::{Place, Setup};
+use crate::db_writer::probe::Probe;
+use crate::db_writer::reporter::Teller;
+use crate::message::batch::{Batch, Receipt};
+use crate::message::event;
+use crate::message::note::Event;
+use crate::ports::{
+    Checkpointed, Journal, KeepEvents, OpenError, OpenJournal, OpenSpool, Spool, TidiedUp,
+    WriteError, WriteOutcome,
+};
+use crate::status::Published;
+use crate::status::mode::{Decision, Limits};
+
+pub(crate) use drain::Next;
+
+/// How long a stop may take to make durable what only an open handle has.
+const LET_GO_MAX: Duration = Duration::from_secs(4);
+
+/// Period of noting outside of the database what it holds, while it grows.
+const REMEMBER_EVERY: Duration = Duration::from_secs(1);
+
+/// Period of the sign of life.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(10);
+
+/// One life of the writer.
+pub(crate) struct Writing {
+    journal_port: Box<dyn OpenJournal>,
+    journal: Option<Box<dyn Journal>>,
+    spool_port: Box<dyn OpenSpool>,
+    spool: Option<Box<dyn Spool>>,
+    /// A spool is there that has not been opened yet.
+    spool_unopened: bool,
+    /// The database is not asked for new batches.
+    given_up: bool,
+    failures: u32,
+    probe: Probe,
+    limits: Limits,
+    setup: Setup,
+    pub(crate) teller: Teller,
+    heartbeat_at: Instant,
+    upkeep_at: Instant,
+    /// Something was stored since what the database holds was noted outside.
+    has_stored: bool,
+    remember_at: Instant,
+    /// Deliveries stored since more of them made upkeep due.
+    since_upkeep: usize,
+    keeper: Box<dyn KeepEvents>,
+    /// The events that the keeper has.
+    kept: Vec<Event>,
+}
+
+impl Writing {
+    pub(crate) fn new(
+        journal_port: Box<dyn OpenJournal>,
+        spool_port: Box<dyn OpenSpool>,
+        keeper: Box<dyn KeepEvents>,
+        setup: Setup,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            journal: None,
+            spool_unopened: spool_port.is_there(),
+            journal_port,
+            spool_port,
+            spool: None,
+            given_up: false,
+            failures: 0,
+            probe: Probe::new(&setup.limits),
+            limits: Limits::from(&setup.limits),
+            teller: Teller::new(setup.clone()),
+            setup,
+            heartbeat_at: now + HEARTBEAT_EVERY,
+            upkeep_at: now,
+            has_stored: false,
+            remember_at: now,
+            since_upkeep: 0,
+            keeper,
+            kept: Vec::new(),
+        }
+    }
+
+    /// Opens the database at the start. One that cannot be opened now is given up, and probed.
+    ///
+    /// # Errors
+    /// Only a person can mend it: it is not what the settings say, or it cannot be written and never
+    /// could be. (With a spool beside it, it could once.)
+    pub(crate) fn open_at_start(&mut self) -> Result<(), OpenError> {
+        self.take_kept_events();
+        if let Err(error) = self.open_journal() {
+            if error.permanent.is_some() && !self.outlasts(&error) {
+                return Err(error);
+            }
+            let error = refused(error);
+            self.teller.probe_failed(&error);
+            self.give_up();
+        }
+        if self.spool_unopened {
+            let _told_at_the_first_write = self.open_spool();
+        } else {
+            self.note_run();
+        }
+        self.write_notes();
+        Ok(())
+    }
+
+    /// Whether the spool carries on although the database cannot be opened: something is in it, so the
+    /// database could be opened once.
+    fn outlasts(&self, error: &OpenError) -> bool {
+        self.spool_unopened && error.cause.is_lasting() && !error.cause.is_the_operators()
+    }
+
+    fn open_journal(&mut self) -> Result<(), OpenError> {
+        let journal = self.journal_port.open()?;
+        self.take_journal(journal)
+    }
+
+    fn take_journal(&mut self, mut journal: Box<dyn Journal>) -> Result<(), OpenError> {
+        let first = !self.published().snapshot().run_begun;
+        if first {
+            let started = self.published().snapshot().started.unwrap_or_default();
+            journal.begin_run(started).map_err(|WriteError { cause, message, .. }| OpenError {
+                cause,
+                message,
+                permanent: None,
+            })?;
+        }
+        self.count_anew(&journal.account());
+        if let Some(spool) = &mut self.spool {
+            let position = journal.taken_over(spool.id());
+            forget(spool.as_mut(), position);
+        }
+        self.journal = Some(journal);
+        // There may be something to copy from the database before.
+        self.upkeep_at = Instant::now();
+        Ok(())
+    }
+
+    fn published(&self) -> &Published {
+        &self.setup.published
+    }
+
+    fn open_spool(&mut self) -> Result<&mut Box<dyn Spool>, WriteError> {
+        if self.spool.is_none() {
+            let (mut spool, notes) = self.spool_port.open()?;
+            notes.into_iter().for_each(|note| self.published().remember(note));
+            if let Some(journal) = &self.journal {
+                let position = journal.taken_over(spool.id());
+                forget(spool.as_mut(), position);
+            }
+            let there = spool.len();
+            self.published().update(|state| {
+                state.spooled = there;
+                if std::mem::take(&mut state.spool_unseen) {
+                    state.spooled_before = there;
+                }
+            });
+            self.spool_unopened = false;
+            self.spool = Some(spool);
+            self.note_run();
+        }
+        Ok(self.spool.as_mut().expect("opened above"))
+    }
+
+    /// Something is in the spool, and new batches must queue behind it. Also where it cannot be read:
+    /// what comes now may be a redelivery of what is in it, and only the order of arrival tells.
+    fn has_queue(&self) -> bool {
+        self.spool.as_ref().map_or(self.spool_unopened, |spool| !spool.is_empty())
+    }
+
+    /// One try at a batch; it tells of it. `attempt` counts the tries at this batch.
+    ///
+    /// # Errors
+    /// It is not known to be durable anywhere: the same batch must be tried again.
+    pub(crate) fn write(&mut self, batch: &Batch, attempt: u32) -> Result<(), WriteError> {
+        if self.has_queue() {
+            return self.spool_or_hold(batch, attempt);
+        }
+        if !self.given_up {
+            let Err(error) = self.store(batch, attempt) else { return Ok(()) };
+            self.failures = self.failures.saturating_add(1);
+            if !self.limits.are_exceeded(error.cause, self.failures) {
+                return Err(error);
+            }
+            self.give_up();
+            return self.spool_or_hold(batch, attempt);
+        }
+        let Err(spool_error) = self.spool_it(batch, attempt) else { return Ok(()) };
+        // Nothing is queued in front of it: the database will do as well, if it does again.
+        match self.store(batch, attempt) {
+            Ok(()) => {
+                self.in_order_again();
+                Ok(())
+            }
+            Err(_) => {
+                self.teller.holding(&spool_error.message);
+                Err(spool_error)
+            }
+        }
+    }
+
+    /// To the database.
+    fn store(&mut self, batch: &Batch, attempt: u32) -> Result<(), WriteError> {
+        let began = Instant::now();
+        self.look_for_freeze();
+        let notes = self.published().take_notes();
+        let stored: Result<Receipt, WriteError> =
+            self.with_journal(|journal| journal.append(batch, notes.as_slice()));
+        match stored {
+            Ok(receipt) => {
+                if !receipt.repeated {
+                    notes.are_durable();
+                    self.release_kept_events();
+                }
+                self.failures = 0;
+                self.teller.stored(batch, &receipt, began.elapsed());
+                self.upkeep_grows(batch.records.len());
+                self.has_stored = true;
+                Ok(())
+            }
+            Err(error) => {
+                self.teller.write_failed(batch, Place::Database, &error, attempt);
+                Err(error)
+            }
+        }
+    }
+
+    fn spool_or_hold(&mut self, batch: &Batch, attempt: u32) -> Result<(), WriteError> {
+        let spooled = self.spool_it(batch, attempt);
+        if let Err(error) = &spooled {
+            self.teller.holding(&error.message);
+        }
+        spooled
+    }
+
+    /// To the spool.
+    fn spool_it(&mut self, batch: &Batch, attempt: u32) -> Result<(), WriteError> {
+        let began = Instant::now();
+        self.look_for_freeze();
+        // The first opening may leave a note, which comes before the others.
+        let opened = self.open_spool().map(|_| ());
+        let notes = self.published().take_notes();
+        let spooled = opened.and_then(|()| {
+            self.with_spool(|spool| {
+                // Whoever asked the first time died before the answer came.
+                let repeated = spool.last() == Some(batch.id);
+                if !repeated {
+                    spool.append(batch, notes.as_slice())?;
+                }
+                Ok((repeated, spool.len()))
+            })
+        });
+        match spooled {
+            Ok((repeated, in_spool)) => {
+                if !repeated {
+                    notes.are_durable();
+                    self.release_kept_events();
+                }
+                self.teller.spooled(batch, in_spool, began.elapsed());
+                Ok(())
+            }
+            Err(error) => {
+                self.teller.write_failed(batch, Place::Spool, &error, attempt);
+                Err(error)
+            }
+        }
+    }
+
+    /// Uses the open journal, or opens it first. A handle of unknown state is dropped: the next use
+    /// opens anew, and the ledger says what was stored.
+    fn with_journal<T>(
+        &mut self,
+        work: impl FnOnce(&mut dyn Journal) -> Result<T, WriteError>,
+    ) -> Result<T, WriteError> {
+        if self.journal.is_none() {
+            self.open_journal().map_err(refused)?;
+        }
+        let journal = self.journal.as_mut().expect("opened above");
+        let result = work(journal.as_mut());
+        if result.as_ref().is_err_and(|error| error.reopen) {
+            self.journal = None;
+        }
+        result
+    }
+
+    fn with_spool<T>(
+        &mut self,
+        work: impl FnOnce(&mut dyn Spool) -> Result<T, WriteError>,
+    ) -> Result<T, WriteError> {
+        let result = work(self.open_spool()?.as_mut());
+        if result.as_ref().is_err_and(|error| error.reopen) {
+            self.spool = None;
+            self.spool_unopened = self.spool_port.is_there();
+        }
+        result
+    }
+
+    fn give_up(&mut self) {
+        if !self.given_up {
+            self.given_up = true;
+            self.probe.put_off((self.setup.world.jitter)());
+        }
+    }
+
+    /// The database is in order; an empty spool leaves no file behind.
+    fn in_order_again(&mut self) {
+        if self.spool.as_ref().is_some_and(|spool| spool.is_empty())
+            && let Some(spool) = self.spool.take()
+        {
+            spool.close();
+        }
+        self.given_up = false;
+        self.failures = 0;
+        self.probe.begin_anew();
+    }
+
+    /// The judge has decided.
+    pub(crate) fn obey(&mut self, decision: Decision) {
+        match decision {
+            Decision::UseSpool => self.give_up(),
+            Decision::UseDatabase if !self.has_queue() && self.journal.is_some() => {
+                self.in_order_again();
+            }
+            Decision::UseDatabase => {}
+        }
+    }
+
+    /// Writes the notes that wait, wherever batches go now, and leaves a sign of life when it is
+    /// time. What fails is tried again, and told of as any failed write.
+    pub(crate) fn write_notes(&mut self) {
+        let now = Instant::now();
+        if self.has_stored
+            && now >= self.remember_at
+            && let Some(journal) = &self.journal
+        {
+            journal.remember();
+            (self.has_stored, self.remember_at) = (false, now + REMEMBER_EVERY);
+        }
+        let heartbeat = now >= self.heartbeat_at;
+        self.look_for_freeze();
+        let to_spool = self.given_up || self.has_queue();
+        if !self.published().has_notes() && !heartbeat {
+            return;
+        }
+        if to_spool && self.open_spool().is_err() {
+            // The next batch, if there is one, tells of it.
+            return;
+        }
+        let notes = self.published().take_notes();
+        if heartbeat {
+            self.heartbeat_at = now + HEARTBEAT_EVERY;
+        }
+        let there_are_notes = !notes.as_slice().is_empty();
+        let written = if to_spool {
+            self.with_spool(|spool| match there_are_notes {
+                true => spool.record(notes.as_slice()),
+                false => spool.heartbeat(),
+            })
+        } else {
+            self.with_journal(|journal| match there_are_notes {
+                true => journal.record(notes.as_slice()),
+                false => journal.heartbeat(),
+            })
+        };
+        match written {
+            Ok(()) => {
+                notes.are_durable();
+                self.release_kept_events();
+            }
+            Err(error) if !to_spool => {
+                drop(notes);
+                self.journal_failed(&error);
+            }
+            // The next batch, if there is one, tells of it.
+            Err(_) => {}
+        }
+    }
+
+    /// Folds the WAL into the database.
+    ///
+    /// # Errors
+    /// It is given up, or cannot be written; as a sentence.
+    pub(crate) fn checkpoint(&mut self) -> Result<Checkpointed, String> {
+        if self.given_up {
+            let why = self.published().snapshot().last_failure;
+            let why = why.unwrap_or_else(|| "it could not be written".to_owned());
+            return Err(format!("the database is given up until it can be written again: {why}"));
+        }
+        self.with_journal(|journal| journal.checkpoint()).map_err(|error| error.message)
+    }
+
+    fn journal_failed(&mut self, error: &WriteError) {
+        self.failures = self.failures.saturating_add(1);
+        self.teller.probe_failed(error);
+        if self.limits.are_exceeded(error.cause, self.failures) {
+            self.give_up();
+        }
+    }
+
+    /// Opens the database anew. A handle whose file was taken away finds that out by its first use, as
+    /// in any write, and leaves what only it can see; one that is in order is closed.
+    pub(crate) fn reopen(&mut self) {
+        if self.given_up || self.has_queue() {
+            return;
+        }
+        if self.with_journal(|journal| journal.heartbeat()).is_ok()
+            && let Some(journal) = self.journal.take()
+        {
+            journal.close(false);
+        }
+        if let Err(error) = self.with_journal(|journal| journal.heartbeat()) {
+            self.journal_failed(&error);
+        }
+    }
+
+    /// Writes what notes there are, and closes both places.
+    pub(crate) fn close(mut self) {
+        if self.published().snapshot().stopping {
+            self.let_go();
+        }
+        self.write_notes();
+        // The database may have been given up over them: then the spool takes them.
+        self.write_notes();
+        self.keep_events();
+        if let Some(spool) = self.spool.take() {
+            spool.close();
+        }
+        if let Some(journal) = self.journal.take() {
+            journal.close(true);
+        }
+    }
+
+    /// The process ends: what only its memory has of an earlier database is made durable, as far as the time
+    /// allows, and what is lost is logged and noted.
+    fn let_go(&mut self) {
+        let until = Instant::now() + LET_GO_MAX;
+        if let Some(journal) = &mut self.journal {
+            while Instant::now() < until && matches!(journal.tidy_up(), Ok(TidiedUp::Salvaged(_))) {
+            }
+            return;
+        }
+        for lost in self.journal_port.let_go(LET_GO_MAX) {
+            let detail = format!(
+                "stopping loses {lost}: its file was deleted while it was open, and neither a new \
+                 database nor the spool's disk has room for it"
+            );
+            error!(event = event::DATABASE_LOST, "{detail}");
+            self.published().note(event::DATABASE_LOST, (self.setup.world.now)(), detail);
+        }
+    }
+}
+
+/// What the journal has taken over need not be kept. A spool that cannot be written now forgets it
+/// another time: the journal's position makes sure that nothing is taken over twice.
+fn forget(spool: &mut dyn Spool, position: i64) {
+    if let Err(error) = spool.forget_through(position) {
+        tracing::debug!("the spool keeps for now what the database has: {error}");
+    }
+}
+
+fn refused(error: OpenError) -> WriteError {
+    WriteError {
+        cause: error.cause,
+        message: error.message,
+        outcome: WriteOutcome::Refused,
+        reopen: true,
+    }
+}

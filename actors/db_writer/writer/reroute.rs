@@ -1,0 +1,84 @@
+//! Other routes: the journal is opened for them, or they are refused.
+
+use std::sync::Arc;
+
+use super::Writing;
+use crate::db_writer::actor::RerouteResult;
+use crate::message::account::{RouteId, Tally};
+use crate::message::route::Router;
+use crate::ports::OpenError;
+
+impl Writing {
+    /// Takes over other routes, if the database can. While it cannot be used, they are taken over unseen:
+    /// the spool holds deliveries, not rows, and what the database says to them is heard when it is back.
+    pub(crate) fn reroute(&mut self, router: &Arc<Router>) -> RerouteResult {
+        let before = self.setup.routing.now();
+        if Arc::ptr_eq(&before, router) {
+            return RerouteResult::Decided;
+        }
+        // What a failed commit left in doubt is settled by the routes of its time; and a handle that
+        // alone still sees what nobody else does is not thrown away.
+        let writable = self.write_notes_to_journal().is_ok();
+        if !writable && !self.given_up {
+            return RerouteResult::NotNow;
+        }
+        self.journal = None;
+        self.journal_port.reroute(router);
+        if !writable {
+            self.adopt(&before, router);
+            return RerouteResult::Decided;
+        }
+        match self.journal_port.open() {
+            Ok(journal) => {
+                self.adopt(&before, router);
+                // Without it the next use opens it, and tells of what is wrong.
+                let _said_at_the_next_write = self.take_journal(journal);
+                RerouteResult::Decided
+            }
+            Err(OpenError { cause, permanent, message }) => {
+                self.journal_port.reroute(&before);
+                let _said_at_the_next_write = self.open_journal();
+                if cause.is_the_operators() || permanent.is_some() {
+                    self.setup.routing.refuse(router, message);
+                    return RerouteResult::Decided;
+                }
+                RerouteResult::NotNow
+            }
+        }
+    }
+
+    /// What is known of the columns of a route that has others now would be read by the wrong names, and
+    /// of a route that is gone nobody would ever hear that a trouble is over.
+    fn adopt(&mut self, before: &Router, router: &Arc<Router>) {
+        let is_as_it_was = |id: RouteId| before.agrees_on(id, router);
+        self.published().update(|state| {
+            state.latest.retain(|id, _| is_as_it_was(*id));
+            state.previous.retain(|id, _| is_as_it_was(*id));
+        });
+        self.published().readings().keep(is_as_it_was);
+        self.setup.routing.adopt(router);
+        self.teller.follow(router);
+    }
+
+    /// Counted anew at each opening: what a failed commit left in doubt is then known. What the database
+    /// has counted before the process began, or before a route was new, is not of this process.
+    pub(super) fn count_anew(&self, account: &Tally) {
+        let routes = self.setup.routing.now().routes().len();
+        self.published().update(|state| {
+            state.run_begun = true;
+            let known = std::mem::replace(&mut state.routes_counted, routes);
+            match &mut state.base {
+                Some(base) => {
+                    let is_new = |RouteId(index): RouteId| {
+                        index.is_some_and(|index| usize::from(index) >= known)
+                    };
+                    for (id, outcome, n) in account.iter().filter(|(id, _, _)| is_new(*id)) {
+                        base.add(id, outcome, n);
+                    }
+                    state.tally = account.since(base);
+                }
+                None => state.base = Some(account.clone()),
+            }
+        });
+    }
+}

@@ -1,0 +1,298 @@
+//! `HealthActor`: judges. It hears of every success and failure of a write and of every change of
+//! the connection, keeps the [`Mode`] and tells what follows from it, watches what only the passing
+//! of time shows, and says in one sentence how the recorder is.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
+use barograph_config::Settings;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use crate::db_writer::actor::{
+    DbWriterActor, Decided, Drained, Place, ProbeFailed, WriteFailed, WriteSucceeded,
+};
+use crate::health::checks::{Look, Memory};
+use crate::health::notify::Alerts;
+use crate::health::probes::{Outside, Surveyor};
+use crate::health::watch::Moment;
+use crate::message::event;
+use crate::message::note::{GapCause, Note};
+use crate::message::route::Router;
+use crate::ports::{World, WriteCause};
+use crate::status::mode::{Heard, Limits, Mode};
+use crate::status::settings::InForce;
+use crate::status::{Published, State};
+use crate::supervisor::{Fault, Lifeline, Link, Stop};
+
+mod judging;
+mod recovering;
+mod watchdog;
+mod watching;
+
+/// Period of the sign of life, and of looking at what only time shows.
+const TICK: Duration = Duration::from_millis(500);
+
+/// The connection came up, or is down.
+#[derive(Debug, Clone)]
+pub struct ConnectionChanged {
+    /// Why it is down; `None`: it is up.
+    pub down: Option<String>,
+}
+
+impl Message for ConnectionChanged {
+    type Result = ();
+}
+
+/// The service manager, as the judge speaks to it.
+pub trait ServiceManager: Send {
+    /// How the recorder is, in one sentence (systemd's `STATUS=`).
+    fn status(&mut self, sentence: &str);
+
+    /// The recorder lives (systemd's `WATCHDOG=1`); said more often than it need be told.
+    fn alive(&mut self);
+}
+
+/// What the judging needs.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// Who writes, and is told what was decided.
+    pub writer: Link<DbWriterActor>,
+    /// The routes, for the silence of each.
+    pub router: Arc<Router>,
+    /// What everyone may see. What a life must know of the one before is there.
+    pub published: Published,
+    /// The wall clock.
+    pub world: World,
+    /// When the database is given up.
+    pub limits: Limits,
+    /// What the checks go by.
+    pub in_force: InForce,
+    /// Who tells people of issues; what was told outlives the judge.
+    pub alerts: Alerts,
+}
+
+/// Judges how the recorder is.
+pub struct HealthActor {
+    setup: Setup,
+    /// As of the last look around.
+    settings: Arc<Settings>,
+    manager: Box<dyn ServiceManager>,
+    told: String,
+    surveyor: Surveyor,
+    outside: Outside,
+    /// When the next survey is due, and when the last one was asked for.
+    survey_at: Instant,
+    surveyed_at: Instant,
+    mode: Mode,
+    memory: Memory,
+    /// The connection's beginning, by both clocks.
+    connected: Option<Moment>,
+    lifeline: Lifeline,
+}
+
+impl std::fmt::Debug for HealthActor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HealthActor").field("mode", &self.mode).finish_non_exhaustive()
+    }
+}
+
+impl HealthActor {
+    /// A new life. What it must remember is in published state.
+    pub fn new(
+        setup: Setup,
+        manager: Box<dyn ServiceManager>,
+        surveyor: Surveyor,
+        lifeline: Lifeline,
+    ) -> Self {
+        let (mode, now) = (setup.published.snapshot().mode, Instant::now());
+        let mut memory = setup.published.memory().unwrap_or_default();
+        for (name, (_, known)) in memory.follow(&setup.router) {
+            let at = (setup.world.now)();
+            if known.silent_since().is_some() {
+                setup.published.remember(Note::gap_closed(GapCause::RouteSilent, Some(name), at));
+            }
+        }
+        Self {
+            settings: setup.in_force.now(),
+            setup,
+            manager,
+            told: String::new(),
+            surveyor,
+            outside: Outside::default(),
+            survey_at: now,
+            surveyed_at: now,
+            mode,
+            memory,
+            connected: None,
+            lifeline,
+        }
+    }
+
+    fn now(&self) -> Moment {
+        Moment { wall: (self.setup.world.now)(), steady: Instant::now() }
+    }
+
+    fn look<'a>(&'a self, state: &'a State) -> Look<'a> {
+        Look {
+            now: self.now(),
+            state,
+            published: &self.setup.published,
+            router: &self.setup.router,
+            settings: &self.settings,
+            outside: &self.outside,
+            memory: &self.memory,
+        }
+    }
+
+    fn hear(&mut self, heard: Heard) {
+        let before = self.mode;
+        let now = self.now();
+        self.mode = before.after(heard, now.wall, self.setup.limits);
+        if self.mode == before {
+            return;
+        }
+        let mode = self.mode;
+        self.setup.published.update(|state| state.mode = mode);
+        if mode.word() != before.word() {
+            self.look_outside_soon();
+            self.say_mode(before);
+            if let Some(decision) = mode.decision() {
+                self.setup.writer.tell(Decided(decision));
+            }
+        }
+        self.judge();
+    }
+
+    fn say_mode(&self, before: Mode) {
+        let (now, mode) = (self.now().wall, self.mode);
+        let (since, cause) =
+            mode.trouble().or(before.trouble()).unwrap_or((now, WriteCause::Other));
+        let told = format!(
+            "{mode}, after {before} (cause: {}, since {since} UTC): {}",
+            cause.word(),
+            mode.consequence()
+        );
+        match mode {
+            Mode::Normal | Mode::Recovering { .. } => info!(
+                event = event::MODE_CHANGED, mode = mode.word(), before = before.word(),
+                cause = cause.word(), since = %since, "{told}"
+            ),
+            Mode::Retrying { .. } | Mode::Degraded { .. } | Mode::Holding { .. } => warn!(
+                event = event::MODE_CHANGED, mode = mode.word(), before = before.word(),
+                cause = cause.word(), since = %since, "{told}"
+            ),
+        }
+        self.setup.published.note(event::MODE_CHANGED, now, told);
+    }
+}
+
+impl Actor for HealthActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Context<Self>) {
+        // The clocks are watched from the start.
+        self.look_around();
+        ctx.run_interval(TICK, |health, ctx| {
+            health.lifeline.pulse().beat();
+            health.settings = health.setup.in_force.now();
+            health.look_around();
+            health.look_outside(ctx);
+            health.judge();
+            let setup = &health.setup;
+            setup.alerts.look(&setup.published, health.now(), setup.world);
+            health.feed_the_watchdog();
+        });
+        self.judge();
+        self.lifeline.ready();
+    }
+}
+
+impl Handler<WriteSucceeded> for HealthActor {
+    type Result = ();
+
+    fn handle(&mut self, written: WriteSucceeded, _: &mut Context<Self>) {
+        self.memory.answered = Some(self.now());
+        match written.place {
+            Place::Database => {
+                self.setup.published.all_is_well();
+                // It is out of use; whether it works shows when it is needed again.
+                self.memory.spool_failed = None;
+                self.hear(Heard::Stored);
+            }
+            Place::Spool => {
+                self.memory.spool_failed = None;
+                self.hear(Heard::Spooled);
+            }
+        }
+    }
+}
+
+impl Handler<WriteFailed> for HealthActor {
+    type Result = ();
+
+    fn handle(&mut self, failed: WriteFailed, _: &mut Context<Self>) {
+        let now = self.now();
+        self.memory.answered = Some(now);
+        if failed.place == Place::Spool {
+            let since = self.memory.spool_failed.take().map_or(now.wall, |(since, _)| since);
+            self.memory.spool_failed = Some((since, failed.message.clone()));
+        }
+        self.setup.published.failed(failed.message);
+        self.hear(match failed.place {
+            Place::Database => Heard::DatabaseFailed(failed.cause),
+            Place::Spool => Heard::SpoolFailed(failed.cause),
+        });
+        self.judge();
+    }
+}
+
+impl Handler<ProbeFailed> for HealthActor {
+    type Result = ();
+
+    fn handle(&mut self, failed: ProbeFailed, _: &mut Context<Self>) {
+        self.memory.answered = Some(self.now());
+        self.setup.published.failed(failed.message);
+        self.hear(Heard::DatabaseFailed(failed.cause));
+        self.judge();
+    }
+}
+
+impl Handler<Drained> for HealthActor {
+    type Result = ();
+
+    fn handle(&mut self, drained: Drained, _: &mut Context<Self>) {
+        self.memory.answered = Some(self.now());
+        if drained.left == 0 {
+            self.memory.spool_failed = None;
+        }
+        self.setup.published.all_is_well();
+        self.hear(if drained.left > 0 { Heard::Draining } else { Heard::Drained });
+    }
+}
+
+impl Handler<ConnectionChanged> for HealthActor {
+    type Result = ();
+
+    fn handle(&mut self, _: ConnectionChanged, _: &mut Context<Self>) {
+        self.look_outside_soon();
+        self.judge();
+    }
+}
+
+impl Handler<Stop> for HealthActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Stop, ctx: &mut Context<Self>) {
+        ctx.stop();
+    }
+}
+
+impl Handler<Fault> for HealthActor {
+    type Result = ();
+
+    fn handle(&mut self, fault: Fault, ctx: &mut Context<Self>) {
+        fault.commit(|| ctx.stop());
+    }
+}

@@ -1,0 +1,111 @@
+//! What nobody sends a message about: the judge looks at intervals, and tells of what it sees in log,
+//! events and gaps.
+
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::HealthActor;
+use crate::health::watch::{ClockJump, Moment, SilenceChange};
+use crate::message::event;
+use crate::message::note::{GapCause, Note};
+use crate::status::freeze;
+use crate::status::mode::Heard;
+use crate::status::{Connection, Hearing, Published};
+
+impl HealthActor {
+    pub(super) fn look_around(&mut self) {
+        freeze::look(&self.setup.published, self.setup.world);
+        let now = self.now();
+        if let Some(jump) = self.memory.clock.look(now) {
+            self.memory.jump = Some((now, jump));
+            self.say_jump(jump);
+        }
+        self.look_for_silence(now);
+        let (published, limit) = (&self.setup.published, self.setup.limits.no_write_issue_after);
+        let waits = published.held() > 0;
+        let durable = published.sights().last_durable();
+        if let Some(lasted) = self.memory.stall.look(now, waits, durable, limit) {
+            let lasted = humantime::format_duration(Duration::from_secs(lasted.as_secs()));
+            let told = format!(
+                "messages wait, and for {lasted} nothing has become durable: look at the disk and \
+                 at whoever locks the database; nothing is acknowledged meanwhile"
+            );
+            warn!(event = event::NO_WRITES, "{told}");
+            published.note(event::NO_WRITES, now.wall, told);
+            self.hear(Heard::Stalled);
+        }
+    }
+
+    fn say_jump(&self, ClockJump { expected, shows }: ClockJump) {
+        let by = Duration::from_millis(expected.0.abs_diff(shows.0));
+        let by = humantime::format_duration(by);
+        let direction = if shows > expected { "forward" } else { "back" };
+        let told = format!(
+            "the wall clock went {direction} by {by}, from {expected} to {shows} UTC (it was set, or \
+             the machine slept): times of arrival before and after do not fit together"
+        );
+        warn!(event = event::CLOCK_JUMP, "{told}");
+        let published = &self.setup.published;
+        published.note(event::CLOCK_JUMP, shows, told.clone());
+        let (from, to) = (expected.min(shows), expected.max(shows));
+        published.remember(Note::gap_opened(GapCause::ClockJump, None, from, told));
+        published.remember(Note::gap_closed(GapCause::ClockJump, None, to));
+    }
+
+    fn look_for_silence(&mut self, now: Moment) {
+        let published = self.setup.published.clone();
+        let hearing = published.hearing();
+        let connected = match published.connection() {
+            // A deaf recorder calls nobody silent.
+            Connection::Up(_) if hearing.deaf.is_some() => Err(now.wall),
+            Connection::Up(since) => {
+                // The wall's time of it may have been set since; this life saw it begin then.
+                let known = self.connected.filter(|at| at.wall == since);
+                let at = known.unwrap_or(Moment { wall: since, steady: now.steady });
+                self.connected = Some(at);
+                Ok(at)
+            }
+            Connection::Down(since, _) => Err(since),
+            Connection::Starting => return,
+        };
+        for (name, (route, silence)) in &mut self.memory.silences {
+            let heard = published.sights().last_heard(*route);
+            if let Some(change) = silence.look(now, connected, heard) {
+                say_silence(&published, name, change, now, &hearing);
+            }
+        }
+    }
+}
+
+fn say_silence(
+    published: &Published,
+    route: &str,
+    change: SilenceChange,
+    now: Moment,
+    hearing: &Hearing,
+) {
+    let name = || Some(route.to_owned());
+    let closed = |to| Note::gap_closed(GapCause::RouteSilent, name(), to);
+    match change {
+        SilenceChange::Fell(since) => {
+            let told = format!(
+                "nothing has come for {route} since {since} UTC, although broker and recorder are \
+                 there to hear it{}: look at the sensor, and at its topic",
+                hearing.proof()
+            );
+            warn!(event = event::ROUTE_SILENT, route, "{told}");
+            published.note(event::ROUTE_SILENT, now.wall, told.clone());
+            published.remember(Note::gap_opened(GapCause::RouteSilent, name(), since, told));
+        }
+        SilenceChange::Broke { at, since } => {
+            if let Some(since) = since {
+                let told = format!("{route} speaks again; it was silent since {since} UTC");
+                info!(event = event::ROUTE_HEARD, route, "{told}");
+                published.note(event::ROUTE_HEARD, now.wall, told);
+            }
+            published.remember(closed(at));
+        }
+        SilenceChange::Lost(at) => published.remember(closed(at)),
+    }
+}

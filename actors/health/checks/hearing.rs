@@ -1,0 +1,128 @@
+//! Whether what the broker has reaches us: deafness, subscriptions, a pause.
+
+use barograph_config::{Qos, Route};
+
+use super::{Look, critical, warning};
+use crate::status::issue::Finding;
+
+/// Connected, and nothing is heard.
+pub(super) fn deaf(look: &Look<'_>) -> Vec<Finding> {
+    let Some(deaf) = look.state.hearing.deaf else { return Vec::new() };
+    let times = match deaf.renewals {
+        1 => "once".to_owned(),
+        n => format!("{n} times"),
+    };
+    let sentence = format!(
+        "connected to the broker, but nothing has been heard since {} UTC, not even our own echo; the \
+         session was renewed {times}",
+        deaf.since
+    );
+    let hint = "it is not the sensors: the broker, or something between, keeps messages from us. It is \
+                renewed again, with growing pauses; look at the broker's log and queues for our client \
+                id, and restart the broker if it lasts. At QoS 1 and 2 it should still have everything";
+    vec![critical("deaf", sentence, hint)]
+}
+
+/// The broker does not let us have a route.
+pub(super) fn refused(look: &Look<'_>) -> Vec<Finding> {
+    let refused = granted(look).filter_map(|(route, granted)| {
+        let reason = granted.as_ref().err()?;
+        let sentence = format!(
+            "the broker refused the subscription to {}: {reason}; nothing of {} is recorded",
+            route.topic, route.table
+        );
+        let hint = "look at the broker's access rules for this user; after a change there, \
+                    `barograph restart-actor mqtt` asks again";
+        Some(critical(format!("subscription_refused:{}", route.table), sentence, hint))
+    });
+    refused.collect()
+}
+
+/// The broker gives less than was asked for.
+pub(super) fn lowered(look: &Look<'_>) -> Vec<Finding> {
+    let lowered = granted(look).filter_map(|(route, granted)| {
+        let granted = granted.as_ref().ok().filter(|granted| **granted < route.qos)?;
+        let sentence = format!(
+            "the broker granted QoS {} for {}, and QoS {} was asked for: {} is recorded with less \
+             safety",
+            *granted as u8, route.topic, route.qos as u8, route.table
+        );
+        let hint = match granted {
+            Qos::AtMostOnce => {
+                "at QoS 0 nothing is kept for us while we are away: let the broker allow a higher QoS \
+                 (max_qos in mosquitto.conf)"
+            }
+            Qos::AtLeastOnce | Qos::ExactlyOnce => {
+                "let the broker allow a higher QoS (max_qos in mosquitto.conf), or set the route's qos \
+                 to what it grants"
+            }
+        };
+        Some(warning(format!("subscription_lowered:{}", route.table), sentence, hint))
+    });
+    lowered.collect()
+}
+
+fn granted<'a>(
+    look: &Look<'a>,
+) -> impl Iterator<Item = (&'a Route, &'a Result<Qos, String>)> + use<'a> {
+    let granted = &look.state.granted;
+    look.router.active().filter_map(|(id, route)| Some((route, granted.get(&id)?)))
+}
+
+/// A person wanted it so.
+pub(super) fn paused(look: &Look<'_>) -> Vec<Finding> {
+    let Some(since) = look.state.paused else { return Vec::new() };
+    let sentence = format!(
+        "paused by a person since {since} UTC: nothing is received; the broker keeps QoS 1 and 2"
+    );
+    vec![warning("paused", sentence, "`barograph resume` ends it; a restart does too")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::checks::testing::{Scene, ids};
+    use crate::message::account::RouteId;
+    use crate::message::delivery::UnixMillis;
+    use crate::status::Deafness;
+
+    #[test]
+    fn deafness_says_that_it_is_not_the_sensors() {
+        let mut scene = Scene::new();
+        assert!(scene.finds(deaf).is_empty());
+        scene.state.hearing.deaf = Some(Deafness { since: UnixMillis(0), renewals: 1 });
+        let found = scene.finds(deaf);
+        assert_eq!(ids(&found), ["critical deaf"]);
+        assert!(found[0].sentence.contains("since 1970-01-01"), "{}", found[0].sentence);
+        assert!(found[0].sentence.ends_with("renewed once"), "{}", found[0].sentence);
+        assert!(found[0].hint.contains("not the sensors"));
+    }
+
+    #[test]
+    fn a_subscription_refused_or_lowered_is_named_by_its_table() {
+        let mut scene = Scene::new();
+        assert!(scene.finds(refused).is_empty() && scene.finds(lowered).is_empty());
+        let wanted: Vec<Qos> = scene.settings.routes.iter().map(|route| route.qos).collect();
+        let ids_of = |answers: Vec<Result<Qos, String>>| {
+            (0..).map(|index| RouteId(Some(index))).zip(answers).collect()
+        };
+        scene.state.granted = ids_of(wanted.iter().copied().map(Ok).collect());
+        assert!(scene.finds(refused).is_empty() && scene.finds(lowered).is_empty());
+        scene.state.granted = ids_of(vec![Ok(Qos::AtMostOnce), Err("NotAuthorized".to_owned())]);
+        assert!(wanted[0] > Qos::AtMostOnce);
+        assert_eq!(ids(&scene.finds(lowered)), ["warning subscription_lowered:weather_data"]);
+        let found = scene.finds(refused);
+        assert_eq!(ids(&found), ["critical subscription_refused:magnetic_flux_data"]);
+        assert!(found[0].sentence.contains("NotAuthorized"));
+    }
+
+    #[test]
+    fn a_pause_says_how_it_ends() {
+        let mut scene = Scene::new();
+        assert!(scene.finds(paused).is_empty());
+        scene.state.paused = Some(UnixMillis(0));
+        let found = scene.finds(paused);
+        assert_eq!(ids(&found), ["warning paused"]);
+        assert!(found[0].hint.contains("barograph resume"));
+    }
+}

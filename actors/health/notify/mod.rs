@@ -1,0 +1,185 @@
+//! Alerts: on which way a person hears of issues. The policy is here, one desk for each channel; the
+//! channels themselves are behind the port [`Courier`].
+//!
+//! A desk outlives the `HealthActor` that looks at it: what was told must not be told again because
+//! somebody restarted.
+
+pub mod beacon;
+pub mod courier;
+mod desk;
+#[cfg(test)]
+mod desk_tests;
+pub mod notification;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use barograph_config::Alert;
+use tracing::{info, warn};
+
+use self::beacon::Beacon;
+use self::courier::{Courier, Outcome};
+use self::desk::{Desk, Said, View};
+use crate::health::watch::Moment;
+use crate::message::event;
+use crate::mqtt::publish::requests::Orders;
+use crate::ports::World;
+use crate::status::Published;
+use crate::status::issue::Finding;
+
+/// All channels. Clones share them.
+#[derive(Clone)]
+pub struct Alerts(Arc<Mutex<Office>>);
+
+struct Office {
+    desks: Vec<Desk>,
+    beacon: Option<Beacon>,
+    courier: Box<dyn Courier>,
+    orders: Orders,
+    recorder: String,
+}
+
+impl Alerts {
+    /// A desk for each channel that messages go to, and a beacon for type `mqtt`, which has a state
+    /// and no messages. `recorder` is the name that people see.
+    pub fn new(
+        alerts: &[Alert],
+        recorder: &str,
+        courier: Box<dyn Courier>,
+        orders: Orders,
+    ) -> Self {
+        let beacon = alerts.iter().find_map(|alert| Beacon::new(alert, recorder));
+        let desks =
+            alerts.iter().filter(has_messages).map(|alert| Desk::new(Arc::new(alert.clone())));
+        let office = Office {
+            desks: desks.collect(),
+            beacon,
+            courier,
+            orders,
+            recorder: recorder.to_owned(),
+        };
+        Self(Arc::new(Mutex::new(office)))
+    }
+
+    /// Other settings. What was told stays told, where the channel keeps its name.
+    pub fn set(&self, alerts: &[Alert], now: Moment) {
+        let mut office = self.office();
+        office.renew_beacon(alerts);
+        let mut old = std::mem::take(&mut office.desks);
+        office.desks = alerts
+            .iter()
+            .filter(has_messages)
+            .map(|alert| {
+                let alert = Arc::new(alert.clone());
+                match old.iter().position(|desk| desk.name() == alert.name) {
+                    Some(at) => {
+                        let mut desk = old.swap_remove(at);
+                        desk.set(alert, now.steady);
+                        desk
+                    }
+                    None => Desk::new(alert),
+                }
+            })
+            .collect();
+    }
+
+    /// Looks at the issues, and tells what is due; never waits. To be called at least once a second.
+    pub fn look(&self, published: &Published, now: Moment, world: World) {
+        let mut office = self.office();
+        let Office { desks, beacon, courier, orders, recorder } = &mut *office;
+        if let Some(beacon) = beacon {
+            beacon.look(&published.snapshot(), now, orders);
+        }
+        if desks.is_empty() {
+            return;
+        }
+        for outcome in courier.outcomes() {
+            hear(desks, &outcome, published, now, world);
+        }
+        let (issues, minute) = (published.issues(), (world.minute_of_day)());
+        let acknowledged = &published.acknowledged();
+        for desk in desks {
+            let random = (world.random)();
+            let view = View { now, minute, issues: &issues, acknowledged, recorder, random };
+            let (parcel, said) = desk.look(&view);
+            said.iter().for_each(|said| say(desk, said, published, now));
+            let Some(parcel) = parcel else { continue };
+            let number = parcel.number;
+            if let Err(failure) = courier.submit(parcel) {
+                let channel = desk.name().to_owned();
+                let outcome = Outcome { channel, number, result: Err(failure) };
+                hear(std::slice::from_mut(desk), &outcome, published, now, world);
+            }
+        }
+    }
+
+    /// The channels that fail.
+    pub fn findings(&self) -> Vec<Finding> {
+        let office = self.office();
+        let beacon = office.beacon.iter().filter_map(Beacon::finding);
+        office.desks.iter().filter_map(Desk::finding).chain(beacon).collect()
+    }
+
+    /// A panic under the lock leaves at worst one alert told twice.
+    fn office(&self) -> MutexGuard<'_, Office> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Office {
+    fn renew_beacon(&mut self, alerts: &[Alert]) {
+        let new = alerts.iter().find_map(|alert| Beacon::new(alert, &self.recorder));
+        match (&self.beacon, &new) {
+            (Some(old), Some(new)) if old.is_like(new) => return,
+            (Some(old), next) => old.leave(&self.orders, next.as_ref()),
+            (None, _) => {}
+        }
+        self.beacon = new;
+    }
+}
+
+impl fmt::Debug for Alerts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Alerts")
+            .field("channels", &self.office().desks.len())
+            .finish_non_exhaustive()
+    }
+}
+
+fn has_messages(alert: &&Alert) -> bool {
+    alert.channel.state_topic().is_none()
+}
+
+fn hear(desks: &mut [Desk], outcome: &Outcome, published: &Published, now: Moment, world: World) {
+    if let Some(desk) = desks.iter_mut().find(|desk| desk.name() == outcome.channel) {
+        for said in desk.hear(outcome, now, (world.jitter)()) {
+            say(desk, &said, published, now);
+        }
+    }
+}
+
+fn say(desk: &Desk, said: &Said, published: &Published, now: Moment) {
+    let (channel, kind) = (desk.name(), desk.alert().channel.word());
+    let (name, told) = match said {
+        Said::Sent { subject, said } => {
+            let told = format!("{channel} ({kind}) took an alert ({said}): {subject}");
+            info!(event = event::ALERT_SENT, channel, "{told}");
+            (event::ALERT_SENT, told)
+        }
+        Said::Failed { said, hint } => {
+            let told = format!(
+                "{channel} ({kind}) does not take alerts: {said}; {hint}. It is tried again, with \
+                 pauses of up to 10 min; what is to be told waits"
+            );
+            warn!(event = event::ALERT_FAILED, channel, "{told}");
+            (event::ALERT_FAILED, told)
+        }
+        Said::Recovered { since } => {
+            let told =
+                format!("{channel} ({kind}) takes alerts again; it failed since {since} UTC");
+            info!(event = event::ALERT_RECOVERED, channel, "{told}");
+            (event::ALERT_RECOVERED, told)
+        }
+    };
+    published.note(name, now.wall, told);
+}

@@ -1,0 +1,65 @@
+//! What the judge has to fetch from the world outside: a port. It may take as long as a hanging disk
+//! does, so nobody waits for it: it is asked for, and comes when it comes.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::health::watch::Moment;
+
+/// One look at the world outside.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// How long the database took to answer a read through a connection of its own; `Err`: it did
+    /// not, and why. `None`: nobody asked it, because it is not what we hold (see `replaced`).
+    pub read: Option<Result<Duration, String>>,
+    /// The path of the database no longer leads to the open file: what is there instead.
+    pub replaced: Option<String>,
+    /// What earlier databases of this recorder held and is not in this one, each as a sentence.
+    pub earlier: Vec<String>,
+    /// Size of the database's -wal, in bytes.
+    pub wal: u64,
+    /// Who reads in a transaction that keeps the -wal from being used again; looked for only while it
+    /// is large.
+    pub wal_reader: Option<String>,
+    /// Where the database is.
+    pub database: Option<Disk>,
+    /// Where the spool is, or will be.
+    pub spool: Option<Disk>,
+    /// What the spool's files take, in bytes.
+    pub spool_size: u64,
+    /// Whether the kernel calls the clock synchronised; `None`: it cannot be known here.
+    pub clock: Option<bool>,
+    /// How long the machine has been up.
+    pub up: Duration,
+}
+
+/// The room on a disk, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disk {
+    /// Tells disks apart.
+    pub device: u64,
+    /// For us to use.
+    pub free: u64,
+    /// Altogether.
+    pub size: u64,
+}
+
+/// Fetches a survey, on a thread of its own, and answers when it is there.
+pub type Surveyor = Box<dyn FnMut(oneshot::Sender<Survey>) + Send>;
+
+/// What is known of the world outside.
+#[derive(Debug, Clone, Default)]
+pub struct Outside {
+    /// The last survey, and when it came.
+    pub last: Option<(Moment, Survey)>,
+    /// When one was asked for that has not come yet.
+    pub asked: Option<Moment>,
+}
+
+impl Outside {
+    /// The last survey.
+    pub fn survey(&self) -> Option<&Survey> {
+        self.last.as_ref().map(|(_, survey)| survey)
+    }
+}

@@ -1,0 +1,4 @@
+//! Arithmetic of history: derived values and rollups. Pure.
+
+pub mod derived;
+pub mod rollup;

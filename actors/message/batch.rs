@@ -1,0 +1,137 @@
+//! What is written: records, in batches, with a receipt for each.
+
+use barograph_config::Qos;
+use bytes::Bytes;
+
+use crate::message::account::{Reason, RouteId, Tally};
+use crate::message::delivery::{ConnectionId, UnixMillis};
+use crate::message::note::Event;
+
+/// A value ready for its column.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// Absent, or bad where the route says `on_bad = "null"`.
+    Null,
+    /// INTEGER.
+    Integer(i64),
+    /// REAL.
+    Real(f64),
+    /// TEXT.
+    Text(String),
+}
+
+/// A decoded delivery. Every delivery becomes something durable, so every acknowledgement has a
+/// commit behind it.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Which route.
+    pub route: RouteId,
+    /// Quality of service of the delivery.
+    pub qos: Qos,
+    /// Packet id; 0 at QoS 0.
+    pub packet_id: u16,
+    /// The broker may have delivered it before.
+    pub dup: bool,
+    /// From before the subscription.
+    pub retain: bool,
+    /// Digest of topic and payload (see [`digest`]).
+    pub digest: u64,
+    /// When it arrived.
+    pub received_at: UnixMillis,
+    /// Topic name.
+    pub topic: String,
+    /// The payload, or its first bytes: kept until the row is stored, because the table may refuse
+    /// it.
+    pub payload: Bytes,
+    /// Size of the whole payload in bytes.
+    pub whole_size: u64,
+    /// Size of the whole MQTT packet in bytes.
+    pub packet_size: u64,
+    /// What it becomes.
+    pub body: Body,
+    /// What it costs in memory, in bytes, roughly.
+    pub cost: u32,
+}
+
+/// What a record becomes.
+#[derive(Debug, Clone)]
+pub enum Body {
+    /// A row of its route's table, values in the order of the route's columns.
+    Row(Vec<Value>),
+    /// A row of the quarantine.
+    Quarantined(Refusal),
+}
+
+/// Why a delivery cannot become a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// As a word.
+    pub reason: Reason,
+    /// As a sentence.
+    pub detail: String,
+}
+
+/// Names one batch, so that a batch that is sent again is known again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BatchId {
+    /// Drawn at random at the start of the process.
+    pub run: i64,
+    /// Counts within the run.
+    pub number: i64,
+}
+
+/// A connection began.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opening {
+    /// The broker still had our session, and so will deliver again what we have not acknowledged.
+    pub session_present: bool,
+    /// Which session: broker and client id. Packet ids of another session mean nothing.
+    pub session: String,
+    /// When.
+    pub at: UnixMillis,
+}
+
+/// What is written in one transaction: records of one connection in the order of their arrival.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    /// Its name.
+    pub id: BatchId,
+    /// The connection it came by.
+    pub connection: ConnectionId,
+    /// Set in the first batch of a connection.
+    pub opening: Option<Opening>,
+    /// The deliveries.
+    pub records: Vec<Record>,
+    /// The broker has shown that it took the acknowledgements of this connection's batches up to
+    /// the one of this number.
+    pub confirmed: Option<i64>,
+    /// Filters whose retained messages have all arrived.
+    pub settled_filters: Vec<String>,
+    /// Packet ids that the broker took since the batch before for deliveries that are not recorded
+    /// (our own echo).
+    pub ids_passed: u32,
+    /// Deliveries that could not be kept since the batch before, by reason.
+    pub dropped: Tally,
+}
+
+/// A batch is durable.
+#[derive(Debug, Clone)]
+pub struct Receipt {
+    /// It was already durable when it was sent again: nothing was written now.
+    pub repeated: bool,
+    /// What became of its records.
+    pub tally: Tally,
+    /// What the journal noticed.
+    pub events: Vec<Event>,
+    /// Places in the batch of records that could have become rows of their route's table and did not:
+    /// repeats, and what the table refused. In order, and as a rule none.
+    pub passed_by: Vec<usize>,
+}
+
+/// Digest of topic and payload: half of what tells a redelivery from a repetition (the other half
+/// is the packet id). Not a defence against an enemy: a publisher that could forge it could as well
+/// send no data. XXH3, 64 bits: stable across versions and machines.
+pub fn digest(topic: &str, payload: &[u8], whole_size: u64) -> u64 {
+    let seed = xxhash_rust::xxh3::xxh3_64_with_seed(topic.as_bytes(), whole_size);
+    xxhash_rust::xxh3::xxh3_64_with_seed(payload, seed)
+}

@@ -1,0 +1,375 @@
+//! The data path between broker and writer: a plain loop over two ports, with one outstanding
+//! write.
+//!
+//! While a batch is being written, everything that arrives becomes the next batch (natural
+//! batching): under little load a message is written at once, under much load the commits grow.
+//! Acknowledgements leave only after the commit, in the order of arrival, and only on the
+//! connection that the delivery came by.
+
+mod echo_check;
+mod incoming;
+mod pause;
+mod reroute;
+mod shutdown;
+mod standstill;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use barograph_config::{Mqtt, Qos};
+use tokio::sync::Notify;
+use tokio::sync::mpsc::Receiver;
+use tokio::time::{Instant, sleep_until};
+use tracing::warn;
+
+use self::echo_check::Ears;
+use self::pause::Pause;
+use crate::db_writer::actor::{DbWriterActor, Durable};
+use crate::health::actor::HealthActor;
+use crate::health::watch::Moment;
+use crate::message::account::RouteId;
+use crate::message::batch::Batch;
+use crate::message::event;
+use crate::message::route::Router;
+use crate::mistake::{Mistake, makes};
+use crate::mqtt::arrivals::Arrivals;
+use crate::mqtt::ask_writer::{Answer, Question, answer_of, ask};
+use crate::mqtt::barriers::Barriers;
+use crate::mqtt::broker_drops::BrokerDrops;
+use crate::mqtt::connection::{Line, LineEvent};
+use crate::mqtt::publish::publish_guard::Voice;
+use crate::mqtt::publish::publisher::Publications;
+use crate::mqtt::publish::requests::{Order, Orders};
+use crate::mqtt::readings::ReadingWatch;
+use crate::mqtt::routing::Routing;
+use crate::mqtt::stall::Stall;
+use crate::mqtt::subscriptions::Subscriptions;
+use crate::mqtt::window::{Estate, Window};
+use crate::ports::{Broker, Down, DownKind, Session, World};
+use crate::status::freeze;
+use crate::status::settings::InForce;
+use crate::status::{Connection, Published};
+use crate::supervisor::{Lifeline, Link};
+
+use reroute::Rerouting;
+
+/// The loop wakes at least this often, to show that it lives.
+const TICK: Duration = Duration::from_millis(500);
+
+/// What a recording needs besides the broker.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The routes in force.
+    pub router: Arc<Router>,
+    /// `[mqtt]`
+    pub mqtt: Mqtt,
+    /// For what may change while it records.
+    pub in_force: InForce,
+    /// For what is to be recorded.
+    pub routing: Routing,
+    /// Time and chance.
+    pub world: World,
+    /// Who writes.
+    pub writer: Link<DbWriterActor>,
+    /// Who judges.
+    pub health: Link<HealthActor>,
+    /// What everyone may see.
+    pub published: Published,
+    /// Where the window waits between two lives.
+    pub estate: Estate,
+    /// Where others ask for something to be published.
+    pub orders: Orders,
+}
+
+/// One life of the data path.
+pub struct Recording<B: Broker> {
+    setup: Setup,
+    /// `Some` until it is left to the next life.
+    window: Option<Window>,
+    line: Line<B>,
+    writing: Option<Question>,
+    barriers: Barriers,
+    /// Filters granted on this connection whose retained messages may still be under way.
+    settling: Option<Vec<String>>,
+    last_commit: Option<Instant>,
+    full_since: Option<Instant>,
+    /// The connection was given up for lack of room and stays so until half of the window is
+    /// written.
+    held: bool,
+    /// Why there is no connection: each kind that has been said since the last one.
+    said: Vec<DownKind>,
+    /// Routes that were heard and not yet told of.
+    heard: Vec<RouteId>,
+    /// Deliveries that are not told of yet.
+    arrived: Arrivals,
+    drops: BrokerDrops,
+    voice: Voice,
+    publications: Publications,
+    orders: Receiver<Order>,
+    subscriptions: Subscriptions,
+    rerouting: Rerouting,
+    /// No commit interval is kept: somebody waits for the window to be empty.
+    hurry: bool,
+    ears: Ears,
+    stall: Stall,
+    /// There was a connection in this process, or it is noted that there is none yet.
+    start_noted: bool,
+    /// It is noted that nothing is received any more.
+    end_noted: bool,
+    readings: ReadingWatch,
+    pause: Pause,
+    /// Dropped last: its report must come after the window was left.
+    lifeline: Lifeline,
+}
+
+impl<B: Broker> Recording<B> {
+    /// Takes over the window of the life before, if it left one.
+    pub fn new(broker: B, setup: Setup, lifeline: Lifeline) -> Self {
+        let fresh = || Window::new((setup.world.random)(), setup.mqtt.max_unacked);
+        let mut window = setup.estate.take().unwrap_or_else(fresh);
+        window.bound(setup.mqtt.max_unacked);
+        let line = Line::new(broker, setup.world, &setup.mqtt);
+        Self {
+            voice: Voice::default(),
+            publications: Publications::new(setup.orders.clone()),
+            orders: setup.orders.open(),
+            subscriptions: Subscriptions::default(),
+            rerouting: Rerouting::new(&setup.routing),
+            hurry: false,
+            ears: Ears::new(&setup.mqtt, &setup.published),
+            stall: Stall::default(),
+            start_noted: setup.published.connection() != Connection::Starting,
+            end_noted: false,
+            readings: ReadingWatch::new(setup.router.routes(), setup.published.readings().clone()),
+            pause: Pause::of(&setup.published),
+            setup,
+            window: Some(window),
+            line,
+            writing: None,
+            barriers: Barriers::default(),
+            settling: None,
+            last_commit: None,
+            full_since: None,
+            held: false,
+            said: Vec::new(),
+            heard: Vec::new(),
+            arrived: Arrivals::default(),
+            drops: BrokerDrops::default(),
+            lifeline,
+        }
+    }
+
+    /// Records until told to `stop`; then commits what is in hand, acknowledges it and says
+    /// goodbye.
+    pub async fn run(mut self, stop: Arc<Notify>) {
+        if self.pause.rests() {
+            self.lifeline.ready();
+        }
+        loop {
+            self.lifeline.pulse().beat();
+            freeze::look(&self.setup.published, self.setup.world);
+            self.follow_routes();
+            self.write_if_free();
+            self.tell_what_is_here();
+            self.watch_room();
+            self.listen();
+            self.watch_connection();
+            self.leave_if_done().await;
+            let may_read = self.may_read();
+            let wake_at = self.wake_at();
+            tokio::select! {
+                biased;
+                () = stop.notified() => break,
+                answer = answer_of(&mut self.writing) => self.on_answer(answer),
+                result = self.rerouting.decision() => self.on_rerouted(result),
+                Some(order) = self.orders.recv() => self.on_order(order),
+                event = self.line.next(), if may_read => self.on_line_and_what_came_with_it(event),
+                () = sleep_until(wake_at) => {}
+            }
+        }
+        self.finish().await;
+    }
+
+    /// One read often brings hundreds of messages: they are taken in one go, not each by a turn of the
+    /// loop, and go into one batch.
+    fn on_line_and_what_came_with_it(&mut self, event: LineEvent) {
+        self.on_line(event);
+        while self.may_read()
+            && let Some(event) = self.line.next_now()
+        {
+            self.on_line(event);
+        }
+    }
+
+    fn on_order(&mut self, order: Order) {
+        match order {
+            Order::Pause(done) => self.on_pause(done),
+            Order::Resume(done) => self.on_resume(done),
+            Order::Publication(order) => {
+                let session = self.line.session().map(|(_, session)| session);
+                self.publications.take(order, session, &mut self.voice);
+            }
+        }
+    }
+
+    fn tell_what_is_here(&mut self) {
+        let held = self.window().records();
+        self.setup.published.set_held(held);
+        self.setup.published.count_arrivals(&mut self.arrived);
+        if !self.heard.is_empty() {
+            let at = Moment { wall: (self.setup.world.now)(), steady: Instant::now() };
+            self.setup.published.sights().heard(&self.heard, at);
+            self.heard.clear();
+        }
+    }
+
+    fn window(&mut self) -> &mut Window {
+        self.window.as_mut().expect("the window is only taken out when the recording is dropped")
+    }
+
+    /// Starts the next write, unless one is outstanding or the commit interval has not passed.
+    fn write_if_free(&mut self) {
+        if self.writing.is_some() || !self.commit_is_due() {
+            return;
+        }
+        if let Some(batch) = self.window().next_batch() {
+            if makes(Mistake::AcknowledgeEarly) {
+                self.acknowledge_too_early(&batch);
+            }
+            self.writing = Some(Box::pin(ask(self.setup.writer.clone(), batch)));
+        }
+    }
+
+    fn commit_is_due(&mut self) -> bool {
+        let next = self.next_commit_at();
+        self.pause.hurries()
+            || self.window().has_full_batch()
+            || next.is_none_or(|at| at <= Instant::now())
+    }
+
+    /// When the commit interval has passed; `None` without one.
+    fn next_commit_at(&self) -> Option<Instant> {
+        let interval = self.setup.in_force.now().database.commit_interval;
+        if interval.is_zero() || self.hurry {
+            None
+        } else {
+            self.last_commit.map(|at| at + interval)
+        }
+    }
+
+    fn wake_at(&mut self) -> Instant {
+        let tick = Instant::now() + TICK;
+        let waits = self.writing.is_none() && self.window().has_waiting();
+        let due = if waits { self.next_commit_at() } else { None };
+        [due, self.stall.due()].into_iter().flatten().fold(tick, Instant::min)
+    }
+
+    fn may_read(&mut self) -> bool {
+        if self.pause.rests() || self.rerouting.is_draining() {
+            false
+        } else if self.held {
+            self.held = !self.window().is_half_empty();
+            !self.held
+        } else {
+            self.window().has_room() && self.ears.have_room()
+        }
+    }
+
+    /// A full window first only stops reading (the network holds the rest); when that lasts, the
+    /// connection is given up and the broker holds the rest: it would count us as dead before long,
+    /// and a dead connection would not be noticed.
+    fn watch_room(&mut self) {
+        if self.window().has_room() || self.pause.rests() {
+            self.full_since = None;
+            return;
+        }
+        let since = *self.full_since.get_or_insert_with(Instant::now);
+        if self.held || since.elapsed() < self.setup.mqtt.keep_alive / 2 {
+            return;
+        }
+        self.held = true;
+        if self.line.let_go() {
+            let bytes = self.window().bytes();
+            let message = format!(
+                "{bytes} bytes have arrived and wait for the database, the limit of \
+                 mqtt.max_unacked: the connection is given up until half of it is written; QoS 1 \
+                 and 2 wait at the broker"
+            );
+            warn!(event = event::WINDOW_FULL, bytes, "{message}");
+            self.setup.published.note(
+                event::WINDOW_FULL,
+                (self.setup.world.now)(),
+                message.clone(),
+            );
+            self.on_down(Down { kind: DownKind::WindowFull, message });
+        }
+    }
+
+    fn on_answer(&mut self, answer: Answer) {
+        self.writing = None;
+        let Ok(Durable) = answer else { return };
+        self.last_commit = Some(Instant::now());
+        if let Some(batch) = self.window().take_written() {
+            self.acknowledge(&batch);
+        }
+    }
+
+    /// In the order of arrival, and only on the connection that brought them.
+    fn acknowledge(&mut self, batch: &Batch) {
+        let Some((id, session)) = self.line.session() else { return };
+        if id != batch.connection {
+            return;
+        }
+        for record in batch.records.iter().filter(|record| record.qos != Qos::AtMostOnce) {
+            if !makes(Mistake::AcknowledgeEarly) {
+                session.acknowledge(record.qos, record.packet_id);
+            }
+            self.ears.acknowledged(session);
+        }
+        self.barriers.acknowledged(batch);
+        self.send_barrier();
+    }
+
+    /// With nothing durable behind it: see [`Mistake::AcknowledgeEarly`].
+    fn acknowledge_too_early(&mut self, batch: &Batch) {
+        let Some((id, session)) = self.line.session() else { return };
+        if id == batch.connection {
+            for record in batch.records.iter().filter(|record| record.qos != Qos::AtMostOnce) {
+                session.acknowledge(record.qos, record.packet_id);
+            }
+        }
+    }
+
+    /// A barrier proves that the broker took our acknowledgements; and, when nothing comes before
+    /// it, that no retained message is left.
+    fn send_barrier(&mut self) {
+        let quiet = self.window().is_empty();
+        if self.barriers.under_way.is_some()
+            || !(self.barriers.owed.is_some() || (self.settling.is_some() && quiet))
+        {
+            return;
+        }
+        if let Some((_, session)) = self.line.session() {
+            session.barrier();
+            self.barriers.under_way = Some(self.barriers.owed.take().unwrap_or(0));
+            self.barriers.quiet = quiet;
+        }
+    }
+}
+
+/// Whatever ends this life, its window goes to the next one.
+impl<B: Broker> Drop for Recording<B> {
+    fn drop(&mut self) {
+        self.setup.published.count_arrivals(&mut self.arrived);
+        self.note_end();
+        if let Some(window) = self.window.take() {
+            self.setup.estate.leave(window);
+        }
+    }
+}
+
+impl<B: Broker> std::fmt::Debug for Recording<B> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Recording").field("line", &self.line).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,248 @@
+//! Whether we hear: our echo is sent, taken and acknowledged, and a deaf session is renewed.
+
+use barograph_config::{Mqtt, Qos};
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::Recording;
+use crate::message::delivery::{Delivery, UnixMillis};
+use crate::message::event;
+use crate::message::note::{GapCause, Note};
+use crate::mqtt::publish::echo::{Echo, Turns, Verdict, judge, resubscribes};
+use crate::mqtt::subscriptions::{Subscriptions, filters};
+use crate::ports::{Broker, Down, DownKind, Session};
+use crate::status::{Deafness, Published};
+
+/// What a life knows of its hearing.
+#[derive(Debug)]
+pub(super) struct Ears {
+    echo: Echo,
+    turns: Turns,
+    /// In a row, without effect.
+    renewals: u32,
+    /// An echo has come back in this process.
+    proven: bool,
+}
+
+impl Ears {
+    pub(super) fn new(settings: &Mqtt, published: &Published) -> Self {
+        let known = published.snapshot().hearing;
+        Self {
+            echo: Echo::new(settings),
+            turns: Turns::default(),
+            renewals: known.deaf.map_or(0, |deaf| deaf.renewals),
+            proven: known.last_echo.is_some(),
+        }
+    }
+
+    /// A connection begins.
+    pub(super) fn begin(&mut self, session: &mut impl Session) {
+        self.turns = Turns::default();
+        self.echo.begin(session);
+    }
+
+    /// The connection is gone.
+    pub(super) fn end(&mut self) {
+        self.echo.end();
+    }
+
+    /// Whether this is our own topic.
+    pub(super) fn is_echo(&self, topic: &str) -> bool {
+        self.echo.is_topic(topic)
+    }
+
+    /// A delivery of somebody's is admitted.
+    pub(super) fn admitted(&mut self, qos: Qos) {
+        if qos != Qos::AtMostOnce {
+            self.turns.admitted();
+            self.echo.hear();
+        }
+    }
+
+    /// A delivery is acknowledged, and with it the echoes behind it.
+    pub(super) fn acknowledged(&mut self, session: &mut impl Session) {
+        self.turns.acknowledged();
+        self.answer_echoes(session);
+    }
+
+    fn answer_echoes(&mut self, session: &mut impl Session) {
+        while let Some((qos, packet_id)) = self.turns.next() {
+            session.acknowledge(qos, packet_id);
+        }
+    }
+
+    /// Whether every echo is acknowledged.
+    pub(super) fn answered_all(&self) -> bool {
+        self.turns.is_empty()
+    }
+
+    /// Since when an echo has been under way that should come back: where none ever did, the broker may not
+    /// allow it.
+    pub(super) fn expects_echo(&self) -> Option<Instant> {
+        self.echo.under_way_since().filter(|_| self.proven)
+    }
+
+    /// The session was renewed because it delivered nothing, and nothing has come since.
+    pub(super) fn is_deaf(&self) -> bool {
+        self.renewals > 0
+    }
+
+    /// Whether more may be taken in.
+    pub(super) fn have_room(&self) -> bool {
+        !self.turns.is_full()
+    }
+}
+
+impl<B: Broker> Recording<B> {
+    /// Asks for everything that we want to hear.
+    pub(super) fn subscribe(&mut self) {
+        self.subscriptions = Subscriptions::default();
+        let routes = self.setup.router.active().map(|(_, route)| route);
+        let filters = filters(routes, &self.setup.mqtt);
+        if resubscribes(self.ears.renewals)
+            && let Some((_, session)) = self.line.session()
+        {
+            // Together with what asks for them anew: the broker takes both in one go.
+            let mut topics: Vec<String> = filters.into_iter().map(|it| it.topic).collect();
+            topics.push(self.ears.echo.filter().topic);
+            session.unsubscribe(&topics);
+        }
+        self.subscribe_to_difference(&[]);
+        if let Some((_, session)) = self.line.session() {
+            self.ears.begin(session);
+        }
+    }
+
+    /// Sends an echo when it is due, and judges by what came.
+    pub(super) fn listen(&mut self) {
+        if self.pause.rests() {
+            return;
+        }
+        let now = Instant::now();
+        let held_back = self.is_held_back();
+        let (heard, silence) = self.ears.echo.look(now, held_back);
+        if heard && self.ears.renewals > 0 {
+            self.hear_again();
+        }
+        let (interval, renewals) = (self.ears.echo.interval(), self.ears.renewals);
+        match judge(silence, interval, renewals, self.ears.proven) {
+            Verdict::Well => {}
+            Verdict::Deaf => return self.renew(silence.unwrap_or_default().as_millis()),
+            Verdict::Unproven => {
+                let why = "no message to ourselves has come back yet; perhaps the broker does not \
+                    allow it";
+                self.do_without_echo(why);
+            }
+        }
+        if let Some((_, session)) = self.line.session() {
+            let speak = (session, &mut self.voice);
+            if let Err(why) = self.ears.echo.send(speak, now, self.setup.world.random) {
+                self.do_without_echo(&why.to_string());
+            }
+        }
+    }
+
+    /// What the broker waits for is with us, so that it may rightly send no message.
+    pub(super) fn is_held_back(&mut self) -> bool {
+        let waits = !self.window().is_empty() || !self.ears.turns.is_empty();
+        waits || self.held || !self.window().has_room()
+    }
+
+    /// Our own message came back, or one that we sent long ago.
+    pub(super) fn on_echo(&mut self, delivery: &Delivery) {
+        self.barriers.quiet = false;
+        if !delivery.dup && delivery.qos != Qos::AtMostOnce {
+            self.window().pass_id();
+        }
+        if self.ears.echo.came_back(&delivery.payload) {
+            self.ears.proven = true;
+            let now = (self.setup.world.now)();
+            self.setup.published.update(|state| {
+                state.hearing.last_echo = Some(now);
+                state.hearing.off = None;
+            });
+        }
+        self.ears.turns.wait(delivery.qos, delivery.packet_id);
+        if let Some((_, session)) = self.line.session() {
+            self.ears.answer_echoes(session);
+        }
+    }
+
+    /// The answer to a request; whether it was the echo's.
+    pub(super) fn on_echo_subscribed(&mut self, id: u16, answers: &[Result<Qos, String>]) -> bool {
+        match self.ears.echo.subscribed(id, answers, Instant::now()) {
+            None => false,
+            Some(Ok(())) => true,
+            Some(Err(reason)) => {
+                self.do_without_echo(&format!("the broker refuses the subscription: {reason}"));
+                true
+            }
+        }
+    }
+
+    /// The answer to a message; whether it was the echo's.
+    pub(super) fn on_echo_published(&mut self, id: u16, outcome: &Result<(), String>) -> bool {
+        match self.ears.echo.published(id, outcome) {
+            None => false,
+            Some(Ok(())) => true,
+            Some(Err(reason)) => {
+                self.do_without_echo(&format!("the broker refuses the message: {reason}"));
+                true
+            }
+        }
+    }
+
+    /// Said once in a process.
+    fn do_without_echo(&self, why: &str) {
+        let topic = self.ears.echo.filter().topic;
+        self.setup.published.update(|state| {
+            if state.hearing.off.is_none() {
+                info!(
+                    "a deaf connection cannot be told from silent sensors: {why}. Let us publish and \
+                     read {topic}, or set mqtt.echo = false"
+                );
+                state.hearing.off = Some(why.to_owned());
+            }
+        });
+    }
+
+    /// The connection lives and delivers nothing: it is given up and made anew.
+    fn renew(&mut self, silent_ms: u128) {
+        self.ears.renewals = self.ears.renewals.saturating_add(1);
+        let (attempt, now) = (self.ears.renewals, (self.setup.world.now)());
+        let published = &self.setup.published;
+        let known = published.snapshot().hearing.deaf.map(|deaf| deaf.since);
+        let silent_ms = i64::try_from(silent_ms).unwrap_or(i64::MAX);
+        let since = known.unwrap_or(UnixMillis(now.0.saturating_sub(silent_ms)));
+        published.update(|state| state.hearing.deaf = Some(Deafness { since, renewals: attempt }));
+        let message =
+            format!("connected, and nothing was heard since {since} UTC, not even our own echo");
+        let detail = format!(
+            "{message}. At QoS 1 and 2 the broker should still have what was published; at QoS 0 \
+             it is missing"
+        );
+        published.remember(Note::gap_opened(GapCause::Deaf, None, since, detail));
+        let anew = if resubscribes(attempt) { ", and so are the subscriptions" } else { "" };
+        let told = format!("{message}: the session is renewed (attempt {attempt}){anew}");
+        warn!(event = event::SESSION_RENEWED, attempt, since = %since, "{told}");
+        published.note(event::SESSION_RENEWED, now, told);
+        self.line.let_go();
+        self.on_down(Down { kind: DownKind::Deaf, message });
+    }
+
+    fn hear_again(&mut self) {
+        info!("the broker's messages reach us again");
+        self.end_deafness();
+    }
+
+    /// We hear again; or there is no connection that could be deaf.
+    pub(super) fn end_deafness(&mut self) {
+        if self.ears.renewals == 0 {
+            return;
+        }
+        self.ears.renewals = 0;
+        let now = (self.setup.world.now)();
+        self.setup.published.update(|state| state.hearing.deaf = None);
+        self.setup.published.remember(Note::gap_closed(GapCause::Deaf, None, now));
+    }
+}

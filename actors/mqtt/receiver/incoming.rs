@@ -1,0 +1,203 @@
+//! What comes on the line: the connection's ups and downs, deliveries, answers.
+
+use std::sync::Arc;
+
+use barograph_config::Qos;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+use super::Recording;
+use super::pause::Pause;
+use crate::health::actor::ConnectionChanged;
+use crate::message::batch::Opening;
+use crate::message::delivery::{ConnectionId, Delivery};
+use crate::message::event;
+use crate::message::note::{GapCause, Note};
+use crate::mqtt::arrivals::Arrived;
+use crate::mqtt::barriers::Barriers;
+use crate::mqtt::broker_news as news;
+use crate::mqtt::connection::LineEvent;
+use crate::mqtt::decode::decode_noticing;
+use crate::ports::{Broker, Down, DownKind, Incoming};
+use crate::status::Connection;
+
+impl<B: Broker> Recording<B> {
+    pub(super) fn on_line(&mut self, event: LineEvent) {
+        match event {
+            LineEvent::Connected(id, greeting) => self.on_connected(id, greeting.session_present),
+            LineEvent::Unreachable(down, pause) => {
+                if !self.said.contains(&down.kind) {
+                    let now = (self.setup.world.now)();
+                    news::unreachable(&self.setup.published, &down, pause, now);
+                }
+                self.on_down(down);
+                self.lifeline.ready();
+            }
+            LineEvent::Lost(down, _) => {
+                let taken_over = down.kind == DownKind::TakenOver;
+                let name =
+                    if taken_over { event::SESSION_TAKEN_OVER } else { event::BROKER_DISCONNECTED };
+                warn!(event = name, cause = down.kind.word(), "{}", down.message);
+                self.setup.published.note(name, (self.setup.world.now)(), down.message.clone());
+                self.on_down(down);
+            }
+            LineEvent::Incoming(Incoming::Delivery(delivery)) => self.on_delivery(delivery),
+            LineEvent::Incoming(Incoming::Subscribed(id, answers)) => {
+                if let Some(topics) = self.subscriptions.answered(id) {
+                    self.on_subscribed(topics, answers);
+                } else {
+                    self.on_echo_subscribed(id, &answers);
+                }
+            }
+            LineEvent::Incoming(Incoming::Unsubscribed(id)) => {
+                if let Some(topics) = self.subscriptions.left(id) {
+                    self.setup.routing.left(&topics);
+                }
+            }
+            LineEvent::Incoming(Incoming::Published(id, outcome)) => {
+                self.voice.answered(id, Instant::now());
+                if !self.on_echo_published(id, &outcome)
+                    && let Some((_, session)) = self.line.session()
+                {
+                    self.publications.answered(id, &outcome, session, &mut self.voice);
+                }
+            }
+            LineEvent::Incoming(Incoming::BarrierPassed) => self.on_barrier_passed(),
+            LineEvent::Incoming(Incoming::Released(packet_id)) => {
+                self.barriers.released(packet_id);
+                self.send_barrier();
+            }
+        }
+    }
+
+    fn on_connected(&mut self, id: ConnectionId, session_present: bool) {
+        let at = (self.setup.world.now)();
+        self.note_slow_start();
+        self.start_noted = true;
+        let session = self.line.session_name();
+        info!(event = event::BROKER_CONNECTED, session_present, "connected to {session}");
+        self.setup.published.note(event::BROKER_CONNECTED, at, format!("connected to {session}"));
+        self.setup.published.update(|state| {
+            state.connection = Connection::Up(at);
+            state.session_present = Some(session_present);
+            state.connections += 1;
+        });
+        self.setup.health.tell(ConnectionChanged { down: None });
+        self.setup.published.remember(Note::gap_closed(GapCause::BrokerUnreachable, None, at));
+        self.pause = Pause::None;
+        self.end_pause();
+        self.said.clear();
+        self.barriers = Barriers::default();
+        self.settling = None;
+        self.window().open(id, Opening { session_present, session, at });
+        self.subscribe();
+        if let Some((_, session)) = self.line.session() {
+            self.publications.begin(session, &mut self.voice);
+        }
+        self.lifeline.ready();
+    }
+
+    pub(super) fn on_down(&mut self, down: Down) {
+        self.voice.ended(Some(down.kind), Instant::now());
+        self.publications.end();
+        self.ears.end();
+        let silent_since = self.end_stall(Some(down.kind));
+        if down.kind != DownKind::Deaf {
+            self.end_deafness();
+        }
+        let at = (self.setup.world.now)();
+        let message = down.message.clone();
+        if matches!(self.pause, Pause::Over) {
+            self.pause = Pause::None;
+            self.end_pause();
+            news::gap_from(&self.setup.published, silent_since, &down);
+        } else {
+            news::unreachable_from(&self.setup.published, silent_since, &down);
+        }
+        self.setup.published.update(|state| {
+            let since = match state.connection {
+                Connection::Down(since, _) => since,
+                Connection::Starting | Connection::Up(_) => at,
+            };
+            state.connection = Connection::Down(since, message);
+        });
+        if !self.said.contains(&down.kind) {
+            self.said.push(down.kind);
+        }
+        self.setup.health.tell(ConnectionChanged { down: Some(down.message) });
+    }
+
+    fn on_delivery(&mut self, delivery: Delivery) {
+        if self.ears.is_echo(&delivery.topic) {
+            return self.on_echo(&delivery);
+        }
+        if let Some(dropped) = self.drops.look(&delivery)
+            && self.setup.router.find(&delivery.topic).is_none()
+        {
+            return news::dropped(&self.setup.published, dropped, (self.setup.world.now)());
+        }
+        self.barriers.quiet = false;
+        if !delivery.retain && !delivery.dup && delivery.qos != Qos::AtMostOnce {
+            self.settle_filters();
+        }
+        self.ears.admitted(delivery.qos);
+        let (router, max) = (&self.setup.router, self.setup.mqtt.max_packet_size);
+        let readings = &mut self.readings;
+        let record = decode_noticing(delivery, router, max, &mut |column, refusal| {
+            readings.notice(column, &refusal.detail);
+        });
+        readings.look(&record);
+        self.arrived.add(record.route, Arrived { deliveries: 1, bytes: record.packet_size });
+        if !self.heard.contains(&record.route) {
+            self.heard.push(record.route);
+        }
+        if self.setup.published.is_holding() {
+            self.window().admit_while_holding(record);
+        } else {
+            self.window().admit(record);
+        }
+    }
+
+    fn on_subscribed(&mut self, topics: Vec<String>, answers: Vec<Result<Qos, String>>) {
+        let router = Arc::clone(&self.setup.router);
+        let active = |topic: &String| router.active().find(|(_, route)| route.topic == *topic);
+        for (topic, answer) in topics.into_iter().zip(answers) {
+            let Some((id, route)) = active(&topic) else { continue };
+            self.setup.published.update(|state| {
+                state.granted.insert(id, answer.clone());
+            });
+            match answer {
+                Ok(_) => self.subscriptions.grant(topic),
+                Err(reason) => {
+                    let now = (self.setup.world.now)();
+                    news::subscription_refused(&self.setup.published, route, &reason, now);
+                }
+            }
+        }
+        self.settling = Some(self.subscriptions.granted().to_vec());
+        self.send_barrier();
+    }
+
+    /// The retained messages of new subscriptions have all arrived: a message from after them has,
+    /// or everything was answered and a barrier came back with nothing before it. (A broker sends
+    /// only so many at a time: a barrier alone overtakes the rest.)
+    fn settle_filters(&mut self) {
+        if let Some(filters) = self.settling.take() {
+            self.window().settle_filters(filters);
+        }
+    }
+
+    fn on_barrier_passed(&mut self) {
+        if let Some(number) = self.barriers.under_way.take()
+            && let Some((id, _)) = self.line.session()
+        {
+            if number > 0 {
+                self.window().confirm(id, number);
+            }
+            if self.barriers.quiet {
+                self.settle_filters();
+            }
+        }
+        self.send_barrier();
+    }
+}

@@ -1,0 +1,180 @@
+//! Other routes, without another connection: reading stops until the window is empty, so that nothing
+//! decoded by the old routes is under way; the writer takes the new ones over, or refuses them; then
+//! the difference of the subscriptions is asked of the broker.
+//!
+//! Where it stands is in [`Routing`]: a life that dies over it leaves it to the next one.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::Recording;
+use crate::db_writer::actor::{Reroute, RerouteResult};
+use crate::mqtt::readings::ReadingWatch;
+use crate::mqtt::routing::Routing;
+use crate::mqtt::subscriptions::filters;
+use crate::ports::{Broker, Filter, Session};
+
+/// How long reading may stop for it, at most: the broker counts us as dead before long.
+const DRAIN_WITHIN: Duration = Duration::from_secs(5);
+
+/// Before the next try, where the window did not become empty or the writer could not say.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A change of routes, as far as this life has come with it.
+pub(super) struct Rerouting {
+    news: watch::Receiver<()>,
+    stage: Stage,
+    /// Gone with this life: then the writer must not do what it was asked to.
+    alive: Arc<()>,
+}
+
+enum Stage {
+    /// Nothing is to be done, or not before then.
+    Resting { until: Option<Instant> },
+    /// Nothing is read, and what is here is written.
+    Draining { since: Instant },
+    /// The writer is asked; nothing is read.
+    Asking(Pin<Box<dyn Future<Output = RerouteResult>>>),
+}
+
+impl Rerouting {
+    pub(super) fn new(routing: &Routing) -> Self {
+        let stage = Stage::Resting { until: None };
+        Self { news: routing.news(), stage, alive: Arc::new(()) }
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        match self.stage {
+            Stage::Resting { .. } => false,
+            Stage::Draining { .. } | Stage::Asking(_) => true,
+        }
+    }
+
+    /// What the writer says; never, when it is not asked. Cancel-safe.
+    pub(super) async fn decision(&mut self) -> RerouteResult {
+        match &mut self.stage {
+            Stage::Asking(question) => question.await,
+            Stage::Resting { until: None } => {
+                // The place of the routes lives as long as the tree.
+                if self.news.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+                self.stage = Stage::Resting { until: Some(Instant::now()) };
+                RerouteResult::NotNow
+            }
+            Stage::Resting { until: Some(_) } | Stage::Draining { .. } => {
+                std::future::pending().await
+            }
+        }
+    }
+}
+
+impl<B: Broker> Recording<B> {
+    /// One step, if one is due.
+    pub(super) fn follow_routes(&mut self) {
+        let now = Instant::now();
+        match self.rerouting.stage {
+            Stage::Resting { until: None } | Stage::Asking(_) => {}
+            Stage::Resting { until: Some(until) } if now < until => {}
+            Stage::Resting { until: Some(_) } => self.begin_rerouting(now),
+            Stage::Draining { since } => {
+                if self.window().is_empty() && self.writing.is_none() {
+                    self.ask_for_routes();
+                } else if since.elapsed() >= self.drain_within() {
+                    self.rest(Some(now + PAUSE));
+                }
+            }
+        }
+    }
+
+    fn drain_within(&self) -> Duration {
+        DRAIN_WITHIN.min(self.setup.mqtt.keep_alive / 2)
+    }
+
+    fn begin_rerouting(&mut self, now: Instant) {
+        let in_force = self.setup.routing.now();
+        if !Arc::ptr_eq(&in_force, &self.setup.router) {
+            self.use_routes(in_force);
+        }
+        if self.setup.routing.wanted().is_none() {
+            self.rest(None);
+        } else if self.setup.published.is_holding() {
+            // Nothing will become durable soon: what comes is still taken, by the old routes.
+            self.rest(Some(now + PAUSE));
+        } else {
+            self.hurry = true;
+            self.rerouting.stage = Stage::Draining { since: now };
+            self.follow_routes();
+        }
+    }
+
+    fn ask_for_routes(&mut self) {
+        let Some(router) = self.setup.routing.wanted() else { return self.rest(None) };
+        let writer = self.setup.writer.get();
+        let question = Reroute { router, asker: Arc::downgrade(&self.rerouting.alive) };
+        self.rerouting.stage = Stage::Asking(Box::pin(async move {
+            match writer {
+                Some(writer) => writer.send(question).await.unwrap_or(RerouteResult::NotNow),
+                None => RerouteResult::NotNow,
+            }
+        }));
+    }
+
+    pub(super) fn on_rerouted(&mut self, result: RerouteResult) {
+        let again = match result {
+            RerouteResult::Decided => Instant::now(),
+            // Also: something new is to be looked at.
+            RerouteResult::NotNow if self.rerouting.is_draining() => Instant::now() + PAUSE,
+            RerouteResult::NotNow => return,
+        };
+        self.rest(Some(again));
+    }
+
+    fn rest(&mut self, until: Option<Instant>) {
+        self.hurry = false;
+        self.rerouting.stage = Stage::Resting { until };
+    }
+
+    /// The writer has taken them over.
+    fn use_routes(&mut self, router: Arc<crate::message::route::Router>) {
+        let before = std::mem::replace(&mut self.setup.router, router);
+        let readings = self.setup.published.readings().clone();
+        self.readings = ReadingWatch::new(self.setup.router.routes(), readings);
+        let before = filters(before.active().map(|(_, route)| route), &self.setup.mqtt);
+        self.subscribe_to_difference(&before);
+    }
+
+    /// Asks for what the routes in force want and was not asked for before; and gives back what no route
+    /// wants any more. In this order: a topic that both have must not be missed in between.
+    pub(super) fn subscribe_to_difference(&mut self, before: &[Filter]) {
+        let routes = self.setup.router.active().map(|(_, route)| route);
+        let wanted = filters(routes, &self.setup.mqtt);
+        let topic_is_wanted = |topic: &String| wanted.iter().any(|filter| filter.topic == *topic);
+        let mut unwanted = self.setup.routing.to_leave();
+        unwanted.extend(before.iter().map(|filter| filter.topic.clone()));
+        unwanted.retain(|topic| !topic_is_wanted(topic) && !self.ears.is_echo(topic));
+        unwanted.sort_unstable();
+        unwanted.dedup();
+        let new: Vec<Filter> =
+            wanted.into_iter().filter(|filter| !before.contains(filter)).collect();
+        let Some((_, session)) = self.line.session() else { return };
+        if !new.is_empty() {
+            self.subscriptions.ask(session.subscribe(&new), &new);
+        }
+        if !unwanted.is_empty() {
+            self.subscriptions.leave(session.unsubscribe(&unwanted), unwanted);
+        }
+    }
+}
+
+impl fmt::Debug for Rerouting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let draining = self.is_draining();
+        f.debug_struct("Rerouting").field("draining", &draining).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,79 @@
+//! Stretches in which nothing can be received although this life runs: a start that takes its time, a connection that
+//! stands still, the end of the life.
+
+use tokio::time::Instant;
+
+use super::Recording;
+use crate::message::delivery::UnixMillis;
+use crate::message::note::{GapCause, Note};
+use crate::mqtt::broker_news as news;
+use crate::mqtt::stall::{StallChange, StallEnd};
+use crate::ports::{Broker, DownKind, Liveness, Session};
+
+impl<B: Broker> Recording<B> {
+    /// Looks whether the connection is made in time, and whether it stands still.
+    pub(super) fn watch_connection(&mut self) {
+        if !self.pause.rests() {
+            self.note_slow_start();
+        }
+        let reading = self.may_read();
+        let echo = self.ears.expects_echo().filter(|_| !self.is_held_back());
+        let deaf = self.ears.is_deaf();
+        let now = Instant::now();
+        let Some((_, session)) = self.line.session() else { return };
+        if deaf {
+            // Its gap lasts until something is heard.
+            self.stall.end(now, None);
+            return;
+        }
+        let Liveness { heard, asked } = session.liveness();
+        let asked = asked.into_iter().chain(echo).min();
+        match self.stall.look(now, Liveness { heard, asked }, reading) {
+            Some(StallChange::Began(heard)) => {
+                news::stalled(&self.setup.published, self.wall_at(heard));
+            }
+            Some(StallChange::Ended(heard)) => self.end_stall_at(self.wall_at(heard)),
+            None => {}
+        }
+    }
+
+    /// By the wall clock.
+    fn wall_at(&self, at: Instant) -> UnixMillis {
+        let ago = i64::try_from(at.elapsed().as_millis()).unwrap_or(i64::MAX);
+        UnixMillis((self.setup.world.now)().0.saturating_sub(ago))
+    }
+
+    fn end_stall_at(&self, at: UnixMillis) {
+        self.setup.published.remember(Note::gap_closed(GapCause::Deaf, None, at));
+    }
+
+    /// The connection is gone, and if it stood still, that has an end. One that is given up as deaf stays so
+    /// until something is heard. Gives since when nothing can have been received.
+    pub(super) fn end_stall(&mut self, kind: Option<DownKind>) -> UnixMillis {
+        let now = (self.setup.world.now)();
+        let last = kind.and_then(|_| self.line.last_liveness());
+        match self.stall.end(Instant::now(), last) {
+            StallEnd::StoodStill if kind != Some(DownKind::Deaf) => self.end_stall_at(now),
+            StallEnd::Silent(heard) => return self.wall_at(heard),
+            StallEnd::StoodStill | StallEnd::Alive => {}
+        }
+        now
+    }
+
+    /// Before the first connection of the process.
+    pub(super) fn note_slow_start(&mut self) {
+        if !self.start_noted {
+            let now = (self.setup.world.now)();
+            self.start_noted = news::starts_slowly(&self.setup.published, now);
+        }
+    }
+
+    /// From now on this life receives nothing. Without a connection that was noted when it went.
+    pub(super) fn note_end(&mut self) {
+        if self.line.session().is_some() && !self.end_noted {
+            self.end_noted = true;
+            self.end_stall(None);
+            news::session_ends(&self.setup.published, (self.setup.world.now)());
+        }
+    }
+}

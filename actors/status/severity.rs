@@ -1,0 +1,133 @@
+//! Whose an event is, and how it sounds, by its name. (A column would have to be added to databases that
+//! exist and to the spool, and would say nothing of what was recorded before.)
+
+use crate::message::event;
+use crate::tree;
+
+/// Who tells of what no actor does.
+const SUPERVISOR: &str = "supervisor";
+/// As the tree calls it.
+const WATCHTOWER: &str = crate::tree::WATCHTOWER;
+
+/// A person at the command line.
+const OPERATOR: &str = "operator";
+
+/// How an event sounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tone {
+    /// It is as it should be, or is again.
+    Good,
+    /// It happened.
+    Plain,
+    /// Unexpected; nothing is lost.
+    Warning,
+    /// Something is lost, or a person is needed.
+    Bad,
+}
+
+impl Tone {
+    /// As a word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Plain => "plain",
+            Self::Warning => "warning",
+            Self::Bad => "bad",
+        }
+    }
+}
+
+/// The actor that an event is about. Where any actor may be meant, the detail begins with its name and a
+/// colon.
+pub fn actor_of<'a>(name: &str, detail: &'a str) -> &'a str {
+    match name {
+        event::ACTOR_RESTARTED | event::ACTOR_RENEWED => {
+            detail.split_once(':').map_or(SUPERVISOR, |(actor, _)| actor)
+        }
+        _ => about(name).map_or("", |(actor, _)| actor),
+    }
+}
+
+/// How an event sounds.
+pub fn tone_of(name: &str) -> Tone {
+    about(name).map_or(Tone::Plain, |(_, tone)| tone)
+}
+
+fn about(name: &str) -> Option<(&'static str, Tone)> {
+    Some(match name {
+        event::READY => (SUPERVISOR, Tone::Good),
+        event::STARTING | event::ACTOR_STARTED | event::STOPPING | event::STOPPED => {
+            (SUPERVISOR, Tone::Plain)
+        }
+        event::ACTOR_RENEWED => (SUPERVISOR, Tone::Plain),
+        event::ACTOR_RESTARTED | event::STOP_TIMED_OUT => (SUPERVISOR, Tone::Warning),
+        event::ESCALATED | event::FORCED_EXIT | event::LOCK_LOST => (SUPERVISOR, Tone::Bad),
+        event::BROKER_CONNECTED | event::RESUMED => (tree::MQTT, Tone::Good),
+        event::PAUSED => (tree::MQTT, Tone::Warning),
+        event::BROKER_DISCONNECTED
+        | event::BROKER_UNREACHABLE
+        | event::SESSION_RENEWED
+        | event::WINDOW_FULL => (tree::MQTT, Tone::Warning),
+        event::RELOADED => (SUPERVISOR, Tone::Plain),
+        event::RELOAD_FAILED | event::RELOAD_WAITS => (SUPERVISOR, Tone::Warning),
+        event::SESSION_TAKEN_OVER
+        | event::SUBSCRIPTION_REFUSED
+        | event::BROKER_FORGOT_SESSION
+        | event::BROKER_ROLLED_BACK
+        | event::BROKER_DROPPED => (tree::MQTT, Tone::Bad),
+        event::WRITE_RECOVERED | event::SPOOL_DRAINED | event::DATABASE_OPENED => {
+            (tree::DB_WRITER, Tone::Good)
+        }
+        event::SCHEMA_EXTENDED | event::DATABASE_SALVAGED => (tree::DB_WRITER, Tone::Plain),
+        event::WRITE_FAILED | event::SPOOL_SET_ASIDE | event::QUARANTINED => {
+            (tree::DB_WRITER, Tone::Warning)
+        }
+        event::SPOOL_FAILED
+        | event::DATABASE_SET_ASIDE
+        | event::DATABASE_BEGAN_ANEW
+        | event::DATABASE_LOST
+        | event::DATABASE_REPLACED => (tree::DB_WRITER, Tone::Bad),
+        event::QUARANTINE_TRIMMED => (tree::DB_WRITER, Tone::Warning),
+        event::ROUTE_HEARD => (tree::HEALTH, Tone::Good),
+        event::MODE_CHANGED | event::ROUTE_SILENT | event::CLOCK_JUMP | event::FROZEN => {
+            (tree::HEALTH, Tone::Warning)
+        }
+        event::NO_WRITES => (tree::HEALTH, Tone::Bad),
+        event::ISSUE_RESOLVED | event::ALERT_RECOVERED => (tree::HEALTH, Tone::Good),
+        event::METRICS_SERVED => (SUPERVISOR, Tone::Good),
+        event::METRICS_NOT_SERVED => (SUPERVISOR, Tone::Warning),
+        event::PAGE_SERVED => (WATCHTOWER, Tone::Good),
+        event::PAGE_NOT_SERVED | event::PAGE_CERTIFICATE | event::LOGIN_REFUSED => {
+            (WATCHTOWER, Tone::Warning)
+        }
+        event::ALERT_SENT => (tree::HEALTH, Tone::Plain),
+        event::ISSUE_APPEARED
+        | event::ISSUE_CHANGED
+        | event::RECOVERY_ATTEMPTED
+        | event::ALERT_FAILED => (tree::HEALTH, Tone::Warning),
+        event::STATS => (tree::STATS, Tone::Plain),
+        event::QUARANTINE_CHANGED | event::OPERATOR_COMMAND | event::ISSUE_ACKNOWLEDGED => {
+            (OPERATOR, Tone::Plain)
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_is_somebodys() {
+        let nobodys: Vec<_> = event::ALL.iter().filter(|name| about(name).is_none()).collect();
+        assert!(nobodys.is_empty(), "say in `about` whose they are: {nobodys:?}");
+    }
+
+    #[test]
+    fn the_detail_names_the_actor_where_it_may_be_any() {
+        assert_eq!(actor_of(event::ACTOR_RESTARTED, "mqtt: panicked (injected)"), tree::MQTT);
+        assert_eq!(actor_of(event::ACTOR_RENEWED, "stats: an operator asked for it"), tree::STATS);
+        assert_eq!(actor_of(event::MODE_CHANGED, "normal, after: x"), tree::HEALTH);
+        assert_eq!(actor_of("unheard_of", "x: y"), "");
+    }
+}

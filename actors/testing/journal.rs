@@ -1,0 +1,342 @@
+//! A journal in memory: the disk outlives the journals that are opened on it, and a test says which
+//! writes fail, and how.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+
+use crate::db_writer::ledger::{Ledger, Row};
+use crate::message::account::{Outcome, Repeat, Tally};
+use crate::message::batch::{Batch, Body, Receipt, Record, Value};
+use crate::message::delivery::UnixMillis;
+use crate::message::note::{Event, GapChange, Note, RunBegins};
+use crate::message::route::Router;
+use crate::ports::{
+    Checkpointed, Journal, OpenError, OpenJournal, Spooled, TidiedUp, WriteCause, WriteError,
+    WriteOutcome,
+};
+
+/// What one write meets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WriteFault {
+    Refusal(WriteCause),
+    /// An I/O error that says nothing: it was stored, or not.
+    UnknownAndStored,
+    UnknownAndLost,
+    PanicBefore,
+    PanicAfter,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Platter {
+    counts: BTreeMap<i64, usize>,
+    ledger: Vec<Row>,
+    account: Tally,
+    known_filters: Vec<String>,
+    pub(crate) events: Vec<Event>,
+    /// One each for the next writes; then they succeed.
+    pub(crate) faults: VecDeque<WriteFault>,
+    /// The routes that it is opened for.
+    router: Option<Arc<Router>>,
+    /// For the next openings.
+    pub(crate) open_faults: VecDeque<OpenError>,
+    /// Every write is refused, for this cause.
+    pub(crate) failing: Option<WriteCause>,
+    /// Every write to the spool is refused, for this cause.
+    pub(crate) spool_failing: Option<WriteCause>,
+    /// The spool: its id, and what is in it.
+    pub(crate) spool: Option<(i64, VecDeque<Spooled>)>,
+    /// The last position that was given in it: one that was taken over is not given again.
+    pub(super) spool_position: i64,
+    /// When something was last written to it.
+    pub(crate) spool_seen: Option<UnixMillis>,
+    /// What neither place took.
+    pub(crate) kept_events: Vec<Event>,
+    /// Position reached in the spool of this id.
+    taken_over: (i64, i64),
+    /// Every number in the order in which it was stored.
+    pub(crate) order: Vec<i64>,
+    pub(crate) gaps: Vec<GapChange>,
+    /// Each write to the database that is a sign of life: when, and how many changes to gaps it had then.
+    pub(crate) signs_of_life: Vec<(Instant, usize)>,
+    /// Processes that began, as the database was told.
+    pub(crate) runs: Vec<RunBegins>,
+    pub(crate) opened: usize,
+    pub(crate) tries: Vec<Instant>,
+    /// When, and how many records.
+    pub(crate) commits: Vec<(Instant, usize)>,
+    /// Uses of a journal after a write of unknown outcome, which leaves it in doubt.
+    pub(crate) misused: usize,
+    /// False alarms: no broker of these tests ever rolls back.
+    pub(crate) rollbacks: usize,
+}
+
+impl Platter {
+    fn note(&mut self, notes: &[Note]) {
+        for note in notes {
+            match note {
+                Note::Event(event) => self.events.push(event.clone()),
+                Note::Gap(change) => self.gaps.push(change.clone()),
+                Note::RunBegins(run) if self.runs.last() == Some(run) => {}
+                Note::RunBegins(run) => self.runs.push(*run),
+                Note::Stats(_) => {}
+            }
+        }
+    }
+
+    fn sign_of_life(&mut self) {
+        self.signs_of_life.push((Instant::now(), self.gaps.len()));
+    }
+
+    /// Neither place takes a write, as if another process held both.
+    pub(crate) fn lock(&mut self, locked: bool) {
+        let failing = locked.then_some(WriteCause::Locked);
+        (self.failing, self.spool_failing) = (failing, failing);
+    }
+
+    /// Deliveries in the spool.
+    pub(crate) fn spooled(&self) -> usize {
+        let queue = self.spool.iter().flat_map(|(_, queue)| queue);
+        queue.filter_map(|spooled| spooled.batch.as_ref()).map(|batch| batch.records.len()).sum()
+    }
+}
+
+/// Clones share the one disk.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Disk(Arc<Mutex<Platter>>);
+
+impl Disk {
+    pub(crate) fn platter(&self) -> MutexGuard<'_, Platter> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn counts(&self) -> BTreeMap<i64, usize> {
+        self.platter().counts.clone()
+    }
+
+    /// How often a number is on the disk, in the database or in the spool.
+    pub(crate) fn count(&self, n: i64) -> usize {
+        let platter = self.platter();
+        let is_it = |record: &&Record| match &record.body {
+            Body::Row(values) => values[0] == Value::Integer(n),
+            Body::Quarantined(_) => false,
+        };
+        let queue = platter.spool.iter().flat_map(|(_, queue)| queue);
+        let spooled = queue.filter_map(|spooled| spooled.batch.as_ref());
+        let spooled = spooled.flat_map(|batch| &batch.records).filter(is_it).count();
+        platter.counts.get(&n).copied().unwrap_or(0) + spooled
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.platter().counts.values().sum()
+    }
+
+    /// The retained messages of the subscriptions have been recorded.
+    pub(crate) fn knows_filters(&self) -> bool {
+        !self.platter().known_filters.is_empty()
+    }
+
+    /// Events of this name that are stored.
+    pub(crate) fn events(&self, name: &str) -> usize {
+        self.platter().events.iter().filter(|event| event.name == name).count()
+    }
+}
+
+impl OpenJournal for Disk {
+    fn open(&mut self) -> Result<Box<dyn Journal>, OpenError> {
+        let mut platter = self.platter();
+        if let Some(error) = platter.open_faults.pop_front() {
+            return Err(error);
+        }
+        platter.opened += 1;
+        let router = platter.router.clone();
+        let ledger = Ledger::load(&platter.ledger);
+        Ok(Box::new(FakeJournal { disk: self.clone(), ledger, in_doubt: false, router }))
+    }
+
+    fn reroute(&mut self, router: &Arc<Router>) {
+        self.platter().router = Some(Arc::clone(router));
+    }
+}
+
+struct FakeJournal {
+    disk: Disk,
+    ledger: Ledger,
+    in_doubt: bool,
+    router: Option<Arc<Router>>,
+}
+
+impl FakeJournal {
+    fn commit(&mut self, platter: &mut Platter, batch: &Batch, notes: &[Note]) -> Receipt {
+        if let Some(opening) = &batch.opening {
+            if !opening.session_present {
+                platter.ledger.clear();
+                platter.known_filters.clear();
+            }
+            self.ledger.open(batch.connection, opening, &platter.ledger);
+        }
+        let mut tally = batch.dropped.clone();
+        let mut passed_by = Vec::new();
+        for (place, record) in batch.records.iter().enumerate() {
+            platter.rollbacks += usize::from(self.ledger.rolled_back(record).is_some());
+            let outcome = self.store(platter, record);
+            tally.add(record.route, outcome, 1);
+            if outcome != Outcome::Stored {
+                passed_by.push(place);
+            }
+        }
+        if !batch.settled_filters.is_empty() {
+            platter.known_filters.clone_from(&batch.settled_filters);
+        }
+        let number = platter.ledger.last().map_or(1, |row| row.number + 1);
+        let row = Row::of(batch, number, UnixMillis(number), &self.ledger);
+        platter.ledger.push(row.clone());
+        self.ledger.push(&row);
+        platter.account.merge(&tally);
+        platter.note(notes);
+        platter.sign_of_life();
+        platter.commits.push((Instant::now(), batch.records.len()));
+        Receipt { repeated: false, tally, events: Vec::new(), passed_by }
+    }
+
+    /// The tables of this journal are those of its routes: a row must have been decoded by the same.
+    fn assert_it_fits_its_routes(&self, batch: &Batch) {
+        for record in &batch.records {
+            let Body::Row(values) = &record.body else { continue };
+            let Some(route) = self.router.as_ref().and_then(|router| router.get(record.route))
+            else {
+                continue;
+            };
+            assert_eq!(values.len(), route.columns.len(), "a row of other columns");
+        }
+    }
+
+    fn store(&self, platter: &mut Platter, record: &Record) -> Outcome {
+        if self.ledger.is_redelivery(record) {
+            return Outcome::Duplicate(Repeat::Redelivery);
+        }
+        if record.retain && !record.dup && !platter.known_filters.is_empty() {
+            return Outcome::Duplicate(Repeat::Retained);
+        }
+        match &record.body {
+            Body::Row(values) => {
+                let Value::Integer(n) = values[0] else { panic!("a number, not {values:?}") };
+                *platter.counts.entry(n).or_default() += 1;
+                platter.order.push(n);
+                Outcome::Stored
+            }
+            Body::Quarantined(refusal) => Outcome::Quarantined(refusal.reason),
+        }
+    }
+
+    /// Writes as the next fault lets it.
+    fn write<T: Default>(
+        &mut self,
+        commit: impl FnOnce(&mut Self, &mut Platter) -> T,
+    ) -> Result<T, WriteError> {
+        let disk = self.disk.clone();
+        let mut platter = disk.platter();
+        platter.tries.push(Instant::now());
+        platter.misused += usize::from(self.in_doubt);
+        let fault = match platter.failing {
+            Some(cause) => return Err(failed(cause, WriteOutcome::Refused)),
+            None => platter.faults.pop_front(),
+        };
+        self.in_doubt =
+            matches!(fault, Some(WriteFault::UnknownAndStored | WriteFault::UnknownAndLost));
+        match fault {
+            None => Ok(commit(self, &mut platter)),
+            Some(WriteFault::Refusal(cause)) => Err(failed(cause, WriteOutcome::Refused)),
+            Some(WriteFault::UnknownAndLost) => Err(failed(WriteCause::Io, WriteOutcome::Unknown)),
+            Some(WriteFault::UnknownAndStored) => {
+                commit(self, &mut platter);
+                Err(failed(WriteCause::Io, WriteOutcome::Unknown))
+            }
+            Some(WriteFault::PanicBefore) => panic!("injected before the commit"),
+            Some(WriteFault::PanicAfter) => {
+                commit(self, &mut platter);
+                panic!("injected after the commit")
+            }
+        }
+    }
+}
+
+fn repeated() -> Receipt {
+    let (tally, events, passed_by) = (Tally::default(), Vec::new(), Vec::new());
+    Receipt { repeated: true, tally, events, passed_by }
+}
+
+pub(super) fn failed(cause: WriteCause, outcome: WriteOutcome) -> WriteError {
+    let reopen = outcome == WriteOutcome::Unknown;
+    WriteError { cause, message: "injected".to_owned(), outcome, reopen }
+}
+
+impl Journal for FakeJournal {
+    fn append(&mut self, batch: &Batch, notes: &[Note]) -> Result<Receipt, WriteError> {
+        self.assert_it_fits_its_routes(batch);
+        if self.disk.platter().ledger.last().is_some_and(|row| row.batch == batch.id) {
+            self.disk.platter().misused += usize::from(self.in_doubt);
+            return Ok(repeated());
+        }
+        let receipt = self.write(|journal, platter| Some(journal.commit(platter, batch, notes)))?;
+        Ok(receipt.expect("a commit gives a receipt"))
+    }
+
+    fn take_over(&mut self, spool: i64, front: &[Spooled]) -> Result<Vec<Receipt>, WriteError> {
+        let done = self.taken_over(spool);
+        self.write(|journal, platter| {
+            let mut receipts = Vec::new();
+            for spooled in front.iter().filter(|spooled| spooled.position > done) {
+                let last = platter.ledger.last().map(|row| row.batch);
+                match &spooled.batch {
+                    Some(batch) if last == Some(batch.id) => receipts.push(repeated()),
+                    Some(batch) => receipts.push(journal.commit(platter, batch, &spooled.notes)),
+                    None => platter.note(&spooled.notes),
+                }
+                platter.taken_over = (spool, spooled.position);
+            }
+            receipts
+        })
+    }
+
+    fn record(&mut self, notes: &[Note]) -> Result<(), WriteError> {
+        let mut platter = self.disk.platter();
+        match platter.failing {
+            Some(cause) => Err(failed(cause, WriteOutcome::Refused)),
+            None => {
+                platter.note(notes);
+                platter.sign_of_life();
+                Ok(())
+            }
+        }
+    }
+
+    fn begin_run(&mut self, _: UnixMillis) -> Result<(), WriteError> {
+        Ok(())
+    }
+
+    fn heartbeat(&mut self) -> Result<(), WriteError> {
+        self.disk.platter().sign_of_life();
+        Ok(())
+    }
+
+    fn tidy_up(&mut self) -> Result<TidiedUp, WriteError> {
+        Ok(TidiedUp::Done)
+    }
+
+    fn checkpoint(&mut self) -> Result<Checkpointed, WriteError> {
+        Ok(Checkpointed { pages: 0, folded_in: 0, wholly: true })
+    }
+
+    fn taken_over(&self, spool: i64) -> i64 {
+        let (of, position) = self.disk.platter().taken_over;
+        if of == spool { position } else { 0 }
+    }
+
+    fn account(&self) -> Tally {
+        self.disk.platter().account.clone()
+    }
+
+    fn close(self: Box<Self>, _: bool) {}
+}

@@ -1,0 +1,3 @@
+//! Keeps the page's server running.
+
+pub mod actor;

@@ -1,0 +1,100 @@
+//! Commands for people: is the account right, what is missing, is the content still what was written,
+//! what could not become a row. They read the database itself, whether a recorder is running or not;
+//! only `quarantine replay` and `quarantine drop` write.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use barograph_actors::exit_code;
+use barograph_config::Settings;
+use rusqlite::ErrorCode;
+
+use crate::os::lock::{database_lock_path, held_by};
+use crate::os::paths::real_path;
+use crate::os::process::{Holder, sqlite_locker};
+use crate::run::Failed;
+use crate::sqlite::Look;
+
+/// The database that the settings name, as the file that it is.
+pub(crate) struct Place {
+    pub(crate) database: PathBuf,
+    /// The recorder that is running on it.
+    pub(super) holder: Option<Holder>,
+}
+
+impl Place {
+    pub(crate) fn of(settings: &Settings) -> Result<Self, Failed> {
+        let named = &settings.database.path;
+        let missing = |detail: &str| Failed {
+            code: exit_code::DATABASE_UNUSABLE,
+            message: format!(
+                "there is no database {} ({detail}); is it the path that the recorder uses? See \
+                 --config and --db",
+                named.display()
+            ),
+        };
+        let database = real_path(named).map_err(|error| missing(&error.to_string()))?;
+        if !database.is_file() {
+            return Err(missing("no such file"));
+        }
+        let holder = held_by(&database_lock_path(&database));
+        Ok(Self { database, holder })
+    }
+
+    pub(crate) fn look(&self) -> Result<Look, Failed> {
+        Look::open(&self.database).map_err(|error| unreadable(&error, &self.database))
+    }
+}
+
+/// What an error means for whoever wanted to read, or to change, a file.
+pub(crate) fn unreadable(error: &rusqlite::Error, path: &Path) -> Failed {
+    let file = path.display();
+    let (code, message) = match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            let who = sqlite_locker(path)
+                .map_or_else(|| "another program".to_owned(), |holder| holder.to_string());
+            (exit_code::LOCKED, format!("{file} is locked by {who} ({error}); try again later"))
+        }
+        Some(ErrorCode::NotADatabase) => {
+            (exit_code::DATABASE_UNUSABLE, format!("{file} is not an SQLite database ({error})"))
+        }
+        Some(ErrorCode::DatabaseCorrupt) => {
+            let advice = "keep this file, look at the disk (dmesg), and restore a backup beside it; \
+                          the recorder sets a damaged database aside at its next start and copies \
+                          over what can be read";
+            (exit_code::DATABASE_UNUSABLE, format!("{file} is damaged ({error}): {advice}"))
+        }
+        _ if error.to_string().contains("no such table: barograph_") => {
+            let message = format!(
+                "{file} has no tables of Barograph's ({error}): another program made it, or no recorder \
+                 of this version has opened it yet"
+            );
+            (exit_code::DATABASE_UNUSABLE, message)
+        }
+        _ => {
+            let advice = "may this user read and write the file and its folder?";
+            (exit_code::DATABASE_UNUSABLE, format!("{file} cannot be used ({error}); {advice}"))
+        }
+    };
+    Failed { code, message }
+}
+
+/// Writes to standard output. That nobody reads it any more (`| head`) is no failure.
+pub(super) fn say(text: &str) -> Result<(), Failed> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failed {
+            code: exit_code::CANNOT_CREATE,
+            message: format!("the output cannot be written: {error}"),
+        }),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// A route in a sentence.
+pub(super) fn shown_route(route: &str) -> &str {
+    if route.is_empty() { NO_ROUTE } else { route }
+}
+
+/// What stands for messages that no route wanted.
+pub(super) const NO_ROUTE: &str = "(no route)";

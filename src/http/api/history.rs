@@ -1,0 +1,85 @@
+//! What the database remembers of the recorder: events and gaps.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use actix_web::{HttpRequest, web};
+use rusqlite::Connection;
+use serde_json::json;
+
+use super::answer::{Answer, json_answer};
+use super::query::{ANY_MOMENT, Query};
+use crate::http::Tower;
+use crate::http::refusal::Refusal;
+use crate::sqlite::read::{events as of_events, gaps as of_gaps};
+use crate::sqlite::{LoggedEvent, Look, spool_path, spooled_beyond, with_gaps_beyond};
+
+/// How long a question may take.
+pub(super) const WITHIN: Duration = Duration::from_secs(5);
+/// Events of an answer: unless it is said, and at most.
+const EVENTS: usize = 100;
+const EVENTS_MAX: i64 = 1_000;
+/// Names behind `except`.
+const EXCEPT_MAX: usize = 64;
+/// Characters of a name.
+const NAME_LEN_MAX: usize = 100;
+
+/// `events`
+pub(super) async fn events(request: HttpRequest, tower: web::Data<Tower>) -> Answer {
+    let known = ["limit", "before", "since", "until", "actor", "event", "except"];
+    let query = Query::of(&request, &known)?;
+    let limit = query.whole("limit", 1..=EVENTS_MAX)?;
+    let wanted = of_events::Wanted {
+        limit: limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(EVENTS),
+        before: query.whole("before", ANY_MOMENT)?,
+        since: query.whole("since", ANY_MOMENT)?,
+        until: query.whole("until", ANY_MOMENT)?,
+        actor: name(&query, "actor")?,
+        event: name(&query, "event")?,
+        except: query.list("except", EXCEPT_MAX)?,
+    };
+    let (spool, noted) = (spool(&tower), noted(&tower));
+    let ask = move |conn: &Connection| {
+        // A spool that cannot be read hides nothing else.
+        let spooled = spool.and_then(|spool| spooled_beyond(conn, &Look::open(&spool).ok()?).ok());
+        let waiting = [spooled.unwrap_or_default(), noted].concat();
+        of_events::events(conn, &wanted, &waiting)
+    };
+    let events = tower.history.run(WITHIN, ask).await?;
+    Ok(json_answer(&request, &json!({ "events": events })))
+}
+
+/// The spool, if there is one.
+fn spool(tower: &Tower) -> Option<PathBuf> {
+    let settings = tower.sources.in_force.now();
+    let path = spool_path(&settings.spool.dir, &settings.database.path);
+    path.exists().then_some(path)
+}
+
+/// Events that are not even there yet.
+fn noted(tower: &Tower) -> Vec<LoggedEvent> {
+    tower.sources.published.waiting_events().into_iter().map(LoggedEvent::from).collect()
+}
+
+fn name(query: &Query, parameter: &str) -> Result<Option<String>, Refusal> {
+    match query.text(parameter) {
+        Some(name) if name.is_empty() || name.chars().count() > NAME_LEN_MAX => {
+            let message = format!("{parameter} is no name: 1 to {NAME_LEN_MAX} characters are");
+            Err(Refusal::bad(message, "leave it out, or name one"))
+        }
+        name => Ok(name.map(str::to_owned)),
+    }
+}
+
+/// `gaps`
+pub(super) async fn gaps(request: HttpRequest, tower: web::Data<Tower>) -> Answer {
+    let query = Query::of(&request, &["from", "to"])?;
+    let (from, to) = (query.whole("from", ANY_MOMENT)?, query.whole("to", ANY_MOMENT)?);
+    let (spool, waiting) = (spool(&tower), tower.sources.published.waiting_notes());
+    let ask = move |conn: &Connection| {
+        let spool = spool.and_then(|spool| Look::open(&spool).ok());
+        with_gaps_beyond(conn, spool.as_ref(), &waiting, |conn| of_gaps::gaps(conn, from, to))
+    };
+    let gaps = tower.history.run(WITHIN, ask).await?;
+    Ok(json_answer(&request, &json!({ "gaps": gaps })))
+}

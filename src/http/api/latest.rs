@@ -1,0 +1,146 @@
+//! The newest row of each route, what follows from it, and what is odd about it.
+
+use actix_web::{HttpRequest, web};
+use barograph_actors::health::checks::Memory as Judgement;
+use barograph_actors::history::derived;
+use barograph_actors::message::account::RouteId;
+use barograph_actors::message::batch::Value;
+use barograph_actors::mqtt::readings::Trouble;
+use barograph_actors::status::State;
+use barograph_config::{Column, Route};
+use serde_json::{Map, Value as Json, json};
+
+use super::answer::{Answer, json_answer};
+use super::query::Query;
+use super::tables::{Table, tables};
+use crate::http::Tower;
+use crate::ipc::value_json;
+use crate::os::world;
+use crate::sqlite::read::newest::Arrived;
+
+/// `latest`
+pub(super) async fn latest(request: HttpRequest, tower: web::Data<Tower>) -> Answer {
+    Query::of(&request, &[])?;
+    Ok(json_answer(&request, &report(&tower).await))
+}
+
+/// What `latest` answers, and what those who watch begin with. Rows that came before this process are taken
+/// from the database, with the time at which they came.
+pub(crate) async fn report(tower: &Tower) -> Json {
+    let published = &tower.sources.published;
+    let (state, router) = (published.snapshot(), tower.sources.router());
+    let (judgement, troubles) = (published.memory(), published.readings().troubles());
+    let mut routes = Vec::new();
+    for table in tables(&router) {
+        let newest = newest(tower, &state, &table).await;
+        routes.push(json!({
+            "route": table.name,
+            "received_at_ms": newest.as_ref().map(|newest| newest.row.0.0),
+            "silent": is_silent(judgement.as_ref(), table.name),
+            "values": newest.as_ref().map_or_else(Map::new, Newest::values),
+            "out_of_bounds": out_of_bounds(&table, newest.as_ref(), &troubles),
+            "derived": follows(&table, newest.as_ref()),
+        }));
+    }
+    json!({ "now_ms": world::now().0, "routes": routes })
+}
+
+/// The newest row of a table, and the one before it.
+struct Newest<'a> {
+    /// Of the row's values, in their order.
+    columns: Vec<&'a Column>,
+    row: Arrived,
+    before: Option<Arrived>,
+    /// Whose row it is, where that is known.
+    route: Option<&'a Route>,
+}
+
+impl Newest<'_> {
+    fn values(&self) -> Map<String, Json> {
+        let columns = self.columns.iter().zip(&self.row.1);
+        columns.map(|(column, value)| (column.name.clone(), value_json(value))).collect()
+    }
+}
+
+/// From published state; what this process has not seen, from the database.
+async fn newest<'a>(tower: &Tower, state: &State, table: &Table<'a>) -> Option<Newest<'a>> {
+    let is_alone = table.routes.len() == 1;
+    let rows =
+        table.routes.iter().filter_map(|(id, route)| Some((*id, *route, state.latest.get(id)?)));
+    let live = rows.max_by_key(|(_, _, (at, _))| *at);
+    let previous = live.and_then(|(id, _, _)| state.previous.get(&id)).cloned();
+    let recorded = match previous {
+        Some(_) => Vec::new(),
+        None => tower.memory.ends(&tower.history, table).await.last,
+    };
+    match live {
+        Some((_, route, row)) => {
+            let is_before = |(at, _): &Arrived| *at < row.0 && is_alone;
+            let before = previous.or_else(|| recorded.into_iter().find(is_before));
+            let columns = route.columns.iter().collect();
+            Some(Newest { columns, row: row.clone(), before, route: Some(route) })
+        }
+        None => {
+            let mut recorded = recorded.into_iter();
+            let (row, before) = (recorded.next()?, recorded.next());
+            let route = is_alone.then(|| table.routes[0].1);
+            Some(Newest { columns: table.columns(), row, before, route })
+        }
+    }
+}
+
+fn is_silent(judgement: Option<&Judgement>, table: &str) -> bool {
+    let silence = judgement.and_then(|judgement| judgement.silences.get(table));
+    silence.is_some_and(|(_, silence)| silence.silent_since().is_some())
+}
+
+/// Columns whose last reading was a bad one, or whose value is beyond what the column says now. (A row may be
+/// older than the bounds; a bad value is stored as NULL, or not at all.)
+fn out_of_bounds(
+    table: &Table<'_>,
+    newest: Option<&Newest<'_>>,
+    troubles: &[(RouteId, usize, Trouble)],
+) -> Vec<String> {
+    let reads_badly = |name: &str| {
+        troubles.iter().any(|(id, index, trouble)| {
+            let is_bad = matches!(trouble, Trouble::Bad { .. });
+            let mut routes = table.routes.iter().filter(|(known, _)| known == id);
+            is_bad
+                && routes
+                    .any(|(_, route)| route.columns.get(*index).is_some_and(|c| c.name == name))
+        })
+    };
+    let is_beyond = |name: &str| {
+        let columns =
+            newest.into_iter().flat_map(|newest| newest.columns.iter().zip(&newest.row.1));
+        let mut of_name = columns.filter(|(column, _)| column.name == name);
+        of_name.any(|(column, value)| is_beyond_bounds(column, value))
+    };
+    let names = table.columns().into_iter().map(|column| &column.name);
+    names.filter(|name| reads_badly(name) || is_beyond(name)).cloned().collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "the bounds are no more exact")]
+fn is_beyond_bounds(column: &Column, value: &Value) -> bool {
+    let number = match value {
+        Value::Integer(number) => *number as f64,
+        Value::Real(number) => *number,
+        Value::Null | Value::Text(_) => return false,
+    };
+    column.min.is_some_and(|min| number < min) || column.max.is_some_and(|max| number > max)
+}
+
+/// The derived values, by name.
+fn follows(table: &Table<'_>, newest: Option<&Newest<'_>>) -> Map<String, Json> {
+    let mut values: Map<String, Json> =
+        table.derived().into_iter().map(|one| (one.name.clone(), Json::Null)).collect();
+    if let Some((newest, route)) = newest.and_then(|newest| Some((newest, newest.route?))) {
+        let row = (newest.row.0, newest.row.1.as_slice());
+        let before = newest.before.as_ref().map(|(at, values)| (*at, values.as_slice()));
+        let derived = derived::values(route, row, before);
+        values.extend(
+            route.derived.iter().zip(derived).map(|(one, value)| (one.name.clone(), value.into())),
+        );
+    }
+    values
+}

@@ -1,0 +1,98 @@
+//! For those who watch a recorder from outside: whether it records, and its metrics.
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpRequest, HttpResponse, web};
+use barograph_actors::message::event;
+use barograph_actors::status::mode::Mode;
+use barograph_actors::status::summary;
+use barograph_actors::status::{Connection, State};
+use barograph_actors::tree;
+
+use crate::http::Tower;
+use crate::http::metrics;
+
+/// The sentence; 200 while it records durably, and 503 else.
+pub(super) async fn readyz(tower: web::Data<Tower>) -> HttpResponse {
+    let state = tower.sources.published.snapshot();
+    let status = if is_ready(&state) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let sentence = summary::sentence(&state);
+    HttpResponse::build(status)
+        .insert_header(("Cache-Control", "no-store"))
+        .content_type("text/plain; charset=utf-8")
+        .body(sentence + "\n")
+}
+
+/// What arrives becomes durable, as far as is known: the broker is there and is heard, database or spool takes
+/// messages, and both who receive and who write are alive. (A recorder that writes to its spool is ready; one
+/// that is paused, or stops, is not.)
+fn is_ready(state: &State) -> bool {
+    let is_running = |name| state.children.get(name).is_some_and(|child| child.state == "running");
+    matches!(state.connection, Connection::Up(_))
+        && state.hearing.deaf.is_none()
+        && !matches!(state.mode, Mode::Holding { .. })
+        && state.paused.is_none()
+        && !state.stopping
+        && state.issues.iter().all(|issue| issue.id != event::NO_WRITES)
+        && is_running(tree::MQTT)
+        && is_running(tree::DB_WRITER)
+}
+
+/// As `[metrics] listen` serves them.
+pub(super) async fn metrics(request: HttpRequest, tower: web::Data<Tower>) -> HttpResponse {
+    metrics::answer(&request, &tower.sources.exposition)
+}
+
+#[cfg(test)]
+mod tests {
+    use barograph_actors::message::delivery::UnixMillis;
+    use barograph_actors::ports::WriteCause;
+    use barograph_actors::status::issue::{Issue, Severity};
+    use barograph_actors::status::{ChildState, Deafness};
+
+    use super::*;
+
+    fn ready() -> State {
+        let mut state = State { connection: Connection::Up(UnixMillis(1)), ..State::default() };
+        for name in [tree::MQTT, tree::DB_WRITER] {
+            let running = ChildState { state: "running".to_owned(), ..ChildState::default() };
+            state.children.insert(name, running);
+        }
+        state
+    }
+
+    #[test]
+    fn ready_is_who_records_durably() {
+        assert!(is_ready(&ready()));
+        type Change = fn(&mut State);
+        let table: [(&str, Change); 9] = [
+            ("not connected", |state| state.connection = Connection::Starting),
+            ("cut off", |state| state.connection = Connection::Down(UnixMillis(1), "x".into())),
+            ("deaf", |state| {
+                state.hearing.deaf = Some(Deafness { since: UnixMillis(1), renewals: 1 });
+            }),
+            ("holding", |state| {
+                state.mode = Mode::Holding { since: UnixMillis(1), cause: WriteCause::Full };
+            }),
+            ("nothing becomes durable", |state| {
+                state.issues.push(Issue {
+                    id: event::NO_WRITES.to_owned(),
+                    severity: Severity::Critical,
+                    since: UnixMillis(1),
+                    sentence: String::new(),
+                    hint: String::new(),
+                });
+            }),
+            ("paused", |state| state.paused = Some(UnixMillis(1))),
+            ("stopping", |state| state.stopping = true),
+            ("no writer", |state| drop(state.children.remove(tree::DB_WRITER))),
+            ("restarting", |state| {
+                state.children.insert(tree::MQTT, ChildState::default());
+            }),
+        ];
+        for (what, change) in table {
+            let mut state = ready();
+            change(&mut state);
+            assert!(!is_ready(&state), "{what}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Routes as the page has them: by their tables. Several routes may share one; then they are one to the page,
+//! with the columns of all.
+
+use barograph_actors::message::account::RouteId;
+use barograph_actors::message::route::Router;
+use barograph_config::{Column, Derived, Kind, Qos, Route};
+use serde_json::{Value as Json, json};
+
+use crate::http::refusal::Refusal;
+
+/// A table, and the routes into it.
+#[derive(Debug)]
+pub(super) struct Table<'a> {
+    /// Its name.
+    pub(super) name: &'a str,
+    /// Its routes, at least one.
+    pub(super) routes: Vec<(RouteId, &'a Route)>,
+}
+
+/// The tables of the routes in force.
+pub(super) fn tables(router: &Router) -> Vec<Table<'_>> {
+    let mut tables: Vec<Table<'_>> = Vec::new();
+    for (id, route) in router.active() {
+        match tables.iter_mut().find(|table| table.name == route.table) {
+            Some(table) => table.routes.push((id, route)),
+            None => tables.push(Table { name: &route.table, routes: vec![(id, route)] }),
+        }
+    }
+    tables
+}
+
+/// The table with this name.
+pub(super) fn table<'a>(router: &'a Router, name: &str) -> Result<Table<'a>, Refusal> {
+    let mut tables = tables(router);
+    match tables.iter().position(|table| table.name == name) {
+        Some(place) => Ok(tables.swap_remove(place)),
+        None => {
+            let names: Vec<&str> = tables.iter().map(|table| table.name).collect();
+            let message = format!("there is no route {name:?}");
+            let status = actix_web::http::StatusCode::NOT_FOUND;
+            Err(Refusal::new(status, message, format!("there are: {}", names.join(", "))))
+        }
+    }
+}
+
+impl<'a> Table<'a> {
+    fn first(&self) -> &'a Route {
+        self.routes.first().expect("a table has at least one route").1
+    }
+
+    /// Its columns, each once.
+    pub(super) fn columns(&self) -> Vec<&'a Column> {
+        let mut columns: Vec<&Column> = Vec::new();
+        for column in self.routes.iter().flat_map(|(_, route)| &route.columns) {
+            if columns.iter().all(|known| known.name != column.name) {
+                columns.push(column);
+            }
+        }
+        columns
+    }
+
+    /// What follows from them, each once.
+    pub(super) fn derived(&self) -> Vec<&'a Derived> {
+        let mut derived: Vec<&Derived> = Vec::new();
+        for one in self.routes.iter().flat_map(|(_, route)| &route.derived) {
+            if derived.iter().all(|known| known.name != one.name) {
+                derived.push(one);
+            }
+        }
+        derived
+    }
+
+    /// All routes as one.
+    pub(super) fn route(&self) -> Route {
+        let mut route = self.first().clone();
+        route.columns = self.columns().into_iter().cloned().collect();
+        route.derived = self.derived().into_iter().cloned().collect();
+        route
+    }
+
+    /// As `routes` tells of it.
+    pub(super) fn json(&self, first_at_ms: Option<i64>) -> Json {
+        let topics: Vec<&str> = self.routes.iter().map(|(_, route)| route.topic.as_str()).collect();
+        let first = self.first();
+        json!({
+            "route": self.name,
+            "topic": topics.join(", "),
+            "qos": qos_number(first.qos),
+            "silent_after_s": first.silent_after.map(|after| after.as_secs_f64()),
+            "time_column": first.time_column,
+            "first_at_ms": first_at_ms,
+            "columns": self.columns().into_iter().map(column_json).collect::<Vec<_>>(),
+            "derived": self.derived().into_iter().map(derived_json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+fn qos_number(qos: Qos) -> u8 {
+    match qos {
+        Qos::AtMostOnce => 0,
+        Qos::AtLeastOnce => 1,
+        Qos::ExactlyOnce => 2,
+    }
+}
+
+fn column_json(column: &Column) -> Json {
+    json!({
+        "name": column.name,
+        "kind": kind_word(column.kind),
+        "unit": column.unit,
+        "min": column.min,
+        "max": column.max,
+    })
+}
+
+fn kind_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Integer => "integer",
+        Kind::Real => "real",
+        Kind::Text => "text",
+        Kind::Boolean => "boolean",
+        Kind::Json => "json",
+    }
+}
+
+fn derived_json(derived: &Derived) -> Json {
+    let per = (derived.kind == barograph_config::DerivedKind::CounterRate).then_some(derived.per);
+    json!({
+        "name": derived.name,
+        "kind": derived.kind.word(),
+        "of": derived.of,
+        "unit": derived.unit,
+        "per": per,
+        "factor": derived.factor,
+        "offset": derived.offset,
+    })
+}

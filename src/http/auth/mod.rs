@@ -1,0 +1,406 @@
+//! The door of the page: who may come in, and what for. Every request passes [`pass`] first, WebSockets too:
+//! those are told with a close code, so what is wrong with them is left to the one who accepts ([`access`]).
+
+mod headers;
+mod keys;
+mod login;
+mod names;
+mod patience;
+mod sessions;
+mod stay;
+mod whole;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpRequest, web};
+use barograph_actors::message::event;
+use barograph_actors::status::Published;
+use barograph_config::{Part, Settings, Watchtower};
+use tokio::sync::watch;
+use tracing::{debug, warn};
+
+use super::connections::Peer;
+use super::refusal::{Refusal, methods_of};
+use super::tls::Certificate;
+use crate::os::world;
+use keys::{Keys, Role};
+use names::Names;
+use patience::Patience;
+use sessions::Sessions;
+
+pub(super) use headers::put as put_headers;
+pub(super) use login::services;
+pub(super) use stay::Stay;
+
+/// How long it may take until an answer begins.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+/// Wrong tokens are told of at most so often.
+const TELL_EVERY: Duration = Duration::from_secs(60);
+
+/// What somebody may do, as [`pass`] found it. Handlers of WebSockets accept, look at `refusal`, and close with
+/// 1008 and its reason.
+#[derive(Debug, Clone)]
+pub(crate) struct Access {
+    /// May tell the recorder what to do.
+    pub(crate) admin: bool,
+    /// May look.
+    pub(crate) read: bool,
+    /// Signed in, or with a token: when the tokens change, this ends.
+    pub(crate) by_token: bool,
+    /// Where from, for people: an address, or `a Unix socket`.
+    pub(crate) from: String,
+    /// Why this request is not answered; `None`: it is.
+    pub(crate) refusal: Option<Refusal>,
+}
+
+/// What somebody may do; who did not come through the door may nothing.
+pub(crate) fn access(request: &HttpRequest) -> Access {
+    request.extensions().get::<Access>().cloned().unwrap_or_else(|| Access {
+        admin: false,
+        read: false,
+        by_token: false,
+        from: "nowhere".to_owned(),
+        refusal: Some(Refusal::new(StatusCode::FORBIDDEN, "this is no way in", "")),
+    })
+}
+
+/// What outlives the page: who is signed in, and who must wait. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Door {
+    /// The page's certificate.
+    pub(super) certificate: Certificate,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    sessions: Mutex<Sessions>,
+    patience: Mutex<Patience>,
+    told: Mutex<Told>,
+    /// Somebody signed out.
+    signed_out: watch::Sender<()>,
+}
+
+/// Wrong tokens that were not told of yet.
+#[derive(Debug, Default)]
+struct Told {
+    wrong: u32,
+    at: Option<Instant>,
+}
+
+impl Door {
+    /// Reads the certificate again: a renewed one has the same name. Where the page is to be served otherwise, its
+    /// next life reads it.
+    pub fn reloaded(&self, parts: &[Part], settings: &Settings, published: &Published) {
+        let same = !parts.contains(&Part::Watchtower);
+        if let (true, Some(files)) = (same, &settings.watchtower.tls)
+            && let Err(why) = self.certificate.read(files, published)
+        {
+            debug!("the page has no certificate yet: {why}");
+        }
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn patience(&self) -> MutexGuard<'_, Patience> {
+        self.shared.patience.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wrong(&self, gate: &Gate, peer: &Peer) {
+        let now = Instant::now();
+        self.patience().wrong(peer.address, now);
+        let mut told = self.shared.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.wrong = told.wrong.saturating_add(1);
+        if told.at.is_some_and(|at| now.saturating_duration_since(at) < TELL_EVERY) {
+            return;
+        }
+        let count = std::mem::take(&mut told.wrong);
+        told.at = Some(now);
+        let sentence =
+            format!("{count} times a wrong token was shown to the page, now from {peer}");
+        warn!(event = event::LOGIN_REFUSED, count, from = %peer, "{sentence}");
+        gate.published.note(event::LOGIN_REFUSED, world::now(), sentence);
+    }
+}
+
+/// The rules of one life of the page.
+#[derive(Debug)]
+pub(super) struct Gate {
+    door: Door,
+    names: Names,
+    keys: Keys,
+    /// Whoever comes may look.
+    anonymous: bool,
+    /// Nobody comes by a network, so no name can lure.
+    by_file: bool,
+    /// Faults may be injected.
+    fault_injection: bool,
+    published: Published,
+}
+
+impl Gate {
+    pub(super) fn new(
+        settings: &Watchtower,
+        door: Door,
+        by_file: bool,
+        published: Published,
+    ) -> Self {
+        Self {
+            door,
+            names: Names::of_this_machine(&settings.hosts),
+            keys: Keys::of(settings),
+            anonymous: !settings.reading_needs_a_token(),
+            by_file,
+            fault_injection: false,
+            published,
+        }
+    }
+
+    /// Whether faults may be injected, which the page shows.
+    pub(super) fn with_faults(self, fault_injection: bool) -> Self {
+        Self { fault_injection, ..self }
+    }
+
+    /// What is wrong with a request before it is looked at who asks.
+    fn fault(&self, request: &HttpRequest) -> Option<Refusal> {
+        if request.uri().path().contains('%') {
+            return Some(no_such_page());
+        }
+        let host = text_of(request, &header::HOST);
+        let named = request.uri().authority().map(|authority| authority.as_str());
+        if !self.by_file {
+            let Some(host) = host else { return Some(no_host()) };
+            for name in [Some(host), named].into_iter().flatten() {
+                if !self.names.know(name) {
+                    return Some(unknown_name(name));
+                }
+            }
+        }
+        let origin = request.headers().contains_key(header::ORIGIN);
+        let origin = origin.then(|| text_of(request, &header::ORIGIN).unwrap_or_default());
+        let is_foreign = origin.is_some_and(|origin| !self.names.are_home_of(origin, host));
+        if is_foreign || is_lured(request) {
+            return Some(foreign());
+        }
+        form_fault(request)
+    }
+
+    /// Who asks, and whether that is enough.
+    fn access(&self, request: &HttpRequest, peer: &Peer) -> Access {
+        let from = peer.to_string();
+        let fault = self.fault(request);
+        let role = if fault.is_none() { self.role(request, peer) } else { Ok(None) };
+        let (role, waits) = role.map_or_else(|waits| (None, Some(waits)), |role| (role, None));
+        let (admin, read) = (role == Some(Role::Admin), self.anonymous || role.is_some());
+        let refusal = fault.or(waits).or_else(|| match Area::of(path_of(request)) {
+            Area::Open => None,
+            Area::Look => (!read).then(|| self.needs_token(request)),
+            Area::Command => (!admin).then(|| self.needs_admin(role)),
+        });
+        Access { admin, read, by_token: role.is_some(), from, refusal }
+    }
+
+    /// By a token in the request, or else by a session. A wrong token is none, and costs time.
+    fn role(&self, request: &HttpRequest, peer: &Peer) -> Result<Option<Role>, Refusal> {
+        let bearer = text_of(request, &header::AUTHORIZATION).and_then(bearer);
+        match bearer {
+            Some(token) => self.open(token, peer).map(|opened| opened.map(|(role, _)| role)),
+            None => Ok(self.role_by(&login::numbers(request))),
+        }
+    }
+
+    fn role_by(&self, numbers: &[String]) -> Option<Role> {
+        let now = Instant::now();
+        numbers.iter().find_map(|number| self.door.sessions().find(number, &self.keys, now))
+    }
+
+    /// Whether one of these is a session.
+    fn knows(&self, numbers: &[String]) -> bool {
+        self.role_by(numbers).is_some()
+    }
+
+    /// Looks at a token, if whoever shows it need not wait.
+    fn open(&self, token: &str, peer: &Peer) -> Result<Option<(Role, keys::Print)>, Refusal> {
+        let wait = self.door.patience().wait(peer.address, Instant::now());
+        if let Some(wait) = wait {
+            return Err(too_many(wait));
+        }
+        let opened = self.keys.open(token);
+        match &opened {
+            Some(_) => self.door.patience().right(peer.address),
+            None => self.door.wrong(self, peer),
+        }
+        Ok(opened)
+    }
+
+    fn needs_token(&self, request: &HttpRequest) -> Refusal {
+        let shown = request.headers().contains_key(header::AUTHORIZATION)
+            || !login::numbers(request).is_empty();
+        let message = if shown {
+            "this token or session opens nothing here (any more)"
+        } else {
+            "whoever looks at this page needs a token"
+        };
+        let hint = "sign in with the token that is in the file watchtower.read_token_file or \
+                    watchtower.admin_token_file names; programs send `Authorization: Bearer TOKEN`";
+        Refusal::new(StatusCode::UNAUTHORIZED, message, hint)
+    }
+
+    fn needs_admin(&self, role: Option<Role>) -> Refusal {
+        if !self.keys.have_admin() {
+            let message = "no commands can be given here: there is no admin token";
+            let hint =
+                "make one with `barograph token FILE`, set watchtower.admin_token_file, and reload";
+            return Refusal::new(StatusCode::FORBIDDEN, message, hint);
+        }
+        let status = if role.is_some() { StatusCode::FORBIDDEN } else { StatusCode::UNAUTHORIZED };
+        let hint = "sign in with the token that is in the file watchtower.admin_token_file names";
+        Refusal::new(status, "commands need the admin token", hint)
+    }
+}
+
+/// What a path is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Area {
+    /// Everybody: the page itself (it asks for a token), signs of life, signing in.
+    Open,
+    /// Whoever may look.
+    Look,
+    /// Whoever may command.
+    Command,
+}
+
+impl Area {
+    fn of(path: &str) -> Self {
+        match path {
+            "/ws/command" => Self::Command,
+            "/api/v1/login" | "/api/v1/logout" | "/api/v1/session" => Self::Open,
+            "/metrics" => Self::Look,
+            _ if path.starts_with("/api/") || path.starts_with("/ws/") => Self::Look,
+            _ => Self::Open,
+        }
+    }
+}
+
+/// The door. What it refuses is answered here, except to WebSockets.
+pub(super) async fn pass<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    let path = path_of(request.request()).to_owned();
+    let gate = request.app_data::<web::Data<Gate>>().cloned();
+    let gate = gate.expect("the server gives every request its gate");
+    let peer = Peer::of(request.request());
+    let access = gate.access(request.request(), &peer);
+    let refused = access.refusal.clone().filter(|_| !is_upgrade(request.request()));
+    request.extensions_mut().insert(access);
+    let mut answer = match refused {
+        Some(refusal) => {
+            let answer = refusal.answer(&path);
+            request.into_response(answer).map_into_right_body()
+        }
+        None => whole::within(ANSWER_WITHIN, next.call(request)).await?.map_into_left_body(),
+    };
+    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+        peer.is_upgraded();
+    }
+    headers::put(answer.headers_mut(), &path);
+    Ok(answer)
+}
+
+/// Whether this becomes a WebSocket, which can be told with a close code.
+fn is_upgrade(request: &HttpRequest) -> bool {
+    let is_websocket = text_of(request, &header::UPGRADE)
+        .is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"));
+    is_websocket && path_of(request).starts_with("/ws/") && request.method() == Method::GET
+}
+
+fn text_of<'a>(request: &'a HttpRequest, name: &header::HeaderName) -> Option<&'a str> {
+    request.headers().get(name)?.to_str().ok()
+}
+
+/// The path by which a request finds its handler: decoded. What `HttpRequest::path` gives is not, and whoever
+/// judges by it lets `/%61pi/v1/status` through.
+fn path_of(request: &HttpRequest) -> &str {
+    request.match_info().as_str()
+}
+
+/// The token of `Authorization: Bearer TOKEN`.
+fn bearer(value: &str) -> Option<&str> {
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// A browser says that a page elsewhere asks; following a link from there is another matter.
+fn is_lured(request: &HttpRequest) -> bool {
+    let says = |name: &str, what: &str| {
+        request.headers().get(name).is_some_and(|value| value.as_bytes() == what.as_bytes())
+    };
+    says("sec-fetch-site", "cross-site")
+        && !(says("sec-fetch-mode", "navigate") && request.method() == Method::GET)
+}
+
+/// Methods and bodies that nothing here takes.
+fn form_fault(request: &HttpRequest) -> Option<Refusal> {
+    let encoding = text_of(request, &header::CONTENT_ENCODING);
+    if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+        let hint = "send it without Content-Encoding";
+        let message = "what is sent here may not be compressed";
+        return Some(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message, hint));
+    }
+    if !methods_of(path_of(request)).split(", ").any(|it| it == request.method().as_str()) {
+        let message = "this cannot be done here";
+        let hint = "the header Allow says what can";
+        return Some(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message, hint));
+    }
+    if *request.method() == Method::POST {
+        let kind = text_of(request, &header::CONTENT_TYPE).unwrap_or_default();
+        let is_json = kind.split(';').next().unwrap_or_default().trim() == "application/json";
+        let hint = "send it as application/json";
+        let message = "only JSON is understood here";
+        return (!is_json).then(|| Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message, hint));
+    }
+    None
+}
+
+/// Nothing here has a name that needs it.
+fn no_such_page() -> Refusal {
+    let message = "there is no such page";
+    Refusal::new(StatusCode::NOT_FOUND, message, "no address here has a % before its question mark")
+}
+
+fn no_host() -> Refusal {
+    let hint = "browsers and curl say it by themselves; other programs need a header `Host:`";
+    let message = "the request does not say by which name this page was called";
+    Refusal::new(StatusCode::BAD_REQUEST, message, hint)
+}
+
+fn unknown_name(name: &str) -> Refusal {
+    let name: String = name.chars().filter(|c| c.is_ascii_graphic()).take(80).collect();
+    let hint = "if that name is right (a proxy's, or one of this machine), add it to \
+                watchtower.hosts and reload; if not, somebody lured your browser here";
+    let message = format!("this page is not known as {name}");
+    Refusal::new(StatusCode::MISDIRECTED_REQUEST, message, hint)
+}
+
+fn foreign() -> Refusal {
+    let message = "a page from elsewhere asked for this";
+    let hint = "if that is your own proxy, it must pass the name on that the browser called (nginx: \
+                `proxy_set_header Host $http_host`), or the name must be in watchtower.hosts";
+    Refusal::new(StatusCode::FORBIDDEN, message, hint)
+}
+
+fn too_many(wait: Duration) -> Refusal {
+    let message = "too many wrong tokens came from there";
+    let seconds = wait.as_millis().div_ceil(1_000);
+    let hint = format!("the next one is looked at in {seconds} s");
+    let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, message, hint);
+    Refusal { again_in: Some(wait), ..refusal }
+}

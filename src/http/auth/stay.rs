@@ -1,0 +1,46 @@
+//! How long somebody may stay who came by a session and is connected.
+
+use actix_web::{HttpRequest, web};
+use tokio::sync::watch;
+
+use super::{Area, Gate, access, login};
+
+/// As long as the session lasts; for ever without one, and where everybody may look. (Tokens that change renew
+/// the page, and with it every connection.)
+pub(in crate::http) struct Stay {
+    by: Option<Session>,
+}
+
+struct Session {
+    gate: web::Data<Gate>,
+    numbers: Vec<String>,
+    signed_out: watch::Receiver<()>,
+}
+
+impl Stay {
+    /// Of whoever asks.
+    pub(in crate::http) fn of(request: &HttpRequest) -> Self {
+        let numbers = login::numbers(request);
+        let gate = request.app_data::<web::Data<Gate>>();
+        let gate = gate.filter(|gate| !gate.anonymous || Area::of(request.path()) == Area::Command);
+        let counts = access(request).by_token && !numbers.is_empty();
+        let by = gate.filter(|_| counts).map(|gate| Session {
+            gate: gate.clone(),
+            numbers,
+            signed_out: gate.door.shared.signed_out.subscribe(),
+        });
+        Self { by }
+    }
+
+    /// Completes when it is over.
+    pub(in crate::http) async fn ends(&mut self) {
+        let Some(Session { gate, numbers, signed_out }) = &mut self.by else {
+            return std::future::pending().await;
+        };
+        while gate.knows(numbers) {
+            if signed_out.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! A listener for HTTP: a thread that gets its address, and serves until it is told to stop. An address
+//! that cannot be had is tried again with back-off; recording does not wait for it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::rt::System;
+use barograph_actors::status::Published;
+use barograph_actors::status::issue::{Finding, Severity};
+use barograph_actors::supervisor::Pulse;
+use barograph_actors::supervisor::restart::backoff;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use crate::os::process::{Holder, port_holder};
+use crate::os::world;
+
+/// Longest pause between two tries.
+const RETRY_MAX: Duration = Duration::from_secs(15);
+/// Period of the sign of life.
+const TICK: Duration = Duration::from_millis(500);
+/// How long the end of the thread is waited for.
+const STOP_WITHIN: Duration = Duration::from_millis(1_400);
+
+/// What is served, and where.
+pub(crate) trait Service: Send + 'static {
+    /// The address, when it is had.
+    type Bound;
+
+    /// The name of the thread; findings are published under it.
+    const NAME: &'static str;
+    /// First pause after the address could not be had.
+    const RETRY_MIN: Duration;
+    /// Events: it is served, and it is not.
+    const EVENTS: (&'static str, &'static str);
+
+    /// Gets the address. With SO_REUSEADDR, as the standard library does: what a process that was
+    /// killed left in TIME_WAIT is no obstacle.
+    fn bind(&mut self) -> io::Result<Self::Bound>;
+
+    /// A server there; it runs while it is awaited.
+    fn server(&mut self, bound: Self::Bound) -> io::Result<Server>;
+
+    /// The address that was had.
+    fn listen(&self) -> String;
+
+    /// In words: where it is served.
+    fn place(&self) -> String;
+
+    /// What is wrong, when the address cannot be had. `None`: it will be had in a moment.
+    fn finding(&self, error: &io::Error, attempt: u32) -> Option<Finding>;
+
+    /// Before the server stops: tells those who are still there, and waits a little.
+    fn farewell(&mut self) -> impl Future<Output = ()>;
+}
+
+/// How what is served is spoken of, when its address cannot be had.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Words {
+    /// Of which it is said that it is not served: `the page is`, `the metrics are`.
+    pub(crate) what: &'static str,
+    /// The setting with the address.
+    pub(crate) setting: &'static str,
+    /// The id of the finding that somebody else has the port.
+    pub(crate) taken: &'static str,
+    /// The id of the finding that it cannot be had for another reason.
+    pub(crate) unusable: &'static str,
+}
+
+impl Words {
+    /// What is wrong with a port.
+    pub(crate) fn of_port(&self, address: SocketAddr, error: &io::Error) -> Finding {
+        if error.kind() == io::ErrorKind::AddrInUse {
+            return self.port_taken(address, port_holder(address));
+        }
+        let sentence = format!("{address} cannot be used ({error})");
+        let look = format!(
+            "look at {}: the address must be one of this machine, and ports below 1024 need a \
+             privilege",
+            self.setting
+        );
+        self.finding(self.unusable, &sentence, &look)
+    }
+
+    /// Somebody has the port.
+    pub(crate) fn port_taken(&self, address: SocketAddr, holder: Option<Holder>) -> Finding {
+        let holder = match holder {
+            Some(holder) => format!("another program has it ({holder})"),
+            None => "another program has it, and which one is hidden from us".to_owned(),
+        };
+        let hint = format!("end that program, or set another port in {}", self.setting);
+        self.finding(self.taken, &format!("{address} is taken, {holder}"), &hint)
+    }
+
+    /// It is not served, because of this; a person can do that.
+    pub(crate) fn finding(&self, id: &str, why: &str, hint: &str) -> Finding {
+        Finding {
+            id: id.to_owned(),
+            severity: Severity::Warning,
+            sentence: format!("{} not served: {why}", self.what),
+            hint: format!("recording goes on; {hint}. It is tried again by itself"),
+        }
+    }
+}
+
+/// A listener, trying or serving. Dropped, it ends by itself, and nobody waits.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    stop: oneshot::Sender<()>,
+    ended: mpsc::Receiver<()>,
+    pulse: Pulse,
+}
+
+impl Listener {
+    /// Starts it; `None`, and a line in the log, where there is no thread to be had.
+    pub(crate) fn start<S: Service>(service: S, published: Published) -> Option<Self> {
+        let (stop, stopped) = oneshot::channel();
+        let (end, ended) = mpsc::channel::<()>();
+        let pulse = Pulse::new();
+        let beating = pulse.clone();
+        let work = move || {
+            // Dropped however the thread ends.
+            let _end = end;
+            let task = Task { service, published: published.clone(), told: None };
+            System::new().block_on(async {
+                tokio::select! {
+                    () = task.run(stopped) => {}
+                    () = beat(beating) => {}
+                }
+            });
+            published.found(S::NAME, None);
+        };
+        match thread::Builder::new().name(S::NAME.to_owned()).spawn(work) {
+            Ok(_runs) => Some(Self { stop, ended, pulse }),
+            Err(error) => {
+                warn!("{} is not served: no thread can be had ({error})", S::NAME);
+                None
+            }
+        }
+    }
+
+    /// How long its thread has given no sign of life; `None`: it has ended.
+    pub(crate) fn since_last_beat(&self) -> Option<Duration> {
+        match self.ended.try_recv() {
+            Err(mpsc::TryRecvError::Disconnected) => None,
+            Ok(()) | Err(mpsc::TryRecvError::Empty) => Some(self.pulse.since_last_beat()),
+        }
+    }
+
+    /// Stops it, and waits a little until the port is free.
+    pub(crate) fn stop(self) {
+        let _ended_already = self.stop.send(());
+        let _disconnected = self.ended.recv_timeout(STOP_WITHIN);
+    }
+}
+
+async fn beat(pulse: Pulse) {
+    loop {
+        pulse.beat();
+        tokio::time::sleep(TICK).await;
+    }
+}
+
+/// The thread's work.
+struct Task<S> {
+    service: S,
+    published: Published,
+    /// What was last said of an address that could not be had: each is said once.
+    told: Option<String>,
+}
+
+impl<S: Service> Task<S> {
+    async fn run(mut self, mut stopped: oneshot::Receiver<()>) {
+        let mut attempt = 0_u32;
+        loop {
+            let bound = self.service.bind();
+            match bound.and_then(|bound| self.service.server(bound)) {
+                Ok(server) => {
+                    attempt = 0;
+                    self.serving();
+                    match self.serve(server, &mut stopped).await {
+                        Ended::Asked => return,
+                        Ended::Failed(error) => self.failing(&error, attempt),
+                    }
+                }
+                Err(error) => self.failing(&error, attempt),
+            }
+            attempt = attempt.saturating_add(1);
+            let pause = backoff(S::RETRY_MIN, RETRY_MAX, attempt, (world::REAL.jitter)());
+            if timeout(pause, &mut stopped).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    async fn serve(&mut self, server: Server, stopped: &mut oneshot::Receiver<()>) -> Ended {
+        let handle = server.handle();
+        tokio::pin!(server);
+        tokio::select! {
+            ended = &mut server => Ended::Failed(
+                ended.err().unwrap_or_else(|| io::Error::other("the server ended")),
+            ),
+            _asked = stopped => {
+                let goodbye = async {
+                    self.service.farewell().await;
+                    handle.stop(false).await;
+                };
+                tokio::join!(goodbye, server).1.map_or_else(Ended::Failed, |()| Ended::Asked)
+            }
+        }
+    }
+
+    fn serving(&mut self) {
+        let told = self.service.place();
+        info!(event = S::EVENTS.0, listen = self.service.listen(), "{told}");
+        if self.told.take().is_some() {
+            self.published.note(S::EVENTS.0, world::now(), told);
+        }
+        self.published.found(S::NAME, None);
+    }
+
+    fn failing(&mut self, error: &io::Error, attempt: u32) {
+        let Some(finding) = self.service.finding(error, attempt) else { return };
+        if self.told.as_ref() != Some(&finding.id) {
+            let Finding { id, sentence, hint, .. } = &finding;
+            warn!(event = S::EVENTS.1, "{sentence}: {hint}");
+            self.published.note(S::EVENTS.1, world::now(), sentence.clone());
+            self.told = Some(id.clone());
+        }
+        self.published.found(S::NAME, Some(finding));
+    }
+}
+
+/// How serving came to an end.
+enum Ended {
+    /// Somebody asked for it.
+    Asked,
+    /// By itself.
+    Failed(io::Error),
+}

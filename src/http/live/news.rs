@@ -1,0 +1,96 @@
+//! Frames that are made of published state: each is the JSON object without its opening brace, so that every
+//! viewer's number can be put before it.
+
+use actix_web::web::Bytes;
+use barograph_actors::message::note::Event;
+use barograph_actors::status::State;
+use serde_json::Value as Json;
+
+use crate::sqlite::read::events::event_json;
+
+/// The first frame, and what a viewer gets that missed something.
+pub(super) fn snapshot(status: &Json, latest: &Json) -> Bytes {
+    Bytes::from(format!(r#""type":"snapshot","status":{status},"latest":{latest}}}"#))
+}
+
+/// How it is now.
+pub(super) fn status(status: &Json) -> Bytes {
+    Bytes::from(format!(r#""type":"status","status":{status}}}"#))
+}
+
+/// Rows.
+pub(super) fn rows(routes: &Json) -> Bytes {
+    Bytes::from(format!(r#""type":"rows","routes":{routes}}}"#))
+}
+
+/// Nothing happened, and we live.
+pub(super) fn alive(now_ms: i64) -> Bytes {
+    Bytes::from(format!(r#""type":"alive","now_ms":{now_ms}}}"#))
+}
+
+/// An event. It is not in the database yet: its number is one above all that are, in the order of its kind.
+pub(super) fn event(event: &Event, number: u64) -> Bytes {
+    let id = i64::try_from(number).unwrap_or(i64::MAX);
+    let event = event_json(id, &event.clone().into());
+    Bytes::from(format!(r#""type":"event","event":{event}}}"#))
+}
+
+/// What a status is sent for at once. What only counts on, or grows older, can wait.
+pub(super) fn worth_telling(state: &State) -> String {
+    let issues: Vec<_> = state.issues.iter().collect();
+    let deaf = state.hearing.deaf;
+    let granted = &state.granted;
+    format!(
+        "{:?}",
+        (
+            (&state.mode, state.paused, &state.connection, state.session_present, state.stopping),
+            (&state.children, issues, &state.acknowledged, &state.unsettled, deaf, granted),
+            (state.consecutive_failures, &state.last_failure, state.spooled == 0),
+        )
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use barograph_actors::message::delivery::UnixMillis;
+    use barograph_actors::message::event;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_frame_is_json_behind_its_number() {
+        let happened = Event {
+            name: event::ACTOR_RESTARTED,
+            at: UnixMillis(0),
+            detail: "mqtt: <b>\"panicked\"</b>".to_owned(),
+        };
+        let body = super::event(&happened, 7);
+        let text = format!("{{\"seq\":3,{}", str::from_utf8(&body).unwrap());
+        let frame: Json = serde_json::from_str(&text).unwrap();
+        let expected = json!({
+            "seq": 3,
+            "type": "event",
+            "event": {
+                "id": 7,
+                "at": "1970-01-01 00:00:00.000",
+                "event": "actor_restarted",
+                "actor": "mqtt",
+                "severity": "warning",
+                "detail": "mqtt: <b>\"panicked\"</b>",
+            },
+        });
+        assert_eq!(frame, expected);
+    }
+
+    #[test]
+    fn what_only_counts_on_is_not_worth_a_status() {
+        let mut state = State::default();
+        let before = worth_telling(&state);
+        (state.received, state.held, state.spooled) = (5, 2, 0);
+        state.last_commit = Some(UnixMillis(3));
+        assert_eq!(worth_telling(&state), before);
+        state.paused = Some(UnixMillis(4));
+        assert_ne!(worth_telling(&state), before);
+    }
+}

@@ -1,0 +1,69 @@
+//! What is served at `[metrics] listen`.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use barograph_actors::message::event;
+use barograph_actors::status::issue::Finding;
+use tracing::warn;
+
+use super::exposition::Exposition;
+use super::server::{self, PATH};
+use crate::http::listener::{Service, Words};
+
+const WORDS: Words = Words {
+    what: "the metrics are",
+    setting: "metrics.listen",
+    taken: "metrics_port_taken",
+    unusable: "metrics_not_served",
+};
+
+/// The page of metrics, at an address.
+pub(super) struct MetricsService {
+    pub(super) address: SocketAddr,
+    pub(super) exposition: Arc<Exposition>,
+    /// The address that was had.
+    pub(super) at: SocketAddr,
+}
+
+impl Service for MetricsService {
+    type Bound = TcpListener;
+
+    const NAME: &'static str = "metrics";
+    const RETRY_MIN: Duration = Duration::from_secs(1);
+    const EVENTS: (&'static str, &'static str) = (event::METRICS_SERVED, event::METRICS_NOT_SERVED);
+
+    fn bind(&mut self) -> io::Result<TcpListener> {
+        let listener = TcpListener::bind(self.address)?;
+        self.at = listener.local_addr()?;
+        Ok(listener)
+    }
+
+    fn server(&mut self, listener: TcpListener) -> io::Result<Server> {
+        if !self.at.ip().is_loopback() {
+            warn!(
+                "the metrics are served to whoever reaches {}: there is no password; set \
+                 metrics.listen to 127.0.0.1, or let a firewall or a proxy decide who may read them",
+                self.at
+            );
+        }
+        server::server(listener, &self.exposition)
+    }
+
+    fn listen(&self) -> String {
+        self.at.to_string()
+    }
+
+    fn place(&self) -> String {
+        format!("the metrics can be read at http://{}{PATH}", self.at)
+    }
+
+    fn finding(&self, error: &io::Error, _attempt: u32) -> Option<Finding> {
+        Some(WORDS.of_port(self.address, error))
+    }
+
+    async fn farewell(&mut self) {}
+}

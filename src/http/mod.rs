@@ -1,0 +1,150 @@
+//! The Watchtower: the page, and what it asks for (`API.md` has the interface). It observes, and never
+//! disturbs: it reads published state and the database by connections of its own, lives on threads of its own
+//! with a lower priority than the recording, and holds no address of the data path. What an operator orders
+//! goes over the desk of the operator's socket.
+//!
+//! The way of a request: the connection's limits (`server`, `lines`), who may ask (`guard`), what is asked
+//! (`assets`, `api`, `live`, `command`).
+
+pub(crate) mod api;
+mod assets;
+mod auth;
+mod command;
+mod connections;
+pub(crate) mod counted;
+mod listener;
+mod live;
+pub mod metrics;
+mod place;
+mod refusal;
+mod server;
+mod service;
+mod socket;
+mod tls;
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
+
+use barograph_actors::watchtower::actor::{PageServer, Serving};
+use barograph_config::Listen;
+use tokio::sync::watch;
+
+use crate::http::listener::Listener;
+use crate::ipc::Sources;
+use crate::ipc::desk::Desk;
+use crate::sqlite::read::Pool;
+pub use auth::Door;
+pub use place::take_handed_over;
+use server::WorkerPulse;
+use service::PageService;
+
+/// A listener that gives no sign of life for so long is silent.
+const SILENT_AFTER: Duration = Duration::from_secs(3);
+
+/// What every request may read. Clones share it; a life of the Watchtower has one.
+#[derive(Debug, Clone)]
+pub(crate) struct Tower {
+    /// Published state and settings.
+    pub(crate) sources: Sources,
+    /// Where an admin gives orders.
+    pub(crate) desk: Desk,
+    /// The database, to be read.
+    pub(crate) history: Pool,
+    /// What changes seldom.
+    pub(crate) memory: Arc<api::Memory>,
+    /// Whether the page ends, and how: those who are connected say so and go.
+    pub(crate) closing: watch::Receiver<Closing>,
+    /// WebSockets that are open.
+    pub(crate) sockets: Arc<AtomicUsize>,
+}
+
+/// How the page ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Closing {
+    /// It does not.
+    Not,
+    /// The recorder stops: 1001, going away.
+    GoingAway,
+    /// Only the page starts anew: 1012, service restart.
+    Restart,
+    /// It starts anew because the tokens are others: 4001 to those who came by one.
+    TokensChanged,
+}
+
+/// The page of one life of the Watchtower.
+#[derive(Debug)]
+pub struct Page {
+    sources: Sources,
+    desk: Desk,
+    door: Door,
+    fault_injection: bool,
+    listener: Option<Listener>,
+    worker: WorkerPulse,
+}
+
+impl Page {
+    /// Nobody listens yet. The door is that of the lives before.
+    pub fn new(sources: Sources, desk: Desk, door: Door, fault_injection: bool) -> Self {
+        let worker = WorkerPulse::default();
+        Self { sources, desk, door, fault_injection, listener: None, worker }
+    }
+}
+
+impl PageServer for Page {
+    fn begin(&mut self) {
+        let settings = self.sources.in_force.now();
+        if settings.watchtower.listen != Listen::Off {
+            let (sources, desk) = (self.sources.clone(), self.desk.clone());
+            let (door, worker) = (self.door.clone(), Arc::clone(&self.worker));
+            let service = PageService::new(sources, desk, door, self.fault_injection, worker);
+            self.listener = Listener::start(service, self.sources.published.clone());
+        }
+    }
+
+    fn look(&mut self) -> Serving {
+        let listener = self.listener.as_ref().map(Listener::since_last_beat);
+        judge(listener, server::since_last_beat(&self.worker))
+    }
+
+    fn end(&mut self) {
+        if let Some(listener) = self.listener.take() {
+            listener.stop();
+        }
+    }
+}
+
+/// By how long the thread that listens and the one that answers have given no sign of life. `None`: there is no
+/// listener; it has ended; nobody answers now, because the address is not had.
+fn judge(listener: Option<Option<Duration>>, worker: Option<Duration>) -> Serving {
+    let is_silent = |since: Duration| since >= SILENT_AFTER;
+    match listener {
+        None => Serving::Alive,
+        Some(None) => Serving::Ended("the thread that serves the page ended".to_owned()),
+        Some(Some(since)) if is_silent(since) || worker.is_some_and(is_silent) => Serving::Silent,
+        Some(Some(_)) => Serving::Alive,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_hangs_is_a_page_that_is_silent() {
+        let (fresh, old) = (Duration::from_millis(400), SILENT_AFTER);
+        let ended = Serving::Ended("the thread that serves the page ended".to_owned());
+        let table = [
+            (None, None, Serving::Alive),
+            (Some(Some(fresh)), None, Serving::Alive),
+            (Some(Some(fresh)), Some(fresh), Serving::Alive),
+            (Some(Some(fresh)), Some(old), Serving::Silent),
+            (Some(Some(old)), Some(fresh), Serving::Silent),
+            (Some(Some(old)), None, Serving::Silent),
+            (Some(None), Some(fresh), ended),
+        ];
+        for (listener, worker, serving) in table {
+            assert_eq!(judge(listener, worker), serving, "{listener:?} {worker:?}");
+        }
+    }
+}

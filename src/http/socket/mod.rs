@@ -1,0 +1,25 @@
+//! WebSockets, without what is said on them: handshake, frames, limits, pings, and an end with a reason.
+//!
+//! Every refusal is an accepted WebSocket that is closed with a code: a handshake that is refused has none.
+
+mod frames;
+pub(super) mod goodbye;
+mod inbox;
+mod line;
+mod outbox;
+mod rate;
+
+pub(super) use goodbye::Goodbye;
+pub(super) use line::accept;
+pub(super) use outbox::Outbox;
+#[cfg(test)]
+pub(super) use outbox::Sending;
+pub(super) use rate::Rate;
+
+use super::auth::Access;
+
+/// The goodbye to those whom the door turns away.
+pub(super) fn turned_away(access: &Access) -> Option<Goodbye> {
+    let refusal = access.refusal.as_ref()?;
+    Some(Goodbye::new(goodbye::POLICY, refusal.message().to_owned()))
+}

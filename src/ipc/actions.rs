@@ -1,0 +1,209 @@
+//! Commands that change something. Each is an event with who asked for it; those that need an actor's
+//! answer have a time limit, because the actor may be waiting for a disk or for whoever locks the database.
+
+use std::time::Duration;
+
+use barograph_actors::db_writer::actor::Checkpoint;
+use barograph_actors::message::event;
+use barograph_actors::ports::Checkpointed;
+use barograph_actors::supervisor::{Fault, Inject, Renew};
+use barograph_actors::tree::WATCHTOWER;
+use barograph_config::Level;
+use serde_json::{Value as Json, json};
+use tokio::time::{Instant, sleep, timeout};
+use tracing::info;
+
+use super::peer::Peer;
+use super::protocol::{Order, Refusal};
+use super::{Control, errands};
+use crate::os::logging;
+use crate::os::process::sqlite_readers;
+use crate::os::world;
+
+/// How long an actor may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// How long an actor may take to stop and be there again.
+const RENEWED_WITHIN: Duration = Duration::from_secs(10);
+/// For an answer to reach the page before it ends.
+const ANSWER_FIRST: Duration = Duration::from_millis(200);
+/// How long what is in hand may take to be committed, and the goodbye to the broker.
+const PAUSED_WITHIN: Duration = Duration::from_secs(15);
+/// Between two looks whether it is.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Does what was asked for.
+pub(super) async fn carry_out(
+    control: &Control,
+    peer: &Peer,
+    order: &Order,
+) -> Result<Json, Refusal> {
+    match order {
+        Order::Stop => {
+            note(control, peer, "stop");
+            control.signals.stop();
+            Ok(json!({ "stopping": true, "pid": std::process::id() }))
+        }
+        Order::RestartActor(actor) => restart(control, peer, actor).await,
+        Order::Pause => pause(control, peer, true).await,
+        Order::Resume => pause(control, peer, false).await,
+        Order::Checkpoint => checkpoint(control, peer).await,
+        Order::LogLevel(word) => log_level(control, peer, word),
+        Order::AcknowledgeIssue(id) => acknowledge(control, peer, id),
+        Order::AlertTest(channel) => errands::alert_test(control, peer, channel.as_deref()).await,
+        Order::QuarantineReplay => errands::quarantine_replay(control, peer).await,
+        Order::Fault(inject) => fault(control, peer, inject).await,
+    }
+}
+
+/// Tells of an order, before it is carried out.
+pub(super) fn note(control: &Control, peer: &Peer, what: &str) {
+    let told = format!("{what}, asked for {}", peer.sentence());
+    info!(event = event::OPERATOR_COMMAND, command = what, "{told}");
+    control.sources.published.note(event::OPERATOR_COMMAND, world::now(), told);
+}
+
+async fn restart(control: &Control, peer: &Peer, actor: &str) -> Result<Json, Refusal> {
+    let since = |name: &str| {
+        let children = control.sources.published.snapshot().children;
+        children.get(name).map(|child| (child.state.clone(), child.since))
+    };
+    let Some((_, before)) = since(actor) else {
+        let there = control.sources.published.snapshot().children;
+        let names: Vec<&str> = there.keys().copied().collect();
+        let message = format!("there is no actor {actor:?}");
+        return Err(Refusal::new(message, format!("there are: {}", names.join(", "))));
+    };
+    note(control, peer, &format!("restart-actor {actor}"));
+    let renew = Renew { child: actor.to_owned(), why: "an operator asked for it".to_owned() };
+    if actor == WATCHTOWER && matches!(peer, Peer::Page(_)) {
+        return Ok(restart_soon(control, renew));
+    }
+    match timeout(ANSWER_WITHIN, control.supervisor.send(renew)).await {
+        Ok(Ok(true)) => {}
+        Ok(Ok(false)) => {
+            let message = format!("actor {actor} is not running now");
+            return Err(Refusal::new(
+                message,
+                "it is being restarted, or stopped: barograph status",
+            ));
+        }
+        Ok(Err(_)) | Err(_) => return Err(no_answer("the supervisor")),
+    }
+    let began = Instant::now();
+    while began.elapsed() < RENEWED_WITHIN {
+        sleep(LOOK_EVERY).await;
+        if since(actor).is_some_and(|(state, since)| state == "running" && since != before) {
+            return Ok(json!({ "actor": actor, "state": "running" }));
+        }
+    }
+    let message = format!("actor {actor} was told to start anew, and is not running yet");
+    Err(Refusal::new(message, "look at it: barograph status"))
+}
+
+/// Whoever asked on the page must hear of it before the page itself is gone.
+fn restart_soon(control: &Control, renew: Renew) -> Json {
+    let (supervisor, actor) = (control.supervisor.clone(), renew.child.clone());
+    tokio::spawn(async move {
+        sleep(ANSWER_FIRST).await;
+        let _stopping = supervisor.send(renew).await;
+    });
+    json!({ "actor": actor, "state": "restarting" })
+}
+
+async fn pause(control: &Control, peer: &Peer, paused: bool) -> Result<Json, Refusal> {
+    note(control, peer, if paused { "pause" } else { "resume" });
+    let obeyed = timeout(PAUSED_WITHIN, async {
+        match paused {
+            true => control.orders.pause().await,
+            false => control.orders.resume().await,
+        }
+    });
+    match obeyed.await {
+        Ok(Ok(())) => Ok(json!({ "paused": paused })),
+        Ok(Err(error)) => Err(Refusal::new(error.to_string(), "look at it: barograph status")),
+        Err(_) => Err(no_answer("the broker session")),
+    }
+}
+
+async fn checkpoint(control: &Control, peer: &Peer) -> Result<Json, Refusal> {
+    note(control, peer, "checkpoint");
+    let Some(writer) = control.links.writer.get() else {
+        let hint = "try again in a moment: barograph status says how it is";
+        return Err(Refusal::new("the writer is not running now", hint));
+    };
+    let Checkpointed { pages, folded_in, wholly } =
+        match timeout(ANSWER_WITHIN, writer.send(Checkpoint)).await {
+            Ok(Ok(Ok(done))) => done,
+            Ok(Ok(Err(message))) => {
+                return Err(Refusal::new(message, "nothing is lost: the WAL stays as it is"));
+            }
+            Ok(Err(_)) | Err(_) => return Err(no_answer("the writer")),
+        };
+    let path = control.sources.in_force.now().database.path.clone();
+    let held_by = if wholly {
+        Vec::new()
+    } else {
+        let look = tokio::task::spawn_blocking(move || sqlite_readers(&path));
+        let holders = timeout(ANSWER_WITHIN, look).await.ok().and_then(Result::ok);
+        holders.unwrap_or_default().iter().map(ToString::to_string).collect()
+    };
+    Ok(json!({ "pages": pages, "folded_in": folded_in, "wholly": wholly, "held_by": held_by }))
+}
+
+fn acknowledge(control: &Control, peer: &Peer, id: &str) -> Result<Json, Refusal> {
+    let (now, by) = (world::now(), peer.sentence());
+    let Some(issue) = control.sources.published.acknowledge(id, now, &by) else {
+        let issues = control.sources.published.issues();
+        let ids: Vec<&str> = issues.iter().map(|issue| issue.id.as_str()).collect();
+        let message = format!("there is no issue {id:?} now");
+        let hint = match ids.as_slice() {
+            [] => "nothing is wrong now".to_owned(),
+            ids => format!("there are: {}", ids.join(", ")),
+        };
+        return Err(Refusal::new(message, hint));
+    };
+    note(control, peer, &format!("acknowledge-issue {id}"));
+    let told = format!("{id} ({}): somebody knows of it, {by}: {}", issue.severity, issue.sentence);
+    info!(event = event::ISSUE_ACKNOWLEDGED, id, "{told}");
+    control.sources.published.note(event::ISSUE_ACKNOWLEDGED, now, told);
+    Ok(json!({ "issue": id, "acknowledged": { "at": now.to_string(), "by": by } }))
+}
+
+async fn fault(control: &Control, peer: &Peer, inject: &Inject) -> Result<Json, Refusal> {
+    let (actor, word) = (&inject.child, fault_word(&inject.fault));
+    note(control, peer, &format!("fault {word} {actor}"));
+    match timeout(ANSWER_WITHIN, control.supervisor.send(inject.clone())).await {
+        Ok(Ok(true)) => Ok(json!({ "actor": actor, "fault": word })),
+        Ok(Ok(false)) => {
+            let message = format!("no actor {actor} is running now");
+            Err(Refusal::new(message, "barograph status names them all"))
+        }
+        Ok(Err(_)) | Err(_) => Err(no_answer("the supervisor")),
+    }
+}
+
+fn fault_word(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Panic => "panic",
+        Fault::Stop => "stop",
+        Fault::Hang(_) => "hang",
+    }
+}
+
+fn no_answer(who: &str) -> Refusal {
+    let message = format!("{who} does not answer");
+    let hint = "it may wait for a disk, or for whoever locks the database: barograph status";
+    Refusal::new(message, hint)
+}
+
+fn log_level(control: &Control, peer: &Peer, word: &str) -> Result<Json, Refusal> {
+    let levels = [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace];
+    let Some(level) = levels.into_iter().find(|level| level.as_str() == word) else {
+        let words: Vec<&str> = levels.into_iter().map(Level::as_str).collect();
+        let message = format!("there is no level {word:?}");
+        return Err(Refusal::new(message, format!("there are: {}", words.join(", "))));
+    };
+    note(control, peer, &format!("log-level {word}"));
+    logging::set_level(level);
+    Ok(json!({ "level": word }))
+}

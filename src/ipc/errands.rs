@@ -1,0 +1,62 @@
+//! Orders that take their time outside the recorder, on threads that may block: tests of alerts, and another
+//! try of what is in quarantine.
+
+use std::time::Duration;
+
+use barograph_config::Settings;
+use serde_json::{Map, Value as Json, json};
+use tokio::time::timeout;
+
+use super::Control;
+use super::actions::note;
+use super::peer::Peer;
+use super::protocol::Refusal;
+use crate::commands::{alert, replay};
+use crate::run::Failed;
+
+/// How long it is waited for; it goes on by itself.
+const DONE_WITHIN: Duration = Duration::from_secs(25);
+
+/// The settings in force, with the routes in force.
+fn settings(control: &Control) -> Settings {
+    let routes = control.router().active().map(|(_, route)| route.clone()).collect();
+    Settings { routes, ..(*control.sources.in_force.now()).clone() }
+}
+
+/// A test to one channel, or all of them at a time: what each said.
+pub(super) async fn alert_test(
+    control: &Control,
+    peer: &Peer,
+    channel: Option<&str>,
+) -> Result<Json, Refusal> {
+    let told = channel.map_or("alert-test".to_owned(), |channel| format!("alert-test {channel}"));
+    note(control, peer, &told);
+    let (settings, channel) = (settings(control), channel.map(str::to_owned));
+    let work = move || alert::test_all(&settings, channel.as_deref());
+    let results: Map<String, Json> = done("the test", work).await?.into_iter().collect();
+    Ok(results.into())
+}
+
+/// What is in quarantine is decoded again, by the routes in force.
+pub(super) async fn quarantine_replay(control: &Control, peer: &Peer) -> Result<Json, Refusal> {
+    note(control, peer, "quarantine-replay");
+    let settings = settings(control);
+    let done = done("the replay", move || replay::replay_beside_us(settings)).await?;
+    Ok(json!({ "stored": done.stored, "there_already": done.duplicate, "stay": done.stayed }))
+}
+
+async fn done<T: Send + 'static>(
+    what: &str,
+    work: impl FnOnce() -> Result<T, Failed> + Send + 'static,
+) -> Result<T, Refusal> {
+    let look = "look at it with barograph on the command line";
+    match timeout(DONE_WITHIN, tokio::task::spawn_blocking(work)).await {
+        Ok(Ok(Ok(done))) => Ok(done),
+        Ok(Ok(Err(failed))) => Err(Refusal::new(failed.message, look)),
+        Ok(Err(_panicked)) => Err(Refusal::new(format!("{what} died over an error"), look)),
+        Err(_) => {
+            let message = format!("{what} has not ended after {} s", DONE_WITHIN.as_secs());
+            Err(Refusal::new(message, "it goes on; the log will tell"))
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Where messages are on their way, and where they wait.
+
+use std::time::Duration;
+
+use barograph_actors::stats::measures::{Measured, Rates};
+use barograph_actors::status::mode::Mode;
+use barograph_actors::status::{Connection, Published, State};
+use barograph_actors::tree;
+use serde_json::{Value as Json, json};
+use tokio::time::Instant;
+
+use super::status::rounded;
+
+/// What is on its way for less than this does not wait.
+const WAITS_AFTER: Duration = Duration::from_secs(1);
+
+/// `flow`: means and times are those of the last minute.
+pub(super) fn flow_json(
+    state: &State,
+    published: &Published,
+    measured: &Measured,
+    commit_interval: Duration,
+) -> Json {
+    let lately = measured.lately();
+    let milliseconds = |share| lately.seconds.quantile(share).map(|at| rounded(at * 1_000.0));
+    let durable = published.sights().last_durable();
+    let since = durable.map(|at| Instant::now().saturating_duration_since(at.steady));
+    json!({
+        "received": state.account().received,
+        "held": state.held,
+        "acknowledged": acknowledged(state),
+        "batch_rows_mean": lately.rows.mean().map(rounded),
+        "commit_ms_p50": milliseconds(0.5),
+        "commit_ms_p99": milliseconds(0.99),
+        "waits_in": waits_in(state, since, commit_interval),
+    })
+}
+
+/// What has a commit behind it, in the database or the spool.
+fn acknowledged(state: &State) -> u64 {
+    let account = state.account();
+    let sums = account.sums;
+    sums.stored + sums.duplicate + sums.quarantined + account.spooled
+}
+
+/// Where messages wait now. `durable`: how long ago something last became durable.
+fn waits_in(state: &State, durable: Option<Duration>, commit_interval: Duration) -> &'static str {
+    let is_away = state.paused.is_some() || matches!(state.connection, Connection::Down(..));
+    match state.mode {
+        Mode::Holding { .. } => return "broker",
+        Mode::Normal | Mode::Retrying { .. } | Mode::Degraded { .. } | Mode::Recovering { .. } => {}
+    }
+    let moves = durable.is_some_and(|since| since < WAITS_AFTER);
+    if state.spooled > 0 {
+        "spool"
+    } else if is_away {
+        "broker"
+    } else if state.held == 0 || (moves && state.consecutive_failures == 0) {
+        "nothing"
+    } else if state.consecutive_failures == 0 && durable.is_some_and(|it| it < commit_interval) {
+        "window"
+    } else {
+        "commit"
+    }
+}
+
+/// Messages a second that an actor handles: deliveries, batches, and those who are told of each. Of the others
+/// it is not counted.
+pub(super) fn messages_per_second(actor: &str, rates: &Rates) -> Option<f64> {
+    let of_batches = [tree::DB_WRITER, tree::HEALTH, tree::STATS];
+    let rate = match actor {
+        tree::MQTT => Some(rates.received),
+        actor if of_batches.contains(&actor) => Some(rates.commits + rates.failed),
+        _ => None,
+    };
+    rate.filter(|_| rates.over > Duration::ZERO).map(rounded)
+}
+
+#[cfg(test)]
+mod tests {
+    use barograph_actors::message::delivery::UnixMillis;
+
+    use super::*;
+
+    #[test]
+    fn messages_wait_where_the_first_of_them_cannot_go_on() {
+        let up = || State { connection: Connection::Up(UnixMillis(1)), ..State::default() };
+        let down = || Connection::Down(UnixMillis(1), "refused".to_owned());
+        let (long_ago, just_now) = (Some(Duration::from_secs(5)), Some(Duration::from_millis(5)));
+        let table = [
+            (up(), None, "nothing"),
+            (State { held: 5, ..up() }, just_now, "nothing"),
+            (State { held: 5, ..up() }, long_ago, "window"),
+            (State { held: 5, ..up() }, Some(Duration::from_secs(30)), "commit"),
+            (State { held: 5, consecutive_failures: 1, ..up() }, just_now, "commit"),
+            (State { spooled: 5, ..up() }, just_now, "spool"),
+            (State { connection: down(), ..up() }, long_ago, "broker"),
+            (State { spooled: 5, connection: down(), ..up() }, long_ago, "spool"),
+            (State { paused: Some(UnixMillis(1)), ..up() }, long_ago, "broker"),
+        ];
+        for (state, durable, expected) in table {
+            assert_eq!(waits_in(&state, durable, Duration::from_secs(10)), expected, "{state:?}");
+        }
+    }
+}

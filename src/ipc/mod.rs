@@ -1,0 +1,98 @@
+//! The operator's socket: how a running recorder is watched and told what to do. A Unix socket beside the
+//! lock file, for its owner alone; a line of JSON for each request and each answer (`protocol`).
+//!
+//! It must never disturb the recording: it lives on a thread of its own, reads published state, asks an
+//! actor only where the command is about that actor, and then with a time limit. Connections, the size of
+//! a request, idle time and the time for a write are bounded (`server`). A socket that cannot be made is
+//! a warning.
+
+mod actions;
+pub mod client;
+pub mod desk;
+mod errands;
+mod event_feed;
+pub mod fault_socket;
+mod flow;
+pub(crate) mod peer;
+pub mod protocol;
+mod row_feed;
+mod server;
+pub mod socket;
+pub(crate) mod status;
+
+use std::sync::Arc;
+
+use actix::Addr;
+use barograph_actors::message::route::Router;
+use barograph_actors::mqtt::publish::requests::Orders;
+use barograph_actors::mqtt::routing::Routing;
+use barograph_actors::status::Published;
+use barograph_actors::status::settings::InForce;
+use barograph_actors::supervisor::Supervisor;
+use barograph_actors::tree::Links;
+use barograph_config::Settings;
+use tracing::warn;
+
+use crate::http::metrics::Exposition;
+use crate::os::signals::Signals;
+pub(crate) use event_feed::event_json;
+pub(crate) use row_feed::value_json;
+pub use server::{Goodbye, serve};
+use socket::Listening;
+
+/// What is read by those who look: published state, and what it is to be read with.
+#[derive(Debug, Clone)]
+pub struct Sources {
+    /// The settings in force.
+    pub in_force: InForce,
+    /// The routes, by their ids.
+    pub routing: Routing,
+    /// What everyone may see.
+    pub published: Published,
+    /// The metrics.
+    pub(crate) exposition: Arc<Exposition>,
+}
+
+impl Sources {
+    /// The routes as they are now, with what is derived from them.
+    pub fn router(&self) -> Arc<Router> {
+        self.in_force.router(&self.routing)
+    }
+}
+
+/// What the commands need.
+#[derive(Debug, Clone)]
+pub struct Control {
+    /// What is read.
+    pub sources: Sources,
+    /// Restarts actors.
+    pub supervisor: Addr<Supervisor>,
+    /// Actors that are asked something.
+    pub links: Links,
+    /// The broker session.
+    pub orders: Orders,
+    /// The way to the ordered stop.
+    pub signals: Signals,
+}
+
+impl Control {
+    fn router(&self) -> Arc<Router> {
+        self.sources.router()
+    }
+}
+
+/// Makes the socket beside the lock, which must be held. Without one the recorder records all the same.
+pub fn open(settings: &Settings) -> Option<Listening> {
+    let path = socket::path_beside(&settings.instance.lock_file);
+    match socket::listen(&path) {
+        Ok(listening) => Some(listening),
+        Err(error) => {
+            warn!(
+                "the operator's socket {} cannot be made ({error}): this recorder records, but cannot be \
+                 asked for its status or told anything, except by signals",
+                path.display()
+            );
+            None
+        }
+    }
+}

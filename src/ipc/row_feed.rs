@@ -1,0 +1,103 @@
+//! Rows as they are committed.
+
+use std::io;
+use std::sync::Arc;
+
+use barograph_actors::message::account::RouteId;
+use barograph_actors::message::batch::Value;
+use barograph_actors::message::route::Router;
+use barograph_actors::status::feed::Row;
+use barograph_config::Route;
+use serde_json::{Value as Json, json};
+use tokio::sync::watch;
+
+use super::Control;
+use super::protocol::{self, Refusal};
+use super::server::Line;
+
+/// So much text is sent at once.
+const CHUNK: usize = 32 * 1024;
+
+/// Which rows.
+pub(super) struct Wanted {
+    only: Option<RouteId>,
+}
+
+impl Wanted {
+    /// Those of a route, by its table's name, or all.
+    pub(super) fn of(control: &Control, table: Option<&str>) -> Result<Self, Refusal> {
+        let Some(table) = table else { return Ok(Self { only: None }) };
+        let router = control.router();
+        match router.active().find(|(_, route)| route.table == table) {
+            Some((id, _)) => Ok(Self { only: Some(id) }),
+            None => {
+                let tables: Vec<&str> = router.active().map(|(_, it)| it.table.as_str()).collect();
+                let message = format!("there is no route with the table {table:?}");
+                Err(Refusal::new(message, format!("there are: {}", tables.join(", "))))
+            }
+        }
+    }
+
+    fn wants(&self, route: RouteId) -> bool {
+        self.only.is_none_or(|only| only == route)
+    }
+}
+
+/// Sends each row from now on, after a line that describes the columns.
+pub(super) async fn stream(
+    mut line: Line,
+    control: &Control,
+    wanted: &Wanted,
+    mut closes: watch::Receiver<bool>,
+) -> io::Result<()> {
+    let feed = control.sources.published.feeds().watch_rows();
+    let routes = described(&control.router(), wanted);
+    line.send(&protocol::ok(&json!({ "routes": routes }))).await?;
+    let told = |rows| chunks(control.router(), wanted, rows);
+    line.follow(feed, &mut closes, "commits", told).await
+}
+
+fn described(router: &Router, wanted: &Wanted) -> Vec<Json> {
+    let of = |(id, route): (RouteId, &Route)| {
+        let columns = route.columns.iter();
+        let columns = columns.map(|column| json!({ "name": column.name, "unit": column.unit }));
+        let columns = columns.collect::<Vec<_>>();
+        wanted.wants(id).then(|| json!({ "route": route.table, "columns": columns }))
+    };
+    router.active().filter_map(of).collect()
+}
+
+/// The rows of a batch as text, not all of it at once.
+fn chunks(router: Arc<Router>, wanted: &Wanted, rows: Arc<[Row]>) -> impl Iterator<Item = String> {
+    let mut next = 0;
+    std::iter::from_fn(move || {
+        let mut text = String::new();
+        while let Some(row) = rows.get(next)
+            && text.len() <= CHUNK
+        {
+            next += 1;
+            if wanted.wants(row.route) {
+                text += &protocol::line("row", &row_json(&router, row));
+            }
+        }
+        (!text.is_empty()).then_some(text)
+    })
+}
+
+fn row_json(router: &Router, row: &Row) -> Json {
+    json!({
+        "route": router.name(row.route),
+        "received_at": row.received_at.to_string(),
+        "values": row.values.iter().map(value_json).collect::<Vec<_>>(),
+    })
+}
+
+/// A value of a row.
+pub(crate) fn value_json(value: &Value) -> Json {
+    match value {
+        Value::Null => Json::Null,
+        Value::Integer(number) => Json::from(*number),
+        Value::Real(number) => Json::from(*number),
+        Value::Text(text) => Json::from(text.as_str()),
+    }
+}

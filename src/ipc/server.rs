@@ -1,0 +1,295 @@
+//! The side of the recorder: one thread for everyone who asks. Until somebody comes it only waits; most
+//! recorders are never asked.
+
+use std::io::{self, ErrorKind};
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value as Json, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio::sync::{broadcast, watch};
+use tokio::time::timeout;
+
+use super::peer::Peer;
+use super::protocol::{self, REQUEST_LEN_MAX, Refusal, Request};
+use super::{Control, actions, event_feed, row_feed, status};
+use crate::http::counted::Counted;
+
+/// Connections at a time.
+const CONNECTIONS_MAX: usize = 16;
+/// A connection on which nothing is asked for so long is ended.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+/// A client that does not take a line in this time is gone, or as good as gone.
+const WRITE_WITHIN: Duration = Duration::from_secs(5);
+/// Pause after the system could not accept a connection.
+const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
+/// A stream on which nothing happens says this often that it lives.
+const ALIVE_EVERY: Duration = Duration::from_secs(5);
+/// For the last lines to those who watch.
+const GOODBYE_WITHIN: Duration = Duration::from_millis(300);
+
+/// Tells those who watch that the recorder ends.
+#[derive(Debug)]
+pub struct Goodbye {
+    closing: watch::Sender<bool>,
+    open: Arc<AtomicUsize>,
+}
+
+impl Goodbye {
+    /// Says it, and gives the last lines a moment.
+    pub fn say(self) {
+        self.closing.send_replace(true);
+        let began = Instant::now();
+        while self.open.load(Ordering::Relaxed) > 0 && began.elapsed() < GOODBYE_WITHIN {
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// Answers on a thread of its own, for as long as the process lives.
+///
+/// # Errors
+/// No thread can be started.
+pub fn serve(listener: UnixListener, control: Control) -> io::Result<Goodbye> {
+    let (closing, closes) = watch::channel(false);
+    let open = Arc::new(AtomicUsize::new(0));
+    let attending = Attending { control: Arc::new(control), closes, open: Arc::clone(&open) };
+    thread::Builder::new().name("operator".to_owned()).spawn(move || {
+        if let Err(error) = attend_all(&listener, &attending) {
+            tracing::warn!("the operator's socket is closed: {error}");
+        }
+    })?;
+    Ok(Goodbye { closing, open })
+}
+
+/// What each connection needs.
+#[derive(Debug, Clone)]
+struct Attending {
+    control: Arc<Control>,
+    closes: watch::Receiver<bool>,
+    open: Arc<AtomicUsize>,
+}
+
+fn attend_all(listener: &UnixListener, attending: &Attending) -> io::Result<()> {
+    let first = loop {
+        match listener.accept() {
+            Ok((stream, _)) => break stream,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => thread::sleep(ACCEPT_PAUSE),
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        first.set_nonblocking(true)?;
+        listener.set_nonblocking(true)?;
+        let listener = tokio::net::UnixListener::from_std(listener.try_clone()?)?;
+        admit(UnixStream::from_std(first)?, attending);
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => admit(stream, attending),
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
+        }
+    })
+}
+
+/// One more connection, if there is room.
+fn admit(stream: UnixStream, attending: &Attending) {
+    if attending.open.load(Ordering::Relaxed) >= CONNECTIONS_MAX {
+        let message = format!("{CONNECTIONS_MAX} connections are open, and more are not served");
+        let refusal = Refusal::new(message, "end some of the commands that follow or tail");
+        let _gone = stream.try_write(protocol::error(&refusal).as_bytes());
+        return;
+    }
+    let (counted, _others) = Counted::new(&attending.open);
+    let attending = attending.clone();
+    tokio::spawn(async move {
+        if let Err(error) = attend(stream, &attending).await {
+            tracing::debug!("the operator's socket: {error}");
+        }
+        drop(counted);
+    });
+}
+
+/// One connection, request by request.
+async fn attend(stream: UnixStream, attending: &Attending) -> io::Result<()> {
+    let peer = Peer::of(&stream);
+    let (read, write) = stream.into_split();
+    let mut line = Line { reader: BufReader::with_capacity(1024, read), write };
+    let mut closes = attending.closes.clone();
+    loop {
+        let request = tokio::select! {
+            request = timeout(IDLE_MAX, line.next()) => request,
+            _ = closes.changed() => return Ok(()),
+        };
+        let request = match request {
+            Err(_idle) => return Ok(()),
+            Ok(Err(error)) => return Err(error),
+            Ok(Ok(Asked::Nothing)) => return Ok(()),
+            Ok(Ok(Asked::TooMuch)) => {
+                let message = format!("the request is longer than {REQUEST_LEN_MAX} bytes");
+                let refusal = Refusal::new(message, "send one short JSON object a line");
+                return line.send(&protocol::error(&refusal)).await;
+            }
+            Ok(Ok(Asked::For(bytes))) => Request::parse(&bytes),
+        };
+        let control = &attending.control;
+        let answer = match request {
+            Err(refusal) => Err(refusal),
+            Ok(Request::Status) => Ok(status::report(&attending.control.sources).await),
+            Ok(Request::Events) => return event_feed::stream(line, control, closes).await,
+            Ok(Request::Tail(route)) => match row_feed::Wanted::of(control, route.as_deref()) {
+                Ok(wanted) => return row_feed::stream(line, control, &wanted, closes).await,
+                Err(refusal) => Err(refusal),
+            },
+            Ok(Request::Order(order)) => actions::carry_out(control, &peer, &order).await,
+        };
+        let answer =
+            answer.map_or_else(|refusal| protocol::error(&refusal), |it| protocol::ok(&it));
+        line.send(&answer).await?;
+    }
+}
+
+/// What came in.
+enum Asked {
+    /// The end.
+    Nothing,
+    /// A line that is too long.
+    TooMuch,
+    /// A line.
+    For(Vec<u8>),
+}
+
+/// Both directions of a connection.
+pub(super) struct Line {
+    reader: BufReader<OwnedReadHalf>,
+    write: OwnedWriteHalf,
+}
+
+impl Line {
+    async fn next(&mut self) -> io::Result<Asked> {
+        let mut bytes = Vec::new();
+        let limit = REQUEST_LEN_MAX as u64 + 1;
+        (&mut self.reader).take(limit).read_until(b'\n', &mut bytes).await?;
+        Ok(match bytes.len() {
+            0 => Asked::Nothing,
+            length if length > REQUEST_LEN_MAX => Asked::TooMuch,
+            _ => Asked::For(bytes),
+        })
+    }
+
+    /// Sends text; whoever does not take it is given up, and never waited for.
+    pub(super) async fn send(&mut self, text: &str) -> io::Result<()> {
+        timeout(WRITE_WITHIN, self.write.write_all(text.as_bytes())).await.unwrap_or_else(|_| {
+            let seconds = WRITE_WITHIN.as_secs();
+            let message = format!("a client took nothing for {seconds} s and was given up");
+            Err(io::Error::new(ErrorKind::TimedOut, message))
+        })
+    }
+
+    /// Sends what a feed brings, until there is a reason to end. `text` makes text of it, a piece at a time;
+    /// `what` names what a client that is too slow misses.
+    pub(super) async fn follow<T: Clone, I: Iterator<Item = String>>(
+        mut self,
+        mut feed: broadcast::Receiver<T>,
+        closes: &mut watch::Receiver<bool>,
+        what: &str,
+        text: impl Fn(T) -> I,
+    ) -> io::Result<()> {
+        loop {
+            let rest = tokio::select! {
+                biased;
+                came = feed.recv() => match came {
+                    Ok(came) => {
+                        self.send_all(text(came)).await?;
+                        continue;
+                    }
+                    Err(RecvError::Lagged(number)) => {
+                        self.missed(what, number).await?;
+                        continue;
+                    }
+                    Err(RecvError::Closed) => Rest::Closing,
+                },
+                rest = self.rest(closes) => rest,
+            };
+            if matches!(rest, Rest::Closing) {
+                loop {
+                    match feed.try_recv() {
+                        Ok(came) => self.send_all(text(came)).await?,
+                        Err(TryRecvError::Lagged(number)) => self.missed(what, number).await?,
+                        Err(TryRecvError::Empty | TryRecvError::Closed) => break,
+                    }
+                }
+            }
+            if !self.after(rest).await? {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn send_all(&mut self, pieces: impl Iterator<Item = String>) -> io::Result<()> {
+        for piece in pieces {
+            self.send(&piece).await?;
+        }
+        Ok(())
+    }
+
+    /// Between two lines of a stream: completes when there is a reason to do something other than wait
+    /// for the next.
+    async fn rest(&mut self, closes: &mut watch::Receiver<bool>) -> Rest {
+        tokio::select! {
+            _ = closes.changed() => Rest::Closing,
+            spoke = self.reader.fill_buf() => match spoke {
+                Ok(bytes) if !bytes.is_empty() => Rest::Interrupted,
+                Ok(_) | Err(_) => Rest::Gone,
+            },
+            () = tokio::time::sleep(ALIVE_EVERY) => Rest::Idle,
+        }
+    }
+
+    /// What follows from it; `false`: the stream ends.
+    async fn after(&mut self, rest: Rest) -> io::Result<bool> {
+        match rest {
+            Rest::Idle => {
+                let now = crate::os::world::now().to_string();
+                self.send(&protocol::line("alive", &json!({ "at": now }))).await?;
+                return Ok(true);
+            }
+            Rest::Closing => {
+                let reason = json!({ "reason": "the recorder has stopped" });
+                self.send(&protocol::line("end", &reason)).await?;
+            }
+            Rest::Interrupted => {
+                let message = "a connection that streams takes no further request";
+                let refusal = Refusal::new(message, "open another connection");
+                self.send(&protocol::error(&refusal)).await?;
+            }
+            Rest::Gone => {}
+        }
+        Ok(false)
+    }
+
+    /// Says that a watcher was too slow.
+    async fn missed(&mut self, what: &str, number: u64) -> io::Result<()> {
+        let missed: Json = json!({ what: number });
+        self.send(&protocol::line("missed", &missed)).await
+    }
+}
+
+/// Why a stream does not just wait for its next line.
+enum Rest {
+    /// Nothing happened for a while.
+    Idle,
+    /// The recorder ends.
+    Closing,
+    /// The client said something.
+    Interrupted,
+    /// The client is gone.
+    Gone,
+}

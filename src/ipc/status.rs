@@ -1,0 +1,226 @@
+//! How the recorder is: published state, and what a look at its files adds. A disk that does not answer
+//! holds up the numbers of that disk, and nothing else.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use barograph_actors::message::account::RouteId;
+use barograph_actors::message::delivery::UnixMillis;
+use barograph_actors::message::route::Router;
+use barograph_actors::stats::measures::Rates;
+use barograph_actors::status::mode::Mode;
+use barograph_actors::status::summary::sentence;
+use barograph_actors::status::{Connection, State};
+use barograph_config::{Route, Settings};
+use serde_json::{Map, Value as Json, json};
+use tokio::time::{Instant, timeout};
+
+use super::Sources;
+use super::flow::{flow_json, messages_per_second};
+use super::row_feed::value_json;
+use crate::os::probe::disk_of;
+use crate::os::process::beside;
+use crate::os::world;
+use crate::sqlite::spool_path;
+
+/// How long the look at the files may take.
+const FILES_WITHIN: Duration = Duration::from_millis(500);
+
+/// What `status` answers. Its keys are stable.
+pub(crate) async fn report(sources: &Sources) -> Json {
+    let settings = &sources.in_force.now();
+    let database = settings.database.path.clone();
+    let spool = spool_path(&settings.spool.dir, &database);
+    let look = tokio::task::spawn_blocking({
+        let (database, spool) = (database.clone(), spool.clone());
+        move || Files::look(&database, &spool)
+    });
+    let files = timeout(FILES_WITHIN, look).await.ok().and_then(Result::ok).unwrap_or_default();
+    let state = sources.published.snapshot();
+    let measured = sources.published.measures().snapshot();
+    let rates = measured.rates();
+    let interval = settings.database.commit_interval;
+    json!({
+        "now": world::now().to_string(),
+        "standing": state.standing().word(),
+        "sentence": sentence(&state),
+        "mode": mode_json(state.mode),
+        "paused_since": time(state.paused),
+        "version": env!("CARGO_PKG_VERSION"),
+        "pid": std::process::id(),
+        "started": time(state.started),
+        "broker": broker_json(&state, settings),
+        "database": {
+            "path": database.display().to_string(),
+            "bytes": files.database,
+            "wal_bytes": files.wal,
+            "free_bytes": files.database_free,
+            "last_commit": time(state.last_commit),
+            "failures_in_a_row": state.consecutive_failures,
+            "last_failure": state.last_failure,
+            "full_in_seconds": full_in(sources, files.database_free).map(|left| left.as_secs()),
+            "summing_up": summing_up(&state),
+        },
+        "spool": {
+            "path": spool.display().to_string(),
+            "messages": state.spooled,
+            "bytes": files.spool,
+            "free_bytes": files.spool_free,
+        },
+        "rates": {
+            "received_per_second": rounded(rates.received),
+            "stored_per_second": rounded(rates.stored),
+            "commits_per_second": rounded(rates.commits),
+            "over_seconds": rates.over.as_secs(),
+        },
+        "flow": flow_json(&state, &sources.published, &measured, interval),
+        "routes": routes_json(&state, &sources.router()),
+        "actors": actors_json(sources, &state, &rates),
+        "issues": issues_json(&state),
+        "account": account_json(&state),
+    })
+}
+
+fn time(at: Option<UnixMillis>) -> Option<String> {
+    at.map(|at| at.to_string())
+}
+
+pub(super) fn rounded(rate: f64) -> f64 {
+    (rate * 100.0).round() / 100.0
+}
+
+/// As it went over the last day; `None`: it does not fill, or too little has been seen.
+fn full_in(sources: &Sources, free: Option<u64>) -> Option<Duration> {
+    sources.published.memory()?.database_disk.full_in(Instant::now(), free?)
+}
+
+/// How far what was there before is summed up for the charts, in rows of all routes; `None`: all of it is.
+fn summing_up(state: &State) -> Option<Json> {
+    let under_way = state.rollups.values();
+    let (done, of) = under_way.fold((0, 0), |(done, of), route| (done + route.done, of + route.of));
+    (of > 0).then(|| json!({ "done": done, "of": of }))
+}
+
+fn mode_json(mode: Mode) -> Json {
+    let (since, cause) = mode.trouble().unzip();
+    json!({ "mode": mode.word(), "since": time(since), "cause": cause.map(|cause| cause.word()) })
+}
+
+fn broker_json(state: &State, settings: &Settings) -> Json {
+    let (word, since, why) = match &state.connection {
+        Connection::Starting => ("starting", None, None),
+        Connection::Up(since) => ("connected", Some(*since), None),
+        Connection::Down(since, why) => ("disconnected", Some(*since), Some(why)),
+    };
+    json!({
+        "url": settings.mqtt.url.to_string(),
+        "client_id": settings.mqtt.client_id,
+        "connection": word,
+        "since": time(since),
+        "why": why,
+        "session_present": state.session_present,
+    })
+}
+
+fn routes_json(state: &State, router: &Router) -> Vec<Json> {
+    let of = |(id, route): (RouteId, &Route)| {
+        let latest = state.latest.get(&id).map(|(at, values)| {
+            let columns = route.columns.iter().zip(values);
+            let values = columns.map(|(column, value)| {
+                json!({ "column": column.name, "value": value_json(value), "unit": column.unit })
+            });
+            json!({ "received_at": at.to_string(), "values": values.collect::<Vec<_>>() })
+        });
+        json!({
+            "route": route.table,
+            "topic": route.topic,
+            "stored": state.tally.sums_of(id).stored,
+            "latest": latest,
+        })
+    };
+    router.active().map(of).collect()
+}
+
+fn actors_json(sources: &Sources, state: &State, rates: &Rates) -> Vec<Json> {
+    let pulses = sources.published.pulses();
+    let pulse =
+        |name: &str| pulses.get(name).map(|pulse| pulse.since_last_beat().as_millis() as u64);
+    let of_child = state.children.iter().map(|(name, child)| {
+        json!({
+            "actor": name,
+            "state": child.state,
+            "since": time(child.since),
+            "pulse_age_ms": pulse(name),
+            "restarts": child.restarts,
+            "last_exit": child.last_exit,
+            "messages_per_second": messages_per_second(name, rates),
+        })
+    });
+    let supervisor = json!({
+        "actor": "supervisor",
+        "state": "running",
+        "since": time(state.started),
+        "pulse_age_ms": pulse("supervisor"),
+        "restarts": 0,
+        "last_exit": null,
+    });
+    std::iter::once(supervisor).chain(of_child).collect()
+}
+
+/// What is wrong, the worst first.
+pub(crate) fn issues_json(state: &State) -> Vec<Json> {
+    let issues = state.issues.iter().map(|issue| {
+        let known = state.acknowledgement(issue);
+        json!({
+            "id": issue.id,
+            "severity": issue.severity.word(),
+            "since": issue.since.to_string(),
+            "sentence": issue.sentence,
+            "hint": issue.hint,
+            "acknowledged": known.map(|it| json!({ "at": it.at.to_string(), "by": it.by })),
+        })
+    });
+    issues.collect()
+}
+
+/// Where every delivery is.
+pub(crate) fn account_json(state: &State) -> Json {
+    let account = state.account();
+    let counts = [
+        ("received", account.received),
+        ("stored", account.sums.stored),
+        ("duplicate", account.sums.duplicate),
+        ("quarantined", account.sums.quarantined),
+        ("dropped", account.sums.dropped),
+        ("spooled", account.spooled),
+        ("held", account.held),
+    ];
+    let mut json: Map<String, Json> =
+        counts.into_iter().map(|(name, count)| (name.to_owned(), count.into())).collect();
+    json.insert("balanced".to_owned(), account.is_balanced().into());
+    Json::Object(json)
+}
+
+/// Sizes, in bytes.
+#[derive(Debug, Default)]
+struct Files {
+    database: Option<u64>,
+    wal: Option<u64>,
+    database_free: Option<u64>,
+    spool: Option<u64>,
+    spool_free: Option<u64>,
+}
+
+impl Files {
+    fn look(database: &Path, spool: &Path) -> Self {
+        let size = |path: &Path| fs::metadata(path).ok().map(|meta| meta.len());
+        Self {
+            database: size(database),
+            wal: size(&beside(database, "-wal")),
+            database_free: disk_of(database).map(|disk| disk.free),
+            spool: size(spool),
+            spool_free: disk_of(spool).map(|disk| disk.free),
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The operating system: locks, signals, systemd, processes, the log, the clock.
+
+pub mod lock;
+pub mod logging;
+pub mod paths;
+pub mod probe;
+pub mod process;
+pub mod signals;
+pub mod systemd;
+pub mod world;

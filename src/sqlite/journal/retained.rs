@@ -1,0 +1,51 @@
+//! Retained messages: recorded when their subscription is new, and never again because we subscribed
+//! once more.
+
+use std::collections::HashSet;
+
+use barograph_actors::message::batch::Record;
+use barograph_config::Route;
+use rusqlite::Connection;
+
+use super::rows;
+
+/// What is known of retained messages.
+#[derive(Debug, Clone, Default)]
+pub(in crate::sqlite) struct Retained {
+    /// Filters whose retained messages have all been recorded.
+    filters: Vec<String>,
+    /// Digests of those recorded while their filter was new: a connection that is cut before the
+    /// filter is settled brings them again.
+    digests: HashSet<u64>,
+}
+
+impl Retained {
+    pub(in crate::sqlite) fn load(conn: &Connection) -> rusqlite::Result<Self> {
+        Ok(Self { filters: rows::known_filters(conn)?, digests: rows::retained(conn)? })
+    }
+
+    /// A retained message that was recorded before. One with DUP set was never acknowledged, and is
+    /// the ledger's to judge.
+    pub(in crate::sqlite) fn is_repeat(&self, record: &Record, route: Option<&Route>) -> bool {
+        record.retain
+            && !record.dup
+            && (self.digests.contains(&record.digest)
+                || route.is_some_and(|route| self.filters.contains(&route.topic)))
+    }
+
+    /// These were recorded.
+    pub(in crate::sqlite) fn record(&mut self, digests: &[u64]) {
+        self.digests.extend(digests);
+    }
+
+    /// These filters have delivered theirs; now they are known as a whole.
+    pub(in crate::sqlite) fn settle(&mut self, filters: Vec<String>) {
+        self.filters = filters;
+        self.digests.clear();
+    }
+
+    /// Whether settling these filters would change nothing.
+    pub(in crate::sqlite) fn has_settled(&self, filters: &[String]) -> bool {
+        self.filters == filters
+    }
+}

@@ -1,0 +1,331 @@
+//! Writes the rows of one batch, each statement prepared once, and adds up their digests.
+
+use barograph_actors::message::account::{Outcome, Reason, Repeat, RouteId};
+use barograph_actors::message::batch::{Body, Record, Refusal, Value};
+use barograph_actors::message::delivery::UnixMillis;
+use barograph_config::Route;
+use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection, ErrorCode, params};
+
+use super::digests::{Adder, Range, Shape};
+use super::rows;
+use super::statements::{QUARANTINE_INSERT, Statements};
+
+/// The shapes of what the journal writes.
+#[derive(Debug, Clone)]
+pub(in crate::sqlite) struct Shapes {
+    /// Of each route's table; `None` where rows have no rowid, or triggers may change them.
+    pub(in crate::sqlite) routes: Vec<Option<Shape>>,
+    /// For each route the first one that has the same table.
+    lanes: Vec<usize>,
+    pub(in crate::sqlite) quarantine: Shape,
+}
+
+/// The columns of the quarantine, in the order of its digest.
+pub(in crate::sqlite) const QUARANTINE_COLUMNS: [&str; 8] =
+    ["received_at", "route", "topic", "payload", "size", "qos", "reason", "detail"];
+
+impl Shapes {
+    /// Finds or makes them; within a transaction.
+    pub(in crate::sqlite) fn of(conn: &Connection, routes: &[Route]) -> rusqlite::Result<Self> {
+        let of_route = |route: &Route| -> rusqlite::Result<Option<Shape>> {
+            if !is_plain(conn, &route.table)? {
+                return Ok(None);
+            }
+            let mut columns: Vec<String> =
+                route.columns.iter().map(|column| column.name.clone()).collect();
+            columns.push("created_at".to_owned());
+            Shape::of(conn, &route.table, columns).map(Some)
+        };
+        let quarantine = QUARANTINE_COLUMNS.map(str::to_owned).to_vec();
+        let first_with =
+            |table: &str| routes.iter().position(|other| other.table.eq_ignore_ascii_case(table));
+        Ok(Self {
+            lanes: routes.iter().filter_map(|route| first_with(&route.table)).collect(),
+            routes: routes.iter().map(of_route).collect::<rusqlite::Result<_>>()?,
+            quarantine: Shape::of(conn, "barograph_quarantine", quarantine)?,
+        })
+    }
+}
+
+/// An ordinary table whose rows are as they were written.
+pub(in crate::sqlite) fn is_plain(conn: &Connection, table: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT (SELECT count(*) FROM pragma_table_list WHERE name = ?1 COLLATE NOCASE AND \
+         schema = 'main' AND type = 'table' AND wr = 0) = 1 AND NOT EXISTS (SELECT 1 FROM \
+         sqlite_schema WHERE type = 'trigger' AND tbl_name = ?1 COLLATE NOCASE)";
+    conn.query_row(sql, params![table], |row| row.get(0))
+}
+
+/// The rows written into one table, since the last change of shape.
+#[derive(Debug, Default)]
+struct Lane {
+    route: usize,
+    adder: Adder,
+}
+
+/// What became of a row.
+pub(in crate::sqlite) enum Placed {
+    /// It is in its table.
+    Stored,
+    /// Its natural key was there already.
+    Present,
+    /// It cannot be there.
+    Refused(Refusal),
+}
+
+/// Writes the rows of one batch.
+pub(in crate::sqlite) struct RowWriter<'a> {
+    conn: &'a Connection,
+    statements: &'a Statements,
+    routes: &'a [Route],
+    shapes: &'a Shapes,
+    inserts: Vec<Option<CachedStatement<'a>>>,
+    quarantine: Option<CachedStatement<'a>>,
+    /// By table: two routes may share one, and the ranges of a table must not overlap.
+    lanes: Vec<Lane>,
+    /// Ranges that ended because the next row of their table came by a route with other columns.
+    ended: Vec<(usize, Range)>,
+    quarantine_adder: Adder,
+    /// The last time written, as text: neighbours often share their millisecond.
+    written_at: (UnixMillis, String),
+}
+
+impl<'a> RowWriter<'a> {
+    pub(in crate::sqlite) fn new(
+        conn: &'a Connection,
+        statements: &'a Statements,
+        routes: &'a [Route],
+        shapes: &'a Shapes,
+    ) -> Self {
+        let zero = UnixMillis::default();
+        Self {
+            conn,
+            statements,
+            routes,
+            shapes,
+            inserts: routes.iter().map(|_| None).collect(),
+            quarantine: None,
+            lanes: routes.iter().map(|_| Lane::default()).collect(),
+            ended: Vec::new(),
+            quarantine_adder: Adder::default(),
+            written_at: (zero, zero.to_string()),
+        }
+    }
+
+    pub(in crate::sqlite) fn write(&mut self, record: &Record) -> rusqlite::Result<Outcome> {
+        match self.place(record)? {
+            Placed::Stored => Ok(Outcome::Stored),
+            Placed::Present => Ok(Outcome::Duplicate(Repeat::Unique)),
+            Placed::Refused(refusal) => self.quarantine(record, &refusal),
+        }
+    }
+
+    /// Puts the record's row into its table, if it can be there.
+    pub(in crate::sqlite) fn place(&mut self, record: &Record) -> rusqlite::Result<Placed> {
+        if self.written_at.0 != record.received_at {
+            self.written_at = (record.received_at, record.received_at.to_string());
+        }
+        match (&record.body, record.route.0) {
+            (Body::Row(values), Some(route)) => match self.insert(usize::from(route), values) {
+                Ok(0) => Ok(Placed::Present),
+                Ok(_) => Ok(Placed::Stored),
+                Err(error) if is_refusal(&error) => {
+                    let detail = format!("the table refused the row: {error}");
+                    Ok(Placed::Refused(Refusal { reason: Reason::RefusedByTable, detail }))
+                }
+                Err(error) => Err(error),
+            },
+            (Body::Row(_), None) => {
+                let detail = "a row without a route".to_owned();
+                Ok(Placed::Refused(Refusal { reason: Reason::NoRoute, detail }))
+            }
+            (Body::Quarantined(refusal), _) => Ok(Placed::Refused(refusal.clone())),
+        }
+    }
+
+    fn insert(&mut self, route: usize, values: &[Value]) -> rusqlite::Result<usize> {
+        let slot = &mut self.inserts[route];
+        let statement = match slot {
+            Some(statement) => statement,
+            None => slot.insert(self.conn.prepare_cached(self.statements.insert(route))?),
+        };
+        for (index, value) in values.iter().enumerate() {
+            statement.raw_bind_parameter(index + 1, Bound(value))?;
+        }
+        statement.raw_bind_parameter(values.len() + 1, &self.written_at.1)?;
+        let inserted = statement.raw_execute()?;
+        if inserted > 0 && self.shapes.routes[route].is_some() {
+            self.digest(route, values);
+        }
+        Ok(inserted)
+    }
+
+    /// Takes the row that was inserted last into the digest of its table. One that comes by a route
+    /// with other columns than the one before begins a new range.
+    fn digest(&mut self, route: usize, values: &[Value]) {
+        let shapes = &self.shapes.routes;
+        let lane = &mut self.lanes[self.shapes.lanes[route]];
+        if shapes[lane.route] != shapes[route]
+            && let Some(range) = lane.adder.take()
+        {
+            self.ended.push((lane.route, range));
+        }
+        lane.route = route;
+        let rowid = self.conn.last_insert_rowid();
+        lane.adder.begin(rowid);
+        values.iter().for_each(|value| lane.adder.value(plain(value)));
+        lane.adder.value(ValueRef::Text(self.written_at.1.as_bytes()));
+        lane.adder.end(rowid);
+    }
+
+    fn quarantine(&mut self, record: &Record, refusal: &Refusal) -> rusqlite::Result<Outcome> {
+        let statement = match &mut self.quarantine {
+            Some(statement) => statement,
+            none => none.insert(self.conn.prepare_cached(QUARANTINE_INSERT)?),
+        };
+        let route = name_of(record.route, self.routes);
+        let route = if route.is_empty() { ValueRef::Null } else { text(route) };
+        let values = [
+            text(&self.written_at.1),
+            route,
+            text(&record.topic),
+            ValueRef::Blob(&record.payload[..]),
+            ValueRef::Integer(rows::as_i64(record.whole_size)),
+            ValueRef::Integer(i64::from(record.qos as u8)),
+            text(refusal.reason.word()),
+            text(&refusal.detail),
+        ];
+        for (index, value) in values.iter().enumerate() {
+            statement.raw_bind_parameter(index + 1, ToSqlOutput::Borrowed(*value))?;
+        }
+        statement.raw_execute()?;
+        let (rowid, adder) = (self.conn.last_insert_rowid(), &mut self.quarantine_adder);
+        adder.begin(rowid);
+        values.into_iter().for_each(|value| adder.value(value));
+        adder.end(rowid);
+        Ok(Outcome::Quarantined(refusal.reason))
+    }
+
+    /// Records the digests of what was written, and ends. `now`: milliseconds since 1970.
+    pub(in crate::sqlite) fn finish(mut self, now: UnixMillis) -> rusqlite::Result<()> {
+        let open = self.lanes.iter_mut().filter_map(|lane| Some((lane.route, lane.adder.take()?)));
+        for (route, range) in self.ended.drain(..).chain(open) {
+            if let Some(shape) = &self.shapes.routes[route] {
+                shape.record(self.conn, &range, now.0)?;
+            }
+        }
+        match self.quarantine_adder.take() {
+            Some(range) => self.shapes.quarantine.record(self.conn, &range, now.0),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The table of a route; empty for none.
+pub(in crate::sqlite) fn name_of(id: RouteId, routes: &[Route]) -> &str {
+    route_of(id, routes).map_or("", |route| &route.table)
+}
+
+pub(in crate::sqlite) fn route_of(id: RouteId, routes: &[Route]) -> Option<&Route> {
+    id.0.and_then(|index| routes.get(usize::from(index)))
+}
+
+/// The row's own fault: the next row may be fine.
+fn is_refusal(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(ErrorCode::ConstraintViolation | ErrorCode::TypeMismatch | ErrorCode::TooBig)
+    )
+}
+
+fn text(text: &str) -> ValueRef<'_> {
+    ValueRef::Text(text.as_bytes())
+}
+
+fn plain(value: &Value) -> ValueRef<'_> {
+    match value {
+        Value::Null => ValueRef::Null,
+        Value::Integer(number) => ValueRef::Integer(*number),
+        Value::Real(number) => ValueRef::Real(*number),
+        Value::Text(text) => ValueRef::Text(text.as_bytes()),
+    }
+}
+
+/// A value on its way into a statement.
+struct Bound<'a>(&'a Value);
+
+impl ToSql for Bound<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(plain(self.0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use barograph_actors::message::delivery::Delivery;
+    use barograph_actors::message::route::Router;
+    use barograph_actors::mqtt::decode::decode;
+    use barograph_config::Qos;
+
+    use super::*;
+    use crate::sqlite::journal::schema::{OWN_TABLES, create_for_test};
+
+    fn route(topic: &str, columns: &[&str]) -> Route {
+        let defaults = barograph_config::Settings::default_with("test");
+        let mut route = defaults.routes[1].clone();
+        route.columns.retain(|column| columns.contains(&column.name.as_str()));
+        route.columns.iter_mut().for_each(|column| column.required = false);
+        Route { topic: topic.to_owned(), ..route }
+    }
+
+    /// The incident: routes a and b share a table, their rows came in turn, and each had a digest over
+    /// a range that also held the rows of the other.
+    #[test]
+    fn routes_that_share_a_table_write_ranges_that_do_not_overlap() {
+        for other in [&["x", "y", "z"][..], &["x", "y"][..]] {
+            let routes = vec![route("a", &["x", "y", "z"]), route("b", other)];
+            let conn = Connection::open_in_memory().unwrap();
+            conn.execute_batch(OWN_TABLES).unwrap();
+            create_for_test(&conn, &routes[0]);
+            let shapes = Shapes::of(&conn, &routes).unwrap();
+            let (statements, router) = (Statements::new(&routes), Router::new(routes.clone()));
+            let mut writer = RowWriter::new(&conn, &statements, &routes, &shapes);
+            for topic in ["a", "b", "a", "a", "b"] {
+                let payload = &br#"{"x":1,"y":2,"z":3.5}"#[..];
+                let delivery = Delivery {
+                    topic: topic.to_owned(),
+                    payload: payload.into(),
+                    whole_size: 0,
+                    packet_size: 0,
+                    qos: Qos::AtMostOnce,
+                    retain: false,
+                    dup: false,
+                    packet_id: 0,
+                    received_at: UnixMillis(0),
+                };
+                let outcome = writer.write(&decode(delivery, &router, 1_000)).unwrap();
+                assert_eq!(outcome, Outcome::Stored);
+            }
+            writer.finish(UnixMillis(0)).unwrap();
+            let mut covered = 0;
+            for shape in Shape::all(&conn).unwrap() {
+                for (first, last, rows, digest) in digests(&conn, shape.id) {
+                    let found = shape.read(&conn, first, last).unwrap().unwrap();
+                    assert_eq!((found.rows, found.digest), (rows, digest), "{first} to {last}");
+                    covered += rows;
+                }
+            }
+            assert_eq!(covered, 5);
+        }
+    }
+
+    fn digests(conn: &Connection, shape: i64) -> Vec<(i64, i64, u64, u64)> {
+        let select = "SELECT first, last, rows, digest FROM barograph_digests WHERE shape = ?1";
+        let mut statement = conn.prepare(select).unwrap();
+        let rows = statement.query_map([shape], |row| {
+            let (rows, digest): (i64, i64) = (row.get(2)?, row.get(3)?);
+            Ok((row.get(0)?, row.get(1)?, rows.cast_unsigned(), digest.cast_unsigned()))
+        });
+        rows.unwrap().map(Result::unwrap).collect()
+    }
+}

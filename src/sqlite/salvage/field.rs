@@ -1,0 +1,84 @@
+//! One value of a row, exactly as it is stored.
+
+use rusqlite::ToSql;
+use rusqlite::types::{ToSqlOutput, Value, ValueRef};
+
+/// A value. Not `rusqlite::types::Value`, because a text in a damaged or foreign database need not
+/// be UTF-8, and it is copied byte for byte all the same.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::sqlite) enum Field {
+    /// NULL.
+    Null,
+    /// INTEGER.
+    Integer(i64),
+    /// REAL.
+    Real(f64),
+    /// TEXT, in UTF-8 if whoever wrote it kept to that.
+    Text(Vec<u8>),
+    /// BLOB.
+    Blob(Vec<u8>),
+}
+
+impl Field {
+    /// About how much memory it takes, in bytes.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Null | Self::Integer(_) | Self::Real(_) => 8,
+            Self::Text(bytes) | Self::Blob(bytes) => 8 + bytes.len(),
+        }
+    }
+
+    /// The text, if it is one in UTF-8.
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(bytes) => std::str::from_utf8(bytes).ok(),
+            Self::Null | Self::Integer(_) | Self::Real(_) | Self::Blob(_) => None,
+        }
+    }
+
+    /// The integer, if it is one.
+    pub(super) fn integer(&self) -> Option<i64> {
+        match self {
+            Self::Integer(number) => Some(*number),
+            Self::Null | Self::Real(_) | Self::Text(_) | Self::Blob(_) => None,
+        }
+    }
+}
+
+impl From<ValueRef<'_>> for Field {
+    fn from(value: ValueRef<'_>) -> Self {
+        match value {
+            ValueRef::Null => Self::Null,
+            ValueRef::Integer(number) => Self::Integer(number),
+            ValueRef::Real(number) => Self::Real(number),
+            ValueRef::Text(bytes) => Self::Text(bytes.to_vec()),
+            ValueRef::Blob(bytes) => Self::Blob(bytes.to_vec()),
+        }
+    }
+}
+
+/// For readers that want SQLite's own types. A text that is not UTF-8 becomes a blob.
+impl From<Field> for Value {
+    fn from(field: Field) -> Self {
+        match field {
+            Field::Null => Self::Null,
+            Field::Integer(number) => Self::Integer(number),
+            Field::Real(number) => Self::Real(number),
+            Field::Text(bytes) => String::from_utf8(bytes)
+                .map_or_else(|error| Self::Blob(error.into_bytes()), Self::Text),
+            Field::Blob(bytes) => Self::Blob(bytes),
+        }
+    }
+}
+
+impl ToSql for Field {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Integer(number) => ValueRef::Integer(*number),
+            Self::Real(number) => ValueRef::Real(*number),
+            Self::Text(bytes) => ValueRef::Text(bytes),
+            Self::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
