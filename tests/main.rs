@@ -42,6 +42,8 @@ mod degraded;
 mod degraded_kills;
 /// The demo and the simulated station do what they show.
 mod demo;
+/// The documents: their commands can be given, their settings are accepted, their links lead somewhere.
+mod documents;
 /// What is acknowledged is on the disk.
 mod durability;
 /// What restarting cannot heal ends the process, and the next one loses nothing.

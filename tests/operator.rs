@@ -63,7 +63,7 @@ fn status_tells_on_one_screen_how_the_recorder_is() {
     let (code, status) = json(&["status"], &settings);
     assert_eq!(code, Some(0));
     let keys: Vec<&String> = status.as_object().expect("an object").keys().collect();
-    assert_eq!(keys, STATUS_KEYS, "new keys may come: then add them here and to ARCHITECTURE.md");
+    assert_eq!(keys, STATUS_KEYS, "new keys may come: then add them here and to docs/api.md");
     assert_eq!(status["pid"], recorder.process.pid(), "{status}");
     assert_eq!(status["account"]["stored"], 1, "{status}");
     assert_eq!(status["routes"][0]["latest"]["values"][0]["value"], 4711, "{status}");

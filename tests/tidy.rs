@@ -147,7 +147,7 @@ fn the_direction_config_actors_src_is_kept() {
 
 #[test]
 fn every_event_is_documented_under_its_name() {
-    let documented = read("ARCHITECTURE.md");
+    let documented = read("docs/operation.md");
     let declared = read("actors/message/event.rs");
     let constants = declared.lines().filter(|line| line.starts_with("pub const"));
     let names: Vec<&str> =
@@ -161,7 +161,7 @@ fn every_event_is_documented_under_its_name() {
     for name in names {
         assert!(
             documented.contains(&format!("`{name}`")),
-            "event {name} is not in ARCHITECTURE.md: say there when it comes and what to do"
+            "event {name} is not in docs/operation.md: say there when it comes and what to do"
         );
     }
 }

@@ -1,5 +1,5 @@
 //! Event names: the value of the field `event` in the log and of the column `event` in
-//! `barograph_events`. All of them are here, and each is explained in ARCHITECTURE.md; a test holds
+//! `barograph_events`. All of them are here, and each is explained in docs/operation.md; a test holds
 //! that.
 
 /// The program starts; the settings in force are named.

@@ -1,5 +1,5 @@
 //! The words of the operator's socket: one JSON object a line, in both directions. What is here is stable
-//! for scripts, and documented in ARCHITECTURE.md.
+//! for scripts, and documented in docs/api.md.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A JSON object by POST, signed where there is a key. README has its schema.
+//! A JSON object by POST, signed where there is a key. docs/alerts.md has its schema.
 //!
 //! The signature is over the body alone, and the body holds the time of the attempt (`at`) and the alert's
 //! `id`: both are signed with it, and a receiver that refuses what is old or known cannot be fooled by a

@@ -203,7 +203,7 @@ impl Notification {
         paragraphs
     }
 
-    /// For programs. README has the meaning of each key.
+    /// For programs. docs/alerts.md has the meaning of each key.
     pub fn json(&self) -> Value {
         let items = self.items.iter().map(|item| {
             let mut object = issue_json(&item.issue);
