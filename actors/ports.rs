@@ -2,6 +2,7 @@
 //! that inject faults.
 
 mod broker;
+pub mod requests;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +19,9 @@ use crate::message::batch::{Batch, BatchId, Receipt};
 use crate::message::delivery::UnixMillis;
 use crate::message::note::{Event, Note};
 use crate::message::route::Router;
-use crate::status::Progress;
+use crate::message::write::Checkpointed;
+use crate::message::write::WriteCause;
+use crate::message::write::WriteOutcome;
 
 /// Time and chance.
 #[derive(Debug, Clone, Copy)]
@@ -103,15 +106,13 @@ pub trait Journal {
     fn close(self: Box<Self>, orderly: bool);
 }
 
-/// What a checkpoint came to.
+/// How far something long has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Checkpointed {
-    /// Pages that were in the WAL.
-    pub pages: u64,
-    /// Those of them that are in the database's own file now.
-    pub folded_in: u64,
-    /// The WAL is empty; else somebody reads what only it has, or writes.
-    pub wholly: bool,
+pub struct Progress {
+    /// So much is done.
+    pub done: u64,
+    /// Of so much.
+    pub of: u64,
 }
 
 /// What a step of upkeep came to.
@@ -242,102 +243,6 @@ pub struct OpenError {
     pub message: String,
     /// Set where waiting cannot help: the exit code.
     pub permanent: Option<i32>,
-}
-
-/// Why a write failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum WriteCause {
-    /// Another process holds the database's write lock (or a lock that excludes us).
-    Locked,
-    /// Another process was in the way for a moment.
-    Busy,
-    /// No room on the disk.
-    Full,
-    /// The device failed.
-    Io,
-    /// The file system or the file is read-only.
-    ReadOnly,
-    /// We may not.
-    Permission,
-    /// The file is not there.
-    Missing,
-    /// The path leads to another file than the one we hold.
-    Replaced,
-    /// The file is damaged.
-    Corrupt,
-    /// The file is no database.
-    NotADatabase,
-    /// A table does not fit its route.
-    SchemaClash,
-    /// Anything else.
-    Other,
-}
-
-impl WriteCause {
-    /// Every cause.
-    pub const ALL: [Self; 12] = [
-        Self::Locked,
-        Self::Busy,
-        Self::Full,
-        Self::Io,
-        Self::ReadOnly,
-        Self::Permission,
-        Self::Missing,
-        Self::Replaced,
-        Self::Corrupt,
-        Self::NotADatabase,
-        Self::SchemaClash,
-        Self::Other,
-    ];
-
-    /// Whether trying again at once is of no use: something or somebody else must change first. The
-    /// other causes often pass by themselves within a few tries.
-    pub fn is_lasting(self) -> bool {
-        match self {
-            Self::Locked
-            | Self::Full
-            | Self::ReadOnly
-            | Self::Permission
-            | Self::Missing
-            | Self::Corrupt
-            | Self::NotADatabase
-            | Self::SchemaClash => true,
-            Self::Busy | Self::Io | Self::Replaced | Self::Other => false,
-        }
-    }
-
-    /// Whether the settings and the database contradict each other: a person must choose.
-    pub fn is_the_operators(self) -> bool {
-        matches!(self, Self::SchemaClash)
-    }
-
-    /// The word that the log uses.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Locked => "locked",
-            Self::Busy => "busy",
-            Self::Full => "full",
-            Self::Io => "io_error",
-            Self::ReadOnly => "read_only",
-            Self::Permission => "permission",
-            Self::Missing => "missing",
-            Self::Replaced => "replaced",
-            Self::Corrupt => "corrupt",
-            Self::NotADatabase => "not_a_database",
-            Self::SchemaClash => "schema_clash",
-            Self::Other => "other",
-        }
-    }
-}
-
-/// What is known of a failed write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WriteOutcome {
-    /// Nothing of it is stored.
-    Refused,
-    /// It may be stored or not: open the file anew and append again, the ledger knows. (Measured:
-    /// after EIO at fsync the refused row was there in 16 of 21 cases.)
-    Unknown,
 }
 
 /// A write failed.

@@ -7,12 +7,18 @@ use tokio::time::Instant;
 
 use crate::db_writer::actor::DbWriterActor;
 use crate::health::actor::{HealthActor, ServiceManager};
+use crate::health::checks::KeptMemory;
 use crate::health::notify::Alerts;
 use crate::health::probes::Surveyor;
+use crate::message::children::DB_WRITER;
+use crate::message::children::HEALTH;
+use crate::message::children::MQTT;
+use crate::message::children::STATS;
+use crate::message::children::WATCHTOWER;
+use crate::message::routing::Routing;
 use crate::mqtt::actor::MqttActor;
-use crate::mqtt::publish::requests::Orders;
-use crate::mqtt::routing::Routing;
 use crate::mqtt::window::Estate;
+use crate::ports::requests::Orders;
 use crate::ports::{Broker, KeepEvents, OpenJournal, OpenSpool, World};
 use crate::stats::actor::StatsActor;
 use crate::status::Published;
@@ -22,17 +28,6 @@ use crate::supervisor::child::Housing;
 use crate::supervisor::{ChildSpec, Link};
 use crate::watchtower::actor::{PageServer, WatchtowerActor};
 use crate::{db_writer, health, mqtt, stats};
-
-/// The only writer to the database.
-pub const DB_WRITER: &str = "db_writer";
-/// Judges.
-pub const HEALTH: &str = "health";
-/// Counts.
-pub const STATS: &str = "stats";
-/// The broker session.
-pub const MQTT: &str = "mqtt";
-/// Serves the page.
-pub const WATCHTOWER: &str = "watchtower";
 
 /// Commits what is in hand within 4 s and says goodbye within 1 s.
 const MQTT_STOPS_WITHIN: Duration = Duration::from_millis(5_500);
@@ -71,6 +66,8 @@ pub struct Parts<B: Broker> {
     pub orders: Orders,
     /// Who tells people of issues.
     pub alerts: Alerts,
+    /// What the health actor's lives remember.
+    pub memory: KeptMemory,
     /// Where the children live.
     pub housing: Housing,
     /// Who is reached from outside the tree.
@@ -97,7 +94,7 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         housing,
         ..
     } = parts;
-    let Parts { in_force, routing, world, published, orders, alerts, links, .. } = parts;
+    let Parts { in_force, routing, world, published, orders, alerts, memory, links, .. } = parts;
     published.update(|state| {
         state.started = Some((world.now)());
         state.spool_unseen = true;
@@ -109,6 +106,7 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         published,
         orders,
         alerts,
+        memory,
         writer: links.writer,
         health: Link::new(),
         stats: Link::new(),
@@ -155,6 +153,7 @@ struct Wires {
     published: Published,
     orders: Orders,
     alerts: Alerts,
+    memory: KeptMemory,
     writer: Link<DbWriterActor>,
     health: Link<HealthActor>,
     stats: Link<StatsActor>,
@@ -163,8 +162,8 @@ struct Wires {
 }
 
 impl Wires {
-    fn writer(&self) -> db_writer::actor::Setup {
-        db_writer::actor::Setup {
+    fn writer(&self) -> db_writer::writer::Setup {
+        db_writer::writer::Setup {
             health: self.health.clone(),
             stats: self.stats.clone(),
             published: self.published.clone(),
@@ -177,7 +176,9 @@ impl Wires {
     fn health(&self) -> health::actor::Setup {
         let settings = self.in_force.now();
         health::actor::Setup {
-            writer: self.writer.clone(),
+            decide: self.writer.recipient(),
+            reopen: self.writer.recipient(),
+            memory: self.memory.clone(),
             router: self.routing.now(),
             published: self.published.clone(),
             world: self.world,

@@ -10,12 +10,12 @@ use actix::{Actor, Addr, System};
 use barograph_actors::exit_code;
 use barograph_actors::health::notify::Alerts;
 use barograph_actors::health::notify::beacon::last_will;
-use barograph_actors::health::watch::Moment;
 use barograph_actors::message::account::{Account, Sums};
 use barograph_actors::message::event;
+use barograph_actors::message::moment::Moment;
+use barograph_actors::message::routing::Routing;
 use barograph_actors::mistake::{Mistake, makes};
-use barograph_actors::mqtt::publish::requests::Orders;
-use barograph_actors::mqtt::routing::Routing;
+use barograph_actors::ports::requests::Orders;
 use barograph_actors::ports::{KeepEvents, OpenJournal, OpenSpool};
 use barograph_actors::status::settings::InForce;
 use barograph_actors::status::summary::sentence;
@@ -31,19 +31,17 @@ use crate::http as watchtower;
 use crate::http::metrics::{Metrics, Places};
 use crate::http::{Door, Page};
 use crate::ipc::desk::{self, Desk, Tray};
-use crate::ipc::fault_socket;
 use crate::ipc::socket::Placed;
-use crate::ipc::{self, Control, Sources};
+use crate::ipc::{self, Control, Sources, fault_socket};
 use crate::mqtt::MqttBroker;
 use crate::notify::Threads;
 use crate::os::lock::{DatabaseLock, Lock, LockError, Locks};
 use crate::os::paths::real_path;
-use crate::os::probe as survey;
 use crate::os::signals::{STOP_WITHIN, Signals};
-use crate::os::systemd;
-use crate::os::world;
+use crate::os::{probe as survey, systemd, world};
 use crate::reload::{self, Source};
 use crate::sqlite::{Catalog, EventFile, Opener, Spools, Wrecks, event_file_path, spool_path};
+use barograph_actors::health::checks::KeptMemory;
 
 /// A start that takes longer than a child may take is said to systemd with so much to spare.
 const START_SLACK: Duration = Duration::from_secs(5);
@@ -89,7 +87,8 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
     let (listener, placed) = listening.map(|it| (it.listener, it.placed)).unzip();
     let exposition = lock(&metrics).exposition();
     let (seen, known, shown) = (in_force.clone(), routing.clone(), published.clone());
-    let sources = Sources { in_force: seen, routing: known, published: shown, exposition };
+    let memory = KeptMemory::default();
+    let sources = Sources { in_force: seen, routing: known, published: shown, memory, exposition };
     let witness = Witness {
         published: published.clone(),
         start_within: in_force.now().supervisor.stuck_after,
@@ -304,6 +303,7 @@ fn supervisor(sources: &Sources, outside: Outside, witness: Witness, locks: Lock
         world: world::REAL,
         published: witness.published.clone(),
         alerts,
+        memory: sources.memory.clone(),
         orders,
         housing: Housing::OwnThreads,
         links,

@@ -145,6 +145,21 @@ fn the_direction_config_actors_src_is_kept() {
     forbid("src/sqlite", &["crate::mqtt", "rumqttc"], apart);
 }
 
+/// From the ground up. An actor may ask one that stands before it.
+const ROOMS_OF_ACTORS: [&str; 9] =
+    ["message", "ports", "supervisor", "status", "health", "stats", "db_writer", "mqtt", "tree"];
+
+#[test]
+fn the_rooms_of_actors_import_downwards() {
+    for (place, room) in ROOMS_OF_ACTORS.iter().enumerate() {
+        let above: Vec<String> =
+            ROOMS_OF_ACTORS[place + 1..].iter().map(|room| format!("crate::{room}")).collect();
+        let above: Vec<&str> = above.iter().map(String::as_str).collect();
+        let remedy = "put what both need into the lower folder, or take a `LinkRecipient`";
+        forbid(&format!("actors/{room}"), &above, remedy);
+    }
+}
+
 #[test]
 fn every_event_is_documented_under_its_name() {
     let documented = read("docs/operation.md");

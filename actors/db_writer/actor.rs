@@ -5,30 +5,29 @@
 //! nothing is acknowledged meanwhile and the broker holds the rest. Between tries the actor is free
 //! to be asked to stop.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorContext, AsyncContext, Context, Handler, Message, MessageResult, ResponseFuture,
-    SpawnHandle,
+    Actor, ActorContext, AsyncContext, Context, Handler, MessageResult, ResponseFuture, SpawnHandle,
 };
-use barograph_config::Health;
 use tokio::sync::oneshot;
 
+use crate::db_writer::writer::Setup;
 use crate::db_writer::writer::{Next, Writing};
-use crate::health::actor::HealthActor;
-use crate::message::account::Sums;
-use crate::message::batch::{Batch, BatchId};
-use crate::message::route::Router;
-use crate::mqtt::routing::Routing;
-use crate::ports::{
-    Checkpointed, KeepEvents, OpenError, OpenJournal, OpenSpool, World, WriteCause, WriteOutcome,
-};
-use crate::stats::actor::StatsActor;
-use crate::status::Published;
-use crate::status::mode::Decision;
+use crate::message::batch::Batch;
+use crate::message::write::Append;
+use crate::message::write::Checkpoint;
+use crate::message::write::Decided;
+use crate::message::write::Durable;
+use crate::message::write::Reopen;
+use crate::message::write::Reroute;
+use crate::message::write::RerouteResult;
+use crate::message::write::Stopping;
+use crate::message::write::{Checkpointed, Decision};
+use crate::ports::{KeepEvents, OpenError, OpenJournal, OpenSpool, World};
 use crate::supervisor::restart::backoff;
-use crate::supervisor::{Cause, Fault, Lifeline, Link, Stop};
+use crate::supervisor::{Cause, Fault, Lifeline, Stop};
 
 /// First pause after a failed write.
 const RETRY_MIN: Duration = Duration::from_millis(50);
@@ -36,172 +35,6 @@ const RETRY_MIN: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 /// Period of the sign of life, and of writing notes that no batch has taken along.
 const TICK: Duration = Duration::from_millis(500);
-
-/// Asks for a batch to be made durable. The answer comes when it is; `Err` only when the writer
-/// stops before.
-#[derive(Debug, Clone)]
-pub struct Append(pub Arc<Batch>);
-
-/// The batch is durable, in one place or the other.
-#[derive(Debug, Clone, Copy)]
-pub struct Durable;
-
-/// The writer stops: the batch was not written, as far as it knows.
-#[derive(Debug, Clone, Copy)]
-pub struct Stopping;
-
-impl Message for Append {
-    type Result = Result<Durable, Stopping>;
-}
-
-/// Asks for other routes. Nothing that was decoded by the old ones may be under way.
-#[derive(Debug, Clone)]
-pub struct Reroute {
-    /// The routes.
-    pub router: Arc<Router>,
-    /// Whoever keeps everything else away meanwhile: only while it lives.
-    pub asker: Weak<()>,
-}
-
-/// What the writer says to it. Where it is decided, [`Routing`] has been told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RerouteResult {
-    /// The new routes are in force, or cannot be.
-    Decided,
-    /// It may be asked again.
-    NotNow,
-}
-
-impl Message for Reroute {
-    type Result = RerouteResult;
-}
-
-/// Where a batch is, or should have been, written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// The database.
-    Database,
-    /// The spool, while the database cannot be written.
-    Spool,
-}
-
-impl Place {
-    /// The word of the metrics' label `place`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Database => "database",
-            Self::Spool => "spool",
-        }
-    }
-}
-
-/// A batch is durable.
-#[derive(Debug, Clone)]
-pub struct WriteSucceeded {
-    /// Which.
-    pub batch: BatchId,
-    /// Where.
-    pub place: Place,
-    /// Deliveries in it.
-    pub rows: u64,
-    /// What became of its deliveries; nothing yet of those in the spool.
-    pub sums: Sums,
-    /// How long the write took.
-    pub took: Duration,
-}
-
-impl Message for WriteSucceeded {
-    type Result = ();
-}
-
-/// A batch could not be written; it is tried again, here or elsewhere.
-#[derive(Debug, Clone)]
-pub struct WriteFailed {
-    /// Which.
-    pub batch: BatchId,
-    /// Where.
-    pub place: Place,
-    /// Why.
-    pub cause: WriteCause,
-    /// What is wrong, where, and what to do.
-    pub message: String,
-    /// Tries so far.
-    pub attempt: u32,
-    /// Whether it may be stored nevertheless.
-    pub outcome: WriteOutcome,
-}
-
-impl Message for WriteFailed {
-    type Result = ();
-}
-
-/// A database that was given up is still no use.
-#[derive(Debug, Clone)]
-pub struct ProbeFailed {
-    /// Why.
-    pub cause: WriteCause,
-    /// What is wrong, where, and what to do.
-    pub message: String,
-}
-
-impl Message for ProbeFailed {
-    type Result = ();
-}
-
-/// The database has taken over some of the spool.
-#[derive(Debug, Clone, Copy)]
-pub struct Drained {
-    /// Deliveries taken over now.
-    pub records: u64,
-    /// Deliveries left; 0: the spool is empty, and the database in order.
-    pub left: u64,
-}
-
-impl Message for Drained {
-    type Result = ();
-}
-
-/// What the judge has decided.
-#[derive(Debug, Clone, Copy)]
-pub struct Decided(pub Decision);
-
-impl Message for Decided {
-    type Result = ();
-}
-
-/// Asks for the WAL to be folded into the database. `Err` says why that cannot be.
-#[derive(Debug, Clone, Copy)]
-pub struct Checkpoint;
-
-impl Message for Checkpoint {
-    type Result = Result<Checkpointed, String>;
-}
-
-/// Asks for the database to be opened anew, because it looks odd from outside; while a batch is in hand
-/// that is not needed, as every write looks for itself.
-#[derive(Debug, Clone, Copy)]
-pub struct Reopen;
-
-impl Message for Reopen {
-    type Result = ();
-}
-
-/// What the writer needs.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    /// Who judges.
-    pub health: Link<HealthActor>,
-    /// Who counts.
-    pub stats: Link<StatsActor>,
-    /// What everyone may see.
-    pub published: Published,
-    /// The routes: the writer is the one who changes them.
-    pub routing: Routing,
-    /// Time and chance.
-    pub world: World,
-    /// When the database is given up, and how it is probed then.
-    pub limits: Health,
-}
 
 /// The batch in hand.
 struct Pending {

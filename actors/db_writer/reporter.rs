@@ -6,18 +6,19 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use crate::db_writer::actor::{Drained, Place, ProbeFailed, Setup, WriteFailed, WriteSucceeded};
-use crate::health::watch::Moment;
+use crate::db_writer::writer::Setup;
 use crate::message::account::RouteId;
 use crate::message::batch::{Batch, Body, Receipt, Record, Value};
 use crate::message::delivery::UnixMillis;
 use crate::message::event;
+use crate::message::moment::Moment;
 use crate::message::note::{GapCause, Note};
 use crate::message::route::Router;
-use crate::ports::{WriteCause, WriteError};
-use crate::stats::measures::TimeColumns;
+use crate::message::write::{Drained, Place, ProbeFailed, WriteCause, WriteFailed, WriteSucceeded};
+use crate::ports::WriteError;
 use crate::status::State;
 use crate::status::feed::Row;
+use crate::status::measures::TimeColumns;
 use crate::supervisor::actor::whole_ms;
 
 /// Quarantined messages are told of at most this often: a flood of bad payloads must not become a
@@ -145,7 +146,7 @@ impl Teller {
 
     fn became_durable(&mut self) {
         let at = Moment { wall: self.now(), steady: Instant::now() };
-        self.setup.published.sights().became_durable(at);
+        self.setup.published.last_seen().became_durable(at);
         self.not_holding();
     }
 

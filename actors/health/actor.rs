@@ -10,21 +10,22 @@ use barograph_config::Settings;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::db_writer::actor::{
-    DbWriterActor, Decided, Drained, Place, ProbeFailed, WriteFailed, WriteSucceeded,
-};
-use crate::health::checks::{Look, Memory};
+use crate::health::checks::{KeptMemory, Look, Memory};
 use crate::health::notify::Alerts;
 use crate::health::probes::{Outside, Surveyor};
-use crate::health::watch::Moment;
 use crate::message::event;
+use crate::message::moment::Moment;
 use crate::message::note::{GapCause, Note};
 use crate::message::route::Router;
-use crate::ports::{World, WriteCause};
+use crate::message::write::Reopen;
+use crate::message::write::{
+    Decided, Drained, Place, ProbeFailed, WriteCause, WriteFailed, WriteSucceeded,
+};
+use crate::ports::World;
 use crate::status::mode::{Heard, Limits, Mode};
 use crate::status::settings::InForce;
 use crate::status::{Published, State};
-use crate::supervisor::{Fault, Lifeline, Link, Stop};
+use crate::supervisor::{Fault, Lifeline, LinkRecipient, Stop};
 
 mod judging;
 mod recovering;
@@ -58,10 +59,12 @@ pub trait ServiceManager: Send {
 #[derive(Debug, Clone)]
 pub struct Setup {
     /// Who writes, and is told what was decided.
-    pub writer: Link<DbWriterActor>,
+    pub decide: LinkRecipient<Decided>,
+    /// Opens the database anew.
+    pub reopen: LinkRecipient<Reopen>,
     /// The routes, for the silence of each.
     pub router: Arc<Router>,
-    /// What everyone may see. What a life must know of the one before is there.
+    /// What everyone may see.
     pub published: Published,
     /// The wall clock.
     pub world: World,
@@ -71,6 +74,8 @@ pub struct Setup {
     pub in_force: InForce,
     /// Who tells people of issues; what was told outlives the judge.
     pub alerts: Alerts,
+    /// What a life must know of the one before.
+    pub memory: KeptMemory,
 }
 
 /// Judges how the recorder is.
@@ -107,7 +112,7 @@ impl HealthActor {
         lifeline: Lifeline,
     ) -> Self {
         let (mode, now) = (setup.published.snapshot().mode, Instant::now());
-        let mut memory = setup.published.memory().unwrap_or_default();
+        let mut memory = setup.memory.get().unwrap_or_default();
         for (name, (_, known)) in memory.follow(&setup.router) {
             let at = (setup.world.now)();
             if known.silent_since().is_some() {
@@ -159,7 +164,7 @@ impl HealthActor {
             self.look_outside_soon();
             self.say_mode(before);
             if let Some(decision) = mode.decision() {
-                self.setup.writer.tell(Decided(decision));
+                self.setup.decide.tell(Decided(decision));
             }
         }
         self.judge();

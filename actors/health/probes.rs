@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::health::watch::Moment;
+use crate::message::moment::Moment;
 
 /// One look at the world outside.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

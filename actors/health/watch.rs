@@ -2,66 +2,10 @@
 //! that wait and do not become durable. Pure: `HealthActor` looks at intervals and passes in what it
 //! sees.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::Instant;
-
-use crate::message::account::RouteId;
 use crate::message::delivery::UnixMillis;
-
-/// A moment by both clocks: the wall's for people, the steady one for lengths.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment {
-    /// By the wall clock.
-    pub wall: UnixMillis,
-    /// By the clock that nobody sets.
-    pub steady: Instant,
-}
-
-impl Moment {
-    /// How long ago another moment was, by the steady clock.
-    pub fn since(self, earlier: Self) -> Duration {
-        self.steady.saturating_duration_since(earlier.steady)
-    }
-}
-
-/// When what was last seen. Written by the data path, read by whoever watches. Clones share it.
-#[derive(Debug, Clone, Default)]
-pub struct Sights(Arc<Mutex<Seen>>);
-
-#[derive(Debug, Default)]
-struct Seen {
-    heard: BTreeMap<RouteId, Moment>,
-    durable: Option<Moment>,
-}
-
-impl Sights {
-    fn with<T>(&self, look: impl FnOnce(&mut Seen) -> T) -> T {
-        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Messages of these routes came.
-    pub fn heard(&self, routes: &[RouteId], at: Moment) {
-        self.with(|seen| seen.heard.extend(routes.iter().map(|route| (*route, at))));
-    }
-
-    /// When a route last said something.
-    pub fn last_heard(&self, route: RouteId) -> Option<Moment> {
-        self.with(|seen| seen.heard.get(&route).copied())
-    }
-
-    /// Something became durable.
-    pub fn became_durable(&self, at: Moment) {
-        self.with(|seen| seen.durable = Some(at));
-    }
-
-    /// When something last became durable.
-    pub fn last_durable(&self) -> Option<Moment> {
-        self.with(|seen| seen.durable)
-    }
-}
+use crate::message::moment::Moment;
 
 /// One route's silence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -228,6 +172,8 @@ impl StallWatch {
 
 #[cfg(test)]
 mod tests {
+    use tokio::time::Instant;
+
     use super::*;
 
     /// So many seconds after the beginning, by a wall clock that is ahead by so many.

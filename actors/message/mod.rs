@@ -2,7 +2,11 @@
 
 pub mod account;
 pub mod batch;
+pub mod children;
 pub mod delivery;
 pub mod event;
+pub mod moment;
 pub mod note;
 pub mod route;
+pub mod routing;
+pub mod write;

@@ -4,8 +4,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::db_writer::actor::{Append, DbWriterActor, Durable};
+use crate::db_writer::actor::DbWriterActor;
 use crate::message::batch::Batch;
+use crate::message::write::{Append, Durable};
 use crate::supervisor::Link;
 
 /// Pause before the writer is asked again when it is dead or being restarted.

@@ -24,31 +24,31 @@ use tracing::warn;
 
 use self::echo_check::Ears;
 use self::pause::Pause;
-use crate::db_writer::actor::{DbWriterActor, Durable};
+use crate::db_writer::actor::DbWriterActor;
 use crate::health::actor::HealthActor;
-use crate::health::watch::Moment;
 use crate::message::account::RouteId;
 use crate::message::batch::Batch;
 use crate::message::event;
+use crate::message::moment::Moment;
 use crate::message::route::Router;
+use crate::message::routing::Routing;
+use crate::message::write::Durable;
 use crate::mistake::{Mistake, makes};
-use crate::mqtt::arrivals::Arrivals;
 use crate::mqtt::ask_writer::{Answer, Question, answer_of, ask};
 use crate::mqtt::barriers::Barriers;
 use crate::mqtt::broker_drops::BrokerDrops;
 use crate::mqtt::connection::{Line, LineEvent};
 use crate::mqtt::publish::publish_guard::Voice;
 use crate::mqtt::publish::publisher::Publications;
-use crate::mqtt::publish::requests::{Order, Orders};
-use crate::mqtt::readings::ReadingWatch;
-use crate::mqtt::routing::Routing;
 use crate::mqtt::stall::Stall;
 use crate::mqtt::subscriptions::Subscriptions;
 use crate::mqtt::window::{Estate, Window};
+use crate::ports::requests::{Order, Orders};
 use crate::ports::{Broker, Down, DownKind, Session, World};
-use crate::status::freeze;
+use crate::status::arrivals::Arrivals;
+use crate::status::readings::ReadingWatch;
 use crate::status::settings::InForce;
-use crate::status::{Connection, Published};
+use crate::status::{Connection, Published, freeze};
 use crate::supervisor::{Lifeline, Link};
 
 use reroute::Rerouting;
@@ -218,7 +218,7 @@ impl<B: Broker> Recording<B> {
         self.setup.published.count_arrivals(&mut self.arrived);
         if !self.heard.is_empty() {
             let at = Moment { wall: (self.setup.world.now)(), steady: Instant::now() };
-            self.setup.published.sights().heard(&self.heard, at);
+            self.setup.published.last_seen().heard(&self.heard, at);
             self.heard.clear();
         }
     }

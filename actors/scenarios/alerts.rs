@@ -7,7 +7,7 @@ use barograph_config::{Alert, Channel, Qos, Secret, Settings};
 use tokio::time::sleep;
 
 use crate::message::event;
-use crate::ports::WriteCause;
+use crate::message::write::WriteCause;
 use crate::supervisor::Fault;
 use crate::testing::harness::{House, eventually, settings, with_paused_time};
 

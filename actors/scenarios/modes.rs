@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::message::event;
 use crate::message::note::{GapCause, GapStep};
-use crate::ports::WriteCause;
+use crate::message::write::WriteCause;
 use crate::status::mode::Mode;
 use crate::supervisor::Fault;
 use crate::testing::harness::{House, eventually, settings, with_paused_time};

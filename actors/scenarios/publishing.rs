@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::mqtt::publish::requests::{KEPT_TOPICS_MAX, NotPublished, Retained};
+use crate::ports::requests::{KEPT_TOPICS_MAX, NotPublished, Retained};
 use crate::ports::{DownKind, Publication};
 use crate::supervisor::Fault;
 use crate::testing::harness::{House, eventually, settings, with_paused_time};

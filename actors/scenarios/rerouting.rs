@@ -7,11 +7,12 @@ use tokio::sync::oneshot::{self, Receiver};
 use tokio::time::sleep;
 
 use crate::exit_code;
-use crate::mqtt::routing::Rerouted;
-use crate::ports::{OpenError, WriteCause};
+use crate::message::children::{DB_WRITER, HEALTH, MQTT};
+use crate::message::routing::Rerouted;
+use crate::message::write::WriteCause;
+use crate::ports::OpenError;
 use crate::supervisor::Fault;
 use crate::testing::harness::{House, eventually, settings, with_paused_time};
-use crate::tree::{DB_WRITER, HEALTH, MQTT};
 
 /// The one route there is, wider, and a second one.
 fn others() -> Vec<Route> {

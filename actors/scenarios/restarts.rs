@@ -6,12 +6,13 @@ use barograph_config::Qos;
 use tokio::time::sleep;
 
 use crate::exit_code;
-use crate::ports::{OpenError, WriteCause};
+use crate::message::children::{DB_WRITER, HEALTH, MQTT, STATS, WATCHTOWER};
+use crate::message::write::WriteCause;
+use crate::ports::OpenError;
 use crate::supervisor::{Exit, Fault};
 use crate::testing::broker::FakeBroker;
 use crate::testing::harness::{House, eventually, settings, with_paused_time};
 use crate::testing::journal::Disk;
-use crate::tree::{DB_WRITER, HEALTH, MQTT, STATS, WATCHTOWER};
 
 const ALL: [&str; 5] = [DB_WRITER, HEALTH, STATS, MQTT, WATCHTOWER];
 

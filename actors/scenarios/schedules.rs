@@ -7,13 +7,14 @@ use barograph_config::{Qos, Settings};
 use proptest::prelude::*;
 use tokio::time::sleep;
 
-use crate::ports::{DownKind, WriteCause};
+use crate::message::children;
+use crate::message::write::WriteCause;
+use crate::ports::DownKind;
 use crate::status::mode::Mode;
 use crate::supervisor::Fault;
 use crate::testing::broker::{FakeBroker, Meets};
 use crate::testing::harness::{House, eventually, settings, with_paused_time};
 use crate::testing::journal::{Disk, WriteFault};
-use crate::tree;
 
 #[derive(Debug, Clone)]
 enum Act {
@@ -64,10 +65,10 @@ fn act() -> impl Strategy<Value = Act> {
         Just(WriteFault::PanicAfter),
     ];
     let children = prop_oneof![
-        2 => Just(tree::DB_WRITER),
-        2 => Just(tree::MQTT),
-        1 => Just(tree::HEALTH),
-        1 => Just(tree::STATS),
+        2 => Just(children::DB_WRITER),
+        2 => Just(children::MQTT),
+        1 => Just(children::HEALTH),
+        1 => Just(children::STATS),
     ];
     let fault = prop_oneof![Just(Fault::Panic), Just(Fault::Stop)];
     prop_oneof![

@@ -6,7 +6,8 @@ use barograph_config::Qos;
 use tokio::time::{Instant, sleep};
 
 use crate::message::event;
-use crate::ports::{OpenError, WriteCause};
+use crate::message::write::WriteCause;
+use crate::ports::OpenError;
 use crate::testing::broker::FakeBroker;
 use crate::testing::harness::{House, eventually, settings, with_paused_time};
 use crate::testing::journal::{Disk, WriteFault};

@@ -8,13 +8,13 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler};
 use tokio::time::Instant;
 use tracing::info;
 
-use crate::db_writer::actor::{WriteFailed, WriteSucceeded};
 use crate::message::account::{Account, RouteId, Sums, Tally};
 use crate::message::event;
 use crate::message::note::{Note, Stats};
 use crate::message::route::Router;
+use crate::message::write::{WriteFailed, WriteSucceeded};
 use crate::ports::World;
-use crate::stats::measures::{LOOK_EVERY, Totals};
+use crate::status::measures::{LOOK_EVERY, Totals};
 use crate::status::{Published, State};
 use crate::supervisor::{Fault, Lifeline, Stop};
 

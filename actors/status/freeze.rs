@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use crate::health::watch::Moment;
 use crate::message::delivery::UnixMillis;
 use crate::message::event;
+use crate::message::moment::Moment;
 use crate::message::note::{Event, GapCause, Note};
 use crate::ports::World;
 use crate::status::Published;

@@ -2,11 +2,16 @@
 //! terminal, the page). Written by the actors, read by anyone, never waited for: each lock is
 //! held for the copy of a few fields.
 
+pub mod arrivals;
 pub mod feed;
 pub(crate) mod freeze;
+pub mod histogram;
 pub mod issue;
+pub mod last_seen;
+pub mod measures;
 pub mod mode;
 mod notes;
+pub mod readings;
 pub mod settings;
 pub mod severity;
 pub mod summary;
@@ -18,19 +23,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use barograph_config::Qos;
 
 pub use self::notes::TakenNotes;
-use crate::health::checks::Memory;
-use crate::health::watch::{Moment, Sights};
 use crate::message::account::{Account, RouteId, Tally};
 use crate::message::batch::Value;
 use crate::message::delivery::UnixMillis;
+use crate::message::moment::Moment;
 use crate::message::note::{Event, Note};
-use crate::mqtt::arrivals::Arrivals;
-use crate::mqtt::readings::Readings;
-use crate::stats::measures::Measures;
+use crate::ports::Progress;
+use crate::status::arrivals::Arrivals;
 use crate::status::feed::Feeds;
 use crate::status::freeze::FreezeWatch;
 use crate::status::issue::{Acknowledgement, Finding, Issue, Standing};
+use crate::status::last_seen::LastSeen;
+use crate::status::measures::Measures;
 use crate::status::mode::Mode;
+use crate::status::readings::Readings;
 use crate::supervisor::Pulse;
 
 /// Our standing with the broker.
@@ -56,15 +62,6 @@ pub struct ChildState {
     pub last_exit: Option<String>,
     /// Since when it has been in this state.
     pub since: Option<UnixMillis>,
-}
-
-/// How far something long has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
-    /// So much is done.
-    pub done: u64,
-    /// Of so much.
-    pub of: u64,
 }
 
 /// Whether the broker's messages reach us, as far as our own echo tells.
@@ -218,15 +215,13 @@ pub struct Published {
     /// Neither database nor spool takes a batch.
     holding: Arc<AtomicBool>,
     /// When something last became durable, and when each route last said something.
-    sights: Sights,
+    last_seen: LastSeen,
     /// Readings that are wrong in themselves.
     readings: Readings,
     /// The signs of life of those that run, by name; the supervisor's too.
     pulses: Arc<Mutex<BTreeMap<&'static str, Pulse>>>,
     feeds: Feeds,
     measures: Measures,
-    /// What the judge remembers from life to life.
-    memory: Arc<Mutex<Option<Memory>>>,
     /// Whether the process stood still.
     freezes: Arc<Mutex<FreezeWatch>>,
 }
@@ -354,16 +349,6 @@ impl Published {
         lock(&self.pulses).clone()
     }
 
-    /// What the judge's life before remembered.
-    pub fn memory(&self) -> Option<Memory> {
-        lock(&self.memory).clone()
-    }
-
-    /// What the judge must know in its next life.
-    pub fn remember_judgement(&self, memory: Memory) {
-        *lock(&self.memory) = Some(memory);
-    }
-
     /// Readings that are wrong in themselves.
     pub fn readings(&self) -> &Readings {
         &self.readings
@@ -385,8 +370,8 @@ impl Published {
     }
 
     /// When what was last seen.
-    pub fn sights(&self) -> &Sights {
-        &self.sights
+    pub fn last_seen(&self) -> &LastSeen {
+        &self.last_seen
     }
 }
 

@@ -14,7 +14,8 @@ use std::time::Duration;
 use barograph_config::Health;
 
 use crate::message::delivery::UnixMillis;
-use crate::ports::WriteCause;
+use crate::message::write::Decision;
+use crate::message::write::WriteCause;
 
 /// How it stands. Each state has only what it needs; `since` is when the trouble began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -71,16 +72,6 @@ pub enum Heard {
     Drained,
     /// Messages arrive, and for `no_write_issue_after` nothing has become durable.
     Stalled,
-}
-
-/// What the judge tells the writer. Each is obeyed where it makes sense, and does no harm where the
-/// writer's reflex was quicker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Decision {
-    /// Write to the spool, and probe the database with back-off.
-    UseSpool,
-    /// The database is in order again.
-    UseDatabase,
 }
 
 /// When the judge gives the database up.

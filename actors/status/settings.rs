@@ -5,9 +5,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use barograph_config::Settings;
 
 use crate::message::route::Router;
-use crate::mqtt::routing::Routing;
+use crate::message::routing::Routing;
 
-/// The one place of the settings. Clones share it. The routes are [`crate::mqtt::routing::Routing`]'s: they
+/// The one place of the settings. Clones share it. The routes are [`crate::message::routing::Routing`]'s: they
 /// change when nothing of the old ones is under way any more.
 #[derive(Debug, Clone)]
 pub struct InForce(Arc<RwLock<Arc<Settings>>>);

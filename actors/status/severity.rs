@@ -1,13 +1,13 @@
 //! Whose an event is, and how it sounds, by its name. (A column would have to be added to databases that
 //! exist and to the spool, and would say nothing of what was recorded before.)
 
+use crate::message::children;
 use crate::message::event;
-use crate::tree;
 
 /// Who tells of what no actor does.
 const SUPERVISOR: &str = "supervisor";
 /// As the tree calls it.
-const WATCHTOWER: &str = crate::tree::WATCHTOWER;
+const WATCHTOWER: &str = crate::message::children::WATCHTOWER;
 
 /// A person at the command line.
 const OPERATOR: &str = "operator";
@@ -62,50 +62,50 @@ fn about(name: &str) -> Option<(&'static str, Tone)> {
         event::ACTOR_RENEWED => (SUPERVISOR, Tone::Plain),
         event::ACTOR_RESTARTED | event::STOP_TIMED_OUT => (SUPERVISOR, Tone::Warning),
         event::ESCALATED | event::FORCED_EXIT | event::LOCK_LOST => (SUPERVISOR, Tone::Bad),
-        event::BROKER_CONNECTED | event::RESUMED => (tree::MQTT, Tone::Good),
-        event::PAUSED => (tree::MQTT, Tone::Warning),
+        event::BROKER_CONNECTED | event::RESUMED => (children::MQTT, Tone::Good),
+        event::PAUSED => (children::MQTT, Tone::Warning),
         event::BROKER_DISCONNECTED
         | event::BROKER_UNREACHABLE
         | event::SESSION_RENEWED
-        | event::WINDOW_FULL => (tree::MQTT, Tone::Warning),
+        | event::WINDOW_FULL => (children::MQTT, Tone::Warning),
         event::RELOADED => (SUPERVISOR, Tone::Plain),
         event::RELOAD_FAILED | event::RELOAD_WAITS => (SUPERVISOR, Tone::Warning),
         event::SESSION_TAKEN_OVER
         | event::SUBSCRIPTION_REFUSED
         | event::BROKER_FORGOT_SESSION
         | event::BROKER_ROLLED_BACK
-        | event::BROKER_DROPPED => (tree::MQTT, Tone::Bad),
+        | event::BROKER_DROPPED => (children::MQTT, Tone::Bad),
         event::WRITE_RECOVERED | event::SPOOL_DRAINED | event::DATABASE_OPENED => {
-            (tree::DB_WRITER, Tone::Good)
+            (children::DB_WRITER, Tone::Good)
         }
-        event::SCHEMA_EXTENDED | event::DATABASE_SALVAGED => (tree::DB_WRITER, Tone::Plain),
+        event::SCHEMA_EXTENDED | event::DATABASE_SALVAGED => (children::DB_WRITER, Tone::Plain),
         event::WRITE_FAILED | event::SPOOL_SET_ASIDE | event::QUARANTINED => {
-            (tree::DB_WRITER, Tone::Warning)
+            (children::DB_WRITER, Tone::Warning)
         }
         event::SPOOL_FAILED
         | event::DATABASE_SET_ASIDE
         | event::DATABASE_BEGAN_ANEW
         | event::DATABASE_LOST
-        | event::DATABASE_REPLACED => (tree::DB_WRITER, Tone::Bad),
-        event::QUARANTINE_TRIMMED => (tree::DB_WRITER, Tone::Warning),
-        event::ROUTE_HEARD => (tree::HEALTH, Tone::Good),
+        | event::DATABASE_REPLACED => (children::DB_WRITER, Tone::Bad),
+        event::QUARANTINE_TRIMMED => (children::DB_WRITER, Tone::Warning),
+        event::ROUTE_HEARD => (children::HEALTH, Tone::Good),
         event::MODE_CHANGED | event::ROUTE_SILENT | event::CLOCK_JUMP | event::FROZEN => {
-            (tree::HEALTH, Tone::Warning)
+            (children::HEALTH, Tone::Warning)
         }
-        event::NO_WRITES => (tree::HEALTH, Tone::Bad),
-        event::ISSUE_RESOLVED | event::ALERT_RECOVERED => (tree::HEALTH, Tone::Good),
+        event::NO_WRITES => (children::HEALTH, Tone::Bad),
+        event::ISSUE_RESOLVED | event::ALERT_RECOVERED => (children::HEALTH, Tone::Good),
         event::METRICS_SERVED => (SUPERVISOR, Tone::Good),
         event::METRICS_NOT_SERVED => (SUPERVISOR, Tone::Warning),
         event::PAGE_SERVED => (WATCHTOWER, Tone::Good),
         event::PAGE_NOT_SERVED | event::PAGE_CERTIFICATE | event::LOGIN_REFUSED => {
             (WATCHTOWER, Tone::Warning)
         }
-        event::ALERT_SENT => (tree::HEALTH, Tone::Plain),
+        event::ALERT_SENT => (children::HEALTH, Tone::Plain),
         event::ISSUE_APPEARED
         | event::ISSUE_CHANGED
         | event::RECOVERY_ATTEMPTED
-        | event::ALERT_FAILED => (tree::HEALTH, Tone::Warning),
-        event::STATS => (tree::STATS, Tone::Plain),
+        | event::ALERT_FAILED => (children::HEALTH, Tone::Warning),
+        event::STATS => (children::STATS, Tone::Plain),
         event::QUARANTINE_CHANGED | event::OPERATOR_COMMAND | event::ISSUE_ACKNOWLEDGED => {
             (OPERATOR, Tone::Plain)
         }
@@ -125,9 +125,12 @@ mod tests {
 
     #[test]
     fn the_detail_names_the_actor_where_it_may_be_any() {
-        assert_eq!(actor_of(event::ACTOR_RESTARTED, "mqtt: panicked (injected)"), tree::MQTT);
-        assert_eq!(actor_of(event::ACTOR_RENEWED, "stats: an operator asked for it"), tree::STATS);
-        assert_eq!(actor_of(event::MODE_CHANGED, "normal, after: x"), tree::HEALTH);
+        assert_eq!(actor_of(event::ACTOR_RESTARTED, "mqtt: panicked (injected)"), children::MQTT);
+        assert_eq!(
+            actor_of(event::ACTOR_RENEWED, "stats: an operator asked for it"),
+            children::STATS
+        );
+        assert_eq!(actor_of(event::MODE_CHANGED, "normal, after: x"), children::HEALTH);
         assert_eq!(actor_of("unheard_of", "x: y"), "");
     }
 }

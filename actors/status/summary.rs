@@ -55,7 +55,7 @@ pub(crate) fn mode_sentence(state: &State) -> Option<String> {
 mod tests {
     use super::*;
     use crate::message::delivery::UnixMillis;
-    use crate::ports::WriteCause;
+    use crate::message::write::WriteCause;
     use crate::status::issue::{Issue, Severity};
 
     #[test]

@@ -47,6 +47,42 @@ impl<A: Actor> Link<A> {
     }
 }
 
+impl<A: Actor> Link<A> {
+    /// The same link for one kind of message, for those who need not know the actor.
+    pub fn recipient<M>(&self) -> LinkRecipient<M>
+    where
+        M: Message + Send + 'static,
+        M::Result: MessageResponse<A, M> + Send,
+        A: Handler<M>,
+        A::Context: ToEnvelope<A, M>,
+    {
+        let link = self.clone();
+        LinkRecipient(Arc::new(move |message| link.tell(message)))
+    }
+}
+
+/// Takes one kind of message for whatever actor is behind the link: see [`Link::tell`].
+pub struct LinkRecipient<M>(Arc<dyn Fn(M) + Send + Sync>);
+
+impl<M> LinkRecipient<M> {
+    /// As [`Link::tell`].
+    pub fn tell(&self, message: M) {
+        (self.0)(message);
+    }
+}
+
+impl<M> Clone for LinkRecipient<M> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<M> fmt::Debug for LinkRecipient<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LinkRecipient").finish_non_exhaustive()
+    }
+}
+
 impl<A: Actor> Default for Link<A> {
     fn default() -> Self {
         Self::new()

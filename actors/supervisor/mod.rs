@@ -23,6 +23,6 @@ pub use actor::{Adjust, Inject, Outcome, Renew, Shutdown, Supervisor};
 pub use child::{ChildSpec, Fault, Running, Stop, Thread};
 pub use exit::{Cause, Exit};
 pub use lifeline::Lifeline;
-pub use link::Link;
+pub use link::{Link, LinkRecipient};
 pub use pulse::Pulse;
 pub use restart::{Policy, Restarts, Verdict};

@@ -18,11 +18,12 @@ use super::journal::Disk;
 use super::post::Post;
 use super::spool::{FakeKeeper, FakeSpools};
 use crate::health::actor::ServiceManager;
+use crate::health::checks::KeptMemory;
 use crate::health::notify::Alerts;
 use crate::health::probes::Survey;
 use crate::message::delivery::UnixMillis;
-use crate::mqtt::publish::requests::Orders;
-use crate::mqtt::routing::Routing;
+use crate::message::routing::Routing;
+use crate::ports::requests::Orders;
 use crate::ports::{KeepEvents, OpenJournal, OpenSpool, World};
 use crate::status::Published;
 use crate::status::settings::InForce;
@@ -199,6 +200,7 @@ impl House {
             page: Box::new(|| Box::new(NoPage)),
             world: WORLD,
             published: published.clone(),
+            memory: KeptMemory::default(),
             alerts: Alerts::new(&alerts, "attic", Box::new(post.clone()), orders.clone()),
             orders: orders.clone(),
             housing: Housing::Shared,

@@ -12,10 +12,8 @@ use crate::message::batch::{Batch, Body, Receipt, Record, Value};
 use crate::message::delivery::UnixMillis;
 use crate::message::note::{Event, GapChange, Note, RunBegins};
 use crate::message::route::Router;
-use crate::ports::{
-    Checkpointed, Journal, OpenError, OpenJournal, Spooled, TidiedUp, WriteCause, WriteError,
-    WriteOutcome,
-};
+use crate::message::write::{Checkpointed, WriteCause, WriteOutcome};
+use crate::ports::{Journal, OpenError, OpenJournal, Spooled, TidiedUp, WriteError};
 
 /// What one write meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

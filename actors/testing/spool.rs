@@ -7,7 +7,8 @@ use super::journal::{Disk, failed};
 use crate::message::batch::{Batch, BatchId};
 use crate::message::delivery::UnixMillis;
 use crate::message::note::{Event, Note};
-use crate::ports::{KeepEvents, OpenSpool, Spool, Spooled, WriteError, WriteOutcome};
+use crate::message::write::WriteOutcome;
+use crate::ports::{KeepEvents, OpenSpool, Spool, Spooled, WriteError};
 
 /// Opens the spool on this disk.
 #[derive(Debug, Clone)]

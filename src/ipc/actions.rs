@@ -3,11 +3,10 @@
 
 use std::time::Duration;
 
-use barograph_actors::db_writer::actor::Checkpoint;
+use barograph_actors::message::children::WATCHTOWER;
 use barograph_actors::message::event;
-use barograph_actors::ports::Checkpointed;
+use barograph_actors::message::write::{Checkpoint, Checkpointed};
 use barograph_actors::supervisor::{Fault, Inject, Renew};
-use barograph_actors::tree::WATCHTOWER;
 use barograph_config::Level;
 use serde_json::{Value as Json, json};
 use tokio::time::{Instant, sleep, timeout};
@@ -16,9 +15,8 @@ use tracing::info;
 use super::peer::Peer;
 use super::protocol::{Order, Refusal};
 use super::{Control, errands};
-use crate::os::logging;
 use crate::os::process::sqlite_readers;
-use crate::os::world;
+use crate::os::{logging, world};
 
 /// How long an actor may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);

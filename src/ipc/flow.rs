@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use barograph_actors::stats::measures::{Measured, Rates};
+use barograph_actors::status::measures::{Measured, Rates};
 use barograph_actors::status::mode::Mode;
 use barograph_actors::status::{Connection, Published, State};
-use barograph_actors::tree;
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
 use super::status::rounded;
+use barograph_actors::message::children;
 
 /// What is on its way for less than this does not wait.
 const WAITS_AFTER: Duration = Duration::from_secs(1);
@@ -23,7 +23,7 @@ pub(super) fn flow_json(
 ) -> Json {
     let lately = measured.lately();
     let milliseconds = |share| lately.seconds.quantile(share).map(|at| rounded(at * 1_000.0));
-    let durable = published.sights().last_durable();
+    let durable = published.last_seen().last_durable();
     let since = durable.map(|at| Instant::now().saturating_duration_since(at.steady));
     json!({
         "received": state.account().received,
@@ -67,9 +67,9 @@ fn waits_in(state: &State, durable: Option<Duration>, commit_interval: Duration)
 /// Messages a second that an actor handles: deliveries, batches, and those who are told of each. Of the others
 /// it is not counted.
 pub(super) fn messages_per_second(actor: &str, rates: &Rates) -> Option<f64> {
-    let of_batches = [tree::DB_WRITER, tree::HEALTH, tree::STATS];
+    let of_batches = [children::DB_WRITER, children::HEALTH, children::STATS];
     let rate = match actor {
-        tree::MQTT => Some(rates.received),
+        children::MQTT => Some(rates.received),
         actor if of_batches.contains(&actor) => Some(rates.commits + rates.failed),
         _ => None,
     };

@@ -24,8 +24,8 @@ use std::sync::Arc;
 
 use actix::Addr;
 use barograph_actors::message::route::Router;
-use barograph_actors::mqtt::publish::requests::Orders;
-use barograph_actors::mqtt::routing::Routing;
+use barograph_actors::message::routing::Routing;
+use barograph_actors::ports::requests::Orders;
 use barograph_actors::status::Published;
 use barograph_actors::status::settings::InForce;
 use barograph_actors::supervisor::Supervisor;
@@ -35,6 +35,7 @@ use tracing::warn;
 
 use crate::http::metrics::Exposition;
 use crate::os::signals::Signals;
+use barograph_actors::health::checks::KeptMemory;
 pub(crate) use event_feed::event_json;
 pub(crate) use row_feed::value_json;
 pub use server::{Goodbye, serve};
@@ -49,6 +50,8 @@ pub struct Sources {
     pub routing: Routing,
     /// What everyone may see.
     pub published: Published,
+    /// What the health actor remembers.
+    pub memory: KeptMemory,
     /// The metrics.
     pub(crate) exposition: Arc<Exposition>,
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use barograph_actors::message::account::RouteId;
 use barograph_actors::message::delivery::UnixMillis;
 use barograph_actors::message::route::Router;
-use barograph_actors::stats::measures::Rates;
+use barograph_actors::status::measures::Rates;
 use barograph_actors::status::mode::Mode;
 use barograph_actors::status::summary::sentence;
 use barograph_actors::status::{Connection, State};
@@ -92,7 +92,7 @@ pub(super) fn rounded(rate: f64) -> f64 {
 
 /// As it went over the last day; `None`: it does not fill, or too little has been seen.
 fn full_in(sources: &Sources, free: Option<u64>) -> Option<Duration> {
-    sources.published.memory()?.database_disk.full_in(Instant::now(), free?)
+    sources.memory.get()?.database_disk.full_in(Instant::now(), free?)
 }
 
 /// How far what was there before is summed up for the charts, in rows of all routes; `None`: all of it is.

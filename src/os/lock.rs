@@ -9,7 +9,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use barograph_actors::ports::{OpenError, WriteCause};
+use barograph_actors::message::write::WriteCause;
+use barograph_actors::ports::OpenError;
 use barograph_actors::supervisor::actor::InstanceLock;
 use fslock::LockFile;
 use rustix::fs::{FlockOperation, flock};

@@ -20,20 +20,18 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use actix::Addr;
+use barograph_actors::message::children::{HEALTH, STATS};
 use barograph_actors::message::event;
 use barograph_actors::message::route::derive;
-use barograph_actors::mqtt::routing::{Rerouted, Routing};
+use barograph_actors::message::routing::{Rerouted, Routing};
 use barograph_actors::status::Published;
 use barograph_actors::status::settings::InForce;
 use barograph_actors::supervisor::{Adjust, Policy, Renew, Supervisor};
-use barograph_actors::tree::{HEALTH, STATS};
 use barograph_config::{Difference, Overrides, Part, Route, Settings, World, differences, load};
 use tracing::{error, info, warn};
 
-use crate::os::logging;
 use crate::os::paths::real_path;
-use crate::os::systemd;
-use crate::os::world;
+use crate::os::{logging, systemd, world};
 use plan::{Plan, keep_what_cannot_change};
 
 /// Orders that may wait; a reload that is asked for again while it waits is one.

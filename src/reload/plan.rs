@@ -1,6 +1,6 @@
 //! What follows from a difference. Pure.
 
-use barograph_actors::tree::{DB_WRITER, HEALTH, MQTT, STATS, WATCHTOWER};
+use barograph_actors::message::children::{DB_WRITER, HEALTH, MQTT, STATS, WATCHTOWER};
 use barograph_config::{Difference, Part, Settings};
 
 /// What is to be done.

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use barograph_actors::exit_code;
-use barograph_actors::ports::{OpenError, WriteCause, WriteError, WriteOutcome};
+use barograph_actors::message::write::{WriteCause, WriteOutcome};
+use barograph_actors::ports::{OpenError, WriteError};
 use nix::sys::statvfs::statvfs;
 use rusqlite::{ErrorCode, ffi};
 

@@ -21,13 +21,11 @@ use std::time::{Duration, Instant};
 
 use barograph_actors::history::rollup::Level;
 use barograph_actors::message::account::RouteId;
-use barograph_actors::ports::WriteError;
-use barograph_actors::status::Progress;
+use barograph_actors::ports::{Progress, WriteError};
 use rusqlite::{Connection, ErrorCode, params};
 use tracing::warn;
 
-use super::journal::rows;
-use super::journal::{SqliteJournal, is_damage};
+use super::journal::{SqliteJournal, is_damage, rows};
 use block::{Direction, Reader};
 pub use block::{number, time};
 pub use pack::unpack;

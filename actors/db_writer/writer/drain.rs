@@ -6,8 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Writing, forget, refused};
-use crate::db_writer::actor::Place;
 use crate::message::batch::{Batch, Receipt};
+use crate::message::write::Place;
 use crate::ports::{Spooled, TidiedUp, WriteError};
 
 /// Deliveries that one step takes over from the spool: a transaction of some 10 ms, after which new

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::Writing;
-use crate::db_writer::actor::RerouteResult;
 use crate::message::account::{RouteId, Tally};
 use crate::message::route::Router;
+use crate::message::write::RerouteResult;
 use crate::ports::OpenError;
 
 impl Writing {

@@ -38,7 +38,7 @@ impl HealthActor {
         found.extend(self.setup.alerts.findings());
         let changes = self.memory.book.look(now, &found);
         let issues = self.memory.book.issues();
-        self.setup.published.remember_judgement(self.memory.clone());
+        self.setup.memory.keep(self.memory.clone());
         let said = self.setup.published.change(|state| {
             state.issues = issues;
             forget_acknowledgements(state);

@@ -6,9 +6,9 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::HealthActor;
-use crate::db_writer::actor::Reopen;
 use crate::health::checks::needs_reopening;
 use crate::message::event;
+use crate::message::write::Reopen;
 use crate::status::mode::Mode;
 
 /// Pause after the first try that did not help; doubled after each further one.
@@ -36,7 +36,7 @@ impl HealthActor {
         let what = "reopen_database";
         warn!(event = event::RECOVERY_ATTEMPTED, what, why, tries, "{told}");
         self.setup.published.note(event::RECOVERY_ATTEMPTED, now.wall, told);
-        self.setup.writer.tell(Reopen);
+        self.setup.reopen.tell(Reopen);
         self.look_outside_soon();
     }
 }

@@ -7,7 +7,7 @@
 
 use super::HealthActor;
 use crate::health::checks::{Look, without_pulse};
-use crate::tree::WATCHTOWER;
+use crate::message::children::WATCHTOWER;
 
 impl HealthActor {
     pub(super) fn feed_the_watchdog(&mut self) {

@@ -6,12 +6,12 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::HealthActor;
-use crate::health::watch::{ClockJump, Moment, SilenceChange};
+use crate::health::watch::{ClockJump, SilenceChange};
 use crate::message::event;
+use crate::message::moment::Moment;
 use crate::message::note::{GapCause, Note};
-use crate::status::freeze;
 use crate::status::mode::Heard;
-use crate::status::{Connection, Hearing, Published};
+use crate::status::{Connection, Hearing, Published, freeze};
 
 impl HealthActor {
     pub(super) fn look_around(&mut self) {
@@ -24,7 +24,7 @@ impl HealthActor {
         self.look_for_silence(now);
         let (published, limit) = (&self.setup.published, self.setup.limits.no_write_issue_after);
         let waits = published.held() > 0;
-        let durable = published.sights().last_durable();
+        let durable = published.last_seen().last_durable();
         if let Some(lasted) = self.memory.stall.look(now, waits, durable, limit) {
             let lasted = humantime::format_duration(Duration::from_secs(lasted.as_secs()));
             let told = format!(
@@ -70,7 +70,7 @@ impl HealthActor {
             Connection::Starting => return,
         };
         for (name, (route, silence)) in &mut self.memory.silences {
-            let heard = published.sights().last_heard(*route);
+            let heard = published.last_seen().last_heard(*route);
             if let Some(change) = silence.look(now, connected, heard) {
                 say_silence(&published, name, change, now, &hearing);
             }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::spoken;
-use crate::health::watch::Moment;
+use crate::message::moment::Moment;
 use crate::status::issue::{Finding, Issue, Severity};
 
 /// Returns within so long count.

@@ -2,15 +2,17 @@
 //! where the one before ended: an issue does not begin anew because the judge did.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::{IssueBook, Trend};
 use crate::health::probes::Survey;
-use crate::health::watch::{ClockJump, ClockWatch, Moment, Silence, StallWatch};
+use crate::health::watch::{ClockJump, ClockWatch, Silence, StallWatch};
 use crate::message::account::RouteId;
 use crate::message::delivery::UnixMillis;
+use crate::message::moment::Moment;
 use crate::message::route::Router;
 use crate::status::State;
 
@@ -46,6 +48,22 @@ pub struct Memory {
     pub spool_disk: Trend,
     /// When the database was last reopened for a bad survey, and how often.
     pub reopened: Option<(Instant, u32)>,
+}
+
+/// The memory of the health actor, kept outside of it: its next life goes on with it, and the page reads it. Clones
+/// share it.
+#[derive(Debug, Clone, Default)]
+pub struct KeptMemory(Arc<Mutex<Option<Memory>>>);
+
+impl KeptMemory {
+    /// As of the last look.
+    pub fn get(&self) -> Option<Memory> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn keep(&self, memory: Memory) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(memory);
+    }
 }
 
 /// The broker's own count of what it dropped.

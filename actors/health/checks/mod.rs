@@ -24,7 +24,7 @@ use std::time::Duration;
 use barograph_config::Settings;
 
 use crate::health::probes::Outside;
-use crate::health::watch::Moment;
+use crate::message::moment::Moment;
 use crate::message::route::Router;
 use crate::status::issue::{Finding, Severity};
 use crate::status::{Published, State};
@@ -32,7 +32,7 @@ use crate::status::{Published, State};
 pub(crate) use actors::without_pulse;
 pub use book::{Changes, IssueBook};
 pub(crate) use database::needs_reopening;
-pub use memory::Memory;
+pub use memory::{KeptMemory, Memory};
 pub use trend::Trend;
 
 /// One look at everything.

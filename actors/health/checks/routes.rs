@@ -22,7 +22,7 @@ pub(super) fn silent(look: &Look<'_>) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::health::checks::testing::{Scene, ids};
-    use crate::health::watch::Moment;
+    use crate::message::moment::Moment;
 
     /// The judge looks at every route.
     fn look_at_all(scene: &mut Scene, connected: Moment, heard: Option<Moment>) {

@@ -9,8 +9,8 @@ use tokio::time::Instant;
 
 use super::{Check, Look, Memory};
 use crate::health::probes::{Outside, Survey};
-use crate::health::watch::Moment;
 use crate::message::delivery::UnixMillis;
+use crate::message::moment::Moment;
 use crate::message::route::Router;
 use crate::status::issue::Finding;
 use crate::status::{ChildState, Published, State};

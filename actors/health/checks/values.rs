@@ -5,8 +5,8 @@ use barograph_config::OnBad;
 use super::{Look, warning};
 use crate::message::account::RouteId;
 use crate::message::batch::Value;
-use crate::mqtt::readings::Trouble;
 use crate::status::issue::Finding;
+use crate::status::readings::Trouble;
 
 /// A value stands still, or is none that its column takes.
 pub(super) fn wrong(look: &Look<'_>) -> Vec<Finding> {
@@ -56,7 +56,7 @@ mod tests {
     use crate::health::checks::testing::{Scene, ids};
     use crate::message::batch::{Body, Record};
     use crate::message::delivery::UnixMillis;
-    use crate::mqtt::readings::ReadingWatch;
+    use crate::status::readings::ReadingWatch;
     use crate::testing::record;
 
     #[test]

@@ -64,7 +64,7 @@ mod tests {
     use super::*;
     use crate::health::checks::testing::{Scene, ids};
     use crate::message::delivery::UnixMillis;
-    use crate::ports::WriteCause;
+    use crate::message::write::WriteCause;
 
     #[test]
     fn each_mode_is_as_bad_as_what_it_does_to_messages() {

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
 use super::notification::{issue_json, rfc3339};
-use crate::health::watch::Moment;
 use crate::message::delivery::UnixMillis;
-use crate::mqtt::publish::requests::{NotPublished, Orders, Outcome, Retained};
+use crate::message::moment::Moment;
 use crate::ports::Publication;
+use crate::ports::requests::{NotPublished, Orders, Outcome, Retained};
 use crate::status::State;
 use crate::status::issue::{Finding, Severity};
 use crate::status::summary::sentence;

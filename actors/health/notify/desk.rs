@@ -14,8 +14,8 @@ use tokio::time::Instant;
 
 use super::courier::{Failure, Outcome, Parcel};
 use super::notification::{Change, Item, Notification, Passed};
-use crate::health::watch::Moment;
 use crate::message::delivery::UnixMillis;
+use crate::message::moment::Moment;
 use crate::status::issue::{Finding, Issue, Severity, Standing};
 use crate::supervisor::restart::backoff;
 

@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use super::courier::{Failure, Outcome, Parcel};
 use super::desk::{Desk, GROUP_WITHIN, Said, View};
 use super::notification::{Change, Notification};
-use crate::health::watch::Moment;
 use crate::message::delivery::UnixMillis;
+use crate::message::moment::Moment;
 use crate::status::issue::{Issue, Severity};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -20,10 +20,10 @@ use tracing::{info, warn};
 use self::beacon::Beacon;
 use self::courier::{Courier, Outcome};
 use self::desk::{Desk, Said, View};
-use crate::health::watch::Moment;
 use crate::message::event;
-use crate::mqtt::publish::requests::Orders;
+use crate::message::moment::Moment;
 use crate::ports::World;
+use crate::ports::requests::Orders;
 use crate::status::Published;
 use crate::status::issue::Finding;
 

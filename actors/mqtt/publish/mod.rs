@@ -3,4 +3,3 @@
 pub mod echo;
 pub(super) mod publish_guard;
 pub(super) mod publisher;
-pub mod requests;

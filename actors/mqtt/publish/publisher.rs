@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use barograph_config::Qos;
 
 use crate::mqtt::publish::publish_guard::Voice;
-use crate::mqtt::publish::requests::{KEPT_TOPICS_MAX, NotPublished, Orders, Reply, ToPublish};
+use crate::ports::requests::{KEPT_TOPICS_MAX, NotPublished, Orders, Reply, ToPublish};
 use crate::ports::{NotSent, Publication, Session};
 
 /// Last words that may wait for room among those on their way.

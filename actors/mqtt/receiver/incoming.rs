@@ -13,13 +13,13 @@ use crate::message::batch::Opening;
 use crate::message::delivery::{ConnectionId, Delivery};
 use crate::message::event;
 use crate::message::note::{GapCause, Note};
-use crate::mqtt::arrivals::Arrived;
 use crate::mqtt::barriers::Barriers;
 use crate::mqtt::broker_news as news;
 use crate::mqtt::connection::LineEvent;
 use crate::mqtt::decode::decode_noticing;
 use crate::ports::{Broker, Down, DownKind, Incoming};
 use crate::status::Connection;
+use crate::status::arrivals::Arrived;
 
 impl<B: Broker> Recording<B> {
     pub(super) fn on_line(&mut self, event: LineEvent) {

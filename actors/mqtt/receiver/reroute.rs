@@ -13,11 +13,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Recording;
-use crate::db_writer::actor::{Reroute, RerouteResult};
-use crate::mqtt::readings::ReadingWatch;
-use crate::mqtt::routing::Routing;
+use crate::message::routing::Routing;
+use crate::message::write::{Reroute, RerouteResult};
 use crate::mqtt::subscriptions::filters;
 use crate::ports::{Broker, Filter, Session};
+use crate::status::readings::ReadingWatch;
 
 /// How long reading may stop for it, at most: the broker counts us as dead before long.
 const DRAIN_WITHIN: Duration = Duration::from_secs(5);

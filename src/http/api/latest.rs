@@ -5,8 +5,8 @@ use barograph_actors::health::checks::Memory as Judgement;
 use barograph_actors::history::derived;
 use barograph_actors::message::account::RouteId;
 use barograph_actors::message::batch::Value;
-use barograph_actors::mqtt::readings::Trouble;
 use barograph_actors::status::State;
+use barograph_actors::status::readings::Trouble;
 use barograph_config::{Column, Route};
 use serde_json::{Map, Value as Json, json};
 
@@ -29,7 +29,7 @@ pub(super) async fn latest(request: HttpRequest, tower: web::Data<Tower>) -> Ans
 pub(crate) async fn report(tower: &Tower) -> Json {
     let published = &tower.sources.published;
     let (state, router) = (published.snapshot(), tower.sources.router());
-    let (judgement, troubles) = (published.memory(), published.readings().troubles());
+    let (judgement, troubles) = (tower.sources.memory.get(), published.readings().troubles());
     let mut routes = Vec::new();
     for table in tables(&router) {
         let newest = newest(tower, &state, &table).await;

@@ -4,12 +4,10 @@ use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
 use barograph_actors::message::event;
 use barograph_actors::status::mode::Mode;
-use barograph_actors::status::summary;
-use barograph_actors::status::{Connection, State};
-use barograph_actors::tree;
+use barograph_actors::status::{Connection, State, summary};
 
-use crate::http::Tower;
-use crate::http::metrics;
+use crate::http::{Tower, metrics};
+use barograph_actors::message::children;
 
 /// The sentence; 200 while it records durably, and 503 else.
 pub(super) async fn readyz(tower: web::Data<Tower>) -> HttpResponse {
@@ -33,8 +31,8 @@ fn is_ready(state: &State) -> bool {
         && state.paused.is_none()
         && !state.stopping
         && state.issues.iter().all(|issue| issue.id != event::NO_WRITES)
-        && is_running(tree::MQTT)
-        && is_running(tree::DB_WRITER)
+        && is_running(children::MQTT)
+        && is_running(children::DB_WRITER)
 }
 
 /// As `[metrics] listen` serves them.
@@ -45,7 +43,7 @@ pub(super) async fn metrics(request: HttpRequest, tower: web::Data<Tower>) -> Ht
 #[cfg(test)]
 mod tests {
     use barograph_actors::message::delivery::UnixMillis;
-    use barograph_actors::ports::WriteCause;
+    use barograph_actors::message::write::WriteCause;
     use barograph_actors::status::issue::{Issue, Severity};
     use barograph_actors::status::{ChildState, Deafness};
 
@@ -53,7 +51,7 @@ mod tests {
 
     fn ready() -> State {
         let mut state = State { connection: Connection::Up(UnixMillis(1)), ..State::default() };
-        for name in [tree::MQTT, tree::DB_WRITER] {
+        for name in [children::MQTT, children::DB_WRITER] {
             let running = ChildState { state: "running".to_owned(), ..ChildState::default() };
             state.children.insert(name, running);
         }
@@ -84,9 +82,9 @@ mod tests {
             }),
             ("paused", |state| state.paused = Some(UnixMillis(1))),
             ("stopping", |state| state.stopping = true),
-            ("no writer", |state| drop(state.children.remove(tree::DB_WRITER))),
+            ("no writer", |state| drop(state.children.remove(children::DB_WRITER))),
             ("restarting", |state| {
-                state.children.insert(tree::MQTT, ChildState::default());
+                state.children.insert(children::MQTT, ChildState::default());
             }),
         ];
         for (what, change) in table {

@@ -10,7 +10,7 @@ use barograph_actors::message::batch::Value;
 use barograph_actors::message::delivery::UnixMillis;
 use barograph_actors::message::event;
 use barograph_actors::message::note::Event;
-use barograph_actors::mqtt::routing::Routing;
+use barograph_actors::message::routing::Routing;
 use barograph_actors::status::Published;
 use barograph_actors::status::feed::Row;
 use barograph_actors::status::settings::InForce;
@@ -28,6 +28,7 @@ use crate::http::socket::{Outbox, Sending};
 use crate::ipc::Sources;
 use crate::ipc::desk::desk;
 use crate::sqlite::read::Pool;
+use barograph_actors::health::checks::KeptMemory;
 
 /// For a whole test, on a busy machine.
 const ENOUGH: Duration = Duration::from_secs(60);
@@ -48,6 +49,7 @@ impl Stage {
         let places = Places { spool: "/nowhere".into(), database: "/nowhere".into() };
         let metrics = Metrics::new(published.clone(), routing.clone(), places);
         let sources = Sources {
+            memory: KeptMemory::default(),
             routing,
             in_force: InForce::new(settings),
             published: published.clone(),

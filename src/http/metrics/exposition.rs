@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use barograph_actors::mqtt::routing::Routing;
+use barograph_actors::message::routing::Routing;
 use barograph_actors::status::Published;
 use prometheus_client::encoding::{prometheus_text, text};
 use prometheus_client::registry::Registry;

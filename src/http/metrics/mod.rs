@@ -15,7 +15,7 @@ mod this_process;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use barograph_actors::mqtt::routing::Routing;
+use barograph_actors::message::routing::Routing;
 use barograph_actors::status::Published;
 
 use crate::http::listener::Listener;

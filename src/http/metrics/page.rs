@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use barograph_actors::stats::histogram::Histogram;
+use barograph_actors::status::histogram::Histogram;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Unit;

@@ -4,14 +4,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use barograph_actors::db_writer::actor::Place;
 use barograph_actors::message::account::{Outcome, RouteId, Tally};
 use barograph_actors::message::delivery::UnixMillis;
 use barograph_actors::message::route::Router;
-use barograph_actors::mqtt::routing::Routing;
-use barograph_actors::ports::WriteCause;
-use barograph_actors::stats::measures::Measured;
+use barograph_actors::message::routing::Routing;
+use barograph_actors::message::write::{Place, WriteCause};
 use barograph_actors::status::issue::Severity;
+use barograph_actors::status::measures::Measured;
 use barograph_actors::status::mode::Mode;
 use barograph_actors::status::{Connection, Published, State};
 use prometheus_client::collector::Collector;

@@ -28,10 +28,8 @@ use barograph_actors::message::batch::{Batch, Receipt};
 use barograph_actors::message::delivery::UnixMillis;
 use barograph_actors::message::note::Note;
 use barograph_actors::message::route::Router;
-use barograph_actors::ports::{
-    Checkpointed, Journal, Spooled, TidiedUp, World, WriteCause, WriteError, WriteOutcome,
-};
-use barograph_actors::status::Progress;
+use barograph_actors::message::write::{Checkpointed, WriteCause, WriteOutcome};
+use barograph_actors::ports::{Journal, Progress, Spooled, TidiedUp, World, WriteError};
 use rusqlite::{Connection, OpenFlags};
 
 use super::cause::{full, sentence, write_error};

@@ -4,7 +4,8 @@
 
 use std::path::Path;
 
-use barograph_actors::ports::{OpenError, WriteCause};
+use barograph_actors::message::write::WriteCause;
+use barograph_actors::ports::OpenError;
 use barograph_config::{Column, Kind, Route};
 use rusqlite::{Connection, TransactionBehavior, params};
 

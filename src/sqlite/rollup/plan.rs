@@ -7,7 +7,7 @@ use barograph_actors::history::derived::{Base, readings};
 use barograph_actors::history::rollup::{Level, Sequence};
 use barograph_actors::message::account::RouteId;
 use barograph_actors::message::route::Router;
-use barograph_actors::status::Progress;
+use barograph_actors::ports::Progress;
 use rusqlite::{Connection, OptionalExtension, params};
 use tracing::warn;
 

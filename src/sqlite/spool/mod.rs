@@ -17,10 +17,9 @@ use std::time::Duration;
 use barograph_actors::message::batch::{Batch, BatchId};
 use barograph_actors::message::delivery::UnixMillis;
 use barograph_actors::message::note::Note;
-use barograph_actors::mqtt::routing::Routing;
-use barograph_actors::ports::{
-    OpenSpool, Spool, Spooled, World, WriteCause, WriteError, WriteOutcome,
-};
+use barograph_actors::message::routing::Routing;
+use barograph_actors::message::write::{WriteCause, WriteOutcome};
+use barograph_actors::ports::{OpenSpool, Spool, Spooled, World, WriteError};
 use rusqlite::{Connection, OpenFlags};
 
 use super::cause::{Understood, cause_of_io, free_bytes, spelled, understand};

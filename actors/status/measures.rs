@@ -9,13 +9,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::db_writer::actor::Place;
 use crate::message::account::{RouteId, Sums};
 use crate::message::batch::{Batch, Body, Value};
 use crate::message::delivery::UnixMillis;
 use crate::message::route::Router;
-use crate::ports::WriteCause;
-use crate::stats::histogram::Histogram;
+use crate::message::write::{Place, WriteCause};
+use crate::status::histogram::Histogram;
 
 /// Bounds for the time of a commit, in seconds: from a fast disk to one that is dying.
 const COMMIT_SECONDS: &[f64] =

@@ -1,0 +1,12 @@
+//! The names of the supervisor's children, as logs, events, settings and the page have them.
+
+/// The only writer to the database.
+pub const DB_WRITER: &str = "db_writer";
+/// Judges.
+pub const HEALTH: &str = "health";
+/// Counts.
+pub const STATS: &str = "stats";
+/// The broker session.
+pub const MQTT: &str = "mqtt";
+/// Serves the page.
+pub const WATCHTOWER: &str = "watchtower";

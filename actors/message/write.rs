@@ -1,0 +1,277 @@
+//! Writes: what is asked of the writer, and what it tells of each write. `WriteSucceeded` and `WriteFailed` drive the
+//! mode.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use actix::Message;
+
+use super::account::Sums;
+use super::batch::{Batch, BatchId};
+use super::route::Router;
+
+/// Asks for a batch to be made durable. The answer comes when it is; `Err` only when the writer
+/// stops before.
+#[derive(Debug, Clone)]
+pub struct Append(pub Arc<Batch>);
+
+/// The batch is durable, in one place or the other.
+#[derive(Debug, Clone, Copy)]
+pub struct Durable;
+
+/// The writer stops: the batch was not written, as far as it knows.
+#[derive(Debug, Clone, Copy)]
+pub struct Stopping;
+
+impl Message for Append {
+    type Result = Result<Durable, Stopping>;
+}
+
+/// Asks for other routes. Nothing that was decoded by the old ones may be under way.
+#[derive(Debug, Clone)]
+pub struct Reroute {
+    /// The routes.
+    pub router: Arc<Router>,
+    /// Whoever keeps everything else away meanwhile: only while it lives.
+    pub asker: Weak<()>,
+}
+
+/// What the writer says to it. Where it is decided, [`Routing`](super::routing::Routing) has been told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RerouteResult {
+    /// The new routes are in force, or cannot be.
+    Decided,
+    /// It may be asked again.
+    NotNow,
+}
+
+impl Message for Reroute {
+    type Result = RerouteResult;
+}
+
+/// Where a batch is, or should have been, written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// The database.
+    Database,
+    /// The spool, while the database cannot be written.
+    Spool,
+}
+
+impl Place {
+    /// The word of the metrics' label `place`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Database => "database",
+            Self::Spool => "spool",
+        }
+    }
+}
+
+/// A batch is durable.
+#[derive(Debug, Clone)]
+pub struct WriteSucceeded {
+    /// Which.
+    pub batch: BatchId,
+    /// Where.
+    pub place: Place,
+    /// Deliveries in it.
+    pub rows: u64,
+    /// What became of its deliveries; nothing yet of those in the spool.
+    pub sums: Sums,
+    /// How long the write took.
+    pub took: Duration,
+}
+
+impl Message for WriteSucceeded {
+    type Result = ();
+}
+
+/// A batch could not be written; it is tried again, here or elsewhere.
+#[derive(Debug, Clone)]
+pub struct WriteFailed {
+    /// Which.
+    pub batch: BatchId,
+    /// Where.
+    pub place: Place,
+    /// Why.
+    pub cause: WriteCause,
+    /// What is wrong, where, and what to do.
+    pub message: String,
+    /// Tries so far.
+    pub attempt: u32,
+    /// Whether it may be stored nevertheless.
+    pub outcome: WriteOutcome,
+}
+
+impl Message for WriteFailed {
+    type Result = ();
+}
+
+/// A database that was given up is still no use.
+#[derive(Debug, Clone)]
+pub struct ProbeFailed {
+    /// Why.
+    pub cause: WriteCause,
+    /// What is wrong, where, and what to do.
+    pub message: String,
+}
+
+impl Message for ProbeFailed {
+    type Result = ();
+}
+
+/// The database has taken over some of the spool.
+#[derive(Debug, Clone, Copy)]
+pub struct Drained {
+    /// Deliveries taken over now.
+    pub records: u64,
+    /// Deliveries left; 0: the spool is empty, and the database in order.
+    pub left: u64,
+}
+
+impl Message for Drained {
+    type Result = ();
+}
+
+/// What the judge has decided.
+#[derive(Debug, Clone, Copy)]
+pub struct Decided(pub Decision);
+
+impl Message for Decided {
+    type Result = ();
+}
+
+/// Asks for the WAL to be folded into the database. `Err` says why that cannot be.
+#[derive(Debug, Clone, Copy)]
+pub struct Checkpoint;
+
+impl Message for Checkpoint {
+    type Result = Result<Checkpointed, String>;
+}
+
+/// Asks for the database to be opened anew, because it looks odd from outside; while a batch is in hand
+/// that is not needed, as every write looks for itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Reopen;
+
+impl Message for Reopen {
+    type Result = ();
+}
+
+/// What the judge tells the writer. Each is obeyed where it makes sense, and does no harm where the
+/// writer's reflex was quicker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// Write to the spool, and probe the database with back-off.
+    UseSpool,
+    /// The database is in order again.
+    UseDatabase,
+}
+
+/// What a checkpoint came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Checkpointed {
+    /// Pages that were in the WAL.
+    pub pages: u64,
+    /// Those of them that are in the database's own file now.
+    pub folded_in: u64,
+    /// The WAL is empty; else somebody reads what only it has, or writes.
+    pub wholly: bool,
+}
+
+/// Why a write failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum WriteCause {
+    /// Another process holds the database's write lock (or a lock that excludes us).
+    Locked,
+    /// Another process was in the way for a moment.
+    Busy,
+    /// No room on the disk.
+    Full,
+    /// The device failed.
+    Io,
+    /// The file system or the file is read-only.
+    ReadOnly,
+    /// We may not.
+    Permission,
+    /// The file is not there.
+    Missing,
+    /// The path leads to another file than the one we hold.
+    Replaced,
+    /// The file is damaged.
+    Corrupt,
+    /// The file is no database.
+    NotADatabase,
+    /// A table does not fit its route.
+    SchemaClash,
+    /// Anything else.
+    Other,
+}
+
+impl WriteCause {
+    /// Every cause.
+    pub const ALL: [Self; 12] = [
+        Self::Locked,
+        Self::Busy,
+        Self::Full,
+        Self::Io,
+        Self::ReadOnly,
+        Self::Permission,
+        Self::Missing,
+        Self::Replaced,
+        Self::Corrupt,
+        Self::NotADatabase,
+        Self::SchemaClash,
+        Self::Other,
+    ];
+
+    /// Whether trying again at once is of no use: something or somebody else must change first. The
+    /// other causes often pass by themselves within a few tries.
+    pub fn is_lasting(self) -> bool {
+        match self {
+            Self::Locked
+            | Self::Full
+            | Self::ReadOnly
+            | Self::Permission
+            | Self::Missing
+            | Self::Corrupt
+            | Self::NotADatabase
+            | Self::SchemaClash => true,
+            Self::Busy | Self::Io | Self::Replaced | Self::Other => false,
+        }
+    }
+
+    /// Whether the settings and the database contradict each other: a person must choose.
+    pub fn is_the_operators(self) -> bool {
+        matches!(self, Self::SchemaClash)
+    }
+
+    /// The word that the log uses.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Locked => "locked",
+            Self::Busy => "busy",
+            Self::Full => "full",
+            Self::Io => "io_error",
+            Self::ReadOnly => "read_only",
+            Self::Permission => "permission",
+            Self::Missing => "missing",
+            Self::Replaced => "replaced",
+            Self::Corrupt => "corrupt",
+            Self::NotADatabase => "not_a_database",
+            Self::SchemaClash => "schema_clash",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// What is known of a failed write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriteOutcome {
+    /// Nothing of it is stored.
+    Refused,
+    /// It may be stored or not: open the file anew and append again, the ledger knows. (Measured:
+    /// after EIO at fsync the refused row was there in 16 of 21 cases.)
+    Unknown,
+}
