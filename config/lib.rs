@@ -55,6 +55,8 @@ mod world;
 #[cfg(test)]
 mod alert_tests;
 #[cfg(test)]
+mod case_tests;
+#[cfg(test)]
 mod derived_tests;
 #[cfg(test)]
 mod difference_tests;

@@ -59,96 +59,6 @@ fn with_column(line: &str) -> String {
     format!("{ROUTE}{line}\n")
 }
 
-#[test]
-fn bad_columns_are_told_with_their_remedy() {
-    let cases = [
-        ("y = 5", "y", "name of a field", "y = { field = \"y\""),
-        ("y = { type = 'float' }", "y.type", "\"integer\", \"real\"", "type = \"real\""),
-        ("y = { typ = 'real' }", "y.typ", "no such key in `route[1].columns.y`", "write: type"),
-        ("y = { min = 2, max = 1 }", "y.min", "greater than max (1.0)", "min = 1.0"),
-        ("y = { type = 'text', min = 2 }", "y.min", "type text has no bounds", "remove it"),
-        ("y = { type = 'json', max = 2 }", "y.max", "type json has no bounds", "remove it"),
-        ("y = { min = nan }", "y.min", "finite", "-60"),
-        ("y = { min = 1e999 }", "y.min", "finite", "-60"),
-        ("y = { max = 9007199254740993 }", "y.max", "exactly", "60"),
-        ("y = { min = '5' }", "y.min", "a text stands here", "min = 5.0"),
-        ("y = { required = 'true' }", "y.required", "a text stands", "write: required = true"),
-        ("y = { required = 'yes' }", "y.required", "true or false", "required = true"),
-        (
-            "y = { required = true, on_bad = 'null' }",
-            "y.on_bad",
-            "cannot become NULL",
-            "quarantine",
-        ),
-        ("y = { on_bad = 'drop' }", "y.on_bad", "\"quarantine\", \"null\"", "on_bad ="),
-        ("y = { field = '/a~' }", "y.field", "`~` is written ~0", "escape"),
-        ("y = '/a~2'", "y", "`~` is written ~0", "escape"),
-        ("y = { unit = '' }", "y.unit", "empty", "°C"),
-        ("y = { stuck_after = 1 }", "y.stuck_after", "from 2 to 1000000", "stuck_after = 100"),
-        ("y = { stuck_after = '5min' }", "y.stuck_after", "a whole number", "stuck_after = 100"),
-        ("id = 'x'", "id", "already", "x_id = { field = \"id\""),
-        ("Created_At = 'x'", "Created_At", "already", "x_Created_At"),
-        ("X = 'x'", "X", "SQLite takes this for `x` (line 5, column 1)", "X_2"),
-        ("order = 'x'", "order", "word of the SQL language", "x_order"),
-        ("barograph_x = 'x'", "barograph_x", "taken", "write: x = {"),
-        (
-            "'wind speed' = 'x'",
-            "\"wind speed\"",
-            "letters",
-            "wind_speed = { field = \"wind speed\"",
-        ),
-    ];
-    for (line, key, why, instead) in cases {
-        let problem = only_problem(&with_column(line));
-        assert_eq!(problem.key, format!("route[1].columns.{key}"), "{problem}");
-        assert!(problem.why.contains(why), "{problem}\n  expected: {why}");
-        assert!(problem.instead.contains(instead), "{problem}\n  expected: {instead}");
-    }
-}
-
-#[test]
-fn bad_routes_are_told_with_their_remedy() {
-    let columns = "[route.columns]\nx = 'x'\n";
-    let head = "[[route]]\ntopic = 'a'\ntable = 'a'\n";
-    let cases = [
-        (format!("[[route]]\ntable = 'a'\n{columns}"), "topic", "lacks", "write: topic ="),
-        (format!("[[route]]\ntopic = 'a'\n{columns}"), "table", "lacks", "write: table ="),
-        (head.to_owned(), "columns", "no columns", "[route.columns]"),
-        (format!("{head}[route.columns]\n"), "columns", "no columns", "[route.columns]"),
-        (format!("{head}columns = 5\n"), "columns", "a table is wanted", "columns ="),
-        (format!("{head}qos = 3\n{columns}"), "qos", "from 0 to 2", "qos = 1"),
-        (format!("{head}unique = 'x'\n{columns}"), "unique", "list of names", "[\"timestamp\"]"),
-        (format!("{head}unique = [1]\n{columns}"), "unique[1]", "a text, in quotes", "["),
-        (format!("{head}time_column = 'y'\n{columns}"), "time_column", "no column", "\"x\""),
-        (format!("{head}time_column = 5\n{columns}"), "time_column", "a text", "\"5\""),
-        (
-            format!("{head}time_column = 'x'\n[route.columns]\nx = {{ type = 'text' }}\n"),
-            "time_column",
-            "of type text",
-            "type integer",
-        ),
-        (format!("{head}unique = ['y']\n{columns}"), "unique[1]", "no such column", "\"x\""),
-        (format!("{head}unique = ['id']\n{columns}"), "unique[1]", "no such column", ""),
-        (format!("{head}unique = ['x','x']\n{columns}"), "unique[2]", "already", "once"),
-        (format!("{head}{columns}[route.indexes]\ni = []"), "indexes.i", "needs a column", "["),
-        (format!("{head}{columns}[route.indexes]\ni = ['y']"), "indexes.i[1]", "no such", "\"x\""),
-        (format!("{head}{columns}[route.indexes]\n2i = ['x']"), "indexes.2i", "letters", "x_2i"),
-        (format!("{head}{columns}[route.indexes]\nA = ['x']"), "indexes.A", "a table", "idx_A"),
-        (format!("{head}index = 1\n{columns}"), "index", "`route[1]`", "write: indexes"),
-    ];
-    for (text, key, why, instead) in cases {
-        let problem = only_problem(&text);
-        assert_eq!(problem.key, format!("route[1].{key}"), "{problem}");
-        assert!(problem.why.contains(why), "{problem}\n  expected: {why}");
-        assert!(problem.instead.contains(instead), "{problem}\n  expected: {instead}");
-    }
-    for (topic, instead) in [("a/#/b", "a/#"), ("a+", "+"), ("$share/g/a", "\"a\""), ("", "+/+/")] {
-        let problem = only_problem(&ROUTE.replace("a/#", topic));
-        assert_eq!(problem.key, "route[1].topic");
-        assert!(problem.instead.contains(instead), "{problem}");
-    }
-}
-
 /// Two routes into tables of these names, with these lines as columns.
 fn two(tables: [&str; 2], columns: [&str; 2], more: [&str; 2]) -> String {
     [0, 1]
@@ -162,57 +72,10 @@ fn two(tables: [&str; 2], columns: [&str; 2], more: [&str; 2]) -> String {
 }
 
 #[test]
-fn overlapping_filters_are_refused() {
-    let text = format!("{ROUTE}{}", ROUTE.replace("'a/#'", "'+/b'"));
-    let problem = only_problem(&text);
-    assert_eq!(problem.key, "route[2].topic");
-    assert!(problem.why.contains("`a/#` (line 2, column 9)"), "{problem}");
-}
-
-#[test]
 fn two_routes_may_share_a_table_they_agree_on() {
     let both = ["x = 'x'\ny = { type = 'text' }", "x = { field = 'other', unit = 'K' }"];
     let settings = settings(&two(["a", "a"], both, ["", ""]));
     assert_eq!(settings.routes[0].indexes, settings.routes[1].indexes, "one index, named twice");
-}
-
-#[test]
-fn two_routes_that_disagree_about_a_table_are_refused() {
-    let x = ["x = 'x'", "x = 'x'"];
-    let required = "y = { required = true }";
-    let cases = [
-        (two(["a", "A"], x, ["", ""]), "table", "takes this for the table `a`"),
-        (two(["a", "a"], ["x = 'x'", "X = 'x'"], ["", ""]), "columns.X", "spells it `x`"),
-        (two(["a", "a"], ["x = 'x'", "x = { type = 'text' }"], ["", ""]), "columns.x", "text here"),
-        (
-            two(["a", "a"], ["x = 'x'", "x = { required = true }"], ["", ""]),
-            "columns.x",
-            "required is true here",
-        ),
-        (
-            two(["a", "a"], ["x = 'x'", &format!("x = 'x'\n{required}")], ["", ""]),
-            "columns.y",
-            "route[1] stores into the same table without it",
-        ),
-        (two(["a", "a"], [&format!("x = 'x'\n{required}"), "x = 'x'"], ["", ""]), "", "without it"),
-        (two(["a", "a"], x, ["unique = ['x']", ""]), "", "one natural key"),
-        (two(["a", "a"], x, ["", "unique = ['x']"]), "unique", "one natural key"),
-        (
-            two(["a", "b"], x, ["indexes = { i = ['x'] }", "indexes = { I = ['x'] }"]),
-            "indexes.I",
-            "an index `i` already",
-        ),
-        (
-            two(["a", "idx_a_created"], x, ["", "indexes = {}"]),
-            "indexes",
-            "`idx_a_created` is a table already",
-        ),
-    ];
-    for (text, key, why) in cases {
-        let problem = only_problem(&text);
-        assert!(problem.key.ends_with(key), "{problem}");
-        assert!(problem.why.contains(why), "{problem}\n  expected: {why}");
-    }
 }
 
 #[test]
