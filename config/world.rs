@@ -1,10 +1,10 @@
-//! The world a load happens in, handed over as arguments: a test makes its own.
+//! What a load depends on besides the file, passed as arguments: a test makes its own.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
-use crate::redact::redact_url;
+use crate::read::redact::redact_url;
 
 /// Prefix of every environment variable of ours.
 pub(crate) const PREFIX: &str = "BAROGRAPH_";
@@ -12,7 +12,7 @@ pub(crate) const PREFIX: &str = "BAROGRAPH_";
 /// The variable that names the settings file.
 pub(crate) const CONFIG_VARIABLE: &str = "BAROGRAPH_CONFIG";
 
-/// What the process finds around itself when it starts.
+/// The surroundings of the process at its start.
 #[derive(Clone, PartialEq, Eq)]
 pub struct World {
     /// Environment variables; only those that begin with `BAROGRAPH_` are looked at.
@@ -26,7 +26,7 @@ pub struct World {
 }
 
 impl World {
-    /// The world of the running process. Words that are not UTF-8 have their odd bytes replaced by `U+FFFD`; an
+    /// The world of the running process. Texts that are not UTF-8 have their other bytes replaced by `U+FFFD`; an
     /// unreadable working directory becomes `.`, an unreadable host name `localhost`.
     pub fn of_this_process() -> Self {
         let env = std::env::vars_os()
@@ -61,7 +61,7 @@ impl fmt::Debug for World {
     }
 }
 
-/// What the command line says; stronger than the environment and the file.
+/// What the command line sets; stronger than the environment and the file.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// `--config`: the settings file.

@@ -1,0 +1,223 @@
+//! `[[alert]]`: what may be said, what is refused with which remedy, and that no secret is repeated.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use crate::alert::channel::ChannelKind;
+use crate::tests::testing::{every_alert, loaded, problems, settings, world};
+use crate::word::Word;
+use crate::{Alert, AlertSeverity, Channel, Email, EmailTls, QuietHours, Secret, Settings};
+
+fn alert(text: &str) -> Alert {
+    settings(&format!("[[alert]]\nname = 'a'\n{text}")).alerts.remove(0)
+}
+
+#[test]
+fn least_that_must_be_said_of_each_type_gives_the_defaults() {
+    let all = settings(&every_alert()).alerts;
+    let words: Vec<_> = all.iter().map(|alert| alert.channel.word()).collect();
+    assert_eq!(words, ChannelKind::VARIANTS.iter().map(|kind| kind.word()).collect::<Vec<_>>());
+    for alert in &all {
+        assert_eq!(alert.name, alert.channel.word());
+        assert_eq!(alert.min_severity, AlertSeverity::Warning);
+        assert_eq!((alert.after, alert.repeat), (Duration::from_secs(60), None));
+        assert_eq!((alert.quiet_hours, alert.resolved), (None, true));
+        assert_eq!((alert.max_per_hour, alert.timeout), (20, Duration::from_secs(10)));
+    }
+    let telegram = Channel::Telegram {
+        url: "https://api.telegram.org".to_owned(),
+        token: Secret::new("hunter2"),
+        chat_id: "1".to_owned(),
+    };
+    assert_eq!(all[4].channel, telegram);
+    let mqtt = Channel::Mqtt {
+        topic: "barograph/barograph-attic/health".to_owned(),
+        discovery: true,
+        discovery_prefix: "homeassistant".to_owned(),
+    };
+    assert_eq!(all[6].channel, mqtt);
+}
+
+#[test]
+fn port_of_the_mail_server_follows_its_encryption() {
+    for (tls, port) in [("starttls", 587), ("tls", 465), ("none", 25)] {
+        let text = format!("type = 'email'\nhost = 'h'\nfrom = 'a@b'\nto = ['a@b']\ntls = '{tls}'");
+        let Channel::Email(email) = alert(&text).channel else { panic!() };
+        assert_eq!((email.port, email.tls.as_str()), (port, tls));
+    }
+}
+
+#[test]
+fn health_topic_of_any_client_id_is_a_topic() {
+    let text = "[mqtt]\nclient_id = 'a+b#'\n[[alert]]\nname = 'a'\ntype = 'mqtt'\n";
+    let Channel::Mqtt { topic, .. } = settings(text).alerts.remove(0).channel else { panic!() };
+    assert_eq!(topic, "barograph/a_b_/health");
+}
+
+#[test]
+fn secrets_are_read_from_files_of_their_own() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("url"), "https://hooks.example/a\n").unwrap();
+    std::fs::write(dir.path().join("word"), "hunter2\n").unwrap();
+    let world = crate::World { cwd: dir.path().to_owned(), ..world() };
+    let text = "[[alert]]\nname = 'a'\ntype = 'webhook'\nurl_file = 'url'\nsecret_file = 'word'\n";
+    let alert = crate::load_text(text, &world).unwrap().settings.alerts.remove(0);
+    let expected = Channel::Webhook {
+        url: Secret::new("https://hooks.example/a"),
+        headers: Vec::new(),
+        secret: Some(Secret::new("hunter2")),
+    };
+    assert_eq!(alert.channel, expected);
+    let text = text.replace("'url'", "'word'");
+    let refused = crate::load_text(&text, &world).unwrap_err().to_string();
+    assert!(refused.contains("alert[1].url_file") && !refused.contains("hunter2"), "{refused}");
+    assert!(refused.contains("write into that file a text like"), "{refused}");
+}
+
+#[test]
+fn what_can_be_read_on_the_way_is_warned_of() {
+    let mail = "type = 'email'\ntls = 'none'\nusername = 'u'\npassword = 'p'\nfrom = 'a@b'\n\
+                to = ['a@b']\n";
+    for (text, warned) in [
+        ("type = 'slack'\nurl = 'http://h/hunter2'\n".to_owned(), true),
+        ("type = 'slack'\nurl = 'http://127.0.0.1/hunter2'\n".to_owned(), false),
+        ("type = 'ntfy'\nurl = 'https://h/hunter2'\n".to_owned(), false),
+        (format!("{mail}host = 'mail.example'\n"), true),
+        (format!("{mail}host = 'localhost'\n"), false),
+    ] {
+        let warnings = loaded(&format!("[[alert]]\nname = 'a'\n{text}")).warnings;
+        assert_eq!(warnings.len(), usize::from(warned), "{text}: {warnings:?}");
+        assert!(!format!("{warnings:?}").contains("hunter2"), "{warnings:?}");
+    }
+}
+
+#[test]
+fn no_secret_of_an_alert_is_told() {
+    let good = settings(&every_alert());
+    assert!(!format!("{good:?}{}", good.to_toml()).contains("hunter2"), "{}", good.to_toml());
+    for key in ["url", "secret", "token", "password"] {
+        let kind = ChannelKind::VARIANTS
+            .iter()
+            .find(|kind| kind.table().keys().any(|it| it.name == key))
+            .unwrap();
+        let head = format!("[[alert]]\nname = 'a'\ntype = '{}'\n{key} = ", kind.word());
+        for value in [
+            "hunter2",
+            "\"hunter2",
+            "['hunter2']",
+            "{ hunter2 = 1 }",
+            "\"hunter2\\u0000\"",
+            "'hunter2' 'hunter2'",
+            "'ftp://hunter2'",
+        ] {
+            let told = match crate::load_text(&format!("{head}{value}\n"), &world()) {
+                Ok(loaded) => format!("{loaded:?}{}", loaded.settings.to_toml()),
+                Err(error) => format!("{error}{error:?}"),
+            };
+            assert!(!told.contains("hunter2"), "{key} = {value}\n---\n{told}");
+        }
+    }
+    let head = "[[alert]]\nname = 'a'\ntype = 'webhook'\nurl = 'https://h'\n[alert.headers]\n";
+    for value in ["A = hunter2", "A = \"hunter2\\n\"", "A = ['hunter2']", "host = 'hunter2'"] {
+        let problems = problems(&format!("{head}{value}\n"));
+        let told = format!("{problems}{problems:?}");
+        assert!(!told.contains("hunter2"), "{value}\n---\n{told}");
+    }
+}
+
+fn word() -> impl Strategy<Value = String> {
+    "[^\0\u{1}-\u{1f}\u{7f}-\u{9f}]{1,12}"
+}
+
+/// A secret as it is printed, so that printing it loses nothing.
+fn secret() -> Secret {
+    Secret::new("***")
+}
+
+fn url() -> Secret {
+    Secret::new("https://hooks.example:8080/***")
+}
+
+fn any_channel() -> impl Strategy<Value = Channel> {
+    let tls = [EmailTls::StartTls, EmailTls::Tls, EmailTls::None];
+    let names = proptest::collection::btree_set("[A-Z][!a-z.-]{0,8}", 0..3);
+    let token = any::<bool>().prop_map(|has| has.then(secret));
+    prop_oneof![
+        (names, token.clone()).prop_map(|(names, secret)| Channel::Webhook {
+            url: url(),
+            headers: names.into_iter().map(|name| (name, self::secret())).collect(),
+            secret
+        }),
+        Just(Channel::Slack { url: url() }),
+        Just(Channel::Discord { url: url() }),
+        token.clone().prop_map(|token| Channel::Ntfy { url: url(), token }),
+        word().prop_map(|chat_id| Channel::Telegram {
+            url: "http://[::1]:1/a".to_owned(),
+            token: secret(),
+            chat_id
+        }),
+        (word(), 1..=u16::MAX, proptest::sample::select(tls.to_vec()), token).prop_map(
+            |(username, port, tls, password)| Channel::Email(Email {
+                host: "mail.example".to_owned(),
+                port,
+                tls,
+                username: password.is_some().then_some(username),
+                password,
+                from: "a@b".to_owned(),
+                to: vec!["c@d".to_owned(), "e@f".to_owned()],
+            })
+        ),
+        any::<bool>().prop_map(|discovery| Channel::Mqtt {
+            topic: "a b/c".to_owned(),
+            discovery,
+            discovery_prefix: "h/a".to_owned()
+        }),
+        (word(), proptest::collection::vec("[^\0]{0,6}", 0..3)).prop_map(|(program, words)| {
+            Channel::Command { argv: std::iter::once(program).chain(words).collect() }
+        }),
+    ]
+}
+
+fn any_alert() -> impl Strategy<Value = Alert> {
+    let millis = |limits: std::ops::Range<u64>| limits.prop_map(Duration::from_millis);
+    let times = (millis(0..86_400_000), millis(60_000..9_000_000), millis(1000..300_000));
+    let quiet = (0..1440_u16, 1..1440_u16).prop_map(|(from_minute, length)| {
+        let to_minute = (from_minute + length) % 1440;
+        QuietHours { from_minute, to_minute }
+    });
+    let options = (any::<bool>(), any::<bool>(), proptest::option::of(quiet), 1..=3600_u32);
+    ("[a-zA-Z0-9_-]{1,64}", times, options, any_channel()).prop_map(
+        |(name, (after, repeat, timeout), (bad, resolved, quiet_hours, max_per_hour), channel)| {
+            let has_file =
+                bad && !matches!(channel.kind(), ChannelKind::Mqtt | ChannelKind::Command);
+            Alert {
+                name,
+                ca_file: has_file.then(|| "/etc/ca.pem".into()),
+                min_severity: if bad { AlertSeverity::Critical } else { AlertSeverity::Warning },
+                after,
+                repeat: bad.then_some(repeat),
+                quiet_hours,
+                resolved,
+                max_per_hour,
+                timeout,
+                channel,
+            }
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+
+    #[test]
+    fn any_alert_reads_as_itself(alert in any_alert()) {
+        let expected = Settings { alerts: vec![alert], ..Settings::default_with("attic") };
+        let text = expected.to_toml();
+        match crate::load_text(&text, &world()) {
+            Ok(loaded) => prop_assert_eq!(&loaded.settings, &expected, "{}", text),
+            Err(error) => prop_assert!(false, "{}\n---\n{}", error, text),
+        }
+        prop_assert_eq!(crate::differences(&expected, &expected), []);
+    }
+}

@@ -1,0 +1,170 @@
+//! `[watchtower]`: where it may be served, to whom, and what is said when that is not clear.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use crate::tests::testing::{loaded, problems_of, settings, world, world_with};
+use crate::{Listen, LoadError, Loaded, World, load_text};
+
+const TOKEN: &str = "hunter2-hunter2-hunter2";
+
+/// Loads where these files lie, which only their owner can read.
+fn load_beside(files: &[(&str, &str)], text: &str) -> Result<Loaded, LoadError> {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in files {
+        write(&dir.path().join(name), content, 0o600);
+    }
+    load_text(&format!("[watchtower]\n{text}"), &world_in(dir.path()))
+}
+
+fn world_in(dir: &Path) -> World {
+    World { cwd: dir.to_owned(), ..world() }
+}
+
+fn write(path: &Path, content: &str, mode: u32) {
+    fs::write(path, content).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn listen(text: &str) -> Listen {
+    settings(&format!("[watchtower]\nanonymous_read = true\nlisten = '{text}'\n")).watchtower.listen
+}
+
+#[test]
+fn page_is_served_where_the_file_says() {
+    let address = |text: &str| Listen::Tcp(text.parse().unwrap());
+    assert_eq!(settings("").watchtower.listen, address("127.0.0.1:8000"));
+    assert_eq!(listen("off"), Listen::Off);
+    assert_eq!(listen("systemd"), Listen::Systemd);
+    assert_eq!(listen("unix:/run/page.sock"), Listen::Unix("/run/page.sock".into()));
+    assert_eq!(listen("[::1]:80"), address("[::1]:80"));
+    assert_eq!(listen("0.0.0.0:0"), address("0.0.0.0:0"));
+}
+
+#[test]
+fn page_beyond_this_machine_needs_a_word_on_who_may_read() {
+    for address in ["0.0.0.0:8000", "192.0.2.7:80", "[::]:8000", "systemd"] {
+        let text = format!("listen = '{address}'\n");
+        for way in ["anonymous_read = true", "admin_token_file = 't'", "read_token_file = 't'"] {
+            let loaded = load_beside(&[("t", TOKEN)], &format!("{text}{way}\n"));
+            let watchtower = loaded.unwrap().settings.watchtower;
+            assert_eq!(watchtower.reading_needs_a_token(), !way.starts_with("anonymous"), "{way}");
+        }
+    }
+    for address in ["127.0.0.1:8000", "127.9.9.9:1", "[::1]:8000", "unix:/run/a", "off"] {
+        let watchtower = settings(&format!("[watchtower]\nlisten = '{address}'\n")).watchtower;
+        assert!(!watchtower.reading_needs_a_token(), "{address}");
+    }
+}
+
+#[test]
+fn rule_holds_for_the_environment_too() {
+    let world = world_with("BAROGRAPH_WATCHTOWER__LISTEN", "0.0.0.0:8000");
+    let problems = problems_of(load_text("", &world));
+    assert!(problems.to_string().contains("BAROGRAPH_WATCHTOWER__LISTEN"), "{problems}");
+    let off = world_with("BAROGRAPH_WATCHTOWER__LISTEN", "off");
+    let loaded = load_text("[watchtower]\nlisten = '127.0.0.1:1'\n", &off).unwrap();
+    assert_eq!(loaded.settings.watchtower.listen, Listen::Off);
+    let hosts = world_with("BAROGRAPH_WATCHTOWER__HOSTS", "[\"a.example\"]");
+    assert_eq!(load_text("", &hosts).unwrap().settings.watchtower.hosts, ["a.example"]);
+}
+
+#[test]
+fn token_is_read_from_its_file_and_never_shown() {
+    let files = [("a", "hunter2-admin-admin\n"), ("r", "hunter2-read-read\r\n")];
+    let loaded = load_beside(&files, "admin_token_file = 'a'\nread_token_file = 'r'\n").unwrap();
+    let watchtower = &loaded.settings.watchtower;
+    assert_eq!(watchtower.admin_token.as_ref().unwrap().expose(), "hunter2-admin-admin");
+    assert_eq!(watchtower.read_token.as_ref().unwrap().expose(), "hunter2-read-read");
+    assert!(watchtower.reading_needs_a_token(), "a read token keeps out whoever has none");
+    let shown = format!("{loaded:?}{}", loaded.settings.to_toml());
+    assert!(!shown.contains("hunter2"), "{shown}");
+    assert!(shown.contains("admin_token_file = \"***\""), "{shown}");
+}
+
+#[test]
+fn token_that_can_be_guessed_or_not_be_sent_is_refused_without_being_told() {
+    let cases = [
+        ("hunter2", "16 to 512 characters in the file, found 7"),
+        ("hunter2-15-char", "found 15"),
+        ("", "empty"),
+        ("hunter2 with blanks in it", "blanks"),
+        ("hunter2-hunter2\nhunter2-hunter2", "line ends"),
+        ("hunter2-hünter2-hunter2", "letters a to z"),
+    ];
+    for (token, why) in cases {
+        let problems = problems_of(load_beside(&[("t", token)], "read_token_file = 't'\n"));
+        let told = problems.to_string();
+        assert!(told.contains(why) && !told.contains("hunter2"), "{told}");
+    }
+    assert!(load_beside(&[("t", "sixteen-letters!")], "read_token_file = 't'\n").is_ok());
+    let long = "x".repeat(513);
+    let told = problems_of(load_beside(&[("t", &long)], "read_token_file = 't'\n")).to_string();
+    assert!(told.contains("found 513"), "{told}");
+}
+
+#[test]
+fn token_that_every_user_of_the_machine_can_read_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("t");
+    for (mode, is_private) in [(0o600, true), (0o400, true), (0o440, true), (0o604, false)] {
+        write(&path, TOKEN, mode);
+        let loaded = load_text("[watchtower]\nread_token_file = 't'\n", &world_in(dir.path()));
+        match loaded {
+            Ok(_) => assert!(is_private, "{mode:o}"),
+            Err(error) => {
+                assert!(!is_private, "{mode:o}: {error}");
+                let told = error.to_string();
+                assert!(told.contains(&format!("chmod 600 {}", path.display())), "{told}");
+            }
+        }
+    }
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_told() {
+    let files = [("t", TOKEN), ("other", "hunter2-another-one")];
+    let cases = [
+        ("admin_token_file = 't'\nread_token_file = 't'\n", "the same token"),
+        ("anonymous_read = true\nread_token_file = 't'\n", "lets anyone read"),
+        ("cert_file = 'c'\n", "a certificate needs its private key"),
+        ("key_file = 'k'\n", "a private key needs its certificate"),
+        ("listen = 'unix:/s'\ncert_file = 'c'\nkey_file = 'k'\n", "without TLS"),
+        ("read_token_file = 'missing'\nlisten = '0.0.0.0:1'\n", "cannot read"),
+    ];
+    for (text, why) in cases {
+        let problems = problems_of(load_beside(&files, text));
+        let told = problems.to_string();
+        assert!(told.contains(why) && !told.contains("hunter2"), "{text}: {told}");
+        assert_eq!(problems.iter().count(), 1, "{told}");
+    }
+    let text = "admin_token_file = 't'\nread_token_file = 'other'\n";
+    assert!(load_beside(&files, text).is_ok());
+}
+
+#[test]
+fn tokens_in_the_clear_are_warned_of() {
+    let token = "read_token_file = 't'\n";
+    let tls = "cert_file = 'c'\nkey_file = 'k'\n";
+    let open = "listen = '0.0.0.0:1'\n";
+    for (text, is_warned) in [
+        (format!("{open}{token}"), true),
+        (format!("{open}{token}{tls}"), false),
+        (format!("{open}anonymous_read = true\n"), false),
+        (token.to_owned(), false),
+        (format!("listen = 'systemd'\n{token}"), false),
+    ] {
+        let warnings = load_beside(&[("t", TOKEN)], &text).unwrap().warnings;
+        assert_eq!(!warnings.is_empty(), is_warned, "{text}: {warnings:?}");
+    }
+}
+
+#[test]
+fn hosts_are_names_without_anything_around_them() {
+    let hosts = |text: &str| loaded(&format!("[watchtower]\nhosts = {text}\n")).settings.watchtower;
+    assert_eq!(
+        hosts("['Station.Example', 'pi', '192.0.2.7', '::1']").hosts,
+        ["station.example", "pi", "192.0.2.7", "::1"]
+    );
+}
