@@ -41,6 +41,7 @@ macro_rules! settings {
                 name: $table,
                 fields: $crate::declare::field_keys! {
                     $part;
+                    $crate::declare::field::Declared::lines(&<Self as $crate::declare::field::Declared>::initial());
                     $(
                         [$($help)*] $field: $type = $default
                         $(, $(as $key)? $spec $(, and $key2 $spec2)*)?;
@@ -66,10 +67,11 @@ macro_rules! settings {
     };
 }
 
-/// The keys of declared fields.
+/// The keys of declared fields; `defaults` are the lines of a struct with all defaults.
 macro_rules! field_keys {
     (
         $part:expr;
+        $defaults:expr;
         $(
             [$($help:literal)*] $field:ident: $type:ty = $default:expr
             $(, $(as $key:literal)? $spec:expr $(, and $key2:literal $spec2:expr)*)?;
@@ -84,8 +86,8 @@ macro_rules! field_keys {
                         spec: $spec,
                         part: $crate::declare::part_of(&$spec, $part),
                         default: || {
-                            let value: $type = $default;
-                            $crate::declare::field::Printed::printed(&value, &$spec)
+                            let name = $crate::declare::key_name!($field $($key)?);
+                            $crate::declare::field::default_of(&$defaults, name)
                         },
                     },
                     $(

@@ -2,12 +2,10 @@
 
 mod alert;
 mod cases;
-mod derived;
 mod difference;
 mod layer;
 mod print;
 mod problems;
-mod route;
 mod shipped;
 mod testing;
 mod watchtower;

@@ -2,9 +2,9 @@
 
 use crate::alert::email::Email;
 use crate::alert::http_url;
-use crate::declare::field::{Declared, Field, Printed, line};
+use crate::declare::field::{Declared, Field, line};
 use crate::declare::key::{
-    Complaint, Key, Spec, Table, flag, names, path, secret, secret_url, table, text,
+    Complaint, Key, Table, flag, names, path, secret, secret_url, table, text,
 };
 use crate::declare::text::{quote, spell_key};
 use crate::declare::values;
@@ -61,6 +61,7 @@ macro_rules! channels {
                         $( <$struct as Declared>::TABLE )?
                         $( Table { name: "alert", fields: crate::declare::field_keys! {
                             Part::Alerts;
+                            Channel::$variant { $($field: $default),+ }.lines();
                             $([$($help)*] $field: $type = $default, $(as $key)? $spec $(, and $key2 $spec2)*;)+
                         } } )?
                     }, )+
@@ -251,12 +252,6 @@ impl Field for Channel {
 
     fn lines(&self, keys: &'static [Key]) -> Vec<Line> {
         keys.iter().map(|key| line(key, Shown::Plain(quote(self.word())))).collect()
-    }
-}
-
-impl Printed for Channel {
-    fn printed(&self, _spec: &Spec) -> Option<String> {
-        None
     }
 }
 

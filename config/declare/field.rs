@@ -47,10 +47,9 @@ pub(crate) trait Scalar: Sized {
     fn print(&self, spec: &Spec) -> String;
 }
 
-/// What can be printed without its keys: for defaults.
-pub(crate) trait Printed {
-    /// As TOML; `None`: not set.
-    fn printed(&self, spec: &Spec) -> Option<String>;
+/// The value of a key among the lines of the defaults.
+pub(crate) fn default_of(defaults: &[Line], name: &str) -> Option<String> {
+    defaults.iter().find(|line| line.name == name).map(|line| line.value.text())
 }
 
 /// A line of a key.
@@ -72,12 +71,6 @@ impl<T: Scalar> Field for T {
     }
 }
 
-impl<T: Scalar> Printed for T {
-    fn printed(&self, spec: &Spec) -> Option<String> {
-        Some(self.print(spec))
-    }
-}
-
 impl<T: Scalar> Field for Option<T> {
     fn take(&mut self, section: &mut Section<'_, '_>, keys: &'static [Key]) {
         if let [key] = keys
@@ -92,12 +85,6 @@ impl<T: Scalar> Field for Option<T> {
     }
 }
 
-impl<T> Printed for Option<T> {
-    fn printed(&self, _spec: &Spec) -> Option<String> {
-        None
-    }
-}
-
 impl Field for Vec<String> {
     fn take(&mut self, section: &mut Section<'_, '_>, keys: &'static [Key]) {
         if let [key] = keys
@@ -109,12 +96,6 @@ impl Field for Vec<String> {
 
     fn lines(&self, keys: &'static [Key]) -> Vec<Line> {
         keys.iter().map(|key| line(key, Shown::Plain(list(self)))).collect()
-    }
-}
-
-impl<T> Printed for Vec<T> {
-    fn printed(&self, _spec: &Spec) -> Option<String> {
-        None
     }
 }
 

@@ -31,14 +31,16 @@ pub(crate) fn print_duration(duration: Duration) -> String {
         (1000, "s", "s"),
         (1, "ms", "ms"),
     ];
-    if !duration.subsec_nanos().is_multiple_of(1_000_000) {
-        return humantime::format_duration(duration).to_string();
-    }
+    let mixed = humantime::format_duration(duration).to_string();
     let fits = |unit: u128| millis.is_multiple_of(unit) && (unit <= 1000 || millis > 120_000);
     match units.into_iter().find(|(unit, ..)| fits(*unit)) {
+        Some(_) if !duration.subsec_nanos().is_multiple_of(1_000_000) => mixed,
         Some((unit, one, _)) if millis == unit => format!("1{one}"),
-        Some((unit, _, many)) => format!("{}{many}", millis / unit),
-        None => "0s".to_owned(),
+        // A longer number is refused: see `values::duration`.
+        Some((unit, _, many)) if millis / unit < 10_000_000_000 => {
+            format!("{}{many}", millis / unit)
+        }
+        Some(_) | None => mixed,
     }
 }
 

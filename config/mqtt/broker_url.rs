@@ -7,8 +7,8 @@ use std::fmt;
 use toml::de::DeValue;
 use url::{Host, ParseError, Url};
 
-use crate::declare::field::{Field, Printed, line};
-use crate::declare::key::{Complaint, Key, Spec};
+use crate::declare::field::{Field, line};
+use crate::declare::key::{Complaint, Key};
 use crate::declare::text::quote;
 use crate::declare::values;
 use crate::page::{Line, Shown};
@@ -58,12 +58,6 @@ impl Field for BrokerUrl {
 
     fn lines(&self, keys: &'static [Key]) -> Vec<Line> {
         keys.iter().map(|key| line(key, Shown::Plain(quote(&self.to_string())))).collect()
-    }
-}
-
-impl Printed for BrokerUrl {
-    fn printed(&self, _spec: &Spec) -> Option<String> {
-        Some(quote(&self.to_string()))
     }
 }
 

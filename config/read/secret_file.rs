@@ -4,7 +4,7 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::declare::field::{Field, Printed, line};
+use crate::declare::field::{Field, line};
 use crate::declare::key::{Complaint, Key, Spec, Wants};
 use crate::declare::text::quote;
 use crate::declare::values;
@@ -49,12 +49,6 @@ impl Field for Secret {
 
     fn lines(&self, keys: &'static [Key]) -> Vec<Line> {
         Some(self.clone()).lines(keys)
-    }
-}
-
-impl Printed for Secret {
-    fn printed(&self, _spec: &Spec) -> Option<String> {
-        None
     }
 }
 

@@ -5,92 +5,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::alert::channel::ChannelKind;
-use crate::tests::testing::{every_alert, loaded, problems, settings, world};
+use crate::tests::testing::{every_alert, problems, settings, world};
 use crate::word::Word;
 use crate::{Alert, AlertSeverity, Channel, Email, EmailTls, QuietHours, Secret, Settings};
-
-fn alert(text: &str) -> Alert {
-    settings(&format!("[[alert]]\nname = 'a'\n{text}")).alerts.remove(0)
-}
-
-#[test]
-fn least_that_must_be_said_of_each_type_gives_the_defaults() {
-    let all = settings(&every_alert()).alerts;
-    let words: Vec<_> = all.iter().map(|alert| alert.channel.word()).collect();
-    assert_eq!(words, ChannelKind::VARIANTS.iter().map(|kind| kind.word()).collect::<Vec<_>>());
-    for alert in &all {
-        assert_eq!(alert.name, alert.channel.word());
-        assert_eq!(alert.min_severity, AlertSeverity::Warning);
-        assert_eq!((alert.after, alert.repeat), (Duration::from_secs(60), None));
-        assert_eq!((alert.quiet_hours, alert.resolved), (None, true));
-        assert_eq!((alert.max_per_hour, alert.timeout), (20, Duration::from_secs(10)));
-    }
-    let telegram = Channel::Telegram {
-        url: "https://api.telegram.org".to_owned(),
-        token: Secret::new("hunter2"),
-        chat_id: "1".to_owned(),
-    };
-    assert_eq!(all[4].channel, telegram);
-    let mqtt = Channel::Mqtt {
-        topic: "barograph/barograph-attic/health".to_owned(),
-        discovery: true,
-        discovery_prefix: "homeassistant".to_owned(),
-    };
-    assert_eq!(all[6].channel, mqtt);
-}
-
-#[test]
-fn port_of_the_mail_server_follows_its_encryption() {
-    for (tls, port) in [("starttls", 587), ("tls", 465), ("none", 25)] {
-        let text = format!("type = 'email'\nhost = 'h'\nfrom = 'a@b'\nto = ['a@b']\ntls = '{tls}'");
-        let Channel::Email(email) = alert(&text).channel else { panic!() };
-        assert_eq!((email.port, email.tls.as_str()), (port, tls));
-    }
-}
-
-#[test]
-fn health_topic_of_any_client_id_is_a_topic() {
-    let text = "[mqtt]\nclient_id = 'a+b#'\n[[alert]]\nname = 'a'\ntype = 'mqtt'\n";
-    let Channel::Mqtt { topic, .. } = settings(text).alerts.remove(0).channel else { panic!() };
-    assert_eq!(topic, "barograph/a_b_/health");
-}
-
-#[test]
-fn secrets_are_read_from_files_of_their_own() {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("url"), "https://hooks.example/a\n").unwrap();
-    std::fs::write(dir.path().join("word"), "hunter2\n").unwrap();
-    let world = crate::World { cwd: dir.path().to_owned(), ..world() };
-    let text = "[[alert]]\nname = 'a'\ntype = 'webhook'\nurl_file = 'url'\nsecret_file = 'word'\n";
-    let alert = crate::load_text(text, &world).unwrap().settings.alerts.remove(0);
-    let expected = Channel::Webhook {
-        url: Secret::new("https://hooks.example/a"),
-        headers: Vec::new(),
-        secret: Some(Secret::new("hunter2")),
-    };
-    assert_eq!(alert.channel, expected);
-    let text = text.replace("'url'", "'word'");
-    let refused = crate::load_text(&text, &world).unwrap_err().to_string();
-    assert!(refused.contains("alert[1].url_file") && !refused.contains("hunter2"), "{refused}");
-    assert!(refused.contains("write into that file a text like"), "{refused}");
-}
-
-#[test]
-fn what_can_be_read_on_the_way_is_warned_of() {
-    let mail = "type = 'email'\ntls = 'none'\nusername = 'u'\npassword = 'p'\nfrom = 'a@b'\n\
-                to = ['a@b']\n";
-    for (text, warned) in [
-        ("type = 'slack'\nurl = 'http://h/hunter2'\n".to_owned(), true),
-        ("type = 'slack'\nurl = 'http://127.0.0.1/hunter2'\n".to_owned(), false),
-        ("type = 'ntfy'\nurl = 'https://h/hunter2'\n".to_owned(), false),
-        (format!("{mail}host = 'mail.example'\n"), true),
-        (format!("{mail}host = 'localhost'\n"), false),
-    ] {
-        let warnings = loaded(&format!("[[alert]]\nname = 'a'\n{text}")).warnings;
-        assert_eq!(warnings.len(), usize::from(warned), "{text}: {warnings:?}");
-        assert!(!format!("{warnings:?}").contains("hunter2"), "{warnings:?}");
-    }
-}
 
 #[test]
 fn no_secret_of_an_alert_is_told() {

@@ -1,29 +1,63 @@
-//! Every bad file in `cases/` gets exactly the problems that stand below it.
+//! Every file in `cases/` is answered with exactly what stands below it.
 //!
-//! A case is a settings file, a line `----`, and what the operator reads; cases are divided by `====`. After an
-//! intended change, `BAROGRAPH_BLESS=1 cargo test -p barograph-config` writes the files anew: review their difference.
+//! A case is a settings file, a line `----`, and what the operator reads: the problems, or the settings that are not the
+//! default and the warnings. Cases are divided by `====`. Beside them lie the files `token`, `other_token`, `url` and
+//! `word`. After an intended change, `BAROGRAPH_BLESS=1 cargo test -p barograph-config` writes the cases anew: review
+//! their difference.
 
+use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::tests::testing::problems;
+use crate::tests::testing::world;
+use crate::{LoadError, Settings, World, load_text};
 
-/// The cases of a file, each with its problems as they are now.
-fn judged(cases: &str) -> String {
-    let judged = cases.split("====\n").map(|case| {
+/// The answer to a settings file.
+fn answer(text: &str, world: &World) -> String {
+    let lines: Vec<String> = match load_text(text, world) {
+        Err(LoadError::Problems(problems)) => problems.iter().map(ToString::to_string).collect(),
+        Err(error @ LoadError::Unreadable { .. }) => panic!("{error}"),
+        Ok(loaded) => {
+            let default = Settings::default_with("attic").to_toml();
+            let default: BTreeSet<&str> = default.lines().collect();
+            let settings = loaded.settings.to_toml();
+            let settings = settings.lines().filter(|line| !default.contains(line));
+            let warnings = loaded.warnings.iter().map(|warning| format!("warning: {warning}"));
+            settings.map(str::to_owned).chain(warnings).collect()
+        }
+    };
+    let answer: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    assert!(!answer.contains("hunter2"), "a secret is shown: {answer}");
+    answer.replace(&world.cwd.display().to_string(), "/cwd")
+}
+
+/// The cases of a file with the answers of now.
+fn answered(cases: &str, world: &World) -> String {
+    let answered = cases.split("====\n").map(|case| {
         let (text, _) = case.split_once("----\n").expect("a case has a line of four dashes");
-        let problems = problems(text);
-        let lines = problems.iter().map(|problem| format!("{problem}\n"));
-        format!("{text}----\n{}", lines.collect::<String>())
+        format!("{text}----\n{}", answer(text, world))
     });
-    judged.collect::<Vec<_>>().join("====\n")
+    answered.collect::<Vec<_>>().join("====\n")
 }
 
 #[test]
-fn bad_files_get_the_problems_that_stand_below_them() {
-    for name in ["alerts", "routes", "sections", "syntax"] {
+fn files_get_the_answers_that_stand_below_them() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in [
+        ("token", "hunter2-hunter2-hunter2\n"),
+        ("other_token", "hunter2-another-one"),
+        ("url", "https://hooks.example/hunter2\n"),
+        ("word", "hunter2\n"),
+    ] {
+        std::fs::write(dir.path().join(name), content).unwrap();
+        let private = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(dir.path().join(name), private).unwrap();
+    }
+    let world = World { cwd: dir.path().to_owned(), ..world() };
+    for name in ["alerts", "good", "routes", "secrets", "sections", "syntax"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(format!("{name}.txt"));
         let expected = std::fs::read_to_string(&path).unwrap();
-        let found = judged(&expected);
+        let found = answered(&expected, &world);
         if std::env::var_os("BAROGRAPH_BLESS").is_some() {
             std::fs::write(&path, &found).unwrap();
             continue;

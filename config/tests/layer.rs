@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use crate::tests::testing::{loaded, problems_of, settings, world, world_with};
 use crate::{
-    Level, LoadError, NamedBy, Overrides, Place, Secret, Settings, Synchronous, World, load,
-    load_text,
+    Level, LoadError, NamedBy, Overrides, Place, Secret, Settings, World, load, load_text,
 };
 
 fn world_in(dir: &Path) -> World {
@@ -211,28 +210,7 @@ fn password_file_loses_one_line_end() {
 }
 
 #[test]
-fn client_certificates_come_in_pairs_and_with_tls() {
-    let text = "[mqtt]\nurl = 'mqtts://b'\nca_file = 'ca'\nclient_cert = 'c'\nclient_key = 'k'\n";
-    let mqtt = settings(text).mqtt;
-    let auth = mqtt.client_auth.unwrap();
-    assert_eq!((auth.cert_file, auth.key_file), (PathBuf::from("c"), PathBuf::from("k")));
-    assert_eq!(mqtt.ca_file, Some(PathBuf::from("ca")));
-}
-
-#[test]
-fn what_is_allowed_but_hardly_meant_is_a_warning() {
-    let warned = |text: &str| loaded(text).warnings.join("\n");
-    assert!(warned("[log]\nrotate_size = '1 MiB'").contains("without log.file"));
-    assert_eq!(warned("[log]\nrotate_size = '1 MiB'\nfile = 'x'"), "");
-    assert_eq!(
-        loaded("[database]\nsynchronous = 'normal'").settings.database.synchronous,
-        Synchronous::Normal
-    );
-    assert!(warned("[database]\nsynchronous = 'normal'").contains("database.synchronous (line 2"));
-    assert!(warned("[mqtt]\nsession_expiry = '1day'").contains("no effect"));
-    assert_eq!(warned("[mqtt]\nsession_expiry = '7days'"), "");
-    assert_eq!(warned("[mqtt]\nprotocol = '5'\nsession_expiry = '1day'"), "");
-    assert!(warned("[database]\nbusy_timeout = '40s'").contains("stuck"));
+fn shared_client_id_and_password_on_the_command_line_are_warned_about() {
     let nameless = World { hostname: "localhost".to_owned(), ..world() };
     assert!(load_text("", &nameless).unwrap().warnings[0].contains("client_id"));
     let overrides =

@@ -1,15 +1,15 @@
 //! Printed settings read as themselves.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
+use crate::declare::key::{Key, Wants};
+use crate::declare::text::{print_duration, quote};
+use crate::settings::SECTIONS;
 use crate::tests::testing::{loaded, settings, world};
-use crate::{
-    BrokerUrl, ClientAuth, Column, Derived, DerivedKind, Format, Index, Kind, Level, Listen, OnBad,
-    PageTls, Protocol, Qos, Route, Settings, Synchronous, Watchtower, load_text,
-};
+use crate::{Column, Derived, DerivedKind, Index, Kind, OnBad, Qos, Route, Settings, load_text};
 
 #[test]
 fn default_reads_as_itself() {
@@ -25,10 +25,6 @@ fn secret_is_printed_as_stars_and_nothing_else_changes() {
     assert!(!text.contains("hunter2") && text.contains("password = \"***\""), "{text}");
     given.mqtt.password = Some(crate::Secret::new("***"));
     assert_eq!(settings(&text), given);
-}
-
-fn millis(limits: std::ops::Range<u64>) -> impl Strategy<Value = Duration> {
-    limits.prop_map(Duration::from_millis)
 }
 
 /// Any text a setting may hold: not empty, and without NUL.
@@ -112,90 +108,72 @@ fn routes() -> impl Strategy<Value = Vec<Route>> {
     })
 }
 
-fn watchtower(numbers: (u16, u64, u64, u32), path: &Path, tls: bool) -> Watchtower {
-    let listen = match numbers.0 % 5 {
-        0 => Listen::Off,
-        1 => Listen::Tcp(([127, 0, 0, 1], numbers.0).into()),
-        2 => Listen::Tcp(([0; 16], numbers.0).into()),
-        3 => Listen::Unix(path.join("socket")),
-        _ => Listen::Systemd,
-    };
-    let in_the_clear = matches!(listen, Listen::Unix(_));
-    Watchtower {
-        anonymous_read: tls || !listen.is_local(),
-        listen,
-        admin_token: None,
-        read_token: None,
-        tls: (tls && !in_the_clear)
-            .then(|| PageTls { cert_file: path.join("cert"), key_file: path.join("key") }),
-        hosts: if tls { vec!["a.example".into(), "::1".into()] } else { Vec::new() },
-        max_connections: numbers.3 % 100_000 + 1,
-        max_connections_per_address: numbers.3 % 1000 + 1,
+/// A good value of a key of a section, as TOML.
+fn any_value(key: &'static Key) -> BoxedStrategy<String> {
+    let quoted = |text: String| quote(&text);
+    match key.spec.wants {
+        Wants::Flag => any::<bool>().prop_map(|flag| flag.to_string()).boxed(),
+        Wants::Duration { min, max, whole_seconds } => {
+            // The first of a pair may not be longer than the second.
+            let high = if key.name.ends_with("_min") { Duration::from_millis(100) } else { max };
+            let low = if key.name.ends_with("_max") { Duration::from_secs(60) } else { min };
+            let step = if whole_seconds { 1000 } else { 1 };
+            let count = low.as_millis() as u64 / step..=high.as_millis() as u64 / step;
+            let print = move |count| quote(&print_duration(Duration::from_millis(count * step)));
+            count.prop_map(print).boxed()
+        }
+        Wants::Size { min, max } => (min..=max).prop_map(|size| size.to_string()).boxed(),
+        Wants::Whole { min, max } => (min..=max).prop_map(|number| number.to_string()).boxed(),
+        Wants::Word(words) => proptest::sample::select(words).prop_map(quote).boxed(),
+        Wants::Url => (1..=u16::MAX, any::<bool>())
+            .prop_map(|(port, ipv6)| {
+                let host = if ipv6 { "[fe80::1]" } else { "broker.example" };
+                format!("\"mqtts://{host}:{port}\"")
+            })
+            .boxed(),
+        Wants::Names => Just(r#"["a.example", "::1"]"#.to_owned()).boxed(),
+        Wants::Text if key.name == "listen" => (any::<bool>(), any::<u16>())
+            .prop_map(|(ipv6, port)| {
+                format!("\"{}:{port}\"", if ipv6 { "[::1]" } else { "127.0.0.1" })
+            })
+            .boxed(),
+        Wants::Text => text().prop_map(quoted).boxed(),
+        Wants::Path => path().prop_map(|path| quote(&path.to_string_lossy())).boxed(),
+        Wants::Secret => Just("\"***\"".to_owned()).boxed(),
+        Wants::Pointer | Wants::SecretUrl | Wants::Real | Wants::Table | Wants::Tables => {
+            unreachable!("no section has such a key")
+        }
     }
 }
 
-fn any_settings() -> impl Strategy<Value = Settings> {
-    let texts =
-        (text(), proptest::option::of(text()), path(), path(), proptest::option::of(path()));
-    let numbers = (1..=u16::MAX, 128..(1_u64 << 28), 1..(1_u64 << 40), 1..1_000_000_u32);
-    let keep_alive = (5..64_800_u64).prop_map(Duration::from_secs);
-    let expiry = (1..3_155_760_000_u64).prop_map(Duration::from_secs);
-    let times =
-        (keep_alive, expiry, millis(10..86_400_000), millis(1..86_400_000), millis(0..600_000));
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
-    (texts, numbers, times, flags, routes()).prop_map(|(texts, numbers, times, flags, routes)| {
-        let mut settings = Settings::default_with("attic");
-        let (tls, newer, ipv6, json) = flags;
-        let host = if ipv6 { "fe80::1" } else { "broker.example" };
-        let mqtt = &mut settings.mqtt;
-        mqtt.url = BrokerUrl { host: host.to_owned(), port: numbers.0, tls };
-        mqtt.protocol = if newer { Protocol::V5 } else { Protocol::V311 };
-        (mqtt.client_id, mqtt.username) = (texts.0, texts.1);
-        (mqtt.receive_maximum, mqtt.max_packet_size, mqtt.max_unacked) =
-            (numbers.0, numbers.1, numbers.2);
-        (mqtt.keep_alive, mqtt.session_expiry) = (times.0, times.1);
-        (mqtt.reconnect_min, mqtt.reconnect_max) = (times.2, times.2);
-        mqtt.ca_file = texts.4.clone().filter(|_| tls);
-        mqtt.client_auth = texts
-            .4
-            .clone()
-            .filter(|_| tls)
-            .map(|cert_file| ClientAuth { key_file: cert_file.join("key"), cert_file });
-        settings.database.path = texts.2;
-        settings.database.busy_timeout = times.4;
-        settings.database.commit_interval = times.4;
-        settings.database.synchronous = if newer { Synchronous::Full } else { Synchronous::Normal };
-        settings.instance.lock_file = texts.3.join("lock");
-        settings.spool.dir = settings.instance.lock_file.join("spool");
-        (settings.spool.max_size, settings.spool.min_free) = (numbers.2.max(64 << 10), numbers.2);
-        settings.health.max_write_failures = numbers.3;
-        (settings.health.probe_min, settings.health.probe_max) = (times.2, times.2);
-        settings.quarantine.max_rows = numbers.2;
-        settings.mqtt.watch_drops = json;
-        settings.mqtt.echo_interval =
-            times.2.clamp(Duration::from_secs(1), Duration::from_hours(1));
-        settings.supervisor.backoff_min = times.3;
-        settings.supervisor.backoff_max = times.3;
-        settings.supervisor.intensity = numbers.3;
-        settings.log.file = texts.4.map(|path| path.join("log"));
-        settings.log.rotate_size = settings.log.file.is_some().then_some(numbers.2.max(64 << 10));
-        settings.log.rotate_keep = u32::from(numbers.0 % 1000 + 1);
-        settings.watchtower = watchtower(numbers, &texts.3, tls);
-        settings.metrics.listen = json.then_some(([127, 0, 0, 1], numbers.0).into());
-        settings.health.check_interval = Duration::from_secs(1 + u64::from(numbers.0) % 3600);
-        (settings.health.clock_sync, settings.mqtt.echo) = (tls, newer);
-        settings.log.format = if json { Format::Json } else { Format::Text };
-        settings.log.level = if json { Level::Trace } else { Level::Error };
-        settings.routes = routes;
-        settings
-    })
+/// A file that sets some keys of each section: always those that others need, never those of secret files.
+fn any_sections() -> impl Strategy<Value = String> {
+    let of_pairs = ["url", "username", "client_cert", "client_key", "cert_file", "key_file"];
+    let lines = SECTIONS.iter().flat_map(|table| {
+        let header = Just(format!("[{}]\n", table.name)).boxed();
+        let keys = table
+            .keys()
+            .filter(|key| !key.name.ends_with("_token_file") && key.name != "password_file");
+        let lines = keys.map(move |key| {
+            let value = any_value(key);
+            let value = match of_pairs.contains(&key.name) {
+                true => value.prop_map(Some).boxed(),
+                false => proptest::option::of(value).boxed(),
+            };
+            let line = move |value: String| format!("{} = {value}\n", key.name);
+            value.prop_map(move |value| value.map(line).unwrap_or_default()).boxed()
+        });
+        std::iter::once(header).chain(lines).collect::<Vec<_>>()
+    });
+    lines.collect::<Vec<_>>().prop_map(|lines| lines.concat())
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
 
     #[test]
-    fn any_settings_read_as_themselves(settings in any_settings()) {
+    fn any_settings_read_as_themselves(sections in any_sections(), routes in routes()) {
+        let settings = Settings { routes, ..settings(&sections) };
         let text = settings.to_toml();
         match load_text(&text, &world()) {
             Ok(loaded) => prop_assert_eq!(loaded.settings, settings),

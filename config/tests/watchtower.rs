@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::tests::testing::{loaded, problems_of, settings, world, world_with};
+use crate::tests::testing::{problems_of, settings, world, world_with};
 use crate::{Listen, LoadError, Loaded, World, load_text};
 
 const TOKEN: &str = "hunter2-hunter2-hunter2";
@@ -25,21 +25,6 @@ fn world_in(dir: &Path) -> World {
 fn write(path: &Path, content: &str, mode: u32) {
     fs::write(path, content).unwrap();
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-}
-
-fn listen(text: &str) -> Listen {
-    settings(&format!("[watchtower]\nanonymous_read = true\nlisten = '{text}'\n")).watchtower.listen
-}
-
-#[test]
-fn page_is_served_where_the_file_says() {
-    let address = |text: &str| Listen::Tcp(text.parse().unwrap());
-    assert_eq!(settings("").watchtower.listen, address("127.0.0.1:8000"));
-    assert_eq!(listen("off"), Listen::Off);
-    assert_eq!(listen("systemd"), Listen::Systemd);
-    assert_eq!(listen("unix:/run/page.sock"), Listen::Unix("/run/page.sock".into()));
-    assert_eq!(listen("[::1]:80"), address("[::1]:80"));
-    assert_eq!(listen("0.0.0.0:0"), address("0.0.0.0:0"));
 }
 
 #[test]
@@ -120,51 +105,4 @@ fn token_that_every_user_of_the_machine_can_read_is_refused() {
             }
         }
     }
-}
-
-#[test]
-fn settings_that_contradict_each_other_are_told() {
-    let files = [("t", TOKEN), ("other", "hunter2-another-one")];
-    let cases = [
-        ("admin_token_file = 't'\nread_token_file = 't'\n", "the same token"),
-        ("anonymous_read = true\nread_token_file = 't'\n", "lets anyone read"),
-        ("cert_file = 'c'\n", "a certificate needs its private key"),
-        ("key_file = 'k'\n", "a private key needs its certificate"),
-        ("listen = 'unix:/s'\ncert_file = 'c'\nkey_file = 'k'\n", "without TLS"),
-        ("read_token_file = 'missing'\nlisten = '0.0.0.0:1'\n", "cannot read"),
-    ];
-    for (text, why) in cases {
-        let problems = problems_of(load_beside(&files, text));
-        let told = problems.to_string();
-        assert!(told.contains(why) && !told.contains("hunter2"), "{text}: {told}");
-        assert_eq!(problems.iter().count(), 1, "{told}");
-    }
-    let text = "admin_token_file = 't'\nread_token_file = 'other'\n";
-    assert!(load_beside(&files, text).is_ok());
-}
-
-#[test]
-fn tokens_in_the_clear_are_warned_of() {
-    let token = "read_token_file = 't'\n";
-    let tls = "cert_file = 'c'\nkey_file = 'k'\n";
-    let open = "listen = '0.0.0.0:1'\n";
-    for (text, is_warned) in [
-        (format!("{open}{token}"), true),
-        (format!("{open}{token}{tls}"), false),
-        (format!("{open}anonymous_read = true\n"), false),
-        (token.to_owned(), false),
-        (format!("listen = 'systemd'\n{token}"), false),
-    ] {
-        let warnings = load_beside(&[("t", TOKEN)], &text).unwrap().warnings;
-        assert_eq!(!warnings.is_empty(), is_warned, "{text}: {warnings:?}");
-    }
-}
-
-#[test]
-fn hosts_are_names_without_anything_around_them() {
-    let hosts = |text: &str| loaded(&format!("[watchtower]\nhosts = {text}\n")).settings.watchtower;
-    assert_eq!(
-        hosts("['Station.Example', 'pi', '192.0.2.7', '::1']").hosts,
-        ["station.example", "pi", "192.0.2.7", "::1"]
-    );
 }
