@@ -14,12 +14,12 @@ use toml::de::DeValue;
 
 use crate::alert::channel::{Channel, ChannelKind};
 use crate::alert::quiet_hours::QuietHours;
-use crate::declare::field::{Declared, word_scalars};
 use crate::declare::key::{
-    Complaint, DAY, Key, MINUTE, SECOND, YEAR, count, flag, millis, path, text, time, word,
+    Complaint, DAY, FLAG, Key, MINUTE, PATH, SECOND, TEXT, YEAR, count, millis, time, word,
 };
 use crate::declare::settings;
 use crate::declare::text::quote;
+use crate::field::{Declared, word_scalars};
 use crate::page::{Line, Sheet, Shown};
 use crate::part::Part;
 use crate::read::problems::Spot;
@@ -38,7 +38,7 @@ settings! {
     pub struct Alert in "alert" concerns Part::Alerts;
 
     /// Its name in logs and commands: letters, digits, `_` and `-`; no other alert has it.
-    name: String = String::new(), text().checked(plain_name).example(r#""phone""#).needed();
+    name: String = String::new(), TEXT.checked(plain_name).example(r#""phone""#).needed();
 
     /// How messages are sent: webhook, slack, discord, ntfy, telegram, email, mqtt or command. Each has keys of its own.
     channel: Channel = Channel::Command { argv: Vec::new() },
@@ -55,10 +55,10 @@ settings! {
     repeat: Option<Duration> = None, time(MINUTE, YEAR).example(r#""12h""#).absent("never");
 
     /// Local time of day in which warnings wait until it ends; critical issues do not.
-    quiet_hours: Option<QuietHours> = None, text().example(r#""22:00-07:00""#).absent("none");
+    quiet_hours: Option<QuietHours> = None, TEXT.example(r#""22:00-07:00""#).absent("none");
 
     /// Notify also when an issue is resolved.
-    resolved: bool = true, flag();
+    resolved: bool = true, FLAG;
 
     /// Most messages in an hour; further ones wait, and are sent together.
     max_per_hour: u32 = 20, count(1, 3600).of("messages");
@@ -68,7 +68,7 @@ settings! {
 
     /// A PEM file of the only authorities to trust, for a server with a certificate of your own authority. Not for mqtt
     /// (that is mqtt.ca_file) and command.
-    ca_file: Option<PathBuf> = None, path()
+    ca_file: Option<PathBuf> = None, PATH
         .example(r#""/etc/barograph/alert-ca.pem""#)
         .absent("those of the system");
 }

@@ -13,9 +13,9 @@
 //! the line of the shipped file follow from it. A field has the key of its name, or those behind `as` and `and`; a
 //! field without a key is filled by the code that reads the table.
 
-pub(crate) mod field;
 pub(crate) mod key;
 pub(crate) mod nearest;
+pub(crate) mod pointer;
 pub(crate) mod text;
 pub(crate) mod values;
 
@@ -36,12 +36,12 @@ macro_rules! settings {
             $( $(#[doc = $help])* pub $field: $type, )+
         }
 
-        impl $crate::declare::field::Declared for $name {
+        impl $crate::field::Declared for $name {
             const TABLE: $crate::declare::key::Table = $crate::declare::key::Table {
                 name: $table,
                 fields: $crate::declare::field_keys! {
                     $part;
-                    $crate::declare::field::Declared::lines(&<Self as $crate::declare::field::Declared>::initial());
+                    $crate::field::Declared::lines(&<Self as $crate::field::Declared>::initial());
                     $(
                         [$($help)*] $field: $type = $default
                         $(, $(as $key)? $spec $(, and $key2 $spec2)*)?;
@@ -87,7 +87,7 @@ macro_rules! field_keys {
                         part: $crate::declare::part_of(&$spec, $part),
                         default: || {
                             let name = $crate::declare::key_name!($field $($key)?);
-                            $crate::declare::field::default_of(&$defaults, name)
+                            $crate::field::default_of(&$defaults, name)
                         },
                     },
                     $(
@@ -116,10 +116,10 @@ macro_rules! key_name {
 
 pub(crate) use {field_keys, key_name, settings};
 
+use crate::field::Field;
 use crate::page::Line;
 use crate::part::Part;
 use crate::read::section::Section;
-use field::Field;
 use key::{FieldKeys, Spec};
 
 /// The part that a key concerns: its own, or that of its table.

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use crate::alert::Alert;
 use crate::alert::channel::ChannelKind;
-use crate::declare::field::Declared;
 use crate::declare::key::{Key, Table};
+use crate::field::Declared;
 use crate::known::{OF_ROUTES, keys_with_help};
-use crate::layers::variable;
+use crate::read::layers::variable;
 use crate::settings::SECTIONS;
 use crate::word::Word;
 

@@ -4,9 +4,9 @@ use std::fmt;
 
 use crate::alert::Alert;
 use crate::alert::channel::Channel;
-use crate::declare::field::Declared;
 use crate::declare::key::{Key, Table};
-use crate::layers::variable;
+use crate::field::Declared;
+use crate::read::layers::variable;
 use crate::route::Route;
 use crate::route::column::Column;
 use crate::route::derived::Derived;

@@ -22,8 +22,9 @@ mod alert;
 mod declare;
 mod difference;
 mod docs;
+mod field;
+mod key_pair;
 mod known;
-mod layers;
 mod load;
 mod mqtt;
 mod page;
@@ -31,11 +32,11 @@ mod part;
 mod read;
 mod route;
 mod secret;
+mod secret_file;
 mod sections;
 mod settings;
 mod watchtower;
 mod word;
-mod world;
 
 #[cfg(test)]
 mod tests;
@@ -46,14 +47,15 @@ pub use alert::quiet_hours::QuietHours;
 pub use alert::{Alert, AlertSeverity};
 pub use difference::{Difference, differences};
 pub use docs::settings_page;
+pub use key_pair::{ClientAuth, KeyPair, PageTls};
 pub use known::{KnownKey, known_keys};
 pub use load::{LoadError, Loaded, NamedBy, load, load_text};
 pub use mqtt::broker_url::BrokerUrl;
-pub use mqtt::client_auth::{ClientAuth, PageTls};
 pub use mqtt::qos::Qos;
 pub use mqtt::{Mqtt, Protocol};
 pub use part::Part;
 pub use read::problems::{Place, Problem, Problems};
+pub use read::world::{Overrides, World};
 pub use route::Route;
 pub use route::column::{Column, Kind, OnBad};
 pub use route::derived::{Derived, DerivedKind};
@@ -66,7 +68,6 @@ pub use sections::{
 };
 pub use settings::Settings;
 pub use watchtower::{Listen, Watchtower};
-pub use world::{Overrides, World};
 
 /// The commented default file, `config/barograph.toml`, as it is shipped: loading it changes no default.
 pub const DEFAULT_FILE: &str = include_str!("barograph.toml");

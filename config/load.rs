@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use toml::de::DeTable;
 
 use crate::alert;
-use crate::layers;
+use crate::read::layers;
 use crate::read::lines::Lines;
 use crate::read::problems::{Place, Problem, Problems};
 use crate::read::reader::Reader;
 use crate::read::recovery::{Fault, blank_slips};
+use crate::read::world::{CONFIG_VARIABLE, Overrides, World};
 use crate::route;
 use crate::settings::{SECTIONS, Settings};
-use crate::world::{CONFIG_VARIABLE, Overrides, World};
 
 /// Largest settings file, in bytes: a limit, so that `--config /dev/zero` ends.
 const FILE_BYTES_MAX: u64 = 1 << 20;

@@ -1,26 +1,25 @@
 //! `[mqtt]`: the broker and our session there.
 
 pub(crate) mod broker_url;
-pub(crate) mod client_auth;
 pub(crate) mod credentials;
 pub(crate) mod qos;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::declare::field::word_scalars;
 use crate::declare::key::{
-    Complaint, DAY, HOUR, MIB, MINUTE, SECOND, TIB, YEAR, count, flag, millis, path, secret, size,
-    text, time, url, whole_seconds, word,
+    Complaint, DAY, FLAG, HOUR, MIB, MINUTE, PATH, SECOND, SECRET, TEXT, TIB, URL, YEAR, count,
+    millis, size, time, whole_seconds, word,
 };
 use crate::declare::settings;
+use crate::field::word_scalars;
+use crate::key_pair::ClientAuth;
 use crate::mqtt::broker_url::BrokerUrl;
-use crate::mqtt::client_auth::ClientAuth;
 use crate::part::Part;
 use crate::read::section::Section;
+use crate::read::world::World;
 use crate::secret::Secret;
 use crate::word::{Word, words};
-use crate::world::World;
 
 settings! {
     /// `[mqtt]`
@@ -29,7 +28,7 @@ settings! {
     /// The broker. mqtt:// is plain, port 1883 if none is named; mqtts:// is encrypted, port 8883. User and password may
     /// stand in it (mqtt://user:password@host), but this file is rarely as private as `password_file`; a `/`, `?`, `#` or
     /// `@` in a password is then written %2F, %3F, %23 or %40.
-    url: BrokerUrl = BrokerUrl::localhost(), url();
+    url: BrokerUrl = BrokerUrl::localhost(), URL;
 
     /// The protocol version. "3.1.1" is the default: storing every message exactly once is proven hardest with it. "5"
     /// adds `session_expiry` and `receive_maximum`, but its brokers drop oversized messages without a notice.
@@ -38,16 +37,16 @@ settings! {
     /// The name of the session in which the broker keeps messages while the recorder is away. It must never change, or
     /// what waits under the old name is lost; and it must differ from every other client's, or the two disconnect each
     /// other without end.
-    client_id: String = String::new(), text()
+    client_id: String = String::new(), TEXT
         .example(r#""barograph-attic""#)
         .absent("barograph-, and the name of this host");
 
     /// The user name at the broker.
-    username: Option<String> = None, text().example(r#""barograph""#);
+    username: Option<String> = None, TEXT.example(r#""barograph""#);
 
     /// The password, here or in a file that holds it and nothing else (a line end is ignored). Set only one of the two.
-    password: Option<Secret> = None, secret(),
-        and "password_file" path().example(r#""/etc/barograph/password""#)
+    password: Option<Secret> = None, SECRET,
+        and "password_file" PATH.example(r#""/etc/barograph/password""#)
             .note("A file that holds the password and nothing else, readable for Barograph only.");
 
     /// The keep-alive of the connection. A silent connection is tested three times within it, and given up after at most
@@ -74,25 +73,25 @@ settings! {
     reconnect_max: Duration = millis(MINUTE), time(10, DAY);
 
     /// For mqtts:// only: a PEM file of the authorities to trust.
-    ca_file: Option<PathBuf> = None, path()
+    ca_file: Option<PathBuf> = None, PATH
         .example(r#""/etc/barograph/ca.pem""#)
         .absent("those of the system");
 
     /// For mqtts:// only: our certificate chain (PEM), if the broker asks for one. With `client_key`.
     client_auth: Option<ClientAuth> = None,
-        as "client_cert" path().example(r#""/etc/barograph/client.pem""#),
-        and "client_key" path().example(r#""/etc/barograph/client.key""#)
+        as "client_cert" PATH.example(r#""/etc/barograph/client.pem""#),
+        and "client_key" PATH.example(r#""/etc/barograph/client.key""#)
             .note("For mqtts:// only: the private key (PEM) of `client_cert`.");
 
     /// Subscribe to the broker's own count of dropped messages ($SYS/broker/publish/messages/dropped, as Mosquitto
     /// publishes it). A rise means that messages were lost before they reached the recorder: it is an issue with its
     /// number. `false` for a broker that disconnects clients that subscribe to it.
-    watch_drops: bool = true, flag();
+    watch_drops: bool = true, FLAG;
 
     /// Publish a message to ourselves (barograph/CLIENT_ID/echo, QoS 1). Without an answer for two intervals the
     /// connection is deaf, and is renewed; with one, a station without readings is silent. `false` for a broker that does
     /// not let us publish there (if it disconnects us twice for it, the echo is switched off with a warning).
-    echo: bool = true, flag();
+    echo: bool = true, FLAG;
 
     /// The interval of `echo`.
     echo_interval: Duration = millis(MINUTE), time(SECOND, HOUR);

@@ -15,10 +15,10 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::declare::field::{Declared, Field};
-use crate::declare::key::{Complaint, Key, YEAR, count, names, table, tables, text, time};
+use crate::declare::key::{Complaint, Key, NAMES, SUBTABLE, SUBTABLES, TEXT, YEAR, count, time};
 use crate::declare::settings;
 use crate::declare::text::quote;
+use crate::field::{Declared, Field};
 use crate::mqtt::qos::Qos;
 use crate::page::{Line, Sheet, Shown};
 use crate::part::Part;
@@ -43,11 +43,11 @@ settings! {
     /// The MQTT topic filter: `+` stands for one level, `#` (at the end) for all that follow. Filters of two routes may not
     /// overlap: the broker might deliver one message twice.
     topic: String = String::new(),
-        text().checked(filter).example(r#""+/+/weatherstation/weathermeters/#""#);
+        TEXT.checked(filter).example(r#""+/+/weatherstation/weathermeters/#""#);
 
     /// The table. It is created if there is none, with the columns `id` and `created_at` (the time of arrival, UTC) around
     /// yours. Letters, digits and `_`, not beginning with `barograph_` or `sqlite_`.
-    table: String = String::new(), text().checked(table_name).example(r#""weather_data""#);
+    table: String = String::new(), TEXT.checked(table_name).example(r#""weather_data""#);
 
     /// Quality of service of the subscription. At 0 the broker keeps nothing while the recorder is away. At 1 and 2 each
     /// message is stored exactly once.
@@ -55,15 +55,15 @@ settings! {
 
     /// Columns that together never repeat: a row that has them all in common with an earlier one is counted as a duplicate,
     /// and not stored. For sensors that send one reading twice. Empty: none.
-    unique: Vec<String> = Vec::new(), names().example(r#"["timestamp"]"#).absent("none");
+    unique: Vec<String> = Vec::new(), NAMES.example(r#"["timestamp"]"#).absent("none");
 
     /// The columns, in the order of the file: `column = "field"`, or `column = { ... }`. Never empty; names are unique
     /// regardless of case, and never `id` or `created_at`.
-    columns: Vec<Column> = Vec::new(), table().example(r#"{ temperature = "temperature" }"#);
+    columns: Vec<Column> = Vec::new(), SUBTABLE.example(r#"{ temperature = "temperature" }"#);
 
     /// Indexes that are created with the table: `name = ["column", ...]`, also of `created_at` and `id`. An empty table
     /// means none.
-    indexes: Vec<Index> = Vec::new(), table()
+    indexes: Vec<Index> = Vec::new(), SUBTABLE
         .example(r#"{ idx_weather_created = ["created_at"] }"#)
         .absent("one on created_at");
 
@@ -73,11 +73,11 @@ settings! {
 
     /// The column (integer or real) with the time of the measurement, in seconds or milliseconds since 1970 UTC. With it
     /// the metrics show how long a reading takes from sensor to disk.
-    time_column: Option<String> = None, text().example(r#""timestamp""#);
+    time_column: Option<String> = None, TEXT.example(r#""timestamp""#);
 
     /// Values computed from the columns for the page; they are never stored, and their names are unlike the columns',
     /// regardless of case. A reload that changes nothing else applies them without touching the data path.
-    derived: Vec<Derived> = Vec::new(), tables().example("[[route.derived]]").affects(Part::Derived);
+    derived: Vec<Derived> = Vec::new(), SUBTABLES.example("[[route.derived]]").affects(Part::Derived);
 }
 
 fn filter(filter: &str, key: &Key) -> Result<String, Complaint> {

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::declare::field::word_scalars;
 use crate::declare::key::{
-    Complaint, DAY, HOUR, KIB, Key, MIB, MINUTE, SECOND, TIB, YEAR, count, flag, millis, path,
-    size, text, time, word,
+    Complaint, DAY, FLAG, HOUR, KIB, Key, MIB, MINUTE, PATH, SECOND, TEXT, TIB, YEAR, count,
+    millis, size, time, word,
 };
 use crate::declare::settings;
 use crate::declare::text::quote;
+use crate::field::word_scalars;
 use crate::part::Part;
 use crate::read::section::Section;
 use crate::word::{Word, words};
@@ -21,7 +21,7 @@ settings! {
 
     /// One database has one recorder, the one that holds this lock file; a second one names the first and exits. Keep the
     /// file where nothing cleans up (not in /tmp), and do not delete it while Barograph runs.
-    lock_file: PathBuf = PathBuf::new(), path()
+    lock_file: PathBuf = PathBuf::new(), PATH
         .example(r#""/var/lib/barograph/barograph.lock""#)
         .absent("barograph.lock in the directory of the database");
 }
@@ -33,7 +33,7 @@ settings! {
     /// The SQLite file. It is created if there is none; an existing one is opened as it is, and never rewritten. While
     /// Barograph runs, two more files with -wal and -shm after its name are part of the database: copy all three or none.
     path: PathBuf = PathBuf::from("./weather_data.db"),
-        path().checked(database_path).affects(Part::DatabasePath);
+        PATH.checked(database_path).affects(Part::DatabasePath);
 
     /// How long one attempt to write waits when another program holds the database. The attempt is then repeated, without
     /// end, and nothing is lost: this decides only how soon the lock is noticed.
@@ -55,7 +55,7 @@ settings! {
     /// The directory of the spool, a SQLite file as safe as the database, in which messages wait while the database is
     /// locked, full, damaged or read-only. They move to the database, in order, as soon as it can be written. On another
     /// disk than the database it also helps against a full one (with systemd, add it to ReadWritePaths= of the unit).
-    dir: PathBuf = PathBuf::new(), path()
+    dir: PathBuf = PathBuf::new(), PATH
         .example(r#""/var/lib/barograph/spool""#)
         .absent("spool in the directory of the database")
         .affects(Part::SpoolDir);
@@ -90,7 +90,7 @@ settings! {
 
     /// Raise an issue when the kernel reports its clock as unsynchronised: recorded times may then be wrong. `false` for
     /// a machine without a time server.
-    clock_sync: bool = true, flag();
+    clock_sync: bool = true, FLAG;
 }
 
 settings! {
@@ -142,7 +142,7 @@ settings! {
     format: Format = Format::Text, word(Format::WORDS);
 
     /// The log file, appended to. SIGUSR1 opens it again, for logrotate (sample: config/logrotate).
-    file: Option<PathBuf> = None, path()
+    file: Option<PathBuf> = None, PATH
         .example(r#""/var/log/barograph/barograph.log""#)
         .absent("standard error, which systemd keeps in its journal");
 
@@ -162,7 +162,7 @@ settings! {
 
     /// The address and port of the Prometheus endpoint: http://ADDRESS:PORT/metrics. It shows no readings and no secrets,
     /// and anyone who can reach the port can read it. Port 0 is any free one.
-    listen: Option<SocketAddr> = None, text().example(r#""127.0.0.1:9464""#).absent("no endpoint");
+    listen: Option<SocketAddr> = None, TEXT.example(r#""127.0.0.1:9464""#).absent("no endpoint");
 }
 
 words! {

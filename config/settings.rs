@@ -2,17 +2,17 @@
 //! string that a type could hold, no secret that `Debug` could print.
 
 use crate::alert::Alert;
-use crate::declare::field::Declared;
 use crate::declare::key::Table;
+use crate::field::Declared;
 use crate::mqtt::{Mqtt, client_id};
 use crate::page::{Sheet, print};
 use crate::read::problems::{Place, Spot};
 use crate::read::reader::Reader;
 use crate::read::section::Section;
+use crate::read::world::World;
 use crate::route::{Route, built_in};
 use crate::sections::{Database, Health, Instance, Log, Metrics, Quarantine, Spool, Supervision};
 use crate::watchtower::Watchtower;
-use crate::world::World;
 
 /// Lists the sections, in the order of the shipped file, once.
 macro_rules! sections {

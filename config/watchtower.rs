@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use toml::de::DeValue;
 
-use crate::declare::field::Scalar;
-use crate::declare::key::{Complaint, Key, Spec, count, flag, names, path, text};
+use crate::declare::key::{Complaint, FLAG, Key, NAMES, PATH, Spec, TEXT, count};
 use crate::declare::settings;
 use crate::declare::text::quote;
 use crate::declare::values::{self, address_like};
-use crate::mqtt::client_auth::PageTls;
+use crate::field::Scalar;
+use crate::key_pair::PageTls;
 use crate::part::Part;
 use crate::read::redact::shorten;
 use crate::read::section::Section;
@@ -39,32 +39,32 @@ settings! {
     /// Where the page is served: an address and a port ("0.0.0.0:8000": on all addresses), "unix:/run/barograph/page.sock"
     /// (a Unix socket, for a proxy on this machine), "systemd" (the socket of barograph.socket), or "off". Recording does
     /// not depend on the page.
-    listen: Listen = Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], PORT))), text();
+    listen: Listen = Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], PORT))), TEXT;
 
     /// Anyone who can reach the page may read it. Where other machines can reach it, this or a token is required.
-    anonymous_read: bool = false, flag();
+    anonymous_read: bool = false, FLAG;
 
     /// The file of the token that allows reading and commands (restart an actor, pause, test an alert ...). The file
     /// holds the token and nothing else, at least 16 characters, and other users of this machine cannot read it:
     /// `barograph token FILE` makes one. Without it the page gives no commands.
     admin_token: Option<Secret> = None,
-        as "admin_token_file" path().checked(token).example(r#""/etc/barograph/admin-token""#);
+        as "admin_token_file" PATH.checked(token).example(r#""/etc/barograph/admin-token""#);
 
     /// The file of the token that allows reading. With it, this machine needs a token, too.
     read_token: Option<Secret> = None,
-        as "read_token_file" path().checked(token).example(r#""/etc/barograph/read-token""#);
+        as "read_token_file" PATH.checked(token).example(r#""/etc/barograph/read-token""#);
 
     /// For https://: the certificate with its chain (PEM), with `key_file`. Both are read again at a reload. Without them
     /// the page and the tokens cross the network unencrypted.
     tls: Option<PageTls> = None,
-        as "cert_file" path().example(r#""/etc/barograph/page.pem""#),
-        and "key_file" path().example(r#""/etc/barograph/page.key""#)
+        as "cert_file" PATH.example(r#""/etc/barograph/page.pem""#),
+        and "key_file" PATH.example(r#""/etc/barograph/page.key""#)
             .note("The private key (PEM) of `cert_file`.");
 
     /// Further names of the page, such as that of a proxy, without a port. The page refuses a browser that calls it by an
     /// unknown name. Known are this machine's addresses, its own name, and localhost.
     hosts: Vec<String> = Vec::new(),
-        names().checked(host).example(r#"["station.example"]"#).absent("none");
+        NAMES.checked(host).example(r#"["station.example"]"#).absent("none");
 
     /// Most connections at a time.
     max_connections: u32 = 1536, count(1, 100_000).of("connections");

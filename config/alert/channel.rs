@@ -2,12 +2,12 @@
 
 use crate::alert::email::Email;
 use crate::alert::http_url;
-use crate::declare::field::{Declared, Field, line};
 use crate::declare::key::{
-    Complaint, Key, Table, flag, names, path, secret, secret_url, table, text,
+    Complaint, FLAG, Key, NAMES, PATH, SECRET, SECRET_URL, SUBTABLE, TEXT, Table,
 };
 use crate::declare::text::{quote, spell_key};
 use crate::declare::values;
+use crate::field::{Declared, Field, line};
 use crate::page::{Line, Shown};
 use crate::part::Part;
 use crate::read::reader::{in_order, join};
@@ -119,14 +119,14 @@ channels! {
     Webhook = "webhook" {
         /// Where to: http or https. Who knows the URL can use it, so it is treated as a secret.
         url: Secret = Secret::new(""),
-            secret_url().checked(url).example(r#""https://station.example/hook""#).needed(),
-            and "url_file" path().example(r#""/etc/barograph/hook""#)
+            SECRET_URL.checked(url).example(r#""https://station.example/hook""#).needed(),
+            and "url_file" PATH.example(r#""/etc/barograph/hook""#)
                 .note("A file that holds the URL and nothing else.");
         /// Headers of your own, in the order of the file.
-        headers: Vec<(String, Secret)> = Vec::new(), table().example("[alert.headers]").absent("none");
+        headers: Vec<(String, Secret)> = Vec::new(), SUBTABLE.example("[alert.headers]").absent("none");
         /// Key of the HMAC-SHA256 that signs the body.
-        secret: Option<Secret> = None, secret(),
-            and "secret_file" path().example(r#""/etc/barograph/hook-secret""#)
+        secret: Option<Secret> = None, SECRET,
+            and "secret_file" PATH.example(r#""/etc/barograph/hook-secret""#)
                 .note("A file that holds the secret and nothing else.");
     }
 
@@ -134,8 +134,8 @@ channels! {
     Slack = "slack" {
         /// Where to; who knows it can write there.
         url: Secret = Secret::new(""),
-            secret_url().checked(url).example(r#""https://hooks.slack.com/services/...""#).needed(),
-            and "url_file" path().example(r#""/etc/barograph/hook""#)
+            SECRET_URL.checked(url).example(r#""https://hooks.slack.com/services/...""#).needed(),
+            and "url_file" PATH.example(r#""/etc/barograph/hook""#)
                 .note("A file that holds the URL and nothing else.");
     }
 
@@ -143,8 +143,8 @@ channels! {
     Discord = "discord" {
         /// Where to; who knows it can write there.
         url: Secret = Secret::new(""),
-            secret_url().checked(url).example(r#""https://discord.com/api/webhooks/...""#).needed(),
-            and "url_file" path().example(r#""/etc/barograph/hook""#)
+            SECRET_URL.checked(url).example(r#""https://discord.com/api/webhooks/...""#).needed(),
+            and "url_file" PATH.example(r#""/etc/barograph/hook""#)
                 .note("A file that holds the URL and nothing else.");
     }
 
@@ -152,25 +152,25 @@ channels! {
     Ntfy = "ntfy" {
         /// The server and the topic: `https://ntfy.sh/topic`.
         url: Secret = Secret::new(""),
-            secret_url().checked(url).example(r#""https://ntfy.sh/...""#).needed(),
-            and "url_file" path().example(r#""/etc/barograph/hook""#)
+            SECRET_URL.checked(url).example(r#""https://ntfy.sh/...""#).needed(),
+            and "url_file" PATH.example(r#""/etc/barograph/hook""#)
                 .note("A file that holds the URL and nothing else.");
         /// An access token, if the topic requires one.
-        token: Option<Secret> = None, secret(),
-            and "token_file" path().example(r#""/etc/barograph/token""#)
+        token: Option<Secret> = None, SECRET,
+            and "token_file" PATH.example(r#""/etc/barograph/token""#)
                 .note("A file that holds the token and nothing else.");
     }
 
     /// A bot of Telegram.
     Telegram = "telegram" {
         /// The server, without a slash at its end.
-        url: String = TELEGRAM.to_owned(), text().checked(telegram_url);
+        url: String = TELEGRAM.to_owned(), TEXT.checked(telegram_url);
         /// The bot's token, from @BotFather.
-        token: Secret = Secret::new(""), secret().needed(),
-            and "token_file" path().example(r#""/etc/barograph/token""#)
+        token: Secret = Secret::new(""), SECRET.needed(),
+            and "token_file" PATH.example(r#""/etc/barograph/token""#)
                 .note("A file that holds the token and nothing else.");
         /// The chat that the bot writes to; its number is in the bot's getUpdates.
-        chat_id: String = String::new(), text().example(r#""-1001234567890""#).needed();
+        chat_id: String = String::new(), TEXT.example(r#""-1001234567890""#).needed();
     }
 
     /// Mail by SMTP.
@@ -179,20 +179,20 @@ channels! {
     /// A retained state on our own broker; at most one alert has it.
     Mqtt = "mqtt" {
         /// Where the state is published; no route records it.
-        topic: String = String::new(), text()
+        topic: String = String::new(), TEXT
             .checked(topic)
             .example(r#""barograph/attic/health""#)
             .absent("barograph/, the client_id, and /health");
         /// Announce the recorder to Home Assistant as a device.
-        discovery: bool = true, flag();
+        discovery: bool = true, FLAG;
         /// First levels of the announcement's topic.
-        discovery_prefix: String = "homeassistant".to_owned(), text().checked(topic);
+        discovery_prefix: String = "homeassistant".to_owned(), TEXT.checked(topic);
     }
 
     /// A program, never a shell.
     Command = "command" {
         /// The program and its arguments; never empty.
-        argv: Vec<String> = Vec::new(), names()
+        argv: Vec<String> = Vec::new(), NAMES
             .checked(argument)
             .example(r#"["/usr/local/bin/notify", "--urgent"]"#)
             .needed();
@@ -304,7 +304,7 @@ impl Field for Vec<(String, Secret)> {
         let Some(table) = section.reader.expect_table(&path, value, "[alert.headers]") else {
             return;
         };
-        let header = Key { spec: secret(), ..*key };
+        let header = Key { spec: SECRET, ..*key };
         for (name, value) in in_order(table) {
             let shown = written(&header, value.get_ref(), "");
             let at = join(&path, name.get_ref());

@@ -1,8 +1,8 @@
 //! Mail by SMTP.
 
-use crate::declare::field::word_scalars;
-use crate::declare::key::{Complaint, Key, count, names, path, secret, text, word};
+use crate::declare::key::{Complaint, Key, NAMES, PATH, SECRET, TEXT, count, word};
 use crate::declare::settings;
+use crate::field::word_scalars;
 use crate::part::Part;
 use crate::secret::Secret;
 use crate::word::{Word, words};
@@ -12,7 +12,7 @@ settings! {
     pub struct Email in "alert" concerns Part::Alerts;
 
     /// Host name or address of the mail server.
-    host: String = String::new(), text().checked(host).example(r#""mail.example""#).needed();
+    host: String = String::new(), TEXT.checked(host).example(r#""mail.example""#).needed();
 
     /// Its TCP port.
     port: u16 = 0, count(1, 65_535).example("587").absent("587 with starttls, 465 with tls, 25 with none");
@@ -21,20 +21,20 @@ settings! {
     tls: EmailTls = EmailTls::StartTls, word(EmailTls::WORDS);
 
     /// The user name at the mail server, with a password, or neither.
-    username: Option<String> = None, text().example(r#""barograph@mail.example""#);
+    username: Option<String> = None, TEXT.example(r#""barograph@mail.example""#);
 
     /// Its password, here or in a file of its own.
-    password: Option<Secret> = None, secret(),
-        and "password_file" path().example(r#""/etc/barograph/mail-password""#)
+    password: Option<Secret> = None, SECRET,
+        and "password_file" PATH.example(r#""/etc/barograph/mail-password""#)
             .note("A file that holds the password and nothing else.");
 
     /// The sender's address.
     from: String = String::new(),
-        text().checked(mailbox).example(r#""barograph@mail.example""#).needed();
+        TEXT.checked(mailbox).example(r#""barograph@mail.example""#).needed();
 
     /// The recipients' addresses; never empty.
     to: Vec<String> = Vec::new(),
-        names().checked(mailbox).example(r#"["you@mail.example"]"#).needed();
+        NAMES.checked(mailbox).example(r#"["you@mail.example"]"#).needed();
 }
 
 words! {

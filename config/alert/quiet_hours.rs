@@ -4,9 +4,9 @@ use std::fmt;
 
 use toml::de::DeValue;
 
-use crate::declare::field::Scalar;
 use crate::declare::key::{Complaint, Key, Spec};
 use crate::declare::text::quote;
+use crate::field::Scalar;
 
 /// A period of each day, in local time, perhaps over midnight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

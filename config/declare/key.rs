@@ -131,52 +131,28 @@ impl Spec {
     }
 }
 
-pub(crate) const fn text() -> Spec {
-    Spec::new(Wants::Text)
-}
+/// Texts, paths and URLs.
+pub(crate) const TEXT: Spec = Spec::new(Wants::Text);
+pub(crate) const POINTER: Spec = Spec::new(Wants::Pointer);
+pub(crate) const PATH: Spec = Spec::new(Wants::Path);
+pub(crate) const NAMES: Spec = Spec::new(Wants::Names);
+pub(crate) const URL: Spec = Spec::new(Wants::Url);
 
-pub(crate) const fn pointer() -> Spec {
-    Spec::new(Wants::Pointer)
-}
+/// What is never shown.
+pub(crate) const SECRET: Spec = Spec::new(Wants::Secret).example(r#""...""#);
+pub(crate) const SECRET_URL: Spec = Spec::new(Wants::SecretUrl);
 
-pub(crate) const fn secret() -> Spec {
-    Spec::new(Wants::Secret).example(r#""...""#)
-}
+/// A finite number, and `true` or `false`.
+pub(crate) const NUMBER: Spec = Spec::new(Wants::Real);
+pub(crate) const FLAG: Spec = Spec::new(Wants::Flag);
 
-pub(crate) const fn url() -> Spec {
-    Spec::new(Wants::Url)
-}
+/// Tables below the one that is declared.
+pub(crate) const SUBTABLE: Spec = Spec::new(Wants::Table);
+pub(crate) const SUBTABLES: Spec = Spec::new(Wants::Tables);
 
-pub(crate) const fn secret_url() -> Spec {
-    Spec::new(Wants::SecretUrl)
-}
-
-pub(crate) const fn path() -> Spec {
-    Spec::new(Wants::Path)
-}
-
+/// One of the words of an enum.
 pub(crate) const fn word(words: &'static [&'static str]) -> Spec {
     Spec::new(Wants::Word(words))
-}
-
-pub(crate) const fn number() -> Spec {
-    Spec::new(Wants::Real)
-}
-
-pub(crate) const fn flag() -> Spec {
-    Spec::new(Wants::Flag)
-}
-
-pub(crate) const fn names() -> Spec {
-    Spec::new(Wants::Names)
-}
-
-pub(crate) const fn table() -> Spec {
-    Spec::new(Wants::Table)
-}
-
-pub(crate) const fn tables() -> Spec {
-    Spec::new(Wants::Tables)
 }
 
 /// A whole number.

@@ -9,8 +9,8 @@ use toml::de::{DeInteger, DeValue};
 
 use crate::declare::key::{Complaint, Key, Wants};
 use crate::declare::nearest::nearest_word;
+use crate::declare::pointer;
 use crate::declare::text::{print_duration, print_size, quote};
-use crate::route::names;
 use crate::word::Word;
 
 /// Longest text, in bytes: what one MQTT string can hold.
@@ -120,7 +120,7 @@ pub(crate) fn text(value: &DeValue<'_>, key: &Key) -> Result<String, Complaint> 
 /// A field of the message: a JSON pointer, or a bare name that becomes one.
 pub(crate) fn pointer(value: &DeValue<'_>, key: &Key) -> Result<String, Complaint> {
     let field = value.as_str().ok_or_else(|| unexpected(value, key))?;
-    names::pointer(field).map_err(|why| {
+    pointer::pointer(field).map_err(|why| {
         let escaped = field.replace("~0", "~").replace('~', "~0");
         Complaint::write(why, quote(&escaped))
     })

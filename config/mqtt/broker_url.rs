@@ -7,10 +7,10 @@ use std::fmt;
 use toml::de::DeValue;
 use url::{Host, ParseError, Url};
 
-use crate::declare::field::{Field, line};
 use crate::declare::key::{Complaint, Key};
 use crate::declare::text::quote;
 use crate::declare::values;
+use crate::field::{Field, line};
 use crate::page::{Line, Shown};
 use crate::read::section::Section;
 use crate::secret::Secret;
@@ -161,7 +161,7 @@ fn explain(error: ParseError) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::declare::field::Declared;
+    use crate::field::Declared;
     use crate::mqtt::Mqtt;
 
     fn read(text: &str) -> Result<Address, Complaint> {

@@ -1,7 +1,7 @@
 //! User and password of the broker, from the keys or from the URL; the stronger layer wins.
 
-use crate::declare::field::Declared;
 use crate::declare::key::Complaint;
+use crate::field::Declared;
 use crate::mqtt::broker_url::{Address, address};
 use crate::mqtt::{Mqtt, Protocol};
 use crate::read::problems::Place;

@@ -2,9 +2,9 @@
 
 use toml::de::DeValue;
 
-use crate::declare::field::Scalar;
 use crate::declare::key::{Complaint, Key, Spec};
 use crate::declare::values::{unexpected, whole};
+use crate::field::Scalar;
 
 /// MQTT quality of service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -10,7 +10,7 @@ use toml::de::{DeArray, DeString, DeTable, DeValue};
 use crate::declare::key::{Complaint, Key, Table};
 use crate::declare::nearest::nearest;
 use crate::declare::text::spell_key;
-use crate::layers::Layered;
+use crate::read::layers::Layered;
 use crate::read::lines::Lines;
 use crate::read::problems::{Place, Problem, Spot};
 use crate::read::recovery::Fault;

@@ -1,8 +1,8 @@
 //! One column and where its value comes from.
 
-use crate::declare::field::word_scalars;
-use crate::declare::key::{count, flag, number, pointer, text, word};
+use crate::declare::key::{FLAG, NUMBER, POINTER, TEXT, count, word};
 use crate::declare::settings;
+use crate::field::word_scalars;
 use crate::part::Part;
 use crate::word::{Word, words};
 
@@ -16,22 +16,22 @@ settings! {
     /// The field of the JSON message; "/a/b" reaches b inside a, "" is the whole message. In the resolved settings it is an
     /// RFC 6901 JSON pointer.
     pointer: String = String::new(),
-        as "field" pointer().example(r#""utc""#).absent("the column's own name");
+        as "field" POINTER.example(r#""utc""#).absent("the column's own name");
 
     /// Type of the value: integer, real, text, boolean, or json (any value, kept as JSON).
     kind: Kind = Kind::Real, as "type" word(Kind::WORDS);
 
     /// A message without the field goes to quarantine.
-    required: bool = false, flag();
+    required: bool = false, FLAG;
 
     /// Smallest good value (integer and real only).
-    min: Option<f64> = None, number().example("-60").absent("none");
+    min: Option<f64> = None, NUMBER.example("-60").absent("none");
 
     /// Largest good value (integer and real only).
-    max: Option<f64> = None, number().example("60").absent("none");
+    max: Option<f64> = None, NUMBER.example("60").absent("none");
 
     /// Unit, for people; nothing is converted.
-    unit: Option<String> = None, text().example(r#""°C""#).absent("none");
+    unit: Option<String> = None, TEXT.example(r#""°C""#).absent("none");
 
     /// What a bad value does: "quarantine" sets the whole message aside, with the reason; with "null" the column becomes
     /// NULL and the rest is stored.

@@ -3,11 +3,12 @@
 use toml::Spanned;
 use toml::de::DeValue;
 
-use crate::declare::field::{Declared, Field};
 use crate::declare::key::{Complaint, Key};
 use crate::declare::nearest::nearest;
+use crate::declare::pointer::pointer;
 use crate::declare::text::quote;
 use crate::declare::values;
+use crate::field::{Declared, Field};
 use crate::page::Line;
 use crate::read::problems::Spot;
 use crate::read::reader::{Mark, in_order, join};
@@ -15,9 +16,7 @@ use crate::read::redact::written;
 use crate::read::section::Section;
 use crate::route::Route;
 use crate::route::column::{Column, Kind, OnBad};
-use crate::route::names::{
-    IDENTIFIER_LEN_MAX, OWN_COLUMNS, identifier_fault, identifier_like, pointer,
-};
+use crate::route::names::{IDENTIFIER_LEN_MAX, OWN_COLUMNS, identifier_fault, identifier_like};
 use crate::word::Word;
 
 /// Most columns of a route; SQLite's own limit is 2000.

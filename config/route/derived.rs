@@ -2,9 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use crate::declare::field::{Declared, word_scalars};
-use crate::declare::key::{names, number, text, word};
+use crate::declare::key::{NAMES, NUMBER, TEXT, word};
 use crate::declare::settings;
+use crate::field::{Declared, word_scalars};
 use crate::page::{Line, Sheet};
 use crate::part::Part;
 use crate::word::{Word, words};
@@ -14,25 +14,25 @@ settings! {
     pub struct Derived in "route.derived" concerns Part::Derived;
 
     /// Its name: unlike the columns' and the other derived values'.
-    name: String = String::new(), text().example(r#""wind_speed""#).needed();
+    name: String = String::new(), TEXT.example(r#""wind_speed""#).needed();
 
     /// How it is computed.
     kind: DerivedKind = DerivedKind::Scale, word(DerivedKind::WORDS).example(r#""scale""#).needed();
 
     /// The columns that it is computed from; as many as the kind needs, all integer or real.
-    of: Vec<String> = Vec::new(), names().example(r#"["anemometer_count"]"#).needed();
+    of: Vec<String> = Vec::new(), NAMES.example(r#"["anemometer_count"]"#).needed();
 
     /// Its unit, for people.
-    unit: Option<String> = None, text().example(r#""m/s""#).absent("none");
+    unit: Option<String> = None, TEXT.example(r#""m/s""#).absent("none");
 
     /// `counter_rate` only: counts a second for one unit (1.5 counts a second are 1 m/s). Above 0.
-    per: f64 = 1.0, number().example("1.5");
+    per: f64 = 1.0, NUMBER.example("1.5");
 
     /// What the value is multiplied by.
-    factor: f64 = 1.0, number().example("0.2794");
+    factor: f64 = 1.0, NUMBER.example("0.2794");
 
     /// What is added then. Of `sea_level_pressure`: the barometer's height in metres above sea level.
-    offset: f64 = 0.0, number().example("0.5");
+    offset: f64 = 0.0, NUMBER.example("0.5");
 }
 
 impl Derived {

@@ -3,9 +3,9 @@
 use toml::Spanned;
 use toml::de::DeValue;
 
-use crate::declare::field::Declared;
 use crate::declare::key::Complaint;
 use crate::declare::text::quote;
+use crate::field::Declared;
 use crate::read::problems::Spot;
 use crate::read::reader::join;
 use crate::read::section::Section;

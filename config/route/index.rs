@@ -1,9 +1,9 @@
 //! `unique` and `[route.indexes]`: lists of columns.
 
-use crate::declare::field::Declared;
 use crate::declare::key::Complaint;
 use crate::declare::nearest::nearest;
 use crate::declare::text::list;
+use crate::field::Declared;
 use crate::page::{Line, Shown};
 use crate::part::Part;
 use crate::read::problems::Spot;

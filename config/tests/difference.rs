@@ -57,7 +57,7 @@ fn changed_key_of_a_section_is_one_difference_of_its_part() {
     let old = load_text(&full, &world).unwrap().settings;
     for (table, key) in section_keys() {
         let path = format!("{}.{}", table.name, key.name);
-        let variable = crate::layers::variable(table.name, key.name);
+        let variable = crate::read::layers::variable(table.name, key.name);
         let mut world = world.clone();
         world.env.insert(variable, other_value(key));
         let new = load_text(&full, &world).unwrap_or_else(|error| panic!("{path}: {error}"));

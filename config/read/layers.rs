@@ -8,7 +8,7 @@ use crate::declare::key::{Key, Table};
 use crate::declare::nearest::nearest;
 use crate::read::problems::{Place, Problem, Spot};
 use crate::read::redact::written;
-use crate::world::{CONFIG_VARIABLE, Overrides, PREFIX, World};
+use crate::read::world::{CONFIG_VARIABLE, Overrides, PREFIX, World};
 
 /// One value from outside the file.
 pub(crate) struct Layered<'w> {

@@ -7,11 +7,11 @@ use std::time::Duration;
 use toml::de::DeValue;
 
 use crate::declare::key::{Complaint, Key, Spec, Table, Wants};
+use crate::declare::pointer::print_pointer;
 use crate::declare::text::{list, print_duration, print_size, quote};
 use crate::declare::values;
 use crate::page::{Line, Shown};
 use crate::read::section::Section;
-use crate::route::names::print_pointer;
 use crate::word::Word;
 
 /// A struct whose fields are declared with [`settings!`](crate::declare::settings).
@@ -195,7 +195,7 @@ whole_numbers!(u16, u32, u64);
 /// Implements [`Scalar`] for enums that are declared with [`words!`](crate::word::words).
 macro_rules! word_scalars {
     ($($type:ty),+) => {
-        $(impl $crate::declare::field::Scalar for $type {
+        $(impl $crate::field::Scalar for $type {
             fn read(
                 value: &toml::de::DeValue<'_>,
                 key: &$crate::declare::key::Key,
@@ -204,7 +204,7 @@ macro_rules! word_scalars {
             }
 
             fn print(&self, _spec: &$crate::declare::key::Spec) -> String {
-                $crate::declare::field::print_word(*self)
+                $crate::field::print_word(*self)
             }
         })+
     };

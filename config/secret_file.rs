@@ -4,10 +4,10 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::declare::field::{Field, line};
 use crate::declare::key::{Complaint, Key, Spec, Wants};
 use crate::declare::text::quote;
 use crate::declare::values;
+use crate::field::{Field, line};
 use crate::page::{Line, Shown};
 use crate::read::problems::Spot;
 use crate::read::reader::Mark;
