@@ -175,7 +175,8 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Vec<Route>> {
     }
     let mut routes = Vec::with_capacity(list.len());
     for (index, value) in list.iter().enumerate() {
-        routes.push(read_one(reader, index, value)?);
+        // One that is no table has been refused; its place keeps the numbers of the others.
+        routes.push(read_one(reader, index, value).unwrap_or_else(Route::initial));
     }
     route_set::compare(reader, &routes);
     Some(routes)

@@ -83,21 +83,6 @@ mod tests {
         assert_eq!(QuietHours::parse("22:00-07:00"), hours(1320, 420));
         assert_eq!(QuietHours::parse(" 9:05 - 17:30 "), hours(545, 1050));
         assert_eq!(QuietHours::parse("23:59-00:00"), hours(1439, 0));
-        for (text, why) in [
-            ("", "a `-`"),
-            ("22:00", "a `-`"),
-            ("22-7", "hours and minutes"),
-            ("22:0-7:00", "two digits"),
-            ("022:00-7:00", "two digits"),
-            ("+2:00-7:00", "numbers"),
-            ("22:00-24:00", "00:00 to 23:59"),
-            ("22:60-07:00", "00:00 to 23:59"),
-            ("22:00-22:00", "differs from"),
-            ("22:00-07:00-08:00", "numbers"),
-        ] {
-            let refused = QuietHours::parse(text).expect_err(text);
-            assert!(refused.contains(why), "{text}: {refused}");
-        }
     }
 
     proptest! {

@@ -3,39 +3,50 @@
 /// Longest name that is compared with the known ones, in bytes.
 const NEAREST_LEN_MAX: usize = 100;
 
-/// Words of other programs, and ours for the same thing.
-const SYNONYMS: [(&str, &str); 24] = [
-    ("string", "text"),
-    ("str", "text"),
-    ("varchar", "text"),
-    ("int", "integer"),
-    ("int64", "integer"),
-    ("long", "integer"),
-    ("float", "real"),
-    ("double", "real"),
-    ("number", "real"),
-    ("numeric", "real"),
-    ("decimal", "real"),
-    ("bool", "boolean"),
-    ("object", "json"),
-    ("array", "json"),
-    ("any", "json"),
-    ("warning", "warn"),
+/// Our words, and what other programs call the same thing.
+const SYNONYMS: [(&str, &str); 12] = [
+    ("text", "string str varchar char"),
+    ("integer", "int int64 long"),
+    ("real", "float double number numeric decimal"),
+    ("boolean", "bool"),
+    ("json", "object array any"),
     ("warn", "warning"),
-    ("verbose", "debug"),
-    ("off", "normal"),
-    ("ssl", "tls"),
-    ("drop", "null"),
-    ("ignore", "null"),
-    ("3.1", "3.1.1"),
-    ("5.0", "5"),
+    ("warning", "warn"),
+    ("debug", "verbose"),
+    ("normal", "off"),
+    ("tls", "ssl"),
+    ("null", "drop ignore"),
+    ("3.1.1", "3.1 4"),
 ];
+
+/// Keys that were renamed, or that other programs have: table, name, and the key to use.
+const OTHER_NAMES: [(&str, &str, &str); 11] = [
+    ("mqtt", "host", "url"),
+    ("mqtt", "broker", "url"),
+    ("mqtt", "port", "url"),
+    ("mqtt", "user", "username"),
+    ("mqtt", "keepalive", "keep_alive"),
+    ("database", "file", "path"),
+    ("log", "severity", "level"),
+    ("metrics", "port", "listen"),
+    ("watchtower", "port", "listen"),
+    ("route", "filter", "topic"),
+    ("route", "name", "table"),
+];
+
+/// The key that is meant by another name for it.
+pub(crate) fn renamed(table: &str, name: &str) -> Option<&'static str> {
+    let found = OTHER_NAMES.iter().find(|(of, other, _)| *of == table && *other == name);
+    found.map(|(.., key)| *key)
+}
 
 /// The word of a list that was meant: a synonym, or the nearest.
 pub(crate) fn nearest_word(wrong: &str, words: &[&'static str]) -> Option<&'static str> {
     let lower = wrong.to_lowercase();
-    let mut synonyms = SYNONYMS.iter().filter(|(other, _)| *other == lower);
-    let synonym = synonyms.find(|(_, ours)| words.contains(ours)).map(|(_, ours)| *ours);
+    let is_meant = |(ours, others): &&(&'static str, &str)| {
+        words.contains(ours) && others.split(' ').any(|other| other == lower)
+    };
+    let synonym = SYNONYMS.iter().find(is_meant).map(|(ours, _)| *ours);
     synonym.or_else(|| nearest(wrong, words.iter().copied()))
 }
 

@@ -8,7 +8,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeString, DeTable, DeValue};
 
 use crate::declare::key::{Complaint, Key, Table};
-use crate::declare::nearest::nearest;
+use crate::declare::nearest::{nearest, renamed};
 use crate::declare::text::spell_key;
 use crate::read::layers::Layered;
 use crate::read::lines::Lines;
@@ -164,7 +164,9 @@ impl<'a> Reader<'a> {
             let place = if path.contains('[') { path.to_owned() } else { format!("[{path}]") };
             let why = format!("unknown key in {place}");
             let missing = |near: &&str| !toml.contains_key(*near);
-            let complaint = match nearest(text, known.iter().copied()) {
+            let table = path.split_once('[').map_or(path, |(table, _)| table);
+            let other = renamed(table, text);
+            let complaint = match other.or_else(|| nearest(text, known.iter().copied())) {
                 Some(near) => {
                     if missing(&near) {
                         self.misspelt.insert(join(path, near));

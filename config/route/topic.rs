@@ -21,7 +21,7 @@ pub(crate) fn filter_fault(filter: &str) -> Option<(&'static str, String)> {
         return Some(("expected at most 65535 bytes", offer("")));
     }
     if filter.starts_with(SHARE) {
-        // A share splits the messages over its members: each of us would have gaps that nobody could see.
+        // A share splits the messages over its members: each of them would have gaps without a trace.
         let why = "expected no shared subscription: its other members would take messages that must be recorded";
         return Some((why, offer(filter)));
     }

@@ -1,6 +1,6 @@
 //! Every file in `cases/` is answered with exactly what stands below it.
 //!
-//! A case is a settings file, a line `----`, and what the operator reads: the problems, or the settings that are not the
+//! A case is a settings file (environment variables and flags in lines with a `$`), a line `----`, and what the operator reads: the problems, or the settings that are not the
 //! default and the warnings. Cases are divided by `====`. Beside them lie the files `token`, `other_token`, `url` and
 //! `word`. After an intended change, `BAROGRAPH_BLESS=1 cargo test -p barograph-config` writes the cases anew: review
 //! their difference.
@@ -10,11 +10,32 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::tests::testing::world;
-use crate::{LoadError, Settings, World, load_text};
+use crate::{LoadError, Overrides, Settings, World, load};
+
+/// The surroundings that the lines with a `$` of a case make, and its settings file.
+fn surroundings(case: &str, world: &World) -> (World, Overrides, String) {
+    let (mut world, mut overrides) = (world.clone(), Overrides::default());
+    let (outside, file): (Vec<&str>, Vec<&str>) =
+        case.split_inclusive('\n').partition(|line| line.starts_with("$ "));
+    for line in outside.iter().map(|line| line[2..].trim_end()) {
+        if let Some(url) = line.strip_prefix("--mqtt ") {
+            overrides.mqtt_url = Some(url.to_owned());
+        } else if let Some(path) = line.strip_prefix("--db ") {
+            overrides.db = Some(path.into());
+        } else if let Some((name, value)) = line.split_once('=') {
+            world.env.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    (world, overrides, file.concat())
+}
 
 /// The answer to a settings file.
-fn answer(text: &str, world: &World) -> String {
-    let lines: Vec<String> = match load_text(text, world) {
+fn answer(case: &str, world: &World) -> String {
+    let (world, overrides, file) = surroundings(case, world);
+    std::fs::write(world.cwd.join("barograph.toml"), file).unwrap();
+    let answer = load(&world, &overrides);
+    assert!(!format!("{answer:?}{world:?}{overrides:?}").contains("hunter2"), "{case}");
+    let lines: Vec<String> = match answer {
         Err(LoadError::Problems(problems)) => problems.iter().map(ToString::to_string).collect(),
         Err(error @ LoadError::Unreadable { .. }) => panic!("{error}"),
         Ok(loaded) => {
@@ -54,7 +75,7 @@ fn files_get_the_answers_that_stand_below_them() {
         std::fs::set_permissions(dir.path().join(name), private).unwrap();
     }
     let world = World { cwd: dir.path().to_owned(), ..world() };
-    for name in ["alerts", "good", "routes", "secrets", "sections", "syntax"] {
+    for name in ["alerts", "good", "layers", "routes", "secrets", "sections", "syntax"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(format!("{name}.txt"));
         let expected = std::fs::read_to_string(&path).unwrap();
         let found = answered(&expected, &world);
