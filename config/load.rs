@@ -11,7 +11,7 @@ use crate::read::layers;
 use crate::read::lines::Lines;
 use crate::read::problems::{Place, Problem, Problems};
 use crate::read::reader::Reader;
-use crate::read::recovery::{Fault, blank_slips};
+use crate::read::recovery::{Fault, blank_broken_lines};
 use crate::read::world::{CONFIG_VARIABLE, Overrides, World};
 use crate::route;
 use crate::settings::{SECTIONS, Settings};
@@ -155,7 +155,7 @@ fn resolve(file: SettingsFile, world: &World, overrides: &Overrides) -> Result<L
     let layers = layers::collect(world, overrides, SECTIONS);
     let mut problems = layers.problems;
     problems.extend(foreign_bytes(&file.bytes, &text));
-    let (rest, mut faults) = blank_slips(&text);
+    let (rest, mut faults) = blank_broken_lines(&text);
     let (tree, errors) = DeTable::parse_recoverable(&rest);
     faults.extend(errors.iter().map(Fault::of));
     let root = tree.get_ref();

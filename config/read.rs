@@ -7,5 +7,5 @@ pub(crate) mod reader;
 pub(crate) mod recovery;
 pub(crate) mod redact;
 pub(crate) mod section;
-pub(crate) mod slip;
+pub(crate) mod syntax_error;
 pub(crate) mod world;

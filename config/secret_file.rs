@@ -63,10 +63,10 @@ fn take_secret(section: &mut Section<'_, '_>, word: &'static Key, file: &Key) ->
         return None;
     }
     let optional = Key { spec: Spec { is_needed: false, ..word.spec }, ..*word };
-    let said = section.take(&optional, |value, key| values::text(value, key).map(Secret::new));
-    let said = said.map(Ok).zip(section.spot(word.name));
+    let word_set = section.take(&optional, |value, key| values::text(value, key).map(Secret::new));
+    let word_set = word_set.map(Ok).zip(section.spot(word.name));
     let path = section.path(file).map(Err).zip(section.spot(file.name));
-    let (source, spot) = strongest(section.reader, [said, path])?;
+    let (source, spot) = strongest(section.reader, [word_set, path])?;
     let secret = match source {
         Ok(secret) => Ok(secret),
         Err(path) => read_secret(&section.reader.in_cwd(&path)).and_then(|secret| {

@@ -152,7 +152,7 @@ settings! {
     /// How many old files are kept.
     rotate_keep: u32 = 5, count(1, 1000).of("files");
 
-    /// How often one line says how much was received, stored, repeated, quarantined and dropped.
+    /// How often one line reports how much was received, stored, repeated, quarantined and dropped.
     stats_interval: Duration = millis(5 * MINUTE), time(SECOND, DAY);
 }
 

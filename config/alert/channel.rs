@@ -309,7 +309,7 @@ impl Field for Vec<(String, Secret)> {
             let shown = written(&header, value.get_ref(), "");
             let at = join(&path, name.get_ref());
             let spot = section.reader.spot(at, value.span(), Some(shown));
-            if section.reader.slipped_at(&header, &spot, &value.span()) {
+            if section.reader.is_broken_at(&header, &spot, &value.span()) {
                 continue;
             }
             let name: &str = name.get_ref();

@@ -1,4 +1,4 @@
-//! What the settings of one alert say together.
+//! Checks over the settings of one alert.
 
 use crate::alert::Alert;
 use crate::alert::channel::{Channel, ChannelKind};

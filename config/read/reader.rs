@@ -15,7 +15,7 @@ use crate::read::lines::Lines;
 use crate::read::problems::{Place, Problem, Spot};
 use crate::read::recovery::Fault;
 use crate::read::redact::shorten;
-use crate::read::slip::Slip;
+use crate::read::syntax_error::SyntaxError;
 
 /// The tables that are lists: `[[alert]]` and `[[route]]`.
 const LISTS: [&str; 2] = ["alert", "route"];
@@ -36,7 +36,7 @@ pub(crate) struct Reader<'a> {
     layered: &'a [Layered<'a>],
     tables: &'static [&'static Table],
     cwd: &'a Path,
-    slips: Vec<Slip>,
+    syntax_errors: Vec<SyntaxError>,
     problems: Vec<Problem>,
     warnings: Vec<String>,
     /// By path.
@@ -46,7 +46,7 @@ pub(crate) struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    /// A reader of a text, its tree and its slips, and of what environment and flags set.
+    /// A reader of a text, its tree and its syntax errors, and of what environment and flags set.
     pub(crate) fn new(
         text: &'a str,
         root: &'a DeTable<'a>,
@@ -56,14 +56,14 @@ impl<'a> Reader<'a> {
         cwd: &'a Path,
     ) -> Self {
         let lines = Lines::of(text);
-        let slips = Slip::all(faults, &lines);
+        let syntax_errors = SyntaxError::all(faults, &lines);
         let mut reader = Self {
             lines,
             root,
             layered,
             tables,
             cwd,
-            slips,
+            syntax_errors,
             problems: Vec::new(),
             warnings: Vec::new(),
             marks: BTreeMap::new(),
@@ -105,7 +105,7 @@ impl<'a> Reader<'a> {
         list.map(|list| (list, spot))
     }
 
-    /// The table that a value is, or a problem; `None` also where a slip made it something else.
+    /// The table that a value is, or a problem; `None` also where an error made it something else.
     pub(crate) fn expect_table(
         &mut self,
         path: &str,
@@ -120,7 +120,7 @@ impl<'a> Reader<'a> {
     }
 
     fn refuse_other(&mut self, path: &str, value: &Spanned<DeValue<'_>>, why: &str, header: &str) {
-        if self.slip_in(&value.span()).is_some() {
+        if self.syntax_error_in(&value.span()).is_some() {
             return;
         }
         // Without a text: what stands in the wrong place may be a password.
@@ -249,28 +249,28 @@ impl<'a> Reader<'a> {
         self.misspelt.contains(path)
     }
 
-    /// Whether the text is not TOML in this stretch; the slip's message names the key.
-    pub(crate) fn slipped_at(&mut self, key: &Key, spot: &Spot, span: &Range<usize>) -> bool {
+    /// Whether the text is not TOML in this stretch; the error's message names the key.
+    pub(crate) fn is_broken_at(&mut self, key: &Key, spot: &Spot, span: &Range<usize>) -> bool {
         let raw = self.lines.slice(span.clone());
-        let Some(slip) = self.slip_in(span) else { return false };
-        self.slips[slip].concerns(key, spot, raw);
+        let Some(error) = self.syntax_error_in(span) else { return false };
+        self.syntax_errors[error].concerns(key, spot, raw);
         true
     }
 
-    /// The first slip in a stretch or at its end; slips are in the order of the text.
-    fn slip_in(&self, span: &Range<usize>) -> Option<usize> {
-        let first = self.slips.partition_point(|slip| slip.at < span.start);
-        self.slips.get(first).filter(|slip| slip.at <= span.end).map(|_| first)
+    /// The first error in a stretch or at its end; syntax errors are in the order of the text.
+    fn syntax_error_in(&self, span: &Range<usize>) -> Option<usize> {
+        let first = self.syntax_errors.partition_point(|error| error.at < span.start);
+        self.syntax_errors.get(first).filter(|error| error.at <= span.end).map(|_| first)
     }
 
     /// Whether the whole text is TOML: only then can something be called missing.
     pub(crate) fn is_whole(&self) -> bool {
-        self.slips.is_empty()
+        self.syntax_errors.is_empty()
     }
 
     /// All problems, and all warnings.
     pub(crate) fn finish(mut self) -> (Vec<Problem>, Vec<String>) {
-        self.problems.extend(self.slips.into_iter().map(Slip::into_problem));
+        self.problems.extend(self.syntax_errors.into_iter().map(SyntaxError::into_problem));
         (self.problems, self.warnings)
     }
 }

@@ -1,8 +1,8 @@
-//! Reads on after a slip of syntax.
+//! Reads on after a syntax error.
 //!
-//! The parser recovers from most slips, but some make it swallow what follows: after a key without a value it
+//! The parser recovers from most syntax errors, but some make it skip what follows: after a key without a value it
 //! finds nothing more, and a list that is never closed takes the rest of the file for its entries. So the lines
-//! of such a slip are blanked, the slip is kept, and the text is read again. Blanks keep every offset in place.
+//! of such an error are blanked, the error is kept, and the text is read again. Blanks keep every offset in place.
 
 use std::ops::Range;
 
@@ -12,10 +12,10 @@ use toml::de::{DeTable, DeValue};
 /// Most readings of one text: a limit, for a file that is no settings file at all.
 const READINGS_MAX: usize = 30;
 
-/// Most slips of one reading that are looked into: each may walk the whole tree.
+/// Most syntax errors of one reading that are looked into: each may walk the whole tree.
 const FAULTS_MAX: usize = 100;
 
-/// A slip: where, and what the parser said.
+/// A syntax error: where, and the message of the parser.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) span: Range<usize>,
@@ -46,13 +46,13 @@ impl Fault {
     }
 }
 
-/// The text with the lines blanked that nothing can be made of, and the slips that were in them. What else is
+/// The text with the lines blanked that nothing can be made of, and the syntax errors that were in them. What else is
 /// wrong with the syntax is found by parsing the rest.
-pub(crate) fn blank_slips(text: &str) -> (String, Vec<Fault>) {
+pub(crate) fn blank_broken_lines(text: &str) -> (String, Vec<Fault>) {
     let mut text = text.to_owned();
     let mut faults = Vec::new();
     for _ in 0..READINGS_MAX {
-        let Some((fault, lines)) = first_swallower(&text) else { break };
+        let Some((fault, lines)) = first_skipping_error(&text) else { break };
         let before = text.len();
         text = blanked(&text, &lines);
         debug_assert_eq!(before, text.len(), "offsets stay in place");
@@ -61,8 +61,8 @@ pub(crate) fn blank_slips(text: &str) -> (String, Vec<Fault>) {
     (text, faults)
 }
 
-/// The first slip that swallows its successors, and the lines to blank.
-fn first_swallower(text: &str) -> Option<(Fault, Range<usize>)> {
+/// The first error that makes the parser skip what follows, and the lines to blank.
+fn first_skipping_error(text: &str) -> Option<(Fault, Range<usize>)> {
     let (tree, errors) = DeTable::parse_recoverable(text);
     let mut faults: Vec<Fault> = errors.iter().map(Fault::of).collect();
     faults.sort_by_key(|fault| fault.span.start);
@@ -84,7 +84,7 @@ fn first_swallower(text: &str) -> Option<(Fault, Range<usize>)> {
     culprits.next()
 }
 
-/// An unclosed value is told where it begins, and only its first line is blanked: the rest was not meant to be in
+/// An unclosed value is reported where it begins, and only its first line is blanked: the rest was not meant to be in
 /// it. A closed one of several lines is blanked as a whole.
 fn enclosed_culprit(text: &str, fault: Fault, value: Range<usize>) -> (Fault, Range<usize>) {
     let raw = &text[value.clone()];
@@ -102,7 +102,7 @@ fn enclosed_culprit(text: &str, fault: Fault, value: Range<usize>) -> (Fault, Ra
     (fault, line_around(text, first_line))
 }
 
-/// The outermost list, inline table or multi-line text of more than one line that a slip lies in.
+/// The outermost list, inline table or multi-line text of more than one line that an error lies in.
 fn enclosing(tree: &Spanned<DeTable<'_>>, text: &str, at: usize) -> Option<Range<usize>> {
     let mut waiting: Vec<&Spanned<DeValue<'_>>> = tree.get_ref().iter().map(|(_, v)| v).collect();
     while let Some(value) = waiting.pop() {
@@ -179,9 +179,9 @@ fn blanked(text: &str, stretch: &Range<usize>) -> String {
 mod tests {
     use super::*;
 
-    /// What remains of the lines, trimmed, and the offsets of the slips.
+    /// What remains of the lines, trimmed, and the offsets of the syntax errors.
     fn remains(text: &str) -> (Vec<String>, Vec<usize>) {
-        let (rest, faults) = blank_slips(text);
+        let (rest, faults) = blank_broken_lines(text);
         assert_eq!(rest.len(), text.len());
         let lines = rest.lines().map(|line| line.trim().to_owned());
         let lines = lines.filter(|line| !line.is_empty()).collect();
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_lines_of_a_slip_are_lost() {
+    fn only_the_lines_of_an_error_are_lost() {
         let cases: [(&str, &[&str], &[usize]); 9] = [
             ("[a]\nx 'ü'\ny = 1\n", &["[a]", "y = 1"], &[6]),
             ("x\ny\nz = 1\n", &["z = 1"], &[1, 3]),
@@ -212,11 +212,11 @@ mod tests {
     }
 
     #[test]
-    fn text_without_such_slips_stays() {
+    fn text_without_such_errors_stays() {
         for text in
             ["", "x = 1\n", "x = info\ny = 5 5\n", "x = { a = 1 b = 2 }\n", "x = 1\nx = 2\n"]
         {
-            assert_eq!(blank_slips(text), (text.to_owned(), Vec::new()));
+            assert_eq!(blank_broken_lines(text), (text.to_owned(), Vec::new()));
         }
     }
 

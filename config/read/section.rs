@@ -63,8 +63,8 @@ impl<'r, 'a> Section<'r, 'a> {
             let raw = self.reader.raw(value.span());
             let written = written(key, value.get_ref(), raw);
             let spot = self.reader.spot(path.clone(), value.span(), Some(written));
-            let slipped = self.reader.slipped_at(key, &spot, &value.span());
-            answers.push((spot, (!slipped).then(|| parse(value.get_ref(), key))));
+            let is_broken = self.reader.is_broken_at(key, &spot, &value.span());
+            answers.push((spot, (!is_broken).then(|| parse(value.get_ref(), key))));
         }
         for layered in self.reader.layered(&path) {
             answers.push((layered.spot(key), Some(parse(&layered.value, key))));
@@ -138,7 +138,7 @@ impl<'r, 'a> Section<'r, 'a> {
         self.reader.refuse(&spot, complaint);
     }
 
-    /// Refuses the absence of a key; in a text with slips it may be there after all.
+    /// Refuses the absence of a key; in a text with syntax errors it may be there after all.
     pub(crate) fn refuse_lack(&mut self, name: &str, complaint: Complaint) {
         if self.reader.is_whole() && !self.reader.is_misspelt(&join(&self.path, name)) {
             let spot = self.header.below(name);
@@ -177,7 +177,7 @@ impl<'r, 'a> Section<'r, 'a> {
         let raw = self.reader.raw(value.span());
         let written_list = written(key, value.get_ref(), raw);
         let spot = self.reader.spot(path.to_owned(), value.span(), Some(written_list));
-        if self.reader.slipped_at(key, &spot, &value.span()) {
+        if self.reader.is_broken_at(key, &spot, &value.span()) {
             return None;
         }
         let name = spot.name.clone();

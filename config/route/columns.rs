@@ -102,7 +102,7 @@ fn read_one<'a>(
     let key = Column::TABLE.key("field");
     let shown = written(key, value.get_ref(), section.reader.raw(value.span()));
     let at = section.reader.spot(spot.path.clone(), value.span(), Some(shown));
-    if section.reader.slipped_at(key, &at, &value.span()) {
+    if section.reader.is_broken_at(key, &at, &value.span()) {
         return (column, false);
     }
     let Some(field) = value.get_ref().as_str() else {

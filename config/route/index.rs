@@ -110,7 +110,7 @@ pub(crate) fn check_names(
     for (position, (name, spot)) in names.iter().enumerate() {
         let twice = names[..position].iter().any(|(before, _)| before == name);
         let is_known = known().any(|column| column == name);
-        // A slip may have swallowed the column; and without columns the route has been refused already.
+        // A error may have swallowed the column; and without columns the route has been refused already.
         let judgeable = section.reader.is_whole() && !columns.is_empty();
         let complaint = if twice {
             Complaint::advise("the column is in this list already", "name it once")

@@ -1,7 +1,7 @@
-//! Slips: places where the text is not TOML. The parser recovers and goes on, and so do the checks of the rest.
+//! Syntax errors: places where the text is not TOML. The parser recovers and goes on, and so do the checks of the rest.
 //!
-//! A slip often leaves a stand-in value or swallows a neighbour. So a value with a slip in it is not checked further,
-//! and of several slips in one line only the first is reported: the others mostly follow from it.
+//! An error often leaves a stand-in value or swallows a neighbour. So a value with an error in it is not checked further,
+//! and of several syntax errors in one line only the first is reported: the others mostly follow from it.
 
 use crate::declare::key::{Complaint, Key, Wants};
 use crate::declare::nearest::nearest_word;
@@ -12,22 +12,23 @@ use crate::read::recovery::Fault;
 use crate::read::redact::redact_url;
 
 /// One place where the text is not TOML.
-pub(crate) struct Slip {
+pub(crate) struct SyntaxError {
     /// Byte offset.
     pub(crate) at: usize,
     problem: Problem,
 }
 
-impl Slip {
-    /// The slips of a text, in its order, one a line at most.
+impl SyntaxError {
+    /// The syntax errors of a text, in its order, one a line at most.
     pub(crate) fn all(faults: &[Fault], lines: &Lines<'_>) -> Vec<Self> {
-        let mut slips: Vec<Self> = faults.iter().map(|fault| Self::of(fault, lines)).collect();
-        slips.sort_by_key(|slip| slip.at);
-        slips.dedup_by_key(|slip| match slip.problem.place {
+        let mut syntax_errors: Vec<Self> =
+            faults.iter().map(|fault| Self::of(fault, lines)).collect();
+        syntax_errors.sort_by_key(|error| error.at);
+        syntax_errors.dedup_by_key(|error| match error.problem.place {
             Place::File { line, .. } => line,
             Place::Environment(_) | Place::Flag(_) => 0,
         });
-        slips
+        syntax_errors
     }
 
     fn of(fault: &Fault, lines: &Lines<'_>) -> Self {
@@ -38,12 +39,12 @@ impl Slip {
         Self { at, problem: Problem { place, key: String::new(), value: None, why, instead } }
     }
 
-    /// The problem, with the name of its key if [`Slip::concerns`] gave one.
+    /// The problem, with the name of its key if [`SyntaxError::concerns`] gave one.
     pub(crate) fn into_problem(self) -> Problem {
         self.problem
     }
 
-    /// The slip is in the value of this key: now the message can name it, and knows what was meant.
+    /// The error is in the value of this key: now the message can name it, and knows what was meant.
     pub(crate) fn concerns(&mut self, key: &Key, spot: &Spot, raw: &str) {
         let Some(complaint) = missing_quotes(key, raw) else {
             self.problem.key.clone_from(&spot.path);
@@ -61,7 +62,7 @@ impl Slip {
 const TYPOGRAPHIC: [char; 7] =
     ['\u{201c}', '\u{201d}', '\u{201e}', '\u{2018}', '\u{2019}', '\u{ab}', '\u{bb}'];
 
-/// A bare word, or one in typographic quotes, where a quoted one is expected: the commonest slips, and the parser's text
+/// A bare word, or one in typographic quotes, where a quoted one is expected: the commonest syntax errors, and the parser's text
 /// for them depends on the word's first letter (`info` is taken for a misspelt `inf`).
 fn missing_quotes(key: &Key, raw: &str) -> Option<Complaint> {
     if !key.is_quoted() {
@@ -94,13 +95,13 @@ fn missing_quotes(key: &Key, raw: &str) -> Option<Complaint> {
 }
 
 /// The parser's message in plain words, and what to do.
-fn explain(message: &str, slip: &str) -> (String, String) {
+fn explain(message: &str, snippet: &str) -> (String, String) {
     let (why, instead) = match message {
         "duplicate key" => {
-            let why = format!("`{slip}` is set twice in this table");
+            let why = format!("`{snippet}` is set twice in this table");
             return (why, "keep one of the two".to_owned());
         }
-        _ if slip.contains(TYPOGRAPHIC) => {
+        _ if snippet.contains(TYPOGRAPHIC) => {
             ("expected straight quotes (\") instead of typographic ones", "write: key = \"text\"")
         }
         text if text.starts_with("string values must be quoted") => {
