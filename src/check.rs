@@ -6,12 +6,24 @@ use barograph_config::Loaded;
 
 use crate::lock::held_by;
 use crate::mqtt::MqttBroker;
+use crate::run::Failed;
 use crate::store::{Peek, peek};
 use crate::world;
 
 /// Prints what is right and what is wrong, with `show` also the settings in force, and one line of
 /// verdict at the end; gives the exit code of the first thing that is wrong.
-pub fn check(loaded: &Loaded, show: bool) -> i32 {
+pub fn check(loaded: Result<Loaded, Failed>, show: bool) -> i32 {
+    match loaded {
+        Ok(loaded) => check_loaded(&loaded, show),
+        Err(Failed { code, message }) => {
+            eprintln!("barograph: {message}");
+            println!("result: not ok (settings), exit code {code}");
+            code
+        }
+    }
+}
+
+fn check_loaded(loaded: &Loaded, show: bool) -> i32 {
     let settings = &loaded.settings;
     let source = match &loaded.source {
         Some(path) => path.display().to_string(),
@@ -113,7 +125,9 @@ fn check_broker(loaded: &Loaded) -> i32 {
             exit_code::BROKER_UNAVAILABLE
         }
         Err(down) => {
-            println!("broker: WRONG: {}: {}", settings.mqtt.url, down.message);
+            let url = settings.mqtt.url.to_string();
+            let at = if down.message.contains(&url) { String::new() } else { format!("{url}: ") };
+            println!("broker: WRONG: {at}{}", down.message);
             if down.kind == DownKind::Credentials && settings.mqtt.username.is_none() {
                 println!("        no username is set: add mqtt.username and mqtt.password_file");
             }

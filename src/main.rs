@@ -35,7 +35,7 @@ pub(crate) fn main() -> ExitCode {
         Command::LogLevel(args) => with(&args.config, |it| orders::log_level(it, &args)),
         Command::Events(args) => with(&args.config, |it| events::events(it, &args)),
         Command::Tail(args) => with(&args.config, |it| tail::tail(it, &args)),
-        Command::Check(args) => settings(&args.config()).map(|it| check::check(&it, args.show)),
+        Command::Check(args) => Ok(check::check(settings(&args.config()), args.show)),
         Command::Account(args) => {
             settings(&args.config).and_then(|l| account::account(&l.settings, &args))
         }

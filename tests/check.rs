@@ -96,6 +96,14 @@ fn check_of_a_file_that_is_no_database_is_65() {
 }
 
 #[test]
+fn check_of_bad_settings_ends_with_a_verdict_too() {
+    let scene = Scene::new();
+    let outcome = check(&scene.settings().set("mqtt", "keep_alive", "60"));
+    assert_eq!(outcome.code, Some(78), "{outcome:?}");
+    assert_eq!(outcome.stdout, "result: not ok (settings), exit code 78\n", "{outcome:?}");
+}
+
+#[test]
 fn check_hides_secrets() {
     let scene = Scene::new();
     let settings = scene.settings().text("mqtt", "username", "station");
