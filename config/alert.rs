@@ -1,242 +1,182 @@
-//! `[[alert]]`: who is told when something is wrong, how soon, and on which way.
+//! `[[alert]]`: who is notified when something is wrong, how soon, and over which channel.
+
+pub(crate) mod channel;
+pub(crate) mod checks;
+pub(crate) mod email;
+pub(crate) mod http_url;
+pub(crate) mod quiet_hours;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::http_url;
-use crate::settings::Secret;
+use toml::Spanned;
+use toml::de::DeValue;
 
-/// `[[alert]]`: one way on which a person hears of issues.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Alert {
-    /// Names it in logs and commands: letters, digits, `_` and `-`; no other alert has it.
-    pub name: String,
-    /// The least severity that is told; default `warning`.
-    pub min_severity: AlertSeverity,
-    /// How long an issue must last before it is told; default 1 min.
-    pub after: Duration,
-    /// An issue that still lasts is told again this often; `None`, the default: it is told once.
-    pub repeat: Option<Duration>,
+use crate::alert::channel::{Channel, ChannelKind};
+use crate::alert::quiet_hours::QuietHours;
+use crate::declare::key::{
+    Complaint, DAY, FLAG, Key, MINUTE, PATH, SECOND, TEXT, YEAR, count, millis, time, word,
+};
+use crate::declare::settings;
+use crate::declare::text::quote;
+use crate::field::{Declared, word_scalars};
+use crate::page::{Line, Sheet, Shown};
+use crate::part::Part;
+use crate::read::problems::Spot;
+use crate::read::reader::Reader;
+use crate::read::section::Section;
+use crate::word::{Word, words};
+
+/// Most alerts of a file: each may have a thread of its own.
+const ALERTS_MAX: usize = 100;
+
+/// Longest name, in bytes.
+const NAME_LEN_MAX: usize = 64;
+
+settings! {
+    /// `[[alert]]`: one way to notify a person of issues.
+    pub struct Alert in "alert" concerns Part::Alerts;
+
+    /// Its name in logs and commands: letters, digits, `_` and `-`; no other alert has it.
+    name: String = String::new(), TEXT.checked(plain_name).example(r#""phone""#).needed();
+
+    /// How messages are sent: webhook, slack, discord, ntfy, telegram, email, mqtt or command. Each has keys of its own.
+    channel: Channel = Channel::Command { argv: Vec::new() },
+        as "type" word(ChannelKind::WORDS).example(r#""webhook""#).needed();
+
+    /// The least severity that is notified. "warning": all issues. "critical": only those in which data is or will be
+    /// lost.
+    min_severity: AlertSeverity = AlertSeverity::Warning, word(AlertSeverity::WORDS);
+
+    /// How long an issue must last before it is notified.
+    after: Duration = millis(MINUTE), time(0, DAY);
+
+    /// Notify again of an issue that lasts, this often.
+    repeat: Option<Duration> = None, time(MINUTE, YEAR).example(r#""12h""#).absent("never");
+
     /// Local time of day in which warnings wait until it ends; critical issues do not.
-    pub quiet_hours: Option<QuietHours>,
-    /// Tell when an issue that was told is over; default true.
-    pub resolved: bool,
-    /// Most messages in an hour; default 20.
-    pub max_per_hour: u32,
-    /// How long one attempt to deliver a message may take; default 10 s.
-    pub timeout: Duration,
-    /// Trust only the authorities of this file (PEM) when the other side is reached by TLS; default: the system's.
-    pub ca_file: Option<PathBuf>,
-    /// The way.
-    pub channel: Channel,
+    quiet_hours: Option<QuietHours> = None, TEXT.example(r#""22:00-07:00""#).absent("none");
+
+    /// Notify also when an issue is resolved.
+    resolved: bool = true, FLAG;
+
+    /// Most messages in an hour; further ones wait, and are sent together.
+    max_per_hour: u32 = 20, count(1, 3600).of("messages");
+
+    /// How long one attempt to send a message may take.
+    timeout: Duration = millis(10 * SECOND), time(SECOND, 5 * MINUTE);
+
+    /// A PEM file of the only authorities to trust, for a server with a certificate of your own authority. Not for mqtt
+    /// (that is mqtt.ca_file) and command.
+    ca_file: Option<PathBuf> = None, PATH
+        .example(r#""/etc/barograph/alert-ca.pem""#)
+        .absent("those of the system");
+}
+
+words! {
+    /// How bad an issue must be.
+    pub enum AlertSeverity, as_str {
+        /// Something is wrong, and nothing is lost yet.
+        Warning = "warning",
+        /// Data is or will be lost.
+        Critical = "critical",
+    }
+}
+
+word_scalars!(AlertSeverity);
+
+fn plain_name(name: &str, _key: &Key) -> Result<String, Complaint> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    if name.chars().all(is_plain) && name.len() <= NAME_LEN_MAX {
+        return Ok(name.to_owned());
+    }
+    let why = format!("expected at most {NAME_LEN_MAX} letters, digits, `_` and `-`");
+    let plain = name.chars().map(|c| if is_plain(c) { c } else { '_' }).take(NAME_LEN_MAX);
+    Err(Complaint::write(why, quote(&plain.collect::<String>())))
 }
 
 impl Alert {
-    /// One with everything as it is if the operator does not want it otherwise.
+    /// One with everything but name and channel at its default.
     pub fn new(name: impl Into<String>, channel: Channel) -> Self {
-        Self {
-            name: name.into(),
-            min_severity: AlertSeverity::Warning,
-            after: Duration::from_secs(60),
-            repeat: None,
-            quiet_hours: None,
-            resolved: true,
-            max_per_hour: 20,
-            timeout: Duration::from_secs(10),
-            ca_file: None,
-            channel,
-        }
-    }
-}
-
-/// How bad an issue must be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum AlertSeverity {
-    /// Something is wrong, and nothing is lost yet.
-    Warning,
-    /// Readings are lost, or will be.
-    Critical,
-}
-
-/// A stretch of each day, in local time, perhaps over midnight.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct QuietHours {
-    /// Its first minute, counted from midnight, 0 to 1439.
-    pub from_minute: u16,
-    /// The first minute after it, counted from midnight, 0 to 1439; less than `from_minute`: on the next day.
-    pub to_minute: u16,
-}
-
-/// The way on which an alert goes, with what only that way needs. The file's key is `type`.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Channel {
-    /// A JSON object, sent by POST.
-    Webhook {
-        /// Where to (from `url` or read from `url_file`): http or https.
-        url: Secret,
-        /// Our own headers, in the order of the file.
-        headers: Vec<(String, Secret)>,
-        /// Key of the HMAC-SHA256 that signs the body (from `secret` or read from `secret_file`).
-        secret: Option<Secret>,
-    },
-    /// An incoming webhook of Slack, or of what speaks like it.
-    Slack {
-        /// Where to; whoever knows it can write there.
-        url: Secret,
-    },
-    /// An incoming webhook of Discord.
-    Discord {
-        /// Where to; whoever knows it can write there.
-        url: Secret,
-    },
-    /// A topic of ntfy.
-    Ntfy {
-        /// The server and the topic: `https://ntfy.sh/topic`.
-        url: Secret,
-        /// An access token, if the topic wants one.
-        token: Option<Secret>,
-    },
-    /// A bot of Telegram.
-    Telegram {
-        /// The server, without a slash at its end; default `https://api.telegram.org`.
-        url: String,
-        /// The bot's token.
-        token: Secret,
-        /// The chat that the bot writes to.
-        chat_id: String,
-    },
-    /// Mail by SMTP.
-    Email(Email),
-    /// A retained state on our own broker; at most one alert has it.
-    Mqtt {
-        /// Where the state is published; no route records it. Default `barograph/<client_id>/health`.
-        topic: String,
-        /// Announce the recorder to Home Assistant as a device; default true.
-        discovery: bool,
-        /// First levels of the announcement's topic; default `homeassistant`.
-        discovery_prefix: String,
-    },
-    /// A program, never a shell.
-    Command {
-        /// The program and its arguments; never empty.
-        argv: Vec<String>,
-    },
-}
-
-impl Channel {
-    /// The word the settings file uses for it.
-    pub fn word(&self) -> &'static str {
-        self.kind().as_str()
+        Self { name: name.into(), channel, ..Self::initial() }
     }
 
-    /// Where it goes, as far as that is no secret: a person must recognise it in a list and in an error.
-    pub fn destination(&self) -> String {
-        match self {
-            Self::Webhook { url, .. }
-            | Self::Slack { url }
-            | Self::Discord { url }
-            | Self::Ntfy { url, .. } => http_url::print(url.expose()),
-            Self::Telegram { url, chat_id, .. } => format!("{url}, chat {chat_id}"),
-            Self::Email(email) => {
-                format!("{} by {}:{}", email.to.join(", "), email.host, email.port)
+    /// Its tables, as the file writes them.
+    pub(crate) fn sheets(&self) -> Vec<Sheet> {
+        let (mut headers, mut lines): (Vec<Line>, Vec<Line>) =
+            self.lines().into_iter().partition(|line| line.name == "headers");
+        lines.extend(self.channel.lines().into_iter().filter(|line| line.name != "headers"));
+        headers.extend(self.channel.lines().into_iter().filter(|line| line.name == "headers"));
+        let mut sheets = vec![Sheet::new("[[alert]]", lines)];
+        for line in headers {
+            if let Shown::Braces(lines) = line.value {
+                sheets.push(Sheet::new("[alert.headers]", lines));
             }
-            Self::Mqtt { topic, .. } => topic.clone(),
-            Self::Command { argv } => argv.first().cloned().unwrap_or_default(),
         }
-    }
-
-    /// The topic of the state that is kept on the broker; `None`: this way takes messages.
-    pub fn state_topic(&self) -> Option<&str> {
-        match self {
-            Self::Mqtt { topic, .. } => Some(topic),
-            Self::Webhook { .. }
-            | Self::Slack { .. }
-            | Self::Discord { .. }
-            | Self::Ntfy { .. }
-            | Self::Telegram { .. }
-            | Self::Email(_)
-            | Self::Command { .. } => None,
-        }
-    }
-
-    pub(crate) fn kind(&self) -> ChannelKind {
-        match self {
-            Self::Webhook { .. } => ChannelKind::Webhook,
-            Self::Slack { .. } => ChannelKind::Slack,
-            Self::Discord { .. } => ChannelKind::Discord,
-            Self::Ntfy { .. } => ChannelKind::Ntfy,
-            Self::Telegram { .. } => ChannelKind::Telegram,
-            Self::Email(_) => ChannelKind::Email,
-            Self::Mqtt { .. } => ChannelKind::Mqtt,
-            Self::Command { .. } => ChannelKind::Command,
-        }
+        sheets
     }
 }
 
-/// What `type` may say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ChannelKind {
-    Webhook,
-    Slack,
-    Discord,
-    Ntfy,
-    Telegram,
-    Email,
-    Mqtt,
-    Command,
-}
-
-impl ChannelKind {
-    /// The keys of the table that only some types have, and this is one of them.
-    pub(crate) fn keys(self) -> &'static [&'static str] {
-        match self {
-            Self::Webhook => &["url", "url_file", "headers", "secret", "secret_file", "ca_file"],
-            Self::Slack | Self::Discord => &["url", "url_file", "ca_file"],
-            Self::Ntfy => &["url", "url_file", "token", "token_file", "ca_file"],
-            Self::Telegram => &["url", "token", "token_file", "chat_id", "ca_file"],
-            Self::Email => &[
-                "host",
-                "port",
-                "tls",
-                "username",
-                "password",
-                "password_file",
-                "from",
-                "to",
-                "ca_file",
-            ],
-            Self::Mqtt => &["topic", "discovery", "discovery_prefix"],
-            Self::Command => &["argv"],
-        }
+/// The alerts of the file. `client_id` is our name at the broker, `filters` are those of all routes.
+pub(crate) fn read(reader: &mut Reader<'_>, client_id: &str, filters: &[&str]) -> Vec<Alert> {
+    let Some((list, spot)) = reader.list("alert") else { return Vec::new() };
+    if list.len() > ALERTS_MAX {
+        let why = format!("expected at most {ALERTS_MAX} alerts");
+        let advice = "let one webhook or command notify the others";
+        reader.refuse(&spot, Complaint::advise(why, advice));
+        return Vec::new();
     }
+    let mut alerts: Vec<Alert> = Vec::new();
+    let mut places = Vec::new();
+    for (index, value) in list.iter().enumerate() {
+        let Some((alert, spot)) = read_one(reader, index, value, client_id, filters) else {
+            continue;
+        };
+        compare(reader, &alerts, &places, &alert, &spot);
+        alerts.push(alert);
+        places.push(spot);
+    }
+    alerts
 }
 
-/// A mail server and who writes to whom.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Email {
-    /// Host name or address of the server.
-    pub host: String,
-    /// TCP port; default 587 with `starttls`, 465 with `tls`, 25 with `none`.
-    pub port: u16,
-    /// How the connection is encrypted.
-    pub tls: EmailTls,
-    /// Who we are to the server; with a password, or both absent.
-    pub username: Option<String>,
-    /// Its password (from `password` or read from `password_file`).
-    pub password: Option<Secret>,
-    /// The sender's address.
-    pub from: String,
-    /// The recipients' addresses; never empty.
-    pub to: Vec<String>,
+/// An alert and the place of its name.
+fn read_one<'a>(
+    reader: &mut Reader<'a>,
+    index: usize,
+    value: &'a Spanned<DeValue<'a>>,
+    client_id: &str,
+    filters: &[&str],
+) -> Option<(Alert, Spot)> {
+    let path = format!("alert[{}]", index + 1);
+    let table = reader.expect_table(&path, value, "[[alert]]")?;
+    let header = reader.spot(path, value.span(), None);
+    let keys = Alert::TABLE.keys().chain(Channel::tables().flat_map(|table| table.keys()));
+    let mut section = Section::open(reader, keys, Some(table), header.clone());
+    let mut alert = Alert::initial();
+    alert.take(&mut section);
+    let kind = section.again(Alert::TABLE.key("type"), crate::declare::values::word);
+    if let Some(kind) = kind {
+        alert.channel = Channel::take(kind, &mut section);
+        checks::check(&mut section, &mut alert, client_id, filters);
+    }
+    let spot = section.spot("name").unwrap_or(header);
+    Some((alert, spot))
 }
 
-/// Encryption of a connection to a mail server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EmailTls {
-    /// The connection begins in the clear and must become encrypted before anything is said (the default).
-    StartTls,
-    /// Encrypted from the first byte.
-    Tls,
-    /// In the clear.
-    None,
+/// Names never repeat, and the broker holds one state of ours.
+fn compare(reader: &mut Reader<'_>, before: &[Alert], places: &[Spot], alert: &Alert, spot: &Spot) {
+    let twin = |is_twin: &dyn Fn(&Alert) -> bool| {
+        let found = before.iter().position(is_twin);
+        found.map(|found| places[found].place.clone())
+    };
+    if let Some(at) = twin(&|other| !other.name.is_empty() && other.name == alert.name) {
+        let why = format!("another alert has this name ({at})");
+        reader.refuse(spot, Complaint::write(why, format!("\"{}-2\"", alert.name)));
+    }
+    let is_mqtt = |alert: &Alert| alert.channel.state_topic().is_some();
+    if let Some(at) = twin(&is_mqtt).filter(|_| is_mqtt(alert)) {
+        let why = format!("another alert is of type mqtt ({at})");
+        let spot = Spot { written: None, ..spot.clone() };
+        reader.refuse(&spot, Complaint::advise(why, "keep only one of them"));
+    }
 }

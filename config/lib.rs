@@ -1,92 +1,73 @@
-//! What the operator of Barograph may say: the settings, their defaults, and every problem of a file at once.
+//! The settings of Barograph: their declarations, their defaults, and every problem of a file at once.
 //!
-//! Raw words go in, resolved [`Settings`] come out. The words come from four layers, each stronger than the one
-//! before: the built-in default, the TOML file, environment variables (`BAROGRAPH_MQTT__URL`), command-line flags.
+//! Raw values go in, resolved [`Settings`] come out. The values come from four layers, each stronger than the one before:
+//! the built-in default, the TOML file, environment variables (`BAROGRAPH_MQTT__URL`), command-line flags.
 //!
-//! Rejected: `serde` with `#[derive(Deserialize)]`. It stops at the first mistake, it knows no second layer, and
-//! its texts speak of types and not of what to write instead. Here the TOML tree is read with its positions, each
-//! key is declared once (`keys.rs`), and a mistake becomes a [`Problem`] while the reading goes on.
+//! Each setting is declared once, in the file of its section, with `settings!` (`declare.rs`): reading, printing, the
+//! difference at a reload, `docs/settings.md` and the line of the shipped file follow from the declaration.
 //!
-//! Relative paths, wherever they were written, are relative to the working directory of the process, not to the
-//! file that names them: `./weather_data.db` is the same file from every layer.
+//! Rejected: `serde` with `#[derive(Deserialize)]`. It stops at the first mistake, it knows no second layer, and its
+//! messages name types and not what to write instead. Here the TOML tree is read with its positions, and a mistake
+//! becomes a [`Problem`] while the reading goes on.
 //!
-//! Absent on purpose: nothing in this crate opens a database, a socket or a certificate. The only files it reads
-//! are the settings file, `password_file` and the like, and `/proc/sys/kernel/hostname`.
+//! Relative paths, in every layer, are relative to the working directory of the process, not to the file that names
+//! them: `./weather_data.db` is the same file in every layer.
+//!
+//! Absent on purpose: nothing in this crate opens a database, a socket or a certificate. The only files it reads are the
+//! settings file, `password_file` and the like, and `/proc/sys/kernel/hostname`.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod alert;
-mod alerts;
-mod broker_url;
-mod channels;
-mod columns;
-mod credentials;
-mod defaults;
-mod derived;
-mod derived_section;
+mod declare;
 mod difference;
-mod http_url;
-mod indexes;
-mod keys;
-mod lines;
+mod docs;
+mod field;
+mod key_pair;
+mod known;
 mod load;
-mod names;
+mod mqtt;
 mod page;
-mod print;
-mod problems;
-mod quiet_hours;
-mod reader;
-mod recovery;
-mod redact;
-mod route_set;
-mod routes;
-mod section;
+mod part;
+mod read;
+mod route;
+mod secret;
+mod secret_file;
 mod sections;
 mod settings;
-mod spoken;
-mod syntax;
-mod topic;
-mod values;
 mod watchtower;
-mod watchtower_section;
-mod words;
-mod world;
+mod word;
 
 #[cfg(test)]
-mod alert_tests;
-#[cfg(test)]
-mod derived_tests;
-#[cfg(test)]
-mod difference_tests;
-#[cfg(test)]
-mod layer_tests;
-#[cfg(test)]
-mod print_tests;
-#[cfg(test)]
-mod problem_tests;
-#[cfg(test)]
-mod route_tests;
-#[cfg(test)]
-mod shipped_tests;
-#[cfg(test)]
-mod testing;
-#[cfg(test)]
-mod watchtower_tests;
+mod tests;
 
-pub use alert::{Alert, AlertSeverity, Channel, Email, EmailTls, QuietHours};
-pub use derived::{Derived, DerivedKind};
-pub use difference::{Difference, Part, differences};
-pub use keys::{KnownKey, known_keys};
+pub use alert::channel::Channel;
+pub use alert::email::{Email, EmailTls};
+pub use alert::quiet_hours::QuietHours;
+pub use alert::{Alert, AlertSeverity};
+pub use difference::{Difference, differences};
+pub use docs::settings_page;
+pub use key_pair::{ClientAuth, KeyPair, PageTls};
+pub use known::{KnownKey, known_keys};
 pub use load::{LoadError, Loaded, NamedBy, load, load_text};
-pub use problems::{Place, Problem, Problems};
-pub use settings::{
-    BrokerUrl, ClientAuth, Column, Database, Format, Health, Index, Instance, Kind, Level, Log,
-    Metrics, Mqtt, OnBad, Protocol, Qos, Quarantine, Route, Secret, Settings, Spool, Supervision,
+pub use mqtt::broker_url::BrokerUrl;
+pub use mqtt::qos::Qos;
+pub use mqtt::{Mqtt, Protocol};
+pub use part::Part;
+pub use read::problems::{Place, Problem, Problems};
+pub use read::world::{Overrides, World};
+pub use route::Route;
+pub use route::column::{Column, Kind, OnBad};
+pub use route::derived::{Derived, DerivedKind};
+pub use route::index::Index;
+pub use route::topic::{filter_matches, filters_overlap};
+pub use secret::Secret;
+pub use sections::{
+    Database, Format, Health, Instance, Level, Log, Metrics, Quarantine, Spool, Supervision,
     Synchronous,
 };
-pub use topic::{filter_matches, filters_overlap};
-pub use watchtower::{Listen, PageTls, Watchtower};
-pub use world::{Overrides, World};
+pub use settings::Settings;
+pub use watchtower::{Listen, Watchtower};
 
-/// The commented default file, `config/barograph.toml`, as it is shipped: loading it is loading nothing.
+/// The commented default file, `config/barograph.toml`, as it is shipped: loading it changes no default.
 pub const DEFAULT_FILE: &str = include_str!("barograph.toml");

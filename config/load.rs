@@ -1,4 +1,4 @@
-//! Finds the file, joins the layers, and hands out either settings or everything that is wrong.
+//! Finds the file, joins the layers, and gives either settings or everything that is wrong.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -6,17 +6,15 @@ use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-use crate::alerts;
-use crate::lines::Lines;
-use crate::problems::{Place, Problem, Problems};
-use crate::reader::Reader;
-use crate::recovery::{Fault, blank_slips};
-use crate::route_set;
-use crate::routes::{self, Draft};
-use crate::sections;
-use crate::settings::Settings;
-use crate::spoken;
-use crate::world::{CONFIG_VARIABLE, Overrides, World};
+use crate::alert;
+use crate::read::layers;
+use crate::read::lines::Lines;
+use crate::read::problems::{Place, Problem, Problems};
+use crate::read::reader::Reader;
+use crate::read::recovery::{Fault, blank_broken_lines};
+use crate::read::world::{CONFIG_VARIABLE, Overrides, World};
+use crate::route;
+use crate::settings::{SECTIONS, Settings};
 
 /// Largest settings file, in bytes: a limit, so that `--config /dev/zero` ends.
 const FILE_BYTES_MAX: u64 = 1 << 20;
@@ -31,17 +29,17 @@ pub struct Loaded {
     pub settings: Settings,
     /// The file that was read, joined to the working directory; `None`: there is none, and the default holds.
     pub source: Option<PathBuf>,
-    /// What is allowed but hardly meant: one sentence each, without secrets.
+    /// What is allowed but probably not intended: one sentence each, without secrets.
     pub warnings: Vec<String>,
 }
 
-/// Why there are no settings. Both are for a person to mend: nothing will change by trying again.
+/// Why there are no settings. A person must correct both: trying again changes nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// The file is there, or was named, and cannot be read.
     #[error(
         "cannot read the settings file {}, {named_by}: {cause}\n  \
-         mend the path or the permissions of the file, or name another with --config",
+         correct the path or the permissions of the file, or name another with --config",
         path.display()
     )]
     Unreadable {
@@ -64,7 +62,7 @@ pub enum NamedBy {
     Flag,
     /// `BAROGRAPH_CONFIG`
     Variable,
-    /// Nobody: it is in one of the usual places.
+    /// It is in one of the usual places.
     Search,
 }
 
@@ -85,8 +83,8 @@ impl fmt::Display for NamedBy {
 /// (`mqtt.password_file`, `url_file` of an alert and the like), nothing else.
 ///
 /// A variable is named after section and key, `BAROGRAPH_MQTT__URL`, and holds a TOML scalar; where a text, path, word,
-/// duration or size is wanted, its quotes may be left out. A problem of a weaker layer is one even if a stronger layer
-/// says something else about the same key: the file is to be mended.
+/// duration or size is expected, its quotes may be left out. A problem of a weaker layer is one even if a stronger layer
+/// sets the same key: the file must be corrected.
 ///
 /// # Errors
 ///
@@ -154,35 +152,28 @@ fn read_named(world: &World, named: &Path, named_by: NamedBy) -> Result<Settings
 
 fn resolve(file: SettingsFile, world: &World, overrides: &Overrides) -> Result<Loaded, LoadError> {
     let text = String::from_utf8_lossy(&file.bytes);
-    let (spoken, mut problems) = spoken::listen(world, overrides);
+    let layers = layers::collect(world, overrides, SECTIONS);
+    let mut problems = layers.problems;
     problems.extend(foreign_bytes(&file.bytes, &text));
-    let (rest, mut faults) = blank_slips(&text);
+    let (rest, mut faults) = blank_broken_lines(&text);
     let (tree, errors) = DeTable::parse_recoverable(&rest);
     faults.extend(errors.iter().map(Fault::of));
-    let mut reader = Reader::new(&text, tree.get_ref(), &faults, &spoken);
+    let root = tree.get_ref();
+    let mut reader = Reader::new(&text, root, &faults, &layers.values, SECTIONS, &world.cwd);
 
     let mut settings = Settings::default_with(&world.hostname);
-    sections::read(&mut reader, world, &mut settings);
-    let drafts = routes::read(&mut reader);
-    if let Some(drafts) = &drafts {
-        route_set::compare(&mut reader, drafts);
+    settings.read_sections(&mut reader, world);
+    if let Some(routes) = route::read(&mut reader) {
+        settings.routes = routes;
     }
-    let filters = match &drafts {
-        Some(drafts) => drafts.iter().filter_map(Draft::filter).collect(),
-        None => settings.routes.iter().map(|route| route.topic.as_str()).collect(),
-    };
-    let client_id = &settings.mqtt.client_id;
-    let surroundings = alerts::Surroundings { cwd: &world.cwd, client_id, filters };
-    settings.alerts = alerts::read(&mut reader, &surroundings);
-    let (found, warnings) = reader.finish();
+    let filters: Vec<&str> = settings.routes.iter().map(|route| route.topic.as_str()).collect();
+    settings.alerts = alert::read(&mut reader, &settings.mqtt.client_id, &filters);
+    let (found, mut warnings) = reader.finish();
     problems.extend(found);
     if !problems.is_empty() {
         return Err(Problems::new(file.named, problems).into());
     }
-    if let Some(drafts) = drafts {
-        let whole = drafts.into_iter().map(Draft::finish).collect::<Option<_>>();
-        settings.routes = whole.expect("what a route lacks has been refused");
-    }
+    warnings.extend(layers.warnings);
     Ok(Loaded { settings, source: file.path, warnings })
 }
 
@@ -195,7 +186,7 @@ fn foreign_bytes(bytes: &[u8], lossy: &str) -> Option<Problem> {
         place: Place::File { line, column },
         key: String::new(),
         value: None,
-        why: "a byte here is not UTF-8".to_owned(),
+        why: "not UTF-8: a byte of another encoding".to_owned(),
         instead: "save the file as UTF-8".to_owned(),
     })
 }

@@ -1,35 +1,39 @@
-//! The settings as tables of keys and values: `print.rs` fills them, here they become text, and `difference.rs`
-//! compares them. So what is printed and what is compared is listed once.
+//! The settings as tables of keys and values: the declarations fill them, here they become text, and `difference.rs`
+//! compares them.
 
-use std::path::Path;
-use std::time::Duration;
+use crate::declare::text::quote;
+use crate::part::Part;
+use crate::secret::Secret;
 
-use crate::difference::Part;
-use crate::http_url;
-use crate::print::quote;
-use crate::redact::HIDDEN;
-use crate::settings::Secret;
-use crate::values::{print_duration, print_size};
-
-/// What a key says, as TOML.
+/// A key and its value.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Said {
+pub(crate) struct Line {
+    /// In quotes where TOML needs them.
+    pub(crate) name: String,
+    pub(crate) value: Shown,
+    pub(crate) part: Part,
+}
+
+/// A value, as TOML.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Shown {
     /// All of it.
     Plain(String),
     /// What may be shown of a secret, and the secret.
     Secret(String, Secret),
-    /// A table in braces; each value is plain.
-    Braces(Vec<(&'static str, String)>),
+    /// A table in braces.
+    Braces(Vec<Line>),
 }
 
-impl Said {
+impl Shown {
     /// The value as it is printed.
-    pub(crate) fn shown(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         match self {
             Self::Plain(text) | Self::Secret(text, _) => text.clone(),
-            Self::Braces(attributes) => {
-                let said = attributes.iter().map(|(name, value)| format!("{name} = {value}"));
-                format!("{{ {} }}", said.collect::<Vec<_>>().join(", "))
+            Self::Braces(lines) => {
+                let lines =
+                    lines.iter().map(|line| format!("{} = {}", line.name, line.value.text()));
+                format!("{{ {} }}", lines.collect::<Vec<_>>().join(", "))
             }
         }
     }
@@ -37,116 +41,39 @@ impl Said {
 
 /// A table and its lines.
 pub(crate) struct Sheet {
-    pub(crate) part: Part,
     /// Its header: `[mqtt]`, `[[route]]`, `[route.columns]`.
-    pub(crate) header: &'static str,
-    /// Names, in quotes where TOML wants them, and values.
-    pub(crate) lines: Vec<(String, Said)>,
-    /// Its only line is one of a list, in braces, and is written as a table of its own, with its name as a key.
-    is_entry: bool,
+    pub(crate) header: String,
+    pub(crate) lines: Vec<Line>,
 }
 
 impl Sheet {
-    fn to_toml(&self) -> String {
-        let lines = self.lines.iter().map(|(name, said)| match said {
-            Said::Braces(attributes) if self.is_entry => {
-                let said = attributes.iter().map(|(name, value)| format!("{name} = {value}\n"));
-                format!("name = {}\n{}", quote(name), said.collect::<String>())
+    pub(crate) fn new(header: impl Into<String>, lines: Vec<Line>) -> Self {
+        Self { header: header.into(), lines }
+    }
+
+    /// A table of a list that a name tells from the others, such as `[[route.derived]]`.
+    pub(crate) fn named(header: &str, name: &str, part: Part, lines: Vec<Line>) -> Self {
+        let line = Line { name: name.to_owned(), value: Shown::Braces(lines), part };
+        Self::new(header, vec![line])
+    }
+
+    pub(crate) fn to_toml(&self) -> String {
+        let is_named = self.header.starts_with("[[");
+        let lines = self.lines.iter().map(|line| match &line.value {
+            Shown::Braces(lines) if is_named => {
+                let lines =
+                    lines.iter().map(|line| format!("{} = {}\n", line.name, line.value.text()));
+                format!("name = {}\n{}", quote(&line.name), lines.collect::<String>())
             }
-            Said::Braces(_) | Said::Plain(_) | Said::Secret(..) => {
-                format!("{name} = {}\n", said.shown())
+            Shown::Plain(_) | Shown::Secret(..) | Shown::Braces(_) => {
+                format!("{} = {}\n", line.name, line.value.text())
             }
         });
         format!("{}\n{}", self.header, lines.collect::<String>())
     }
 }
 
-/// All tables, in the order of the shipped file.
-#[derive(Default)]
-pub(crate) struct Page {
-    pub(crate) sheets: Vec<Sheet>,
-}
-
-impl Page {
-    /// The tables as a file.
-    pub(crate) fn to_toml(&self) -> String {
-        self.sheets.iter().map(Sheet::to_toml).collect::<Vec<_>>().join("\n")
-    }
-
-    pub(crate) fn header(&mut self, part: Part, header: &'static str) {
-        self.sheets.push(Sheet { part, header, lines: Vec::new(), is_entry: false });
-    }
-
-    /// A table of a list, such as `[[route.derived]]`, that its name tells from the others.
-    pub(crate) fn entry(
-        &mut self,
-        part: Part,
-        header: &'static str,
-        name: &str,
-        attributes: Vec<(&'static str, String)>,
-    ) {
-        let lines = vec![(name.to_owned(), Said::Braces(attributes))];
-        self.sheets.push(Sheet { part, header, lines, is_entry: true });
-    }
-
-    fn say(&mut self, name: &str, said: Said) {
-        let sheet = self.sheets.last_mut().expect("a header comes before the first line");
-        sheet.lines.push((name.to_owned(), said));
-    }
-
-    pub(crate) fn raw(&mut self, name: &str, value: &impl ToString) {
-        self.say(name, Said::Plain(value.to_string()));
-    }
-
-    pub(crate) fn braces(&mut self, name: &str, attributes: Vec<(&'static str, String)>) {
-        self.say(name, Said::Braces(attributes));
-    }
-
-    pub(crate) fn text(&mut self, name: &str, text: Option<&str>) {
-        if let Some(text) = text {
-            self.raw(name, &quote(text));
-        }
-    }
-
-    pub(crate) fn secret(&mut self, name: &str, secret: Option<&Secret>) {
-        if let Some(secret) = secret {
-            self.say(name, Said::Secret(quote(HIDDEN), secret.clone()));
-        }
-    }
-
-    /// A secret under a name of the operator's, which TOML may want in quotes.
-    pub(crate) fn named_secret(&mut self, name: &str, secret: &Secret) {
-        let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        let name = if name.chars().all(is_bare) { name.to_owned() } else { quote(name) };
-        self.secret(&name, Some(secret));
-    }
-
-    /// A URL of which only the way to the server may be shown.
-    pub(crate) fn secret_url(&mut self, name: &str, url: &Secret) {
-        self.say(name, Said::Secret(quote(&http_url::print(url.expose())), url.clone()));
-    }
-
-    pub(crate) fn path(&mut self, name: &str, path: Option<&Path>) {
-        self.text(name, path.map(|path| path.to_string_lossy()).as_deref());
-    }
-
-    pub(crate) fn duration(&mut self, name: &str, duration: impl Into<Option<Duration>>) {
-        self.text(name, duration.into().map(print_duration).as_deref());
-    }
-
-    pub(crate) fn size(&mut self, name: &str, size: impl Into<Option<u64>>) {
-        if let Some(size) = size.into() {
-            self.raw(name, &print_size(size));
-        }
-    }
-
-    pub(crate) fn names(&mut self, name: &str, names: &[String]) {
-        self.raw(name, &list(names));
-    }
-}
-
-/// Names as a list in TOML.
-pub(crate) fn list(names: &[String]) -> String {
-    let quoted: Vec<String> = names.iter().map(|name| quote(name)).collect();
-    format!("[{}]", quoted.join(", "))
+/// Sheets as a file.
+pub(crate) fn print(sheets: &[Sheet]) -> String {
+    sheets.iter().map(Sheet::to_toml).collect::<Vec<_>>().join("\n")
 }

@@ -48,7 +48,7 @@ pub enum Command {
     /// Show rows as they are stored
     Tail(TailArgs),
     /// Check the settings, the broker and the database; write nothing
-    Check(ConfigArgs),
+    Check(CheckArgs),
     /// Say what became of every message, and whether the tables agree
     Account(AccountArgs),
     /// Say when something may be missing, and why
@@ -99,6 +99,33 @@ impl ConfigArgs {
             mqtt_url: self.mqtt.clone(),
             db: self.db.clone(),
             log_level: self.log_level.clone(),
+        }
+    }
+}
+
+/// `barograph check`
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Settings.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The settings file, as with --config
+    #[arg(value_name = "FILE", conflicts_with = "config")]
+    pub file: Option<PathBuf>,
+    /// Print the settings in force, secrets as ***
+    #[arg(long)]
+    pub show: bool,
+}
+
+impl CheckArgs {
+    /// Where the settings come from.
+    pub fn config(&self) -> ConfigArgs {
+        let given = &self.config;
+        ConfigArgs {
+            config: self.file.clone().or(given.config.clone()),
+            mqtt: given.mqtt.clone(),
+            db: given.db.clone(),
+            log_level: given.log_level.clone(),
         }
     }
 }

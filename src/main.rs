@@ -38,7 +38,7 @@ pub(crate) fn main() -> ExitCode {
         Command::LogLevel(args) => with(&args.config, |it| control::log_level(it, &args)),
         Command::Events(args) => with(&args.config, |it| events::events(it, &args)),
         Command::Tail(args) => with(&args.config, |it| tail::tail(it, &args)),
-        Command::Check(args) => settings(&args).map(|loaded| check::check(&loaded)),
+        Command::Check(args) => Ok(check::check(settings(&args.config()), args.show)),
         Command::Account(args) => {
             settings(&args.config).and_then(|l| account::account(&l.settings, &args))
         }

@@ -1,4 +1,4 @@
-//! `barograph check`: says what is right and what is wrong, with the exit code of it, and writes nothing.
+//! `barograph check`: reports what is right and what is wrong, with its exit code, and writes nothing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use crate::support::ports::free_port;
 use crate::support::process::{self, Outcome};
 use crate::support::publisher::{self, Load};
-use crate::support::recorder::barograph_with;
+use crate::support::recorder::{barograph, barograph_with};
 use crate::support::scene::Scene;
 use crate::support::settings::Settings;
 
@@ -24,6 +24,34 @@ fn check_of_a_good_setup_says_so_and_writes_nothing() {
     for word in ["recorder", "data.db", "load/#"] {
         assert!(outcome.stdout.contains(word), "no {word} in: {}", outcome.stdout);
     }
+    assert_eq!(outcome.stdout.lines().last(), Some("result: ok, `barograph run` can record"));
+}
+
+#[test]
+fn check_takes_the_file_as_an_argument_and_prints_settings_only_if_asked() {
+    let scene = Scene::new();
+    let settings = scene.settings();
+    let file = settings.write();
+    let run = |words: &[&str]| {
+        let mut command = barograph(words);
+        command.arg(file).current_dir(scene.folder.root());
+        process::outcome(command, Duration::from_secs(20))
+    };
+    let (brief, full) = (run(&["check"]), run(&["check", "--show"]));
+    assert_eq!((brief.code, full.code), (Some(0), Some(0)), "{brief:?}\n{full:?}");
+    assert!(!brief.stdout.contains("[mqtt]") && full.stdout.contains("\n[mqtt]\n"), "{full:?}");
+    let twice = run(&["check", "--config", "other.toml"]);
+    assert_eq!(twice.code, Some(64), "{twice:?}");
+}
+
+#[test]
+fn check_says_that_no_username_is_set_where_the_broker_requires_one() {
+    let scene = Scene::with_broker(|_| "allow_anonymous false".to_owned());
+    let outcome = check(&scene.settings());
+    assert_eq!(outcome.code, Some(69), "{outcome:?}");
+    assert!(outcome.stdout.contains("no username is set"), "{outcome:?}");
+    let verdict = outcome.stdout.lines().last();
+    assert_eq!(verdict, Some("result: not ok (broker), exit code 69"), "{outcome:?}");
 }
 
 #[test]
@@ -68,10 +96,21 @@ fn check_of_a_file_that_is_no_database_is_65() {
 }
 
 #[test]
+fn check_of_bad_settings_ends_with_a_verdict_too() {
+    let scene = Scene::new();
+    let outcome = check(&scene.settings().set("mqtt", "keep_alive", "60"));
+    assert_eq!(outcome.code, Some(78), "{outcome:?}");
+    assert_eq!(outcome.stdout, "result: not ok (settings), exit code 78\n", "{outcome:?}");
+}
+
+#[test]
 fn check_hides_secrets() {
     let scene = Scene::new();
     let settings = scene.settings().text("mqtt", "username", "station");
-    let Outcome { stdout, stderr, .. } = check(&settings.text("mqtt", "password", "hunter2"));
+    let mut command = barograph_with("check", &settings.text("mqtt", "password", "hunter2"));
+    command.arg("--show");
+    let Outcome { stdout, stderr, .. } = process::outcome(command, Duration::from_secs(20));
+    assert!(stdout.contains("password = \"***\""), "{stdout}");
     assert!(!(stdout + &stderr).contains("hunter2"));
 }
 

@@ -1,32 +1,56 @@
 //! `barograph check`: what would happen, without doing it.
 
 use barograph_actors::exit_code;
+use barograph_actors::ports::DownKind;
 use barograph_config::Loaded;
 
 use crate::mqtt::MqttBroker;
 use crate::os::lock::held_by;
 use crate::os::world;
+use crate::run::Failed;
 use crate::sqlite::{Peek, peek};
 
-/// Prints the settings in force, the broker's answer and what the database holds; gives the exit
-/// code of the first thing that is wrong.
-pub fn check(loaded: &Loaded) -> i32 {
-    let settings = &loaded.settings;
-    match &loaded.source {
-        Some(path) => println!("# Settings in force, from {}:\n", path.display()),
-        None => println!("# Settings in force: the built-in default, no file was found:\n"),
+/// Prints what is right and what is wrong, with `show` also the settings in force, and one line of
+/// verdict at the end; gives the exit code of the first thing that is wrong.
+pub fn check(loaded: Result<Loaded, Failed>, show: bool) -> i32 {
+    match loaded {
+        Ok(loaded) => check_loaded(&loaded, show),
+        Err(Failed { code, message }) => {
+            eprintln!("barograph: {message}");
+            println!("result: not ok (settings), exit code {code}");
+            code
+        }
     }
-    println!("{}", settings.to_toml());
+}
+
+fn check_loaded(loaded: &Loaded, show: bool) -> i32 {
+    let settings = &loaded.settings;
+    let source = match &loaded.source {
+        Some(path) => path.display().to_string(),
+        None => "no file was found, the built-in defaults are in force".to_owned(),
+    };
+    if show {
+        println!("# Settings in force: {source}\n\n{}", settings.to_toml());
+    }
+    println!("settings: {source}");
+    for warning in &loaded.warnings {
+        println!("settings: warning: {warning}");
+    }
     if let Some(holder) = held_by(&settings.instance.lock_file) {
         println!("instance: a recorder is running ({holder})");
     }
     let database = check_database(loaded);
     let broker = check_broker(loaded);
-    let code = if database == exit_code::OK { broker } else { database };
-    if code == exit_code::OK {
-        println!("Everything is fine: `barograph run` can record.");
+    let parts = [(database, "database"), (broker, "broker")];
+    let wrong: Vec<_> = parts.into_iter().filter(|(code, _)| *code != exit_code::OK).collect();
+    match wrong.first() {
+        None => println!("result: ok, `barograph run` can record"),
+        Some((code, _)) => {
+            let names: Vec<_> = wrong.iter().map(|(_, name)| *name).collect();
+            println!("result: not ok ({}), exit code {code}", names.join(", "));
+        }
     }
-    code
+    wrong.first().map_or(exit_code::OK, |(code, _)| *code)
 }
 
 fn check_database(loaded: &Loaded) -> i32 {
@@ -34,7 +58,7 @@ fn check_database(loaded: &Loaded) -> i32 {
     let path = settings.database.path.display();
     match peek(&settings.database, &settings.routes) {
         Ok(Peek::Absent) => {
-            println!("database: {path} does not exist yet; the first start makes it");
+            println!("database: {path} does not exist yet; the first start creates it");
             exit_code::OK
         }
         Ok(Peek::Present { tables, clashes }) if clashes.is_empty() => {
@@ -74,29 +98,39 @@ fn check_broker(loaded: &Loaded) -> i32 {
     };
     match answer {
         Ok(refused) if refused.is_empty() => {
-            println!("broker: {} answers and accepts us and every topic filter", settings.mqtt.url);
+            let filters: Vec<_> = settings.routes.iter().map(|it| it.topic.as_str()).collect();
             println!(
-                "        what it does for you while the recorder is away is its own setting; for \
-                 Mosquitto:"
+                "broker: {} accepts the connection and the topic filters {}",
+                settings.mqtt.url,
+                filters.join(", ")
             );
             println!(
-                "        persistence true, autosave_interval 1, autosave_on_changes true, \
-                 max_queued_messages 0,"
+                "        while the recorder is away the broker must keep its messages; for \
+                 Mosquitto: persistence true,"
             );
-            println!("        set_tcp_nodelay true (a sample is in config/mosquitto.conf)");
+            println!(
+                "        autosave_interval 1, autosave_on_changes true, max_queued_messages 0, \
+                 set_tcp_nodelay true"
+            );
+            println!("        (sample: config/mosquitto.conf)");
             exit_code::OK
         }
         Ok(refused) => {
             for (filter, reason) in refused {
                 println!(
-                    "broker: WRONG: it refuses the topic filter {filter}: {reason}; look at its \
-                     access rules"
+                    "broker: WRONG: refuses the topic filter {filter}: {reason}; look at its access \
+                     rules"
                 );
             }
             exit_code::BROKER_UNAVAILABLE
         }
         Err(down) => {
-            println!("broker: WRONG: {}", down.message);
+            let url = settings.mqtt.url.to_string();
+            let at = if down.message.contains(&url) { String::new() } else { format!("{url}: ") };
+            println!("broker: WRONG: {at}{}", down.message);
+            if down.kind == DownKind::Credentials && settings.mqtt.username.is_none() {
+                println!("        no username is set: add mqtt.username and mqtt.password_file");
+            }
             exit_code::BROKER_UNAVAILABLE
         }
     }

@@ -1,0 +1,140 @@
+//! What environment variables and flags set, brought into the shape of the file's values.
+
+use std::path::Path;
+
+use toml::de::DeValue;
+
+use crate::declare::key::{Key, Table};
+use crate::declare::nearest::nearest;
+use crate::read::problems::{Place, Problem, Spot};
+use crate::read::redact::written;
+use crate::read::world::{CONFIG_VARIABLE, Overrides, PREFIX, World};
+
+/// One value from outside the file.
+pub(crate) struct Layered<'w> {
+    /// The key's path: `mqtt.url`.
+    pub(crate) path: String,
+    pub(crate) place: Place,
+    /// The value as the file would hold it.
+    pub(crate) value: DeValue<'w>,
+    /// As it was given.
+    raw: &'w str,
+}
+
+impl Layered<'_> {
+    /// The place of the value, for messages.
+    pub(crate) fn spot(&self, key: &Key) -> Spot {
+        Spot {
+            place: self.place.clone(),
+            path: self.path.clone(),
+            name: key.name.to_owned(),
+            written: Some(written(key, &self.value, self.raw)),
+        }
+    }
+}
+
+/// What environment and flags set, and what is wrong with their names.
+#[derive(Default)]
+pub(crate) struct Layers<'w> {
+    /// Weakest first.
+    pub(crate) values: Vec<Layered<'w>>,
+    pub(crate) problems: Vec<Problem>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// The variable that sets a key: `BAROGRAPH_MQTT__URL`.
+pub(crate) fn variable(table: &str, key: &str) -> String {
+    format!("{PREFIX}{}__{}", table.to_uppercase(), key.to_uppercase())
+}
+
+/// Looks at every variable and flag.
+pub(crate) fn collect<'w>(
+    world: &'w World,
+    overrides: &'w Overrides,
+    tables: &'static [&'static Table],
+) -> Layers<'w> {
+    let known: Vec<(&str, &Key, String)> = tables
+        .iter()
+        .flat_map(|table| table.keys().map(|key| (table.name, key, variable(table.name, key.name))))
+        .collect();
+    let mut layers = Layers::default();
+    for (name, value) in world.env.iter().filter(|(name, _)| *name != CONFIG_VARIABLE) {
+        let single = |variable: &str| variable.replacen("__", "_", 1);
+        if let Some((table, key, _)) = known.iter().find(|(.., variable)| variable == name) {
+            layers.values.push(Layered {
+                path: format!("{table}.{}", key.name),
+                place: Place::Environment(name.clone()),
+                value: variable_value(key, value),
+                raw: value,
+            });
+        } else if let Some(section) = section_of(name) {
+            let variables = known.iter().map(|(.., variable)| variable.as_str());
+            layers.problems.push(unknown_variable(name, section, variables));
+        } else if let Some((.., meant)) = known.iter().find(|(.., it)| single(it) == *name) {
+            // Without `__` it may be another program's: other programs may share the prefix.
+            let text = format!("environment variable {name}: ignored; did you mean {meant}?");
+            layers.warnings.push(text);
+        }
+    }
+    let (flags, problem) = flags(overrides);
+    layers.values.extend(flags);
+    layers.problems.extend(problem);
+    layers
+}
+
+/// `MQTT` of `BAROGRAPH_MQTT__...`.
+fn section_of(name: &str) -> Option<&str> {
+    Some(name.strip_prefix(PREFIX)?.split_once("__")?.0)
+}
+
+fn unknown_variable<'k>(
+    name: &str,
+    section: &str,
+    known: impl Iterator<Item = &'k str>,
+) -> Problem {
+    let (why, instead) = if matches!(section, "ROUTE" | "ALERT") {
+        let why = "the environment cannot set alerts and routes";
+        (why, "write them into the file".to_owned())
+    } else {
+        let near = nearest(name, known);
+        let advice = near.map(|near| format!("did you mean {near}?"));
+        let example = format!("remove it; variables are named like {}", variable("mqtt", "url"));
+        ("unknown setting", advice.unwrap_or(example))
+    };
+    let place = Place::Environment(name.to_owned());
+    // Without the value: it may be a misspelt password.
+    Problem { place, key: String::new(), value: None, why: why.to_owned(), instead }
+}
+
+/// A quoted TOML text, a TOML scalar, or the bare words where a text is expected or nothing else fits.
+fn variable_value<'w>(key: &Key, words: &'w str) -> DeValue<'w> {
+    let parsed = DeValue::parse(words.trim()).ok().map(toml::Spanned::into_inner);
+    parsed
+        .filter(|value| value.is_str() || !key.is_quoted())
+        .unwrap_or_else(|| DeValue::String(words.into()))
+}
+
+fn flags(overrides: &Overrides) -> (Vec<Layered<'_>>, Option<Problem>) {
+    let db = overrides.db.as_deref();
+    let given = [
+        ("mqtt.url", "--mqtt", overrides.mqtt_url.as_deref()),
+        ("database.path", "--db", db.and_then(Path::to_str)),
+        ("log.level", "--log-level", overrides.log_level.as_deref()),
+    ];
+    let values = given.into_iter().filter_map(|(path, flag, text)| {
+        Some(Layered {
+            path: path.to_owned(),
+            place: Place::Flag(flag),
+            value: DeValue::String(text?.into()),
+            raw: text?,
+        })
+    });
+    let not_utf8 = db.filter(|path| path.to_str().is_none()).map(|path| Problem {
+        place: Place::Flag("--db"),
+        key: "database.path".to_owned(),
+        value: Some(path.to_string_lossy().into_owned()),
+        why: "expected a path in UTF-8".to_owned(),
+        instead: "rename the file, or its directory".to_owned(),
+    });
+    (values.collect(), not_utf8)
+}

@@ -1,0 +1,234 @@
+//! What no route can get wrong by itself: overlapping filters, and tables or indexes that two routes share.
+
+use crate::declare::key::Complaint;
+use crate::read::problems::Spot;
+use crate::read::reader::{Reader, join};
+use crate::read::redact::shorten;
+use crate::route::column::Column;
+use crate::route::columns::column_path;
+use crate::route::topic::filters_overlap;
+use crate::route::{Route, route_path};
+
+/// A route and where it stands.
+#[derive(Clone, Copy)]
+struct Numbered<'r> {
+    route: &'r Route,
+    index: usize,
+}
+
+impl Numbered<'_> {
+    fn path(&self, name: &str) -> String {
+        join(&route_path(self.index), name)
+    }
+
+    /// The place of a good value.
+    fn spot(&self, reader: &Reader<'_>, name: &str) -> Option<Spot> {
+        reader.good(&self.path(name))
+    }
+
+    /// The place of a column whose type and `required` are known.
+    fn column_spot(&self, reader: &Reader<'_>, column: &str) -> Option<Spot> {
+        reader.good(&column_path(&route_path(self.index), column))
+    }
+
+    fn index_spot(&self, reader: &Reader<'_>, index: &str) -> Option<Spot> {
+        reader.good(&join(&self.path("indexes"), index))
+    }
+
+    /// A problem at a key, or at the route's table where the key is not set.
+    fn refuse(&self, reader: &mut Reader<'_>, name: &str, complaint: Complaint) {
+        let spot = self.spot(reader, name).or_else(|| {
+            let header = self.spot(reader, "table")?;
+            Some(Spot { path: self.path(name), name: name.to_owned(), written: None, ..header })
+        });
+        if let Some(spot) = spot {
+            reader.refuse(&spot, complaint);
+        }
+    }
+}
+
+/// Compares every route with those before it.
+pub(crate) fn compare(reader: &mut Reader<'_>, routes: &[Route]) {
+    let all: Vec<Numbered<'_>> =
+        routes.iter().enumerate().map(|(index, route)| Numbered { route, index }).collect();
+    for (position, this) in all.iter().enumerate() {
+        let before = &all[..position];
+        overlaps(reader, before, *this);
+        let shares_table = |other: &&Numbered<'_>| {
+            let both_known =
+                other.spot(reader, "table").is_some() && this.spot(reader, "table").is_some();
+            both_known && same_table(other, this)
+        };
+        if let Some(twin) = before.iter().find(shares_table) {
+            same_spelling(reader, *twin, *this);
+            same_columns(reader, *twin, *this);
+            same_key(reader, *twin, *this);
+        }
+        index_names(reader, before, *this);
+    }
+    index_names_of_tables(reader, &all);
+}
+
+fn same_table(one: &Numbered<'_>, other: &Numbered<'_>) -> bool {
+    one.route.table.eq_ignore_ascii_case(&other.route.table)
+}
+
+fn overlaps(reader: &mut Reader<'_>, before: &[Numbered<'_>], this: Numbered<'_>) {
+    if this.spot(reader, "topic").is_none() {
+        return;
+    }
+    let rival = before.iter().find_map(|other| {
+        let at = other.spot(reader, "topic")?;
+        filters_overlap(&other.route.topic, &this.route.topic).then_some((&other.route.topic, at))
+    });
+    if let Some((filter, at)) = rival {
+        let why = format!(
+            "some topics also match `{}` ({}): the broker may deliver such a message twice, and it would be stored twice",
+            shorten(filter),
+            at.place
+        );
+        let advice = "make one of the two narrower, or one route of both";
+        this.refuse(reader, "topic", Complaint::advise(why, advice));
+    }
+}
+
+fn same_spelling(reader: &mut Reader<'_>, twin: Numbered<'_>, this: Numbered<'_>) {
+    let (one, other) = (&twin.route.table, &this.route.table);
+    if one != other
+        && let Some(at) = twin.spot(reader, "table")
+    {
+        let why = format!("SQLite takes this for the table `{one}` ({})", at.place);
+        this.refuse(reader, "table", Complaint::write(why, format!("\"{one}\"")));
+    }
+}
+
+/// A column that both routes have is the same in both; one that only one has may be NULL.
+fn same_columns(reader: &mut Reader<'_>, twin: Numbered<'_>, this: Numbered<'_>) {
+    for column in &this.route.columns {
+        let Some(spot) = this.column_spot(reader, &column.name) else { continue };
+        match find(twin.route, &column.name) {
+            Some(other) => same_column(reader, twin, other, column, &spot),
+            None => required_alone(reader, column, &spot, &spot, twin),
+        }
+    }
+    for other in &twin.route.columns {
+        if find(this.route, &other.name).is_none()
+            && let Some(at) = twin.column_spot(reader, &other.name)
+            && let Some(table) = this.spot(reader, "table")
+        {
+            required_alone(reader, other, &at, &table, this);
+        }
+    }
+}
+
+fn find<'r>(route: &'r Route, name: &str) -> Option<&'r Column> {
+    route.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name))
+}
+
+fn same_column(
+    reader: &mut Reader<'_>,
+    twin: Numbered<'_>,
+    one: &Column,
+    two: &Column,
+    spot: &Spot,
+) {
+    let Some(at) = twin.column_spot(reader, &one.name).map(|spot| spot.place) else { return };
+    if one.name != two.name {
+        let why = format!("another route of the same table spells it `{}` ({at})", one.name);
+        reader.refuse(spot, Complaint::advise(why, format!("write: {} = ...", one.name)));
+        return;
+    }
+    let kinds = (one.kind.as_str(), two.kind.as_str());
+    let required = (one.required.to_string(), two.required.to_string());
+    let mut refuse = |what: &str, one: &str, two: &str, like: &str| {
+        if one != two {
+            let why = format!(
+                "{what} is {two} here, and {one} in another route of the same table ({at})"
+            );
+            let advice = format!("write: {what} = {like}, or use another table");
+            reader.refuse(spot, Complaint::advise(why, advice));
+        }
+    };
+    refuse("type", kinds.0, kinds.1, &format!("\"{}\"", kinds.0));
+    refuse("required", &required.0, &required.1, &required.0);
+}
+
+/// A required column is NOT NULL: a route without it could store nothing.
+fn required_alone(
+    reader: &mut Reader<'_>,
+    column: &Column,
+    at: &Spot,
+    spot: &Spot,
+    without: Numbered<'_>,
+) {
+    if !column.required || without.route.columns.is_empty() || !reader.is_whole() {
+        return;
+    }
+    let name = &column.name;
+    let path = route_path(without.index);
+    let why = format!(
+        "`{name}` is required ({}), but {path} stores into the same table without it",
+        at.place
+    );
+    let advice = format!("write: {name} = {{ ..., required = false }}, or use another table");
+    reader.refuse(&Spot { written: None, ..spot.clone() }, Complaint::advise(why, advice));
+}
+
+fn same_key(reader: &mut Reader<'_>, twin: Numbered<'_>, this: Numbered<'_>) {
+    if reader.is_bad(&twin.path("unique")) || reader.is_bad(&this.path("unique")) {
+        return;
+    }
+    let sorted = |names: &[String]| {
+        let mut names = names.to_vec();
+        names.sort();
+        names
+    };
+    let one = &twin.route.unique;
+    if sorted(one) != sorted(&this.route.unique) {
+        let path = route_path(twin.index);
+        let why =
+            format!("{path} has the same table and unique = {one:?}; a table has one natural key");
+        let advice = format!("write: unique = {one:?}, or use another table");
+        this.refuse(reader, "unique", Complaint::advise(why, advice));
+    }
+}
+
+/// Index names are shared by the whole database: the second of a name would silently not be created.
+fn index_names(reader: &mut Reader<'_>, before: &[Numbered<'_>], this: Numbered<'_>) {
+    for (position, index) in this.route.indexes.iter().enumerate() {
+        let here = this.route.indexes[..position].iter().map(|other| (this, other, false));
+        let there = before.iter().flat_map(|other| {
+            let same = same_table(other, &this);
+            other.route.indexes.iter().map(move |index| (*other, index, same))
+        });
+        let twin = here.chain(there).find(|(_, other, same_table)| {
+            let same_index = *same_table && other.columns == index.columns;
+            other.name.eq_ignore_ascii_case(&index.name) && !same_index
+        });
+        let Some((owner, other, _)) = twin else { continue };
+        let at = owner.index_spot(reader, &other.name);
+        let spot = this.index_spot(reader, &index.name);
+        if let (Some(at), Some(spot)) = (at, spot) {
+            let why = format!("another index has the name `{}` ({})", other.name, at.place);
+            let advice = format!("write: {}_2 = {:?}", index.name, index.columns);
+            reader.refuse(&spot, Complaint::advise(why, advice));
+        }
+    }
+}
+
+fn index_names_of_tables(reader: &mut Reader<'_>, all: &[Numbered<'_>]) {
+    for owner in all {
+        let Some(at) = owner.spot(reader, "table") else { continue };
+        let table = &owner.route.table;
+        for this in all {
+            for index in &this.route.indexes {
+                let Some(spot) = this.index_spot(reader, &index.name) else { continue };
+                if index.name.eq_ignore_ascii_case(table) {
+                    let why = format!("a table has the name `{table}` ({})", at.place);
+                    let advice = format!("write: idx_{} = {:?}", index.name, index.columns);
+                    reader.refuse(&spot, Complaint::advise(why, advice));
+                }
+            }
+        }
+    }
+}
