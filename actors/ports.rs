@@ -25,7 +25,7 @@ use crate::message::write::WriteOutcome;
 
 /// Time and chance.
 #[derive(Debug, Clone, Copy)]
-pub struct World {
+pub struct Environment {
     /// The wall clock.
     pub now: fn() -> UnixMillis,
     /// A number in 0..=1, anew at each call.

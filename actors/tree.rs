@@ -9,7 +9,7 @@ use crate::db_writer::actor::DbWriterActor;
 use crate::health::actor::{HealthActor, ServiceManager};
 use crate::health::checks::KeptMemory;
 use crate::health::notify::Alerts;
-use crate::health::probes::Surveyor;
+use crate::health::probes::SystemProbe;
 use crate::message::children::DB_WRITER;
 use crate::message::children::HEALTH;
 use crate::message::children::MQTT;
@@ -17,14 +17,14 @@ use crate::message::children::STATS;
 use crate::message::children::WATCHTOWER;
 use crate::message::routing::Routing;
 use crate::mqtt::actor::MqttActor;
-use crate::mqtt::window::Estate;
-use crate::ports::requests::Orders;
-use crate::ports::{Broker, KeepEvents, OpenJournal, OpenSpool, World};
+use crate::mqtt::window::WindowHandoff;
+use crate::ports::requests::SessionRequests;
+use crate::ports::{Broker, Environment, KeepEvents, OpenJournal, OpenSpool};
 use crate::stats::actor::StatsActor;
 use crate::status::Published;
 use crate::status::mode::Limits;
 use crate::status::settings::InForce;
-use crate::supervisor::child::Housing;
+use crate::supervisor::child::ThreadPlacement;
 use crate::supervisor::{ChildSpec, Link};
 use crate::watchtower::actor::{PageServer, WatchtowerActor};
 use crate::{db_writer, health, mqtt, stats};
@@ -55,21 +55,21 @@ pub struct Parts<B: Broker> {
     /// Makes ways to the service manager, one for each life of the judge.
     pub manager: Box<dyn FnMut() -> Box<dyn ServiceManager>>,
     /// Makes those who look at the world outside, likewise.
-    pub surveyor: Box<dyn FnMut() -> Surveyor>,
+    pub surveyor: Box<dyn FnMut() -> SystemProbe>,
     /// Makes servers of the page, one for each life of the Watchtower.
     pub page: Box<dyn FnMut() -> Box<dyn PageServer>>,
     /// Time and chance.
-    pub world: World,
+    pub world: Environment,
     /// What everyone may see.
     pub published: Published,
     /// Where others ask the broker session for something.
-    pub orders: Orders,
+    pub orders: SessionRequests,
     /// Who tells people of issues.
     pub alerts: Alerts,
     /// What the health actor's lives remember.
     pub memory: KeptMemory,
     /// Where the children live.
-    pub housing: Housing,
+    pub housing: ThreadPlacement,
     /// Who is reached from outside the tree.
     pub links: Links,
 }
@@ -99,7 +99,7 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         state.started = Some((world.now)());
         state.spool_unseen = true;
     });
-    let wires = Wires {
+    let wires = ActorHandles {
         in_force,
         routing,
         world,
@@ -110,7 +110,7 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         writer: links.writer,
         health: Link::new(),
         stats: Link::new(),
-        estate: Estate::default(),
+        estate: WindowHandoff::default(),
         began: Instant::now(),
     };
     let (writer, health, stats) = (wires.writer.clone(), wires.health.clone(), wires.stats.clone());
@@ -146,22 +146,22 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
 
 /// What the children share. A life gets what holds when it begins.
 #[derive(Clone)]
-struct Wires {
+struct ActorHandles {
     in_force: InForce,
     routing: Routing,
-    world: World,
+    world: Environment,
     published: Published,
-    orders: Orders,
+    orders: SessionRequests,
     alerts: Alerts,
     memory: KeptMemory,
     writer: Link<DbWriterActor>,
     health: Link<HealthActor>,
     stats: Link<StatsActor>,
-    estate: Estate,
+    estate: WindowHandoff,
     began: Instant,
 }
 
-impl Wires {
+impl ActorHandles {
     fn writer(&self) -> db_writer::writer::Setup {
         db_writer::writer::Setup {
             health: self.health.clone(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use barograph::os::lock::DatabaseLock;
 use barograph::os::world;
-use barograph::sqlite::{Opener, SqliteJournal, Wrecks};
+use barograph::sqlite::{DamagedHandles, Opener, SqliteJournal};
 use barograph_actors::message::account::Tally;
 use barograph_actors::message::batch::{Batch, BatchId, Record};
 use barograph_actors::message::delivery::{ConnectionId, Delivery};
@@ -63,7 +63,7 @@ fn journal(folder: &TempDir, name: &str, settings: &Settings) -> SqliteJournal {
         quarantine: settings.quarantine.clone(),
         router: Arc::new(Router::new(settings.routes.clone())),
         world: world::REAL,
-        wrecks: Wrecks::default(),
+        wrecks: DamagedHandles::default(),
         spool_dir: folder.path().join("spool"),
         lock: DatabaseLock::default(),
     };

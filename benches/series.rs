@@ -10,7 +10,7 @@ use barograph::os::lock::DatabaseLock;
 use barograph::os::paths::folder_of;
 use barograph::os::world;
 use barograph::sqlite::read::{Buckets, Question};
-use barograph::sqlite::{Opener, SqliteJournal, Wrecks};
+use barograph::sqlite::{DamagedHandles, Opener, SqliteJournal};
 use barograph_actors::message::delivery::UnixMillis;
 use barograph_actors::message::route::Router;
 use barograph_actors::ports::{Journal, TidiedUp};
@@ -193,7 +193,7 @@ fn journal(path: &Path, route: &Route) -> SqliteJournal {
         quarantine: settings.quarantine,
         router: Arc::new(Router::new(vec![route.clone()])),
         world: world::REAL,
-        wrecks: Wrecks::default(),
+        wrecks: DamagedHandles::default(),
         spool_dir: folder_of(path),
         lock: DatabaseLock::default(),
     };

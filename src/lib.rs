@@ -4,12 +4,16 @@
 
 pub mod cli;
 pub mod commands;
+pub(crate) mod counted;
 pub mod demo;
+pub mod exit;
 pub mod http;
 pub mod ipc;
+pub mod metrics;
 pub mod mqtt;
 pub mod notify;
 pub mod os;
+pub mod probe;
 pub mod reload;
 pub mod run;
 pub mod sqlite;

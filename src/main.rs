@@ -3,20 +3,23 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use barograph::cli::{Cli, Command, ConfigArgs, RunArgs};
+use barograph::cli::{Cli, Command};
+use barograph::commands::args::{ConfigArgs, RunArgs};
 use barograph::commands::stop::{self, Ended};
 use barograph::commands::{
     account, alert, check, completions, control, events, gaps, import_calibration, quarantine,
-    simulate, status, tail, token, verify,
+    status, tail, token, verify,
 };
 use barograph::demo;
+use barograph::demo::simulate;
+use barograph::exit::Failed;
 use barograph::os::logging;
 use barograph::os::signals::Signals;
 use barograph::reload::Source;
-use barograph::run::{self, Failed, Options};
+use barograph::run::{self, Options};
 use barograph_actors::exit_code;
 use barograph_config::{Loaded, Settings, World, load};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 pub(crate) fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -56,8 +59,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Token(args) => token::token(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Simulate(args) => simulate::simulate(&args),
-        Command::Completions(args) => Ok(completions::completions(&args)),
-        Command::Man(args) => completions::man(&args),
+        Command::Completions(args) => Ok(completions::completions(&args, Cli::command())),
+        Command::Man(args) => completions::man(&args, Cli::command()),
     };
     match ended {
         Ok(code) => exit(code),

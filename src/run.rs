@@ -3,7 +3,7 @@
 
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf, absolute};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, System};
@@ -15,32 +15,40 @@ use barograph_actors::message::event;
 use barograph_actors::message::moment::Moment;
 use barograph_actors::message::routing::Routing;
 use barograph_actors::mistake::{Mistake, makes};
-use barograph_actors::ports::requests::Orders;
+use barograph_actors::ports::requests::SessionRequests;
 use barograph_actors::ports::{KeepEvents, OpenJournal, OpenSpool};
 use barograph_actors::status::settings::InForce;
 use barograph_actors::status::summary::sentence;
 use barograph_actors::status::{ChildState, Published};
 use barograph_actors::supervisor::actor::Observer;
-use barograph_actors::supervisor::child::Housing;
+use barograph_actors::supervisor::child::ThreadPlacement;
 use barograph_actors::supervisor::{Exit, Outcome, Policy, Pulse, Supervisor};
 use barograph_actors::tree::{self, Links, Parts};
 use barograph_config::{Part, Settings, Synchronous};
+use parking_lot::{Mutex, MutexGuard};
 use tracing::{info, warn};
 
+use crate::commands::{alert, replay};
+use crate::exit::Failed;
 use crate::http as watchtower;
-use crate::http::metrics::{Metrics, Places};
-use crate::http::{Door, Page};
-use crate::ipc::desk::{self, Desk, Tray};
+use crate::http::metrics::Metrics;
+use crate::http::{AuthState, Page};
+use crate::ipc::desk::{self, CommandQueue, CommandSender};
 use crate::ipc::socket::Placed;
-use crate::ipc::{self, Control, Sources, fault_socket};
+use crate::ipc::{self, Control, SlowCommands, Sources, fault_socket};
+use crate::metrics::Places;
 use crate::mqtt::MqttBroker;
 use crate::notify::Threads;
 use crate::os::lock::{DatabaseLock, Lock, LockError, Locks};
 use crate::os::paths::real_path;
 use crate::os::signals::{STOP_WITHIN, Signals};
-use crate::os::{probe as survey, systemd, world};
+use crate::os::systemd;
+use crate::os::world;
+use crate::probe as survey;
 use crate::reload::{self, Source};
-use crate::sqlite::{Catalog, EventFile, Opener, Spools, Wrecks, event_file_path, spool_path};
+use crate::sqlite::{
+    Catalog, DamagedHandles, EventFile, Opener, Spools, event_file_path, spool_path,
+};
 use barograph_actors::health::checks::KeptMemory;
 
 /// A start that takes longer than a child may take is said to systemd with so much to spare.
@@ -54,18 +62,9 @@ pub struct Options {
     /// What everyone may see.
     pub published: Published,
     /// Where others ask the broker session for something.
-    pub orders: Orders,
+    pub orders: SessionRequests,
     /// Where the settings came from; without it they cannot be reloaded.
     pub source: Option<Source>,
-}
-
-/// A start that failed, with the exit code. Nothing was left behind.
-#[derive(Debug)]
-pub struct Failed {
-    /// The exit code.
-    pub code: i32,
-    /// What is wrong, where, and what to do.
-    pub message: String,
 }
 
 /// Records until asked to stop; gives the exit code.
@@ -83,7 +82,7 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
     let (in_force, routing) = (InForce::new(settings.clone()), Routing::new(settings.routes));
     let alerts = alerts_of(&in_force.now(), orders.clone());
     let metrics = metrics_of(&in_force, &routing, &published);
-    let (links, door) = (Links::default(), Door::default());
+    let (links, door) = (Links::default(), AuthState::default());
     let (listener, placed) = listening.map(|it| (it.listener, it.placed)).unzip();
     let exposition = lock(&metrics).exposition();
     let (seen, known, shown) = (in_force.clone(), routing.clone(), published.clone());
@@ -107,7 +106,8 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
         system.block_on(async { supervisor(&sources, outside, witness, locks).start() });
     signals.supervised_by(supervisor.clone().recipient());
     let (signalled, asked) = (signals.clone(), supervisor.clone());
-    let control = Control { sources, supervisor: asked, links, orders, signals: signalled };
+    let slow = SlowCommands { test_alerts: alert::test_all, replay: replay::replay_beside_us };
+    let control = Control { sources, supervisor: asked, links, orders, signals: signalled, slow };
     let goodbye = take_orders(listener, tray, control);
     if let Some(source) = source {
         let supervisor = supervisor.clone();
@@ -134,7 +134,7 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
     })
 }
 
-fn alerts_of(settings: &Settings, orders: Orders) -> Alerts {
+fn alerts_of(settings: &Settings, orders: SessionRequests) -> Alerts {
     let name = &settings.mqtt.client_id;
     Alerts::new(&settings.alerts, name, Box::new(Threads::default()), orders)
 }
@@ -151,7 +151,7 @@ fn take_faults(listener: Option<UnixListener>, supervisor: Addr<Supervisor>) {
 /// On the operator's socket, where there is one, and at the page's desk.
 fn take_orders(
     listener: Option<UnixListener>,
-    tray: Tray,
+    tray: CommandQueue,
     control: Control,
 ) -> Option<ipc::Goodbye> {
     if let Err(error) = desk::attend(tray, control.clone()) {
@@ -174,7 +174,7 @@ fn metrics_of(in_force: &InForce, routing: &Routing, published: &Published) -> A
 
 /// A panic while it was held leaves at worst a listener that is to be stopped.
 fn lock(metrics: &Mutex<Metrics>) -> MutexGuard<'_, Metrics> {
-    metrics.lock().unwrap_or_else(PoisonError::into_inner)
+    metrics.lock()
 }
 
 fn who_is_scraped(metrics: Arc<Mutex<Metrics>>) -> reload::Listener {
@@ -186,7 +186,7 @@ fn who_is_scraped(metrics: Arc<Mutex<Metrics>>) -> reload::Listener {
 }
 
 /// A renewed certificate is not seen in the settings.
-fn who_opens_the_page(door: Door, published: Published) -> reload::Listener {
+fn who_opens_the_page(door: AuthState, published: Published) -> reload::Listener {
     Box::new(move |parts, settings| door.reloaded(parts, settings, &published))
 }
 
@@ -269,11 +269,11 @@ fn say_start(settings: &Settings) {
 
 /// Who is spoken to from outside the tree, and by it.
 struct Outside {
-    orders: Orders,
+    orders: SessionRequests,
     alerts: Alerts,
     links: Links,
-    desk: Desk,
-    door: Door,
+    desk: CommandSender,
+    door: AuthState,
     fault_injection: bool,
 }
 
@@ -284,7 +284,7 @@ fn supervisor(sources: &Sources, outside: Outside, witness: Witness, locks: Lock
     let settings = in_force.now();
     let policy = Policy::from(&settings.supervisor);
     let stuck_after = settings.supervisor.stuck_after;
-    let wrecks = Wrecks::default();
+    let wrecks = DamagedHandles::default();
     let (seen, watched) = (in_force.clone(), wrecks.clone());
     let events = event_file_path(&settings.instance.lock_file);
     let parts = Parts {
@@ -305,7 +305,7 @@ fn supervisor(sources: &Sources, outside: Outside, witness: Witness, locks: Lock
         alerts,
         memory: sources.memory.clone(),
         orders,
-        housing: Housing::OwnThreads,
+        housing: ThreadPlacement::OwnThreads,
         links,
     };
     let jitter = world::REAL.jitter;
@@ -338,7 +338,7 @@ fn brokers(in_force: InForce) -> Box<dyn FnMut() -> MqttBroker> {
 fn journals(
     in_force: InForce,
     routing: Routing,
-    wrecks: Wrecks,
+    wrecks: DamagedHandles,
     lock: DatabaseLock,
 ) -> Box<dyn FnMut() -> Box<dyn OpenJournal>> {
     Box::new(move || {
@@ -356,7 +356,7 @@ fn journals(
 }
 
 fn spools(in_force: InForce, routing: Routing) -> Box<dyn FnMut() -> Box<dyn OpenSpool>> {
-    let wrecks = Wrecks::default();
+    let wrecks = DamagedHandles::default();
     Box::new(move || {
         let settings = in_force.now();
         Box::new(Spools {

@@ -50,7 +50,7 @@ fn what_is_printed_can_be_put_below_the_route() {
                  temperature = \"t\"\npressure = \"p\"\n\
                  anemometer_count = { type = \"integer\" }\nrain_gauge_count = { type = \"integer\" }\n";
     let settings = scene.settings().routes(&format!("{route}{}", printed.stdout));
-    let checked = command(&["check"], &settings);
+    let checked = command(&["check", "--show"], &settings);
     assert_eq!(checked.code, Some(0), "{checked:?}");
     assert!(checked.stdout.contains("name = \"temperature_corrected\""), "{checked:?}");
 }

@@ -481,11 +481,11 @@ fn the_threads_of_the_page_are_nice() {
     let _blocking = ask(port, "GET /api/v1/status", &[]);
     let tasks = fs::read_dir(format!("/proc/{}/task", recorder.process.pid())).expect("it runs");
     // The tests themselves may run under `nice`.
-    let recording = nice_of(&format!("/proc/{}/stat", recorder.process.pid())).expect("it runs").1;
+    let recording = nice_of(format!("/proc/{}/stat", recorder.process.pid())).expect("it runs").1;
     let lower = (recording + 10).min(19);
     let mut seen = Vec::new();
     for task in tasks.flatten() {
-        let Some((name, nice)) = nice_of(&task.path().join("stat")) else { continue };
+        let Some((name, nice)) = nice_of(task.path().join("stat")) else { continue };
         let of_page = name.starts_with("actix-server") || name == "watchtower";
         assert!(!of_page || nice == lower, "{name} has {nice}");
         seen.push((name, nice));

@@ -1,4 +1,4 @@
-//! `DbWriterActor`: the only writer to the database and its spool; a thin actor over `Writing`. It
+//! `DbWriterActor`: the only writer to the database and its spool; a thin actor over `Writer`. It
 //! lives on a thread of its own, because the calls of both ports block.
 //!
 //! A batch that no place takes is tried again, with exponential back-off, for as long as it takes;
@@ -14,7 +14,7 @@ use actix::{
 use tokio::sync::oneshot;
 
 use crate::db_writer::writer::Setup;
-use crate::db_writer::writer::{Next, Writing};
+use crate::db_writer::writer::{Next, Writer};
 use crate::message::batch::Batch;
 use crate::message::write::Append;
 use crate::message::write::Checkpoint;
@@ -25,7 +25,7 @@ use crate::message::write::Reroute;
 use crate::message::write::RerouteResult;
 use crate::message::write::Stopping;
 use crate::message::write::{Checkpointed, Decision};
-use crate::ports::{KeepEvents, OpenError, OpenJournal, OpenSpool, World};
+use crate::ports::{Environment, KeepEvents, OpenError, OpenJournal, OpenSpool};
 use crate::supervisor::restart::backoff;
 use crate::supervisor::{Cause, Fault, Lifeline, Stop};
 
@@ -46,8 +46,8 @@ struct Pending {
 /// The only writer to the database.
 pub struct DbWriterActor {
     /// `Some` until it is closed.
-    writing: Option<Writing>,
-    world: World,
+    writing: Option<Writer>,
+    world: Environment,
     pending: Option<Pending>,
     retry: Option<SpawnHandle>,
     lifeline: Lifeline,
@@ -71,7 +71,7 @@ impl DbWriterActor {
         lifeline: Lifeline,
     ) -> Self {
         let world = setup.world;
-        let writing = Some(Writing::new(journal, spool, keeper, setup));
+        let writing = Some(Writer::new(journal, spool, keeper, setup));
         Self { writing, world, pending: None, retry: None, lifeline }
     }
 

@@ -34,7 +34,7 @@ struct Trouble {
 
 /// The writer's voice.
 #[derive(Debug)]
-pub(crate) struct Teller {
+pub(crate) struct WriteReporter {
     setup: Setup,
     times: TimeColumns,
     database: Option<Trouble>,
@@ -45,7 +45,7 @@ pub(crate) struct Teller {
     holding: Option<bool>,
 }
 
-impl Teller {
+impl WriteReporter {
     pub(crate) fn new(setup: Setup) -> Self {
         Self {
             times: TimeColumns::of_routes(&setup.routing.now()),

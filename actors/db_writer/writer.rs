@@ -22,14 +22,14 @@ use tokio::time::Instant;
 use tracing::error;
 
 use crate::db_writer::probe::Probe;
-use crate::db_writer::reporter::Teller;
+use crate::db_writer::reporter::WriteReporter;
 use crate::health::actor::HealthActor;
 use crate::message::batch::{Batch, Receipt};
 use crate::message::event;
 use crate::message::note::Event;
 use crate::message::routing::Routing;
 use crate::message::write::{Checkpointed, Decision, Place, WriteOutcome};
-use crate::ports::World;
+use crate::ports::Environment;
 use crate::ports::{
     Journal, KeepEvents, OpenError, OpenJournal, OpenSpool, Spool, TidiedUp, WriteError,
 };
@@ -51,7 +51,7 @@ pub struct Setup {
     /// The routes: the writer is the one who changes them.
     pub routing: Routing,
     /// Time and chance.
-    pub world: World,
+    pub world: Environment,
     /// When the database is given up, and how it is probed then.
     pub limits: Health,
 }
@@ -68,7 +68,7 @@ const REMEMBER_EVERY: Duration = Duration::from_secs(1);
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(10);
 
 /// One life of the writer.
-pub(crate) struct Writing {
+pub(crate) struct Writer {
     journal_port: Box<dyn OpenJournal>,
     journal: Option<Box<dyn Journal>>,
     spool_port: Box<dyn OpenSpool>,
@@ -81,7 +81,7 @@ pub(crate) struct Writing {
     probe: Probe,
     limits: Limits,
     setup: Setup,
-    pub(crate) teller: Teller,
+    pub(crate) teller: WriteReporter,
     heartbeat_at: Instant,
     upkeep_at: Instant,
     /// Something was stored since what the database holds was noted outside.
@@ -94,7 +94,7 @@ pub(crate) struct Writing {
     kept: Vec<Event>,
 }
 
-impl Writing {
+impl Writer {
     pub(crate) fn new(
         journal_port: Box<dyn OpenJournal>,
         spool_port: Box<dyn OpenSpool>,
@@ -112,7 +112,7 @@ impl Writing {
             failures: 0,
             probe: Probe::new(&setup.limits),
             limits: Limits::from(&setup.limits),
-            teller: Teller::new(setup.clone()),
+            teller: WriteReporter::new(setup.clone()),
             setup,
             heartbeat_at: now + HEARTBEAT_EVERY,
             upkeep_at: now,

@@ -10,9 +10,9 @@ use barograph_config::Settings;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::health::checks::{KeptMemory, Look, Memory};
+use crate::health::checks::{CheckInput, KeptMemory, Memory};
 use crate::health::notify::Alerts;
-use crate::health::probes::{Outside, Surveyor};
+use crate::health::probes::{Outside, SystemProbe};
 use crate::message::event;
 use crate::message::moment::Moment;
 use crate::message::note::{GapCause, Note};
@@ -21,7 +21,7 @@ use crate::message::write::Reopen;
 use crate::message::write::{
     Decided, Drained, Place, ProbeFailed, WriteCause, WriteFailed, WriteSucceeded,
 };
-use crate::ports::World;
+use crate::ports::Environment;
 use crate::status::mode::{Heard, Limits, Mode};
 use crate::status::settings::InForce;
 use crate::status::{Published, State};
@@ -67,7 +67,7 @@ pub struct Setup {
     /// What everyone may see.
     pub published: Published,
     /// The wall clock.
-    pub world: World,
+    pub world: Environment,
     /// When the database is given up.
     pub limits: Limits,
     /// What the checks go by.
@@ -85,7 +85,7 @@ pub struct HealthActor {
     settings: Arc<Settings>,
     manager: Box<dyn ServiceManager>,
     told: String,
-    surveyor: Surveyor,
+    surveyor: SystemProbe,
     outside: Outside,
     /// When the next survey is due, and when the last one was asked for.
     survey_at: Instant,
@@ -108,7 +108,7 @@ impl HealthActor {
     pub fn new(
         setup: Setup,
         manager: Box<dyn ServiceManager>,
-        surveyor: Surveyor,
+        surveyor: SystemProbe,
         lifeline: Lifeline,
     ) -> Self {
         let (mode, now) = (setup.published.snapshot().mode, Instant::now());
@@ -139,8 +139,8 @@ impl HealthActor {
         Moment { wall: (self.setup.world.now)(), steady: Instant::now() }
     }
 
-    fn look<'a>(&'a self, state: &'a State) -> Look<'a> {
-        Look {
+    fn look<'a>(&'a self, state: &'a State) -> CheckInput<'a> {
+        CheckInput {
             now: self.now(),
             state,
             published: &self.setup.published,
@@ -175,7 +175,9 @@ impl HealthActor {
         let (since, cause) =
             mode.trouble().or(before.trouble()).unwrap_or((now, WriteCause::Other));
         let told = format!(
-            "{mode}, after {before} (cause: {}, since {since} UTC): {}",
+            "mode: {} -> {} ({}, since {since} UTC); {}",
+            before.word(),
+            mode.word(),
             cause.word(),
             mode.consequence()
         );

@@ -9,7 +9,7 @@ use crate::message::moment::Moment;
 
 /// One look at the world outside.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Survey {
+pub struct SystemSnapshot {
     /// How long the database took to answer a read through a connection of its own; `Err`: it did
     /// not, and why. `None`: nobody asked it, because it is not what we hold (see `replaced`).
     pub read: Option<Result<Duration, String>>,
@@ -46,20 +46,20 @@ pub struct Disk {
 }
 
 /// Fetches a survey, on a thread of its own, and answers when it is there.
-pub type Surveyor = Box<dyn FnMut(oneshot::Sender<Survey>) + Send>;
+pub type SystemProbe = Box<dyn FnMut(oneshot::Sender<SystemSnapshot>) + Send>;
 
 /// What is known of the world outside.
 #[derive(Debug, Clone, Default)]
 pub struct Outside {
     /// The last survey, and when it came.
-    pub last: Option<(Moment, Survey)>,
+    pub last: Option<(Moment, SystemSnapshot)>,
     /// When one was asked for that has not come yet.
     pub asked: Option<Moment>,
 }
 
 impl Outside {
     /// The last survey.
-    pub fn survey(&self) -> Option<&Survey> {
+    pub fn survey(&self) -> Option<&SystemSnapshot> {
         self.last.as_ref().map(|(_, survey)| survey)
     }
 }

@@ -2,9 +2,10 @@
 //! that whoever dies over it, the next life completes it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use barograph_config::Route;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use crate::message::route::Router;
@@ -124,7 +125,7 @@ impl Routing {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -1,4 +1,4 @@
-//! `MqttActor`: the broker session. A thin actor over a plain loop ([`Recording`]), which knows no
+//! `MqttActor`: the broker session. A thin actor over a plain loop ([`Receiver`]), which knows no
 //! mailbox.
 
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use tokio::sync::Notify;
 
-use crate::mqtt::receiver::{Recording, Setup};
+use crate::mqtt::receiver::{Receiver, Setup};
 use crate::ports::Broker;
 use crate::supervisor::{Fault, Lifeline, Stop};
 
@@ -14,7 +14,7 @@ use crate::supervisor::{Fault, Lifeline, Stop};
 #[derive(Debug)]
 pub struct MqttActor<B: Broker> {
     /// Until it is started.
-    recording: Option<Recording<B>>,
+    recording: Option<Receiver<B>>,
     /// Told once when it is time to stop.
     stop: Arc<Notify>,
 }
@@ -22,7 +22,7 @@ pub struct MqttActor<B: Broker> {
 impl<B: Broker> MqttActor<B> {
     /// A new life.
     pub fn new(broker: B, setup: Setup, lifeline: Lifeline) -> Self {
-        let recording = Recording::new(broker, setup, lifeline);
+        let recording = Receiver::new(broker, setup, lifeline);
         Self { recording: Some(recording), stop: Arc::new(Notify::new()) }
     }
 }

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::message::delivery::ConnectionId;
 use crate::mqtt::broker_drops::DROPPED_TOPIC;
 use crate::ports::{
-    Broker, Connecting, Down, DownKind, Greeting, Incoming, Liveness, Session, World,
+    Broker, Connecting, Down, DownKind, Environment, Greeting, Incoming, Liveness, Session,
 };
 use crate::supervisor::restart::backoff;
 
@@ -37,7 +37,7 @@ enum State<S> {
 
 /// What happened on the line.
 #[derive(Debug)]
-pub enum LineEvent {
+pub enum ConnectionEvent {
     /// The broker accepted us.
     Connected(ConnectionId, Greeting),
     /// Connecting failed; it is tried again in this time.
@@ -49,9 +49,9 @@ pub enum LineEvent {
 }
 
 /// The line to the broker.
-pub struct Line<B: Broker> {
+pub struct BrokerConnection<B: Broker> {
     broker: B,
-    world: World,
+    world: Environment,
     pause_min: Duration,
     pause_max: Duration,
     attempt: u32,
@@ -61,9 +61,9 @@ pub struct Line<B: Broker> {
     ended: Option<Liveness>,
 }
 
-impl<B: Broker> Line<B> {
+impl<B: Broker> BrokerConnection<B> {
     /// A line that is down and connects when it is first asked for its next event.
-    pub fn new(broker: B, world: World, settings: &Mqtt) -> Self {
+    pub fn new(broker: B, world: Environment, settings: &Mqtt) -> Self {
         Self {
             broker,
             world,
@@ -95,7 +95,7 @@ impl<B: Broker> Line<B> {
     }
 
     /// The next event; waits, connects and reads as the state demands. Cancel-safe.
-    pub async fn next(&mut self) -> LineEvent {
+    pub async fn next(&mut self) -> ConnectionEvent {
         loop {
             match &mut self.state {
                 State::Down { retry_at } => {
@@ -107,11 +107,11 @@ impl<B: Broker> Line<B> {
                     Ok((session, greeting)) => {
                         let id = *id;
                         self.state = State::Up { id, session, since: Instant::now(), heard: false };
-                        return LineEvent::Connected(id, greeting);
+                        return ConnectionEvent::Connected(id, greeting);
                     }
                     Err(down) => {
                         let pause = self.fall(down.kind);
-                        return LineEvent::Unreachable(down, pause);
+                        return ConnectionEvent::Unreachable(down, pause);
                     }
                 },
                 State::Up { session, .. } => {
@@ -123,7 +123,7 @@ impl<B: Broker> Line<B> {
     }
 
     /// The next event that needs no waiting for, if there is one.
-    pub fn next_now(&mut self) -> Option<LineEvent> {
+    pub fn next_now(&mut self) -> Option<ConnectionEvent> {
         match &mut self.state {
             State::Up { session, .. } => {
                 let said = session.next_now()?;
@@ -133,18 +133,18 @@ impl<B: Broker> Line<B> {
         }
     }
 
-    fn on_said(&mut self, said: Result<Incoming, Down>) -> LineEvent {
+    fn on_said(&mut self, said: Result<Incoming, Down>) -> ConnectionEvent {
         match said {
             Ok(incoming) => {
                 if let State::Up { heard, .. } = &mut self.state {
                     *heard |= is_message(&incoming);
                 }
-                LineEvent::Incoming(incoming)
+                ConnectionEvent::Incoming(incoming)
             }
             Err(down) => {
                 let down = self.suspect_another_client(down);
                 let pause = self.fall(down.kind);
-                LineEvent::Lost(down, pause)
+                ConnectionEvent::Lost(down, pause)
             }
         }
     }
@@ -212,8 +212,8 @@ fn is_message(incoming: &Incoming) -> bool {
     matches!(incoming, Incoming::Delivery(delivery) if delivery.topic != DROPPED_TOPIC)
 }
 
-impl<B: Broker> std::fmt::Debug for Line<B> {
+impl<B: Broker> std::fmt::Debug for BrokerConnection<B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Line").field("attempt", &self.attempt).finish_non_exhaustive()
+        f.debug_struct("BrokerConnection").field("attempt", &self.attempt).finish_non_exhaustive()
     }
 }

@@ -18,11 +18,11 @@ use std::time::Duration;
 
 use barograph_config::{Mqtt, Qos};
 use tokio::sync::Notify;
-use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
-use self::echo_check::Ears;
+use self::echo_check::EchoMonitor;
 use self::pause::Pause;
 use crate::db_writer::actor::DbWriterActor;
 use crate::health::actor::HealthActor;
@@ -37,14 +37,14 @@ use crate::mistake::{Mistake, makes};
 use crate::mqtt::ask_writer::{Answer, Question, answer_of, ask};
 use crate::mqtt::barriers::Barriers;
 use crate::mqtt::broker_drops::BrokerDrops;
-use crate::mqtt::connection::{Line, LineEvent};
-use crate::mqtt::publish::publish_guard::Voice;
+use crate::mqtt::connection::{BrokerConnection, ConnectionEvent};
+use crate::mqtt::publish::publish_guard::PublishGuard;
 use crate::mqtt::publish::publisher::Publications;
 use crate::mqtt::stall::Stall;
 use crate::mqtt::subscriptions::Subscriptions;
-use crate::mqtt::window::{Estate, Window};
-use crate::ports::requests::{Order, Orders};
-use crate::ports::{Broker, Down, DownKind, Session, World};
+use crate::mqtt::window::{Window, WindowHandoff};
+use crate::ports::requests::{Order, SessionRequests};
+use crate::ports::{Broker, Down, DownKind, Environment, Session};
 use crate::status::arrivals::Arrivals;
 use crate::status::readings::ReadingWatch;
 use crate::status::settings::InForce;
@@ -68,7 +68,7 @@ pub struct Setup {
     /// For what is to be recorded.
     pub routing: Routing,
     /// Time and chance.
-    pub world: World,
+    pub world: Environment,
     /// Who writes.
     pub writer: Link<DbWriterActor>,
     /// Who judges.
@@ -76,17 +76,17 @@ pub struct Setup {
     /// What everyone may see.
     pub published: Published,
     /// Where the window waits between two lives.
-    pub estate: Estate,
+    pub estate: WindowHandoff,
     /// Where others ask for something to be published.
-    pub orders: Orders,
+    pub orders: SessionRequests,
 }
 
 /// One life of the data path.
-pub struct Recording<B: Broker> {
+pub struct Receiver<B: Broker> {
     setup: Setup,
     /// `Some` until it is left to the next life.
     window: Option<Window>,
-    line: Line<B>,
+    line: BrokerConnection<B>,
     writing: Option<Question>,
     barriers: Barriers,
     /// Filters granted on this connection whose retained messages may still be under way.
@@ -103,14 +103,14 @@ pub struct Recording<B: Broker> {
     /// Deliveries that are not told of yet.
     arrived: Arrivals,
     drops: BrokerDrops,
-    voice: Voice,
+    voice: PublishGuard,
     publications: Publications,
-    orders: Receiver<Order>,
+    orders: mpsc::Receiver<Order>,
     subscriptions: Subscriptions,
     rerouting: Rerouting,
     /// No commit interval is kept: somebody waits for the window to be empty.
     hurry: bool,
-    ears: Ears,
+    ears: EchoMonitor,
     stall: Stall,
     /// There was a connection in this process, or it is noted that there is none yet.
     start_noted: bool,
@@ -122,21 +122,21 @@ pub struct Recording<B: Broker> {
     lifeline: Lifeline,
 }
 
-impl<B: Broker> Recording<B> {
+impl<B: Broker> Receiver<B> {
     /// Takes over the window of the life before, if it left one.
     pub fn new(broker: B, setup: Setup, lifeline: Lifeline) -> Self {
         let fresh = || Window::new((setup.world.random)(), setup.mqtt.max_unacked);
         let mut window = setup.estate.take().unwrap_or_else(fresh);
         window.bound(setup.mqtt.max_unacked);
-        let line = Line::new(broker, setup.world, &setup.mqtt);
+        let line = BrokerConnection::new(broker, setup.world, &setup.mqtt);
         Self {
-            voice: Voice::default(),
+            voice: PublishGuard::default(),
             publications: Publications::new(setup.orders.clone()),
             orders: setup.orders.open(),
             subscriptions: Subscriptions::default(),
             rerouting: Rerouting::new(&setup.routing),
             hurry: false,
-            ears: Ears::new(&setup.mqtt, &setup.published),
+            ears: EchoMonitor::new(&setup.mqtt, &setup.published),
             stall: Stall::default(),
             start_noted: setup.published.connection() != Connection::Starting,
             end_noted: false,
@@ -192,7 +192,7 @@ impl<B: Broker> Recording<B> {
 
     /// One read often brings hundreds of messages: they are taken in one go, not each by a turn of the
     /// loop, and go into one batch.
-    fn on_line_and_what_came_with_it(&mut self, event: LineEvent) {
+    fn on_line_and_what_came_with_it(&mut self, event: ConnectionEvent) {
         self.on_line(event);
         while self.may_read()
             && let Some(event) = self.line.next_now()
@@ -358,7 +358,7 @@ impl<B: Broker> Recording<B> {
 }
 
 /// Whatever ends this life, its window goes to the next one.
-impl<B: Broker> Drop for Recording<B> {
+impl<B: Broker> Drop for Receiver<B> {
     fn drop(&mut self) {
         self.setup.published.count_arrivals(&mut self.arrived);
         self.note_end();
@@ -368,8 +368,8 @@ impl<B: Broker> Drop for Recording<B> {
     }
 }
 
-impl<B: Broker> std::fmt::Debug for Recording<B> {
+impl<B: Broker> std::fmt::Debug for Receiver<B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Recording").field("line", &self.line).finish_non_exhaustive()
+        f.debug_struct("Receiver").field("line", &self.line).finish_non_exhaustive()
     }
 }

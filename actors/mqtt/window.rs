@@ -4,9 +4,10 @@
 //! (the next life takes it over).
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use barograph_config::Qos;
+use parking_lot::Mutex;
 
 use crate::message::account::{Drop as Dropped, Outcome, RouteId, Tally};
 use crate::message::batch::{Batch, BatchId, Opening, Record};
@@ -238,17 +239,17 @@ impl Window {
 
 /// Where a window waits between two lives of the actor that holds it.
 #[derive(Debug, Clone, Default)]
-pub struct Estate(Arc<Mutex<Option<Window>>>);
+pub struct WindowHandoff(Arc<Mutex<Option<Window>>>);
 
-impl Estate {
+impl WindowHandoff {
     /// Leaves a window for the next life.
     pub fn leave(&self, window: Window) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(window);
+        *self.0.lock() = Some(window);
     }
 
     /// Takes the window that was left.
     pub fn take(&self) -> Option<Window> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.0.lock().take()
     }
 }
 

@@ -3,14 +3,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::ports::{NotSent, Publication};
 
-/// Orders that may wait for the loop's next turn.
+/// SessionRequests that may wait for the loop's next turn.
 const ORDERS_WAITING_MAX: usize = 64;
 /// Topics whose last word is kept.
 pub const KEPT_TOPICS_MAX: usize = 64;
@@ -95,9 +96,9 @@ struct Shared {
 
 /// Where orders are given. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Orders(Arc<Mutex<Shared>>);
+pub struct SessionRequests(Arc<Mutex<Shared>>);
 
-impl Orders {
+impl SessionRequests {
     /// Publishes a message at QoS 0 or 1. Completes when the broker has taken it (QoS 1), or when
     /// it is on its way (QoS 0). A broker may take its time: give it a time limit.
     ///
@@ -108,7 +109,7 @@ impl Orders {
     }
 
     /// Publishes a topic's last word, and does so again at each new connection; an empty payload
-    /// clears the topic. Completes as [`Orders::publish`].
+    /// clears the topic. Completes as [`SessionRequests::publish`].
     ///
     /// # Errors
     /// It was not published now. Unless that is [`NotPublished::TooMany`], it will be at the next
@@ -131,7 +132,7 @@ impl Orders {
     }
 
     /// Receives nothing from now on, and completes when what was in hand is committed and the broker
-    /// has heard a goodbye (within some 12 s). It lasts until [`Orders::resume`], also when the
+    /// has heard a goodbye (within some 12 s). It lasts until [`SessionRequests::resume`], also when the
     /// broker session is started anew, but not longer than the process.
     ///
     /// # Errors
@@ -186,6 +187,6 @@ impl Orders {
     }
 
     fn shared(&self) -> MutexGuard<'_, Shared> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }

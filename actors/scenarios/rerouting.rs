@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use barograph_config::{Qos, Route};
-use tokio::sync::oneshot::{self, Receiver};
+use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use crate::exit_code;
@@ -28,7 +28,7 @@ fn others() -> Vec<Route> {
     routes
 }
 
-fn want(house: &House, routes: &[Route]) -> Receiver<Rerouted> {
+fn want(house: &House, routes: &[Route]) -> oneshot::Receiver<Rerouted> {
     let (tell, told) = oneshot::channel();
     house.routing.want(routes, |outcome| drop(tell.send(outcome)));
     told

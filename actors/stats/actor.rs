@@ -13,7 +13,7 @@ use crate::message::event;
 use crate::message::note::{Note, Stats};
 use crate::message::route::Router;
 use crate::message::write::{WriteFailed, WriteSucceeded};
-use crate::ports::World;
+use crate::ports::Environment;
 use crate::status::measures::{LOOK_EVERY, Totals};
 use crate::status::{Published, State};
 use crate::supervisor::{Fault, Lifeline, Stop};
@@ -32,7 +32,7 @@ pub struct Setup {
     /// What everyone may see.
     pub published: Published,
     /// The wall clock.
-    pub world: World,
+    pub world: Environment,
     /// Period of the line.
     pub interval: Duration,
     /// When the process began.

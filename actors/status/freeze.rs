@@ -14,7 +14,7 @@ use crate::message::delivery::UnixMillis;
 use crate::message::event;
 use crate::message::moment::Moment;
 use crate::message::note::{Event, GapCause, Note};
-use crate::ports::World;
+use crate::ports::Environment;
 use crate::status::Published;
 
 /// No thread looked for longer than this: the process stood still.
@@ -83,7 +83,7 @@ impl Freeze {
 }
 
 /// Looks, and tells of a freeze; whether there was one.
-pub(crate) fn look(published: &Published, world: World) -> bool {
+pub(crate) fn look(published: &Published, world: Environment) -> bool {
     let now = Moment { wall: (world.now)(), steady: tokio::time::Instant::now() };
     let Some(event) = published.look_for_freeze(now) else { return false };
     warn!(event = event.name, "{}", event.detail);

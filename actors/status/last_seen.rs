@@ -1,10 +1,11 @@
 //! When something last came of each route, and when something last became durable.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crate::message::account::RouteId;
 use crate::message::moment::Moment;
+use parking_lot::Mutex;
 
 /// When each thing was last seen. The data path writes it, the checks read it. Clones share it.
 #[derive(Debug, Clone, Default)]
@@ -18,7 +19,7 @@ struct Seen {
 
 impl LastSeen {
     fn with<T>(&self, look: impl FnOnce(&mut Seen) -> T) -> T {
-        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&mut self.0.lock())
     }
 
     /// Messages of these routes came.

@@ -4,9 +4,10 @@
 //! no count goes back when an actor dies.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::message::account::{RouteId, Sums};
@@ -84,7 +85,7 @@ pub struct Measured {
     pub failures: Vec<(Place, WriteCause, u64)>,
     /// Ages, of each route that has a `time_column`.
     pub ages: Vec<(RouteId, Ages)>,
-    looks: VecDeque<Look>,
+    looks: VecDeque<RateSample>,
     slowest: Duration,
     line: Option<Totals>,
 }
@@ -170,7 +171,7 @@ pub struct Rates {
 }
 
 #[derive(Debug, Clone)]
-struct Look {
+struct RateSample {
     at: Instant,
     received: u64,
     stored: u64,
@@ -201,7 +202,7 @@ pub struct Measures(Arc<Mutex<Measured>>);
 
 impl Measures {
     fn with<T>(&self, change: impl FnOnce(&mut Measured) -> T) -> T {
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        change(&mut self.0.lock())
     }
 
     /// A copy of everything.
@@ -256,7 +257,7 @@ impl Measures {
     pub(crate) fn look(&self, at: Instant, received: u64, stored: u64) {
         self.with(|measured| {
             let (durable, failed) = (measured.both(), measured.failed());
-            measured.looks.push_back(Look { at, received, stored, durable, failed });
+            measured.looks.push_back(RateSample { at, received, stored, durable, failed });
             while measured.looks.len() > LOOKS_MAX {
                 measured.looks.pop_front();
             }

@@ -17,10 +17,11 @@ pub mod severity;
 pub mod summary;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use barograph_config::Qos;
+use parking_lot::{Mutex, MutexGuard};
 
 pub use self::notes::TakenNotes;
 use crate::message::account::{Account, RouteId, Tally};
@@ -377,5 +378,5 @@ impl Published {
 
 /// A panic while the lock was held leaves at worst one field old: the state stays readable.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }

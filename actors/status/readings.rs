@@ -5,9 +5,10 @@
 //! without `stuck_after` and without a bad value cost a branch.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use barograph_config::Route;
+use parking_lot::Mutex;
 
 use crate::message::account::RouteId;
 use crate::message::batch::{Body, Record, Value};
@@ -48,7 +49,7 @@ pub struct Readings(Arc<Mutex<Troubles>>);
 
 impl Readings {
     fn with<T>(&self, look: impl FnOnce(&mut Troubles) -> T) -> T {
-        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        look(&mut self.0.lock())
     }
 
     /// Every trouble: route, index of the column, what it is.

@@ -1,8 +1,9 @@
 //! The settings in force. Each life of a child begins with those of its time.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use barograph_config::Settings;
+use parking_lot::RwLock;
 
 use crate::message::route::Router;
 use crate::message::routing::Routing;
@@ -20,7 +21,7 @@ impl InForce {
 
     /// The settings in force.
     pub fn now(&self) -> Arc<Settings> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.read())
     }
 
     /// The routes in force, with the derived values in force: those take effect at once, because the data
@@ -31,6 +32,6 @@ impl InForce {
 
     /// Others take over.
     pub fn set(&self, settings: Settings) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings);
+        *self.0.write() = Arc::new(settings);
     }
 }

@@ -14,7 +14,7 @@ const OPERATOR: &str = "operator";
 
 /// How an event sounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tone {
+pub enum EventSeverity {
     /// It is as it should be, or is again.
     Good,
     /// It happened.
@@ -25,7 +25,7 @@ pub enum Tone {
     Bad,
 }
 
-impl Tone {
+impl EventSeverity {
     /// As a word.
     pub fn word(self) -> &'static str {
         match self {
@@ -49,65 +49,69 @@ pub fn actor_of<'a>(name: &str, detail: &'a str) -> &'a str {
 }
 
 /// How an event sounds.
-pub fn tone_of(name: &str) -> Tone {
-    about(name).map_or(Tone::Plain, |(_, tone)| tone)
+pub fn tone_of(name: &str) -> EventSeverity {
+    about(name).map_or(EventSeverity::Plain, |(_, tone)| tone)
 }
 
-fn about(name: &str) -> Option<(&'static str, Tone)> {
+fn about(name: &str) -> Option<(&'static str, EventSeverity)> {
     Some(match name {
-        event::READY => (SUPERVISOR, Tone::Good),
+        event::READY => (SUPERVISOR, EventSeverity::Good),
         event::STARTING | event::ACTOR_STARTED | event::STOPPING | event::STOPPED => {
-            (SUPERVISOR, Tone::Plain)
+            (SUPERVISOR, EventSeverity::Plain)
         }
-        event::ACTOR_RENEWED => (SUPERVISOR, Tone::Plain),
-        event::ACTOR_RESTARTED | event::STOP_TIMED_OUT => (SUPERVISOR, Tone::Warning),
-        event::ESCALATED | event::FORCED_EXIT | event::LOCK_LOST => (SUPERVISOR, Tone::Bad),
-        event::BROKER_CONNECTED | event::RESUMED => (children::MQTT, Tone::Good),
-        event::PAUSED => (children::MQTT, Tone::Warning),
+        event::ACTOR_RENEWED => (SUPERVISOR, EventSeverity::Plain),
+        event::ACTOR_RESTARTED | event::STOP_TIMED_OUT => (SUPERVISOR, EventSeverity::Warning),
+        event::ESCALATED | event::FORCED_EXIT | event::LOCK_LOST => {
+            (SUPERVISOR, EventSeverity::Bad)
+        }
+        event::BROKER_CONNECTED | event::RESUMED => (children::MQTT, EventSeverity::Good),
+        event::PAUSED => (children::MQTT, EventSeverity::Warning),
         event::BROKER_DISCONNECTED
         | event::BROKER_UNREACHABLE
         | event::SESSION_RENEWED
-        | event::WINDOW_FULL => (children::MQTT, Tone::Warning),
-        event::RELOADED => (SUPERVISOR, Tone::Plain),
-        event::RELOAD_FAILED | event::RELOAD_WAITS => (SUPERVISOR, Tone::Warning),
+        | event::WINDOW_FULL => (children::MQTT, EventSeverity::Warning),
+        event::RELOADED => (SUPERVISOR, EventSeverity::Plain),
+        event::RELOAD_FAILED | event::RELOAD_WAITS => (SUPERVISOR, EventSeverity::Warning),
         event::SESSION_TAKEN_OVER
         | event::SUBSCRIPTION_REFUSED
         | event::BROKER_FORGOT_SESSION
         | event::BROKER_ROLLED_BACK
-        | event::BROKER_DROPPED => (children::MQTT, Tone::Bad),
+        | event::BROKER_DROPPED => (children::MQTT, EventSeverity::Bad),
         event::WRITE_RECOVERED | event::SPOOL_DRAINED | event::DATABASE_OPENED => {
-            (children::DB_WRITER, Tone::Good)
+            (children::DB_WRITER, EventSeverity::Good)
         }
-        event::SCHEMA_EXTENDED | event::DATABASE_SALVAGED => (children::DB_WRITER, Tone::Plain),
+        event::SCHEMA_EXTENDED | event::DATABASE_SALVAGED => {
+            (children::DB_WRITER, EventSeverity::Plain)
+        }
         event::WRITE_FAILED | event::SPOOL_SET_ASIDE | event::QUARANTINED => {
-            (children::DB_WRITER, Tone::Warning)
+            (children::DB_WRITER, EventSeverity::Warning)
         }
         event::SPOOL_FAILED
         | event::DATABASE_SET_ASIDE
         | event::DATABASE_BEGAN_ANEW
         | event::DATABASE_LOST
-        | event::DATABASE_REPLACED => (children::DB_WRITER, Tone::Bad),
-        event::QUARANTINE_TRIMMED => (children::DB_WRITER, Tone::Warning),
-        event::ROUTE_HEARD => (children::HEALTH, Tone::Good),
+        | event::DATABASE_REPLACED => (children::DB_WRITER, EventSeverity::Bad),
+        event::QUARANTINE_TRIMMED => (children::DB_WRITER, EventSeverity::Warning),
+        event::ROUTE_HEARD => (children::HEALTH, EventSeverity::Good),
         event::MODE_CHANGED | event::ROUTE_SILENT | event::CLOCK_JUMP | event::FROZEN => {
-            (children::HEALTH, Tone::Warning)
+            (children::HEALTH, EventSeverity::Warning)
         }
-        event::NO_WRITES => (children::HEALTH, Tone::Bad),
-        event::ISSUE_RESOLVED | event::ALERT_RECOVERED => (children::HEALTH, Tone::Good),
-        event::METRICS_SERVED => (SUPERVISOR, Tone::Good),
-        event::METRICS_NOT_SERVED => (SUPERVISOR, Tone::Warning),
-        event::PAGE_SERVED => (WATCHTOWER, Tone::Good),
+        event::NO_WRITES => (children::HEALTH, EventSeverity::Bad),
+        event::ISSUE_RESOLVED | event::ALERT_RECOVERED => (children::HEALTH, EventSeverity::Good),
+        event::METRICS_SERVED => (SUPERVISOR, EventSeverity::Good),
+        event::METRICS_NOT_SERVED => (SUPERVISOR, EventSeverity::Warning),
+        event::PAGE_SERVED => (WATCHTOWER, EventSeverity::Good),
         event::PAGE_NOT_SERVED | event::PAGE_CERTIFICATE | event::LOGIN_REFUSED => {
-            (WATCHTOWER, Tone::Warning)
+            (WATCHTOWER, EventSeverity::Warning)
         }
-        event::ALERT_SENT => (children::HEALTH, Tone::Plain),
+        event::ALERT_SENT => (children::HEALTH, EventSeverity::Plain),
         event::ISSUE_APPEARED
         | event::ISSUE_CHANGED
         | event::RECOVERY_ATTEMPTED
-        | event::ALERT_FAILED => (children::HEALTH, Tone::Warning),
-        event::STATS => (children::STATS, Tone::Plain),
+        | event::ALERT_FAILED => (children::HEALTH, EventSeverity::Warning),
+        event::STATS => (children::STATS, EventSeverity::Plain),
         event::QUARANTINE_CHANGED | event::OPERATOR_COMMAND | event::ISSUE_ACKNOWLEDGED => {
-            (OPERATOR, Tone::Plain)
+            (OPERATOR, EventSeverity::Plain)
         }
         _ => return None,
     })

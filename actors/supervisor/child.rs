@@ -93,7 +93,7 @@ impl Running {
 
 /// Where the children live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Housing {
+pub enum ThreadPlacement {
     /// Each on a thread of its own, so that a blocking handler stalls no neighbour. The thread
     /// survives its child's panics and houses the replacement.
     OwnThreads,
@@ -107,7 +107,7 @@ impl ChildSpec {
     pub fn of<A, F>(
         name: &'static str,
         stop_within: Duration,
-        housing: Housing,
+        housing: ThreadPlacement,
         link: Link<A>,
         mut make: F,
     ) -> Self
@@ -142,10 +142,10 @@ enum Home {
 }
 
 impl Home {
-    fn new(housing: Housing) -> Self {
+    fn new(housing: ThreadPlacement) -> Self {
         match housing {
-            Housing::OwnThreads => Self::Own(Arbiter::new()),
-            Housing::Shared => Self::Shared,
+            ThreadPlacement::OwnThreads => Self::Own(Arbiter::new()),
+            ThreadPlacement::Shared => Self::Shared,
         }
     }
 

@@ -1,10 +1,11 @@
 //! How actors reach each other: an address that outlives the one it points to.
 
 use std::fmt;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use actix::dev::{MessageResponse, ToEnvelope};
 use actix::{Actor, Addr, Handler, Message};
+use parking_lot::RwLock;
 
 /// An address that is renewed at each restart of the actor behind it. Clones share it.
 ///
@@ -22,13 +23,13 @@ impl<A: Actor> Link<A> {
 
     /// Points the link to a newly started actor.
     pub fn renew(&self, address: Addr<A>) {
-        let mut slot = self.address.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut slot = self.address.write();
         *slot = Some(address);
     }
 
     /// The living actor behind the link, if there is one.
     pub fn get(&self) -> Option<Addr<A>> {
-        let slot = self.address.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let slot = self.address.read();
         slot.as_ref().filter(|address| address.connected()).cloned()
     }
 

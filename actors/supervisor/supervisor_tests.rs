@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::*;
-use crate::supervisor::child::Housing;
+use crate::supervisor::child::ThreadPlacement;
 use crate::supervisor::{Cause, Link};
 use crate::testing::harness::{Seen, eventually, with_paused_time};
 
@@ -102,7 +102,7 @@ fn open_with(scripts: [Rc<RefCell<Script>>; 3], change: fn(ChildSpec) -> ChildSp
         change(ChildSpec::of(
             NAMES[index],
             STOP_WITHIN[index],
-            Housing::Shared,
+            ThreadPlacement::Shared,
             links[index].clone(),
             move |lifeline| {
                 let script = script.borrow().clone();

@@ -20,21 +20,22 @@ use super::spool::{FakeKeeper, FakeSpools};
 use crate::health::actor::ServiceManager;
 use crate::health::checks::KeptMemory;
 use crate::health::notify::Alerts;
-use crate::health::probes::Survey;
+use crate::health::probes::SystemSnapshot;
 use crate::message::delivery::UnixMillis;
 use crate::message::routing::Routing;
-use crate::ports::requests::Orders;
-use crate::ports::{KeepEvents, OpenJournal, OpenSpool, World};
+use crate::ports::requests::SessionRequests;
+use crate::ports::{Environment, KeepEvents, OpenJournal, OpenSpool};
 use crate::status::Published;
 use crate::status::settings::InForce;
 use crate::supervisor::actor::{InstanceLock, Observer};
-use crate::supervisor::child::Housing;
+use crate::supervisor::child::ThreadPlacement;
 use crate::supervisor::{Exit, Fault, Inject, Outcome, Policy, Pulse, Shutdown, Supervisor};
 use crate::tree::{self, Parts};
 use crate::watchtower::actor::{PageServer, Serving};
 
 /// Pauses are whole, and chance counts upwards.
-pub(crate) const WORLD: World = World { now, jitter: || 1.0, random, minute_of_day: || 720 };
+pub(crate) const WORLD: Environment =
+    Environment { now, jitter: || 1.0, random, minute_of_day: || 720 };
 
 /// The wall clock agrees with the steady one.
 fn now() -> UnixMillis {
@@ -163,7 +164,7 @@ pub(crate) struct House {
     pub(crate) broker: FakeBroker,
     pub(crate) disk: Disk,
     pub(crate) published: Published,
-    pub(crate) orders: Orders,
+    pub(crate) orders: SessionRequests,
     pub(crate) routing: Routing,
     pub(crate) in_force: InForce,
     pub(crate) post: Post,
@@ -175,7 +176,7 @@ impl House {
     /// One process of the recorder over a broker and a disk that may have known another.
     pub(crate) fn start(broker: &FakeBroker, settings: Settings) -> Self {
         let (disk, published, seen) = (broker.disk.clone(), Published::default(), Seen::default());
-        let (orders, post) = (Orders::default(), Post::default());
+        let (orders, post) = (SessionRequests::default(), Post::default());
         let alerts = settings.alerts.clone();
         let (opener, spools) = (disk.clone(), FakeSpools(disk.clone()));
         let keeper = disk.clone();
@@ -203,7 +204,7 @@ impl House {
             memory: KeptMemory::default(),
             alerts: Alerts::new(&alerts, "attic", Box::new(post.clone()), orders.clone()),
             orders: orders.clone(),
-            housing: Housing::Shared,
+            housing: ThreadPlacement::Shared,
             links: tree::Links::default(),
         });
         let observer = Box::new(seen.clone());
@@ -276,9 +277,9 @@ impl PageServer for NoPage {
 }
 
 /// All is well outside.
-fn survey(answer: oneshot::Sender<Survey>) {
+fn survey(answer: oneshot::Sender<SystemSnapshot>) {
     let read = Some(Ok(Duration::from_millis(1)));
-    let _nobody_asks = answer.send(Survey { read, ..Survey::default() });
+    let _nobody_asks = answer.send(SystemSnapshot { read, ..SystemSnapshot::default() });
 }
 
 /// A house needs no lock.

@@ -2,8 +2,9 @@
 //! writes fail, and how.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::db_writer::ledger::{Ledger, Row};
@@ -106,7 +107,7 @@ pub(crate) struct Disk(Arc<Mutex<Platter>>);
 
 impl Disk {
     pub(crate) fn platter(&self) -> MutexGuard<'_, Platter> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     pub(crate) fn counts(&self) -> BTreeMap<i64, usize> {

@@ -1,9 +1,10 @@
 //! A courier that delivers at once, or refuses.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::health::notify::courier::{Courier, Failure, Outcome, Parcel};
+use crate::health::notify::courier::{Failure, Notifier, Outcome, Parcel};
+use parking_lot::Mutex;
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Post {
@@ -15,27 +16,27 @@ pub(crate) struct Post {
 impl Post {
     /// What arrived: channel and subject.
     pub(crate) fn delivered(&self) -> Vec<(String, String)> {
-        let delivered = self.delivered.lock().unwrap_or_else(PoisonError::into_inner);
+        let delivered = self.delivered.lock();
         let show = |parcel: &Parcel| (parcel.channel.name.clone(), parcel.notification.subject());
         delivered.iter().map(show).collect()
     }
 }
 
-impl Courier for Post {
+impl Notifier for Post {
     fn submit(&mut self, parcel: Parcel) -> Result<(), Failure> {
         let (channel, number) = (parcel.channel.name.clone(), parcel.number);
         let result = if self.refuses.load(Ordering::Relaxed) && channel == "phone" {
             Err(Failure { said: "busy".into(), hint: "wait".into(), retry_after: None })
         } else {
-            self.delivered.lock().unwrap_or_else(PoisonError::into_inner).push(parcel);
+            self.delivered.lock().push(parcel);
             Ok("taken".to_owned())
         };
-        let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut outcomes = self.outcomes.lock();
         outcomes.push(Outcome { channel, number, result });
         Ok(())
     }
 
     fn outcomes(&mut self) -> Vec<Outcome> {
-        std::mem::take(&mut self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.outcomes.lock())
     }
 }

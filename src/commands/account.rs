@@ -9,9 +9,10 @@ use serde_json::{Value as Json, json};
 
 use super::database::{Place, say, shown_route, unreadable};
 use super::read_args::AccountArgs;
-use crate::run::Failed;
+use crate::exit::Failed;
 use crate::sqlite::{
-    Books, Catalog, DatabaseEntry, Databases, Held, Look, SpoolBooks, spool_path, taken_over,
+    AccountingReport, Catalog, DatabaseEntry, Databases, Held, ReadOnlyDatabase, SpoolReport,
+    spool_path, taken_over,
 };
 use crate::text::{table, wrapped};
 
@@ -110,21 +111,21 @@ fn write_off(catalog: &Catalog) -> Result<(), Failed> {
     })
 }
 
-type SpoolRead = Result<Option<SpoolBooks>, rusqlite::Error>;
+type SpoolRead = Result<Option<SpoolReport>, rusqlite::Error>;
 
 /// The spool first: what is taken over meanwhile is then in both, and counted once by its position.
-fn read(place: &Place, spool: &Path) -> Result<(Books, SpoolRead), Failed> {
+fn read(place: &Place, spool: &Path) -> Result<(AccountingReport, SpoolRead), Failed> {
     let failed = |error: rusqlite::Error| unreadable(&error, &place.database);
     let mut tries = 0;
     loop {
-        let look: Look = place.look()?;
+        let look: ReadOnlyDatabase = place.look()?;
         let before = taken_over(&look).map_err(failed)?;
-        let spool_books = match SpoolBooks::read(spool) {
+        let spool_books = match SpoolReport::read(spool) {
             // It goes as a whole when it is empty.
             Err(_) if !spool.exists() => Ok(None),
             read => read.map(Some),
         };
-        let books = Books::read(&look).map_err(failed)?;
+        let books = AccountingReport::read(&look).map_err(failed)?;
         tries += 1;
         if books.taken_over == before || tries == TRIES {
             return Ok((books, spool_books));
@@ -132,7 +133,7 @@ fn read(place: &Place, spool: &Path) -> Result<(Books, SpoolRead), Failed> {
     }
 }
 
-fn judge(books: &Books, spool_books: SpoolRead, spool: &Path) -> Account {
+fn judge(books: &AccountingReport, spool_books: SpoolRead, spool: &Path) -> Account {
     let mut lines: BTreeMap<String, Line> = BTreeMap::new();
     for count in &books.counts {
         let line = lines.entry(count.route.clone()).or_default();
@@ -175,7 +176,11 @@ fn check_line(route: &str, line: &Line, wrong: &mut Vec<String>) {
     }
 }
 
-fn check_quarantine(books: &Books, lines: &BTreeMap<String, Line>, wrong: &mut Vec<String>) {
+fn check_quarantine(
+    books: &AccountingReport,
+    lines: &BTreeMap<String, Line>,
+    wrong: &mut Vec<String>,
+) {
     let routes: std::collections::BTreeSet<&String> =
         lines.keys().chain(books.quarantined.keys()).collect();
     for route in routes {
@@ -192,7 +197,7 @@ fn check_quarantine(books: &Books, lines: &BTreeMap<String, Line>, wrong: &mut V
 }
 
 fn check_tables(
-    books: &Books,
+    books: &AccountingReport,
     lines: &BTreeMap<String, Line>,
     wrong: &mut Vec<String>,
     notes: &mut Vec<String>,
@@ -234,8 +239,8 @@ fn check_tables(
 }
 
 fn add_spool(
-    books: &Books,
-    waiting: &SpoolBooks,
+    books: &AccountingReport,
+    waiting: &SpoolReport,
     spool: &Path,
     lines: &mut BTreeMap<String, Line>,
     wrong: &mut Vec<String>,

@@ -14,10 +14,10 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::read_args::AlertCommand;
+use crate::exit::Failed;
 use crate::mqtt::MqttBroker;
 use crate::notify::deliver;
 use crate::os::world;
-use crate::run::Failed;
 use crate::text::wrapped;
 
 /// A person waits: an answer that is later than the channel's timeout and this counts as none.

@@ -7,8 +7,136 @@ use barograph_actors::message::delivery::UnixMillis;
 use clap::Args;
 use clap_complete::Shell;
 
-use crate::cli::ConfigArgs;
 use crate::time::parse_moment;
+use barograph_config::Overrides;
+
+/// Where the settings come from.
+#[derive(Debug, Args, Default)]
+pub struct ConfigArgs {
+    /// The settings file [default: $BAROGRAPH_CONFIG, ./barograph.toml,
+    /// /etc/barograph/barograph.toml]
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The broker, instead of mqtt.url
+    #[arg(long, value_name = "URL")]
+    pub mqtt: Option<String>,
+    /// The database, instead of database.path
+    #[arg(long, value_name = "PATH")]
+    pub db: Option<PathBuf>,
+    /// error, warn, info, debug or trace, instead of log.level
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<String>,
+}
+
+impl ConfigArgs {
+    /// As the settings' strongest layer.
+    pub fn overrides(&self) -> Overrides {
+        Overrides {
+            config: self.config.clone(),
+            mqtt_url: self.mqtt.clone(),
+            db: self.db.clone(),
+            log_level: self.log_level.clone(),
+        }
+    }
+}
+
+/// `barograph check`
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Settings.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The settings file, as with --config
+    #[arg(value_name = "FILE", conflicts_with = "config")]
+    pub file: Option<PathBuf>,
+    /// Print the settings in force, secrets as ***
+    #[arg(long)]
+    pub show: bool,
+}
+
+impl CheckArgs {
+    /// Where the settings come from.
+    pub fn config(&self) -> ConfigArgs {
+        let given = &self.config;
+        ConfigArgs {
+            config: self.file.clone().or(given.config.clone()),
+            mqtt: given.mqtt.clone(),
+            db: given.db.clone(),
+            log_level: given.log_level.clone(),
+        }
+    }
+}
+
+/// `barograph run`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Settings.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Stop the recorder that is running first, and kill it when it has not ended in time
+    #[arg(long)]
+    pub takeover: bool,
+    /// How long --takeover waits for its end
+    #[arg(long, value_name = "TIME", default_value = "30s", requires = "takeover",
+        value_parser = humantime::parse_duration)]
+    pub timeout: Duration,
+    /// Opens a Unix socket that takes faults (panic ACTOR, stop ACTOR, hang ACTOR 5s), for tests
+    #[arg(long, value_name = "SOCKET", hide = true)]
+    pub fault_injection: Option<PathBuf>,
+}
+
+/// `barograph import-calibration`
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The file
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+/// `barograph token`
+#[derive(Debug, Args)]
+pub struct TokenArgs {
+    /// The file to make; one that is there is left alone
+    #[arg(value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// `barograph demo`
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Port of the embedded broker on 127.0.0.1 [default: any free one]
+    #[arg(long, default_value_t = 0, hide_default_value = true)]
+    pub port: u16,
+    /// Where the page is served, on 127.0.0.1 [default: 8000, or any free port]
+    #[arg(long, value_name = "PORT")]
+    pub page_port: Option<u16>,
+    /// Keep the database in this folder instead of a temporary one
+    #[arg(long, value_name = "DIR")]
+    pub keep: Option<PathBuf>,
+    /// How far back the made-up readings go with which the database begins
+    #[arg(long, value_name = "TIME", default_value = "1day", value_parser = humantime::parse_duration)]
+    pub past: Duration,
+    /// Do not open the page in the desktop's browser
+    #[arg(long)]
+    pub no_open: bool,
+}
+
+/// `barograph simulate`
+#[derive(Debug, Args)]
+pub struct SimulateArgs {
+    /// The broker
+    #[arg(long, value_name = "URL", default_value = "mqtt://localhost:1883")]
+    pub mqtt: String,
+    /// Time between two readings of a station
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    pub interval: Duration,
+    /// How many stations
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub stations: u32,
+    /// The same seed gives the same weather
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+}
 
 /// `barograph status`
 #[derive(Debug, Args)]

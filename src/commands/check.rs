@@ -4,10 +4,10 @@ use barograph_actors::exit_code;
 use barograph_actors::ports::DownKind;
 use barograph_config::Loaded;
 
+use crate::exit::Failed;
 use crate::mqtt::MqttBroker;
 use crate::os::lock::held_by;
 use crate::os::world;
-use crate::run::Failed;
 use crate::sqlite::{Peek, peek};
 
 /// Prints what is right and what is wrong, with `show` also the settings in force, and one line of

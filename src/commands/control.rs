@@ -9,8 +9,8 @@ use serde_json::Value as Json;
 
 use super::args::{AcknowledgeArgs, LevelArgs, OrderArgs, RestartArgs};
 use super::recorder::{put, unanswered};
+use crate::exit::Failed;
 use crate::ipc::client::Client;
-use crate::run::Failed;
 use crate::text::{counted, wrapped};
 
 /// More than the recorder's own limits for its actors.

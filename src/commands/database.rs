@@ -9,11 +9,11 @@ use barograph_actors::exit_code;
 use barograph_config::Settings;
 use rusqlite::ErrorCode;
 
+use crate::exit::Failed;
 use crate::os::lock::{database_lock_path, held_by};
 use crate::os::paths::real_path;
 use crate::os::process::{Holder, sqlite_locker};
-use crate::run::Failed;
-use crate::sqlite::Look;
+use crate::sqlite::ReadOnlyDatabase;
 
 /// The database that the settings name, as the file that it is.
 pub(crate) struct Place {
@@ -41,8 +41,8 @@ impl Place {
         Ok(Self { database, holder })
     }
 
-    pub(crate) fn look(&self) -> Result<Look, Failed> {
-        Look::open(&self.database).map_err(|error| unreadable(&error, &self.database))
+    pub(crate) fn look(&self) -> Result<ReadOnlyDatabase, Failed> {
+        ReadOnlyDatabase::open(&self.database).map_err(|error| unreadable(&error, &self.database))
     }
 }
 

@@ -22,12 +22,12 @@ use super::args::EventsArgs;
 use super::paint::Paint;
 use super::recorder::put;
 use crate::commands::database::{Place, unreadable};
+use crate::exit::Failed;
 use crate::ipc::client::Client;
 use crate::ipc::event_json;
-use crate::run::Failed;
 use crate::sqlite::{
-    LoggedEvent, Look, event_file_path, events_after, kept_events, newest_events, spool_path,
-    spooled_events,
+    LoggedEvent, ReadOnlyDatabase, event_file_path, events_after, kept_events, newest_events,
+    spool_path, spooled_events,
 };
 use crate::text::{glimpse, safe_lines, wrapped};
 use crate::time::{shown_text, zone};
@@ -84,7 +84,7 @@ fn history(settings: &Settings, args: &EventsArgs) -> Result<(Vec<LoggedEvent>, 
         .map_err(|error| unreadable(&error, &place.database))?;
     let spool = spool_path(&settings.spool.dir, &place.database);
     // One that is gone meanwhile is in the database.
-    let spooled = Look::open(&spool).and_then(|spool| spooled_events(&look, &spool));
+    let spooled = ReadOnlyDatabase::open(&spool).and_then(|spool| spooled_events(&look, &spool));
     let is_new = |event: &LoggedEvent| since.as_ref().is_none_or(|since| event.at >= *since);
     let kept = kept_events(&event_file_path(&settings.instance.lock_file)).into_iter();
     let waiting = spooled.unwrap_or_default().into_iter().chain(kept.map(LoggedEvent::from));

@@ -10,9 +10,9 @@ use serde_json::{Value as Json, json};
 
 use super::database::{Place, say, unreadable};
 use super::read_args::GapsArgs;
+use crate::exit::Failed;
 use crate::os::world;
-use crate::run::Failed;
-use crate::sqlite::{Gap, Look, gaps_since, spool_path};
+use crate::sqlite::{Gap, ReadOnlyDatabase, gaps_since, spool_path};
 use crate::text::{counted, wrapped};
 use crate::time::{from_database, length, shown, shown_text, zone};
 
@@ -32,7 +32,7 @@ pub fn gaps(settings: &Settings, args: &GapsArgs) -> Result<i32, Failed> {
     let look = place.look()?;
     let since = args.since.map(|since| since.to_string());
     // Without one, or with one that cannot be read, the database's are all.
-    let spool = Look::open(&spool_path(&settings.spool.dir, &place.database)).ok();
+    let spool = ReadOnlyDatabase::open(&spool_path(&settings.spool.dir, &place.database)).ok();
     let gaps = gaps_since(&look, spool.as_ref(), since.as_deref(), args.cause.as_deref())
         .map_err(|error| unreadable(&error, &place.database))?;
     let now = world::now();

@@ -17,7 +17,6 @@ pub mod quarantine;
 pub mod read_args;
 pub mod recorder;
 pub(crate) mod replay;
-pub mod simulate;
 pub mod status;
 pub mod stop;
 pub mod tail;

@@ -3,7 +3,7 @@
 use std::env;
 use std::io::{IsTerminal, stdout};
 
-use barograph_actors::status::severity::Tone;
+use barograph_actors::status::severity::EventSeverity;
 
 /// Whether to colour.
 #[derive(Debug, Clone, Copy)]
@@ -52,12 +52,12 @@ impl Paint {
     }
 
     /// As an event sounds.
-    pub(super) fn toned(self, tone: Tone, text: &str) -> String {
+    pub(super) fn toned(self, tone: EventSeverity, text: &str) -> String {
         match tone {
-            Tone::Good => self.good(text),
-            Tone::Plain => text.to_owned(),
-            Tone::Warning => self.warning(text),
-            Tone::Bad => self.bad(text),
+            EventSeverity::Good => self.good(text),
+            EventSeverity::Plain => text.to_owned(),
+            EventSeverity::Warning => self.warning(text),
+            EventSeverity::Bad => self.bad(text),
         }
     }
 

@@ -9,15 +9,11 @@ use barograph_actors::exit_code;
 use barograph_config::Settings;
 use serde_json::{Value as Json, json};
 
-use super::database::NO_ROUTE;
-use super::database::Place;
-use super::database::say;
-use super::database::shown_route;
-use super::database::unreadable;
+use super::database::{NO_ROUTE, Place, say, shown_route, unreadable};
 use super::read_args::{ExportArgs, FilterArgs, ListArgs, QuarantineCommand, ShowArgs};
 use super::replay;
-use crate::cli::ConfigArgs;
-use crate::run::Failed;
+use crate::commands::args::ConfigArgs;
+use crate::exit::Failed;
 use crate::sqlite::{Filter, Kept, count_kept, each_kept, newest_kept};
 use crate::text::{base64, counted, glimpse, hex_dump, safe_lines, wrapped};
 use crate::time::{shown_text, zone};

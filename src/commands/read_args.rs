@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use barograph_actors::message::delivery::UnixMillis;
 use clap::{Args, Subcommand};
 
-use crate::cli::ConfigArgs;
+use crate::commands::args::ConfigArgs;
 use crate::time::parse_moment;
 
 /// `barograph account`

@@ -12,11 +12,11 @@ use barograph_actors::message::delivery::UnixMillis;
 use barograph_config::Settings;
 
 pub use crate::commands::completions::{completions, man};
+use crate::exit::Failed;
 use crate::ipc::client::NoAnswer;
 use crate::ipc::socket;
 use crate::os::lock::held_by;
 use crate::os::process::Holder;
-use crate::run::Failed;
 use crate::time::shown;
 
 /// Writes to standard output at once; `false`: nobody reads it any more.

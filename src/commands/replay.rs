@@ -8,8 +8,8 @@ use barograph_config::Settings;
 use super::database::{Place, say, unreadable};
 use super::quarantine::filter_of;
 use super::read_args::{DropArgs, FilterArgs, ReplayArgs};
+use crate::exit::Failed;
 use crate::os::world;
-use crate::run::Failed;
 use crate::sqlite::{Changed, Editor, Filter, count_kept};
 use crate::text::{counted, wrapped};
 

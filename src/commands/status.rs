@@ -9,8 +9,8 @@ use serde_json::{Value as Json, json};
 use super::args::StatusArgs;
 use super::paint::Paint;
 use super::recorder::{Absent, put, unanswered};
+use crate::exit::Failed;
 use crate::ipc::client::{Client, NoAnswer};
-use crate::run::Failed;
 use crate::text::{WIDTH, counted, glimpse, wrapped};
 use crate::time::{from_database, length, shown_text};
 

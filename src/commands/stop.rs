@@ -13,10 +13,10 @@ use serde_json::{Value as Json, json};
 use super::args::StopArgs;
 use super::holder::{Ours, what_holds_it_up};
 use super::recorder::{Absent, put};
+use crate::exit::Failed;
 use crate::ipc::client::{Client, NoAnswer};
 use crate::os::lock::{database_lock_path, held_by};
 use crate::os::paths::real_path;
-use crate::run::Failed;
 use crate::text::wrapped;
 use crate::time::length;
 

@@ -13,8 +13,8 @@ use super::grid::Grid;
 use super::paint::Paint;
 use super::recorder::{put, unanswered};
 use super::status::number;
+use crate::exit::Failed;
 use crate::ipc::client::{Client, NoAnswer};
-use crate::run::Failed;
 use crate::text::{WIDTH, counted, glimpse};
 use crate::time::shown_text;
 

@@ -6,8 +6,8 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use barograph_actors::exit_code;
 
-use crate::cli::TokenArgs;
-use crate::run::Failed;
+use crate::commands::args::TokenArgs;
+use crate::exit::Failed;
 
 /// Random bytes of a token: as many as an attacker cannot try.
 const TOKEN_BYTES: usize = 32;

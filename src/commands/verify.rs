@@ -10,8 +10,8 @@ use serde_json::{Value as Json, json};
 
 use super::database::{Place, say, unreadable};
 use super::read_args::VerifyArgs;
+use crate::exit::Failed;
 use crate::os::signals::on_signal;
-use crate::run::Failed;
 use crate::sqlite::{self, Finding, Interrupt, Verified, Wrong};
 use crate::text::{counted, glimpse, wrapped};
 use crate::time::{shown, zone};

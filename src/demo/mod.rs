@@ -5,6 +5,7 @@ pub mod broker;
 mod browser;
 mod past;
 mod screen;
+pub mod simulate;
 pub mod station;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -18,12 +19,12 @@ use barograph_actors::status::Published;
 use barograph_config::{BrokerUrl, Level, Listen, Secret, Settings};
 use tokio::sync::oneshot;
 
-use crate::cli::DemoArgs;
-use crate::commands::simulate::{self, Plan};
-use crate::os::logging;
+use crate::commands::args::DemoArgs;
+use crate::demo::simulate::Plan;
+use crate::exit::Failed;
 use crate::os::signals::Signals;
-use crate::os::world;
-use crate::run::{self, Failed, Options};
+use crate::os::{logging, world};
+use crate::run::{self, Options};
 use broker::Broker;
 use screen::Screen;
 use station::Station;
@@ -104,6 +105,7 @@ fn settings(broker: SocketAddr, page: SocketAddr, folder: &Path) -> Settings {
         BrokerUrl { host: broker.ip().to_string(), port: broker.port(), tls: false };
     settings.database.path = folder.join(DATABASE);
     settings.watchtower.listen = Listen::Tcp(page);
+    settings.spool.dir = folder.join("spool");
     settings.instance.lock_file = folder.join("barograph.lock");
     settings.log.level = Level::Warn;
     // Nobody needs the true time of weather that is made up.

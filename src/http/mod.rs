@@ -11,7 +11,6 @@ mod assets;
 mod auth;
 mod command;
 mod connections;
-pub(crate) mod counted;
 mod listener;
 mod live;
 pub mod metrics;
@@ -32,9 +31,9 @@ use tokio::sync::watch;
 
 use crate::http::listener::Listener;
 use crate::ipc::Sources;
-use crate::ipc::desk::Desk;
+use crate::ipc::desk::CommandSender;
 use crate::sqlite::read::Pool;
-pub use auth::Door;
+pub use auth::AuthState;
 pub use place::take_handed_over;
 use server::WorkerPulse;
 use service::PageService;
@@ -48,7 +47,7 @@ pub(crate) struct Tower {
     /// Published state and settings.
     pub(crate) sources: Sources,
     /// Where an admin gives orders.
-    pub(crate) desk: Desk,
+    pub(crate) desk: CommandSender,
     /// The database, to be read.
     pub(crate) history: Pool,
     /// What changes seldom.
@@ -76,8 +75,8 @@ pub(crate) enum Closing {
 #[derive(Debug)]
 pub struct Page {
     sources: Sources,
-    desk: Desk,
-    door: Door,
+    desk: CommandSender,
+    door: AuthState,
     fault_injection: bool,
     listener: Option<Listener>,
     worker: WorkerPulse,
@@ -85,7 +84,12 @@ pub struct Page {
 
 impl Page {
     /// Nobody listens yet. The door is that of the lives before.
-    pub fn new(sources: Sources, desk: Desk, door: Door, fault_injection: bool) -> Self {
+    pub fn new(
+        sources: Sources,
+        desk: CommandSender,
+        door: AuthState,
+        fault_injection: bool,
+    ) -> Self {
         let worker = WorkerPulse::default();
         Self { sources, desk, door, fault_injection, listener: None, worker }
     }

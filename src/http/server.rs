@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_http::HttpService;
@@ -18,6 +18,7 @@ use actix_web::dev::AppConfig;
 use actix_web::middleware::from_fn;
 use actix_web::{App, Error, HttpResponse, web};
 use barograph_actors::supervisor::Pulse;
+use parking_lot::{Mutex, MutexGuard};
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::process::{
     Resource, Rlimit, getpid, getpriority_process, getrlimit, setpriority_process, setrlimit,
@@ -27,7 +28,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::auth::{self, Gate};
-use super::connections::{LOOK_EVERY, Limits, Line, Lines};
+use super::connections::{HttpConnection, LOOK_EVERY, Limits, Lines};
 use super::place::Bound;
 use super::{Tower, api, assets, command, live};
 
@@ -117,7 +118,7 @@ pub(super) fn server(
 }
 
 /// A connection that was let in, and its address.
-type Opened = Option<(Line, Option<SocketAddr>)>;
+type Opened = Option<(HttpConnection, Option<SocketAddr>)>;
 
 /// Runs on the thread of a worker.
 fn worker<Io, Open, Opening>(
@@ -155,7 +156,7 @@ fn http(
     gate: web::Data<Gate>,
     tower: Tower,
 ) -> impl ServiceFactory<
-    (Line, Option<SocketAddr>),
+    (HttpConnection, Option<SocketAddr>),
     Config = (),
     Response = (),
     Error = DispatchError,
@@ -171,7 +172,7 @@ fn http(
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(REQUEST_WITHIN)
         .client_disconnect_timeout(DISCONNECT_WITHIN)
-        .on_connect_ext(|line: &Line, data| {
+        .on_connect_ext(|line: &HttpConnection, data| {
             data.insert(line.peer());
         })
         .h1(map_config(app, |()| AppConfig::default()))
@@ -203,12 +204,12 @@ impl Hall {
         let _best_effort = stream.set_nodelay(true);
         let _best_effort = set_socket_send_buffer_size(&stream, SEND_BUFFER);
         let Some(tls) = &self.tls else {
-            return Some((Line::new(stream, admitted, false), Some(address)));
+            return Some((HttpConnection::new(stream, admitted, false), Some(address)));
         };
         let crowded = self.lines.is_crowded();
         let within = if crowded { HANDSHAKE_IN_A_CROWD } else { REQUEST_WITHIN };
         let stream = timeout(within, encrypted(tls, stream)).await.ok()??;
-        Some((Line::new(stream, admitted, true), Some(address)))
+        Some((HttpConnection::new(stream, admitted, true), Some(address)))
     }
 
     async fn unix(self: Rc<Self>, stream: UnixStream) -> Opened {
@@ -216,7 +217,7 @@ impl Hall {
             let _best_effort = stream.try_write(FULL);
             return None;
         };
-        Some((Line::new(stream, admitted, false), None))
+        Some((HttpConnection::new(stream, admitted, false), None))
     }
 }
 
@@ -261,7 +262,7 @@ impl Drop for Beating {
 }
 
 fn lock(pulse: &Mutex<Option<Pulse>>) -> MutexGuard<'_, Option<Pulse>> {
-    pulse.lock().unwrap_or_else(PoisonError::into_inner)
+    pulse.lock()
 }
 
 /// How long the thread that answers has given no sign of life; `None`: there is none.

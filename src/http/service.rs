@@ -12,13 +12,13 @@ use barograph_actors::status::issue::Finding;
 use barograph_config::{Listen, PageTls, Secret};
 use tokio::sync::watch;
 
-use super::auth::{Door, Gate};
+use super::auth::{AuthState, Gate};
 use super::place::{self, Bound, Placed};
 use super::server::{self, WorkerPulse};
 use super::{Closing, Tower};
 use crate::http::listener::{Service, Words};
 use crate::ipc::Sources;
-use crate::ipc::desk::Desk;
+use crate::ipc::desk::CommandSender;
 use crate::os::process::port_holder;
 use crate::sqlite::read::Pool;
 
@@ -51,7 +51,7 @@ pub(super) struct PageService {
     /// The address that was had.
     at: String,
     placed: Option<Placed>,
-    door: Door,
+    door: AuthState,
     fault_injection: bool,
     pulse: WorkerPulse,
     tokens: Tokens,
@@ -68,8 +68,8 @@ fn tokens_of(sources: &Sources) -> Tokens {
 impl PageService {
     pub(super) fn new(
         sources: Sources,
-        desk: Desk,
-        door: Door,
+        desk: CommandSender,
+        door: AuthState,
         fault_injection: bool,
         pulse: WorkerPulse,
     ) -> Self {

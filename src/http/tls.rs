@@ -3,12 +3,13 @@
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use barograph_actors::message::event;
 use barograph_actors::status::Published;
 use barograph_actors::status::issue::{Finding, Severity};
 use barograph_config::PageTls;
+use parking_lot::RwLock;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring;
@@ -46,7 +47,7 @@ impl Certificate {
         match certified(files) {
             Ok(new) => {
                 let new = Arc::new(new);
-                let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+                let mut current = self.current.write();
                 let differs = current.as_ref().is_none_or(|old| old.cert != new.cert);
                 *current = Some(new);
                 published.found(BY, None);
@@ -74,12 +75,12 @@ impl Certificate {
 
     /// It is not needed any more.
     pub(super) fn forget(&self, published: &Published) {
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.current.write() = None;
         published.found(BY, None);
     }
 
     fn now(&self) -> Option<Arc<CertifiedKey>> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current.read().clone()
     }
 
     /// Speaks TLS with it.

@@ -14,7 +14,7 @@ use super::peer::Peer;
 use super::protocol::{Order, Refusal};
 use super::{Control, actions};
 
-/// Orders that may wait.
+/// SessionRequests that may wait.
 const WAITING_MAX: usize = 8;
 /// The longest that an answer is waited for.
 const ANSWER_WITHIN: Duration = Duration::from_secs(28);
@@ -28,25 +28,25 @@ struct Asked {
 
 /// The page's side. Clones share it.
 #[derive(Debug, Clone)]
-pub struct Desk {
+pub struct CommandSender {
     asked: mpsc::Sender<Asked>,
 }
 
 /// The recorder's side.
 #[derive(Debug)]
-pub struct Tray {
+pub struct CommandQueue {
     asked: mpsc::Receiver<Asked>,
     /// Faults may be injected.
     takes_faults: bool,
 }
 
 /// Both sides. It exists before anybody can carry out what is asked there.
-pub fn desk(takes_faults: bool) -> (Desk, Tray) {
+pub fn desk(takes_faults: bool) -> (CommandSender, CommandQueue) {
     let (sender, receiver) = mpsc::channel(WAITING_MAX);
-    (Desk { asked: sender }, Tray { asked: receiver, takes_faults })
+    (CommandSender { asked: sender }, CommandQueue { asked: receiver, takes_faults })
 }
 
-impl Desk {
+impl CommandSender {
     /// Gives an order, and waits for what becomes of it.
     pub(crate) async fn ask(&self, order: Order, peer: Peer) -> Result<Json, Refusal> {
         let (reply, outcome) = oneshot::channel();
@@ -73,7 +73,7 @@ impl Desk {
 ///
 /// # Errors
 /// No thread can be started.
-pub fn attend(tray: Tray, control: Control) -> io::Result<()> {
+pub fn attend(tray: CommandQueue, control: Control) -> io::Result<()> {
     thread::Builder::new().name("desk".to_owned()).spawn(move || {
         if let Err(error) = carry_out_all(tray, control) {
             tracing::warn!("the page can give no orders: {error}");
@@ -82,8 +82,8 @@ pub fn attend(tray: Tray, control: Control) -> io::Result<()> {
     Ok(())
 }
 
-fn carry_out_all(tray: Tray, control: Control) -> io::Result<()> {
-    let Tray { mut asked, takes_faults } = tray;
+fn carry_out_all(tray: CommandQueue, control: Control) -> io::Result<()> {
+    let CommandQueue { mut asked, takes_faults } = tray;
     // Most recorders are never told anything: until then it only waits.
     let Some(first) = asked.blocking_recv() else { return Ok(()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

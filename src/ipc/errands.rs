@@ -1,4 +1,4 @@
-//! Orders that take their time outside the recorder, on threads that may block: tests of alerts, and another
+//! SessionRequests that take their time outside the recorder, on threads that may block: tests of alerts, and another
 //! try of what is in quarantine.
 
 use std::time::Duration;
@@ -11,8 +11,7 @@ use super::Control;
 use super::actions::note;
 use super::peer::Peer;
 use super::protocol::Refusal;
-use crate::commands::{alert, replay};
-use crate::run::Failed;
+use crate::exit::Failed;
 
 /// How long it is waited for; it goes on by itself.
 const DONE_WITHIN: Duration = Duration::from_secs(25);
@@ -32,7 +31,8 @@ pub(super) async fn alert_test(
     let told = channel.map_or("alert-test".to_owned(), |channel| format!("alert-test {channel}"));
     note(control, peer, &told);
     let (settings, channel) = (settings(control), channel.map(str::to_owned));
-    let work = move || alert::test_all(&settings, channel.as_deref());
+    let test = control.slow.test_alerts;
+    let work = move || test(&settings, channel.as_deref());
     let results: Map<String, Json> = done("the test", work).await?.into_iter().collect();
     Ok(results.into())
 }
@@ -40,8 +40,8 @@ pub(super) async fn alert_test(
 /// What is in quarantine is decoded again, by the routes in force.
 pub(super) async fn quarantine_replay(control: &Control, peer: &Peer) -> Result<Json, Refusal> {
     note(control, peer, "quarantine-replay");
-    let settings = settings(control);
-    let done = done("the replay", move || replay::replay_beside_us(settings)).await?;
+    let (settings, replay) = (settings(control), control.slow.replay);
+    let done = done("the replay", move || replay(settings)).await?;
     Ok(json!({ "stored": done.stored, "there_already": done.duplicate, "stay": done.stayed }))
 }
 

@@ -7,13 +7,13 @@ use barograph_actors::status::severity::{actor_of, tone_of};
 use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 
-use super::server::Line;
+use super::connection::OperatorConnection;
 use super::{Control, protocol};
 use crate::sqlite::LoggedEvent;
 
 /// Sends each event from now on.
 pub(super) async fn stream(
-    mut line: Line,
+    mut line: OperatorConnection,
     control: &Control,
     mut closes: watch::Receiver<bool>,
 ) -> io::Result<()> {

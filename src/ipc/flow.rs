@@ -8,7 +8,6 @@ use barograph_actors::status::{Connection, Published, State};
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
-use super::status::rounded;
 use barograph_actors::message::children;
 
 /// What is on its way for less than this does not wait.
@@ -74,6 +73,11 @@ pub(super) fn messages_per_second(actor: &str, rates: &Rates) -> Option<f64> {
         _ => None,
     };
     rate.filter(|_| rates.over > Duration::ZERO).map(rounded)
+}
+
+/// With two decimals.
+pub(super) fn rounded(rate: f64) -> f64 {
+    (rate * 100.0).round() / 100.0
 }
 
 #[cfg(test)]

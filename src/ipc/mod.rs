@@ -8,6 +8,7 @@
 
 mod actions;
 pub mod client;
+mod connection;
 pub mod desk;
 mod errands;
 mod event_feed;
@@ -23,19 +24,22 @@ pub(crate) mod status;
 use std::sync::Arc;
 
 use actix::Addr;
+use barograph_actors::health::checks::KeptMemory;
 use barograph_actors::message::route::Router;
 use barograph_actors::message::routing::Routing;
-use barograph_actors::ports::requests::Orders;
+use barograph_actors::ports::requests::SessionRequests;
 use barograph_actors::status::Published;
 use barograph_actors::status::settings::InForce;
 use barograph_actors::supervisor::Supervisor;
 use barograph_actors::tree::Links;
 use barograph_config::Settings;
+use serde_json::Value as Json;
 use tracing::warn;
 
-use crate::http::metrics::Exposition;
+use crate::exit::Failed;
+use crate::metrics::Exposition;
 use crate::os::signals::Signals;
-use barograph_actors::health::checks::KeptMemory;
+use crate::sqlite::Changed;
 pub(crate) use event_feed::event_json;
 pub(crate) use row_feed::value_json;
 pub use server::{Goodbye, serve};
@@ -73,9 +77,23 @@ pub struct Control {
     /// Actors that are asked something.
     pub links: Links,
     /// The broker session.
-    pub orders: Orders,
+    pub orders: SessionRequests,
     /// The way to the ordered stop.
     pub signals: Signals,
+    /// What takes its time.
+    pub slow: SlowCommands,
+}
+
+/// By the name of the alert channel, what it answered.
+pub type ChannelAnswers = Vec<(String, Json)>;
+
+/// Commands that block, and run on threads of their own; the command line has them, too.
+#[derive(Debug, Clone, Copy)]
+pub struct SlowCommands {
+    /// Sends a test to one alert channel, or to all: by name, what each answered.
+    pub test_alerts: fn(&Settings, Option<&str>) -> Result<ChannelAnswers, Failed>,
+    /// Decodes what is in quarantine again, by the routes of these settings.
+    pub replay: fn(Settings) -> Result<Changed, Failed>,
 }
 
 impl Control {

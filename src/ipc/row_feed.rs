@@ -12,8 +12,8 @@ use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 
 use super::Control;
+use super::connection::OperatorConnection;
 use super::protocol::{self, Refusal};
-use super::server::Line;
 
 /// So much text is sent at once.
 const CHUNK: usize = 32 * 1024;
@@ -45,7 +45,7 @@ impl Wanted {
 
 /// Sends each row from now on, after a line that describes the columns.
 pub(super) async fn stream(
-    mut line: Line,
+    mut line: OperatorConnection,
     control: &Control,
     wanted: &Wanted,
     mut closes: watch::Receiver<bool>,

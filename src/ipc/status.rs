@@ -17,11 +17,11 @@ use serde_json::{Map, Value as Json, json};
 use tokio::time::{Instant, timeout};
 
 use super::Sources;
-use super::flow::{flow_json, messages_per_second};
+use super::flow::{flow_json, messages_per_second, rounded};
 use super::row_feed::value_json;
-use crate::os::probe::disk_of;
 use crate::os::process::beside;
 use crate::os::world;
+use crate::probe::disk_of;
 use crate::sqlite::spool_path;
 
 /// How long the look at the files may take.
@@ -84,10 +84,6 @@ pub(crate) async fn report(sources: &Sources) -> Json {
 
 fn time(at: Option<UnixMillis>) -> Option<String> {
     at.map(|at| at.to_string())
-}
-
-pub(super) fn rounded(rate: f64) -> f64 {
-    (rate * 100.0).round() / 100.0
 }
 
 /// As it went over the last day; `None`: it does not fill, or too little has been seen.

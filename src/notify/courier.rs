@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use barograph_actors::health::notify::courier::{Courier, Failure, Outcome, Parcel};
+use barograph_actors::health::notify::courier::{Failure, Notifier, Outcome, Parcel};
 
 use super::{deliver, failure};
 
@@ -23,7 +23,7 @@ impl Default for Threads {
     }
 }
 
-impl Courier for Threads {
+impl Notifier for Threads {
     fn submit(&mut self, parcel: Parcel) -> Result<(), Failure> {
         let sender = self.outcomes.0.clone();
         let Parcel { channel, number, notification } = parcel;

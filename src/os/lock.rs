@@ -7,18 +7,19 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use barograph_actors::message::write::WriteCause;
 use barograph_actors::ports::OpenError;
 use barograph_actors::supervisor::actor::InstanceLock;
 use fslock::LockFile;
+use parking_lot::Mutex;
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
+use crate::os::io::cause_of_io;
 use crate::os::paths::folder_of;
 use crate::os::process::{self, Holder};
-use crate::sqlite::cause_of_io;
 
 /// A lock, held for as long as it lives.
 pub struct Lock {
@@ -155,7 +156,7 @@ impl DatabaseLock {
     /// # Errors
     /// The lock cannot be taken: the database must not be opened.
     pub fn hold(&self) -> Result<(), OpenError> {
-        let mut need = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut need = self.0.lock();
         let Need::Lock(path) = &*need else { return Ok(()) };
         match Lock::take(path, "database.path") {
             Ok(lock) => {
@@ -170,7 +171,7 @@ impl DatabaseLock {
     }
 
     fn lost(&self) -> Option<String> {
-        match &*self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.0.lock() {
             Need::Held(lock) => lock.lost(),
             Need::Nothing | Need::Lock(_) => None,
         }

@@ -1,9 +1,9 @@
 //! The operating system: locks, signals, systemd, processes, the log, the clock.
 
+pub mod io;
 pub mod lock;
 pub mod logging;
 pub mod paths;
-pub mod probe;
 pub mod process;
 pub mod signals;
 pub mod systemd;

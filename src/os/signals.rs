@@ -1,7 +1,7 @@
 //! SIGINT and SIGTERM: the first one asks for the ordered stop, a second one ends at once, and so
 //! does the clock. SIGHUP reloads the settings, SIGUSR1 opens the log file anew.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,12 +9,13 @@ use actix::Recipient;
 use barograph_actors::exit_code;
 use barograph_actors::message::event;
 use barograph_actors::supervisor::Shutdown;
+use parking_lot::Mutex;
 use signal_hook::consts::{SIGHUP, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals as Iterator;
 use tracing::{info, warn};
 
+use crate::exit::Failed;
 use crate::os::logging;
-use crate::run::Failed;
 
 /// The ordered stop has its deadlines, and this is the one above them: service managers and people
 /// wait 10 s.
@@ -86,7 +87,7 @@ impl Signals {
     /// `reload` can be asked from now on, and must not wait for anything; what was asked before is passed
     /// on.
     pub fn reloaded_by(&self, reload: impl Fn() + Send + 'static) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         if matches!(state.reload, Reload::Asked) {
             reload();
         }
@@ -94,7 +95,7 @@ impl Signals {
     }
 
     fn on_reload(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         match &state.reload {
             Reload::By(reload) => reload(),
             Reload::Early | Reload::Asked => state.reload = Reload::Asked,
@@ -107,12 +108,12 @@ impl Signals {
 
     /// There is nothing to reload: SIGHUP stops, too.
     pub fn stop_at_hangup(&self) {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner).reload = Reload::StopInstead;
+        self.state.lock().reload = Reload::StopInstead;
     }
 
     /// The supervisor is there; a stop asked for before is passed on.
     pub fn supervised_by(&self, supervisor: Recipient<Shutdown>) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         if state.asked.is_some() {
             supervisor.do_send(Shutdown);
         }
@@ -121,7 +122,7 @@ impl Signals {
 
     /// Runs on a thread, not in the signal's context.
     fn on_stop(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         if state.asked.is_some_and(|asked| asked.elapsed() < ONE_REQUEST) {
             return;
         }
@@ -139,7 +140,7 @@ impl Signals {
 
     /// The ordered stop, as by a first signal; when it has begun, nothing.
     pub fn stop(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         if state.asked.is_none() {
             state.begin_stop();
         }

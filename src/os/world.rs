@@ -3,10 +3,11 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use barograph_actors::message::delivery::UnixMillis;
-use barograph_actors::ports::World;
+use barograph_actors::ports::Environment;
 
 /// The wall clock and the system's randomness.
-pub const REAL: World = World { now, jitter: rand::random::<f64>, random, minute_of_day };
+pub const REAL: Environment =
+    Environment { now, jitter: rand::random::<f64>, random, minute_of_day };
 
 /// The wall clock. Before 1970 it is 1970.
 pub fn now() -> UnixMillis {

@@ -79,20 +79,6 @@ fn read_only_or_forbidden(place: &Path) -> WriteCause {
     }
 }
 
-/// What an error of the system, about a file to be made or opened, means.
-pub(crate) fn cause_of_io(error: &std::io::Error) -> WriteCause {
-    use std::io::ErrorKind;
-    let causes = [
-        (ErrorKind::ReadOnlyFilesystem, WriteCause::ReadOnly),
-        (ErrorKind::PermissionDenied, WriteCause::Permission),
-        (ErrorKind::StorageFull, WriteCause::Full),
-        (ErrorKind::QuotaExceeded, WriteCause::Full),
-        (ErrorKind::NotFound, WriteCause::Missing),
-    ];
-    let known = causes.into_iter().find(|(kind, _)| *kind == error.kind());
-    known.map_or(WriteCause::Io, |(_, cause)| cause)
-}
-
 /// Bytes that are free for us on the disk of a folder.
 pub(super) fn free_bytes(folder: &Path) -> std::io::Result<u64> {
     let disk = statvfs(folder)?;
@@ -147,7 +133,7 @@ pub(super) fn sentence(cause: WriteCause, path: &Path, detail: &str) -> String {
         WriteCause::Replaced => {
             format!(
                 "the database {file} was deleted, moved or replaced while it was open ({detail}); \
-                 it is opened anew"
+                 the recorder opens it again"
             )
         }
         WriteCause::Corrupt => format!(

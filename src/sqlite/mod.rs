@@ -20,19 +20,18 @@ mod verify;
 
 pub use crate::sqlite::journal::catalog::{Catalog, DatabaseEntry, Databases};
 pub use crate::sqlite::journal::event_file::{EventFile, event_file_path, kept_events};
-pub use crate::sqlite::journal::file::Wrecks;
-pub use crate::sqlite::read::books::{Books, Count, Held, SpoolBooks, taken_over};
+pub use crate::sqlite::journal::file::DamagedHandles;
+pub use crate::sqlite::read::books::{AccountingReport, Count, Held, SpoolReport, taken_over};
 pub use crate::sqlite::read::event_log::{
     LoggedEvent, events_after, newest_events, spooled_beyond, spooled_events,
 };
 pub use crate::sqlite::read::gap_log::{Gap, gaps_since, with_gaps_beyond};
-pub(crate) use cause::cause_of_io;
 pub use editor::{Changed, Editor};
 pub use journal::SqliteJournal;
 
 pub use crate::sqlite::journal::open::{Opener, Peek, peek};
 pub(crate) use crate::sqlite::journal::rows::{ends, highest};
-pub use crate::sqlite::read::look::Look;
+pub use crate::sqlite::read::look::ReadOnlyDatabase;
 pub use crate::sqlite::read::quarantine::{Filter, Kept, count_kept, each_kept, newest_kept};
 pub use crate::sqlite::verify::narrow::Flip;
 pub use sight::{Sighted, sight};

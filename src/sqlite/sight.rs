@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::journal::file::{FileId, Wrecks};
+use super::journal::file::{DamagedHandles, FileId};
 use super::read::look::open_to_look;
 
 /// A reader waits no longer for whoever holds it.
@@ -21,7 +21,7 @@ pub struct Sighted {
 }
 
 /// Looks at the database that the writer holds.
-pub fn sight(path: &Path, wrecks: &Wrecks) -> Sighted {
+pub fn sight(path: &Path, wrecks: &DamagedHandles) -> Sighted {
     let Some(held) = wrecks.held() else { return Sighted::default() };
     let replaced = match fs::metadata(path) {
         Err(error) => Some(format!("nothing can be found there: {error}")),

@@ -1,12 +1,12 @@
 //! What connects one process with the next: the note that a process begins, and the events that no place took.
 
-use super::Writing;
+use super::Writer;
 use crate::message::event;
 use crate::message::note::{Note, RunBegins};
 use crate::ports::OpenError;
 use crate::status::freeze;
 
-impl Writing {
+impl Writer {
     /// Notes once, before anything is written, that this process begins. A spool that an earlier process
     /// left must be open by then: what it knows of that one is covered by the first write.
     pub(super) fn note_run(&mut self) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Writing, forget, refused};
+use super::{Writer, forget, refused};
 use crate::message::batch::{Batch, Receipt};
 use crate::message::write::Place;
 use crate::ports::{Spooled, TidiedUp, WriteError};
@@ -35,7 +35,7 @@ pub(crate) enum Next {
     After(Duration),
 }
 
-impl Writing {
+impl Writer {
     /// One step of what is not a new batch: taking over from the spool, probing, upkeep.
     pub(crate) fn step(&mut self) -> Next {
         let now = Instant::now();

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::Writing;
+use super::Writer;
 use crate::message::account::{RouteId, Tally};
 use crate::message::route::Router;
 use crate::message::write::RerouteResult;
 use crate::ports::OpenError;
 
-impl Writing {
+impl Writer {
     /// Takes over other routes, if the database can. While it cannot be used, they are taken over unseen:
     /// the spool holds deliveries, not rows, and what the database says to them is heard when it is back.
     pub(crate) fn reroute(&mut self, router: &Arc<Router>) -> RerouteResult {

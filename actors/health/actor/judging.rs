@@ -9,7 +9,7 @@ use tracing::{error, info, warn};
 
 use super::HealthActor;
 use crate::health::checks::{Changes, findings};
-use crate::health::probes::Survey;
+use crate::health::probes::SystemSnapshot;
 use crate::message::event;
 use crate::status::State;
 use crate::status::issue::{Issue, Severity};
@@ -67,8 +67,10 @@ impl HealthActor {
         changes.appeared.iter().for_each(|issue| tell(event::ISSUE_APPEARED, issue));
         changes.changed.iter().for_each(|issue| tell(event::ISSUE_CHANGED, issue));
         for Issue { id, severity, since, sentence, .. } in &changes.resolved {
-            let told = format!("over, and it began at {since} UTC: {sentence}");
-            info!(event = event::ISSUE_RESOLVED, id, severity = severity.word(), "{told}");
+            let lasted = now.wall.0.saturating_sub(since.0).max(0).unsigned_abs() / 1_000;
+            let lasted = humantime::format_duration(Duration::from_secs(lasted));
+            let told = format!("resolved after {lasted}: {sentence}");
+            info!(event = event::ISSUE_RESOLVED, id, severity = severity.word(), since = %since, "{told}");
             let told = format!("{id} ({severity}): {told}");
             self.setup.published.note(event::ISSUE_RESOLVED, now.wall, told);
         }
@@ -95,7 +97,7 @@ impl HealthActor {
     }
 
     /// `None`: whoever fetches it has died over it, and is asked again another time.
-    fn on_survey(&mut self, survey: Option<Survey>) {
+    fn on_survey(&mut self, survey: Option<SystemSnapshot>) {
         let now = self.now();
         self.outside.asked = None;
         if let Some(survey) = survey {

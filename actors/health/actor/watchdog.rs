@@ -6,7 +6,7 @@
 //! Only a recorder that makes no step is.
 
 use super::HealthActor;
-use crate::health::checks::{Look, without_pulse};
+use crate::health::checks::{CheckInput, without_pulse};
 use crate::message::children::WATCHTOWER;
 
 impl HealthActor {
@@ -20,7 +20,7 @@ impl HealthActor {
 
 /// Every actor of the recording gives signs of life, the supervisor too (the page is no reason to be
 /// restarted); and if messages wait, they become durable, or at least the writer says that they do not.
-fn is_alive(look: &Look<'_>) -> bool {
+fn is_alive(look: &CheckInput<'_>) -> bool {
     let limit = look.settings.health.no_write_issue_after;
     let stalled = look.memory.stall.since().is_some_and(|since| look.now.since(since) >= limit);
     let answered = look.memory.answered.is_some_and(|at| look.now.since(at) < limit);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::memory::RESTARTS_COUNT_FOR;
-use super::{Look, critical, spoken, warning};
+use super::{CheckInput, critical, spoken, warning};
 use crate::status::State;
 use crate::status::issue::Finding;
 
@@ -17,7 +17,7 @@ const RESTARTS_MIN: usize = 3;
 const DEAD_MAX: Duration = Duration::from_secs(2);
 
 /// Those that live, and whose last sign of life is too old; with its age.
-pub(crate) fn without_pulse(look: &Look<'_>) -> Vec<(&'static str, Duration)> {
+pub(crate) fn without_pulse(look: &CheckInput<'_>) -> Vec<(&'static str, Duration)> {
     let pulses = look.published.pulses().into_iter();
     let ages = pulses.map(|(name, pulse)| (name, pulse.since_last_beat()));
     ages.filter(|(name, age)| *age > PULSE_MAX && should_beat(look.state, name)).collect()
@@ -31,7 +31,7 @@ fn should_beat(state: &State, name: &str) -> bool {
 }
 
 /// Alive, and without a sign of it.
-pub(super) fn stuck(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn stuck(look: &CheckInput<'_>) -> Vec<Finding> {
     let finding = |(name, age): (&'static str, Duration)| {
         let age = spoken(age);
         let sentence = format!("actor {name} has given no sign of life for {age}");
@@ -46,7 +46,7 @@ pub(super) fn stuck(look: &Look<'_>) -> Vec<Finding> {
 }
 
 /// Again and again dead.
-pub(super) fn restarting(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn restarting(look: &CheckInput<'_>) -> Vec<Finding> {
     let finding = |(name, restarts): (&&'static str, &super::memory::Restarts)| {
         let dead = restarts.dead_since.filter(|since| look.now.since(*since) >= DEAD_MAX);
         let child = look.state.children.get(name)?;

@@ -1,12 +1,12 @@
 //! The connection to the broker, and what the broker says it lost.
 
 use super::memory::Drops;
-use super::{Look, critical, spoken, warning};
+use super::{CheckInput, critical, spoken, warning};
 use crate::status::Connection;
 use crate::status::issue::Finding;
 
 /// There is no connection.
-pub(super) fn unreachable(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn unreachable(look: &CheckInput<'_>) -> Vec<Finding> {
     let Connection::Down(since, why) = &look.state.connection else { return Vec::new() };
     // A paused recorder has none on purpose.
     if look.state.paused.is_some() {
@@ -20,7 +20,7 @@ pub(super) fn unreachable(look: &Look<'_>) -> Vec<Finding> {
 }
 
 /// It says that it dropped messages.
-pub(super) fn dropping(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn dropping(look: &CheckInput<'_>) -> Vec<Finding> {
     let Some((at, count)) = look.memory.drops.rose else { return Vec::new() };
     let sentence = format!(
         "the broker says that it dropped {count} messages, to us or to other clients, the last of them \

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Look, spoken, warning};
+use super::{CheckInput, spoken, warning};
 use crate::status::issue::Finding;
 
 /// A jump is told of for so long.
@@ -12,7 +12,7 @@ const JUMP_TOLD_FOR: Duration = Duration::from_secs(600);
 const SETS_ITSELF_WITHIN: Duration = Duration::from_secs(300);
 
 /// It was set, or the machine slept.
-pub(super) fn jumped(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn jumped(look: &CheckInput<'_>) -> Vec<Finding> {
     let Some((at, jump)) = look.memory.jump else { return Vec::new() };
     if look.now.since(at) >= JUMP_TOLD_FOR {
         return Vec::new();
@@ -32,7 +32,7 @@ pub(super) fn jumped(look: &Look<'_>) -> Vec<Finding> {
 }
 
 /// The kernel says that nothing keeps it right.
-pub(super) fn unsynchronised(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn unsynchronised(look: &CheckInput<'_>) -> Vec<Finding> {
     let Some(survey) = look.outside.survey() else { return Vec::new() };
     let is_so = survey.clock == Some(false) && survey.up >= SETS_ITSELF_WITHIN;
     if !is_so || !look.settings.health.clock_sync {
@@ -78,7 +78,7 @@ mod tests {
             let mut scene = Scene::new();
             scene.settings.health.clock_sync = wanted;
             assert!(scene.finds(unsynchronised).is_empty(), "nothing is known yet");
-            scene.surveyed(crate::health::probes::Survey { clock, up, ..survey() });
+            scene.surveyed(crate::health::probes::SystemSnapshot { clock, up, ..survey() });
             let found = scene.finds(unsynchronised);
             assert_eq!(ids(&found).len(), count, "{clock:?}, up {up:?}, wanted: {wanted}");
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Look, bytes, critical, spoken, warning};
+use super::{CheckInput, bytes, critical, spoken, warning};
 use crate::status::issue::Finding;
 
 /// A read that takes longer keeps people waiting; a survey that does not come within it is no answer.
@@ -12,7 +12,7 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 const WAL_LARGE: u64 = 64 << 20;
 
 /// The path leads elsewhere than to the file that is open.
-pub(super) fn replaced(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn replaced(look: &CheckInput<'_>) -> Vec<Finding> {
     let Some(what) = look.outside.survey().and_then(|survey| survey.replaced.as_deref()) else {
         return Vec::new();
     };
@@ -24,7 +24,7 @@ pub(super) fn replaced(look: &Look<'_>) -> Vec<Finding> {
 }
 
 /// A database began anew, and what an earlier one held is not in it.
-pub(super) fn earlier(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn earlier(look: &CheckInput<'_>) -> Vec<Finding> {
     let earlier = look.outside.survey().map(|survey| survey.earlier.as_slice()).unwrap_or_default();
     if earlier.is_empty() {
         return Vec::new();
@@ -35,7 +35,7 @@ pub(super) fn earlier(look: &Look<'_>) -> Vec<Finding> {
 }
 
 /// It does not answer a read.
-pub(super) fn unanswered(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn unanswered(look: &CheckInput<'_>) -> Vec<Finding> {
     let path = look.settings.database.path.display();
     let id = "database_unanswered";
     let hint = "recording may go on all the same; look at the disk (dmesg), at its load, and at whoever \
@@ -63,7 +63,7 @@ pub(super) fn unanswered(look: &Look<'_>) -> Vec<Finding> {
 
 /// Why the writer should open the database anew, if that may help: what a slow disk does not answer, it
 /// would not answer the writer either.
-pub(crate) fn needs_reopening(look: &Look<'_>) -> Option<String> {
+pub(crate) fn needs_reopening(look: &CheckInput<'_>) -> Option<String> {
     let survey = look.outside.survey()?;
     match (&survey.replaced, &survey.read) {
         (Some(what), _) => Some(format!("its path no longer leads to the open file ({what})")),
@@ -73,7 +73,7 @@ pub(crate) fn needs_reopening(look: &Look<'_>) -> Option<String> {
 }
 
 /// Its -wal grows, because a reader needs what is in it.
-pub(super) fn large_wal(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn large_wal(look: &CheckInput<'_>) -> Vec<Finding> {
     let Some(survey) = look.outside.survey().filter(|survey| survey.wal > WAL_LARGE) else {
         return Vec::new();
     };
@@ -97,14 +97,14 @@ pub(super) fn large_wal(look: &Look<'_>) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::health::checks::testing::{Scene, ids, survey};
-    use crate::health::probes::Survey;
+    use crate::health::probes::SystemSnapshot;
 
     #[test]
     fn a_database_that_is_elsewhere_is_reopened() {
         let mut scene = Scene::new();
         scene.surveyed(survey());
         assert!(scene.finds(replaced).is_empty() && needs_reopening(&scene.look()).is_none());
-        scene.surveyed(Survey { replaced: Some("nothing is there".into()), ..survey() });
+        scene.surveyed(SystemSnapshot { replaced: Some("nothing is there".into()), ..survey() });
         assert_eq!(ids(&scene.finds(replaced)), ["critical database_replaced"]);
         assert!(needs_reopening(&scene.look()).is_some_and(|why| why.contains("nothing is there")));
     }
@@ -121,7 +121,7 @@ mod tests {
         for (read, wanted) in table {
             let mut scene = Scene::new();
             let reopens = matches!(read, Some(Err(_)));
-            scene.surveyed(Survey { read, ..survey() });
+            scene.surveyed(SystemSnapshot { read, ..survey() });
             assert_eq!(ids(&scene.finds(unanswered)).first().copied(), wanted);
             assert_eq!(needs_reopening(&scene.look()).is_some(), reopens);
         }
@@ -139,7 +139,7 @@ mod tests {
         scene.surveyed(survey());
         assert!(scene.finds(earlier).is_empty());
         let one = "an earlier database of this recorder held 5 rows that are not here".to_owned();
-        scene.surveyed(Survey { earlier: vec![one], ..survey() });
+        scene.surveyed(SystemSnapshot { earlier: vec![one], ..survey() });
         let found = scene.finds(earlier);
         assert_eq!(ids(&found), ["warning earlier_database"]);
         assert!(found[0].sentence.contains("held 5 rows") && found[0].hint.contains("--write-off"));
@@ -148,10 +148,10 @@ mod tests {
     #[test]
     fn whoever_keeps_the_wal_large_is_named() {
         let mut scene = Scene::new();
-        scene.surveyed(Survey { wal: WAL_LARGE, ..survey() });
+        scene.surveyed(SystemSnapshot { wal: WAL_LARGE, ..survey() });
         assert!(scene.finds(large_wal).is_empty());
         let wal_reader = Some("pid 7, sqlite3".to_owned());
-        scene.surveyed(Survey { wal: WAL_LARGE + 1, wal_reader, ..survey() });
+        scene.surveyed(SystemSnapshot { wal: WAL_LARGE + 1, wal_reader, ..survey() });
         let found = scene.finds(large_wal);
         assert_eq!(ids(&found), ["warning wal_large"]);
         assert!(found[0].sentence.contains("grown to 64 MiB: pid 7, sqlite3 reads"), "{found:?}");

@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use super::{Look, Trend, bytes, critical, warning};
+use super::{CheckInput, Trend, bytes, critical, warning};
 use crate::health::probes::Disk;
 use crate::status::issue::{Finding, Severity};
 
@@ -22,7 +22,7 @@ const SPOOL_WARNING: u64 = 50;
 const SPOOL_CRITICAL: u64 = 90;
 
 /// The disks of database and spool, one if they are the same.
-pub(super) fn filling(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn filling(look: &CheckInput<'_>) -> Vec<Finding> {
     let Some(survey) = look.outside.survey() else { return Vec::new() };
     let memory = look.memory;
     let (database, spool) = (survey.database, survey.spool);
@@ -46,7 +46,7 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn judge(&self, look: &Look<'_>, disk: Disk) -> Option<Finding> {
+    fn judge(&self, look: &CheckInput<'_>, disk: Disk) -> Option<Finding> {
         let full_in = self.trend.full_in(look.now.steady, disk.free);
         let min_free = look.settings.spool.min_free;
         let severity = by_room(disk, min_free, self.is_the_spools).max(by_trend(full_in))?;
@@ -107,7 +107,7 @@ fn about(duration: Duration) -> String {
 }
 
 /// The spool may take so much.
-pub(super) fn filling_spool(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn filling_spool(look: &CheckInput<'_>) -> Vec<Finding> {
     let Some(survey) = look.outside.survey() else { return Vec::new() };
     let max = look.settings.spool.max_size;
     let percent = survey.spool_size.saturating_mul(100) / max.max(1);
@@ -131,7 +131,7 @@ pub(super) fn filling_spool(look: &Look<'_>) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::health::checks::testing::{Scene, ids, survey};
-    use crate::health::probes::Survey;
+    use crate::health::probes::SystemSnapshot;
 
     const MIB: u64 = 1 << 20;
     const GIB: u64 = 1 << 30;
@@ -165,7 +165,7 @@ mod tests {
         for (what, free, size, wanted) in table {
             let mut scene = Scene::new();
             let (database, spool) = (disk(1, free, size), disk(1, free, size));
-            scene.surveyed(Survey { database, spool, ..survey() });
+            scene.surveyed(SystemSnapshot { database, spool, ..survey() });
             assert_eq!(ids(&scene.finds(filling)), wanted, "{what}");
         }
     }
@@ -174,7 +174,7 @@ mod tests {
     fn two_disks_are_judged_apart() {
         let mut scene = Scene::new();
         let (database, spool) = (disk(1, 10 * GIB, 20 * GIB), disk(2, 10 * MIB, 16 * MIB));
-        scene.surveyed(Survey { database, spool, ..survey() });
+        scene.surveyed(SystemSnapshot { database, spool, ..survey() });
         assert_eq!(ids(&scene.finds(filling)), ["warning disk_filling:spool"]);
         scene.settings.spool.min_free = MIB;
         assert!(scene.finds(filling).is_empty(), "it does not fill");
@@ -188,7 +188,7 @@ mod tests {
             for hour in 0..=10 {
                 scene.at(hour * 3_600);
                 let database = disk(1, 10 * GIB - hour * mib_an_hour * MIB, 20 * GIB);
-                scene.surveyed(Survey { database, ..survey() });
+                scene.surveyed(SystemSnapshot { database, ..survey() });
             }
             let found = scene.finds(filling);
             assert_eq!(found.first().map(|it| it.severity.word()), wanted, "{mib_an_hour} MiB/h");
@@ -200,7 +200,7 @@ mod tests {
     fn a_spool_is_told_of_when_half_of_it_is_used() {
         let mut scene = Scene::new();
         for (mib, wanted) in [(127, None), (128, Some("warning")), (231, Some("critical"))] {
-            scene.surveyed(Survey { spool_size: mib * MIB, ..survey() });
+            scene.surveyed(SystemSnapshot { spool_size: mib * MIB, ..survey() });
             scene.state.spooled = 5;
             assert_eq!(scene.finds(filling_spool).first().map(|it| it.severity.word()), wanted);
             scene.state.spooled = 0;

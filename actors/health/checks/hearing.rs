@@ -2,11 +2,11 @@
 
 use barograph_config::{Qos, Route};
 
-use super::{Look, critical, warning};
+use super::{CheckInput, critical, warning};
 use crate::status::issue::Finding;
 
 /// Connected, and nothing is heard.
-pub(super) fn deaf(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn deaf(look: &CheckInput<'_>) -> Vec<Finding> {
     let Some(deaf) = look.state.hearing.deaf else { return Vec::new() };
     let times = match deaf.renewals {
         1 => "once".to_owned(),
@@ -24,7 +24,7 @@ pub(super) fn deaf(look: &Look<'_>) -> Vec<Finding> {
 }
 
 /// The broker does not let us have a route.
-pub(super) fn refused(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn refused(look: &CheckInput<'_>) -> Vec<Finding> {
     let refused = granted(look).filter_map(|(route, granted)| {
         let reason = granted.as_ref().err()?;
         let sentence = format!(
@@ -39,7 +39,7 @@ pub(super) fn refused(look: &Look<'_>) -> Vec<Finding> {
 }
 
 /// The broker gives less than was asked for.
-pub(super) fn lowered(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn lowered(look: &CheckInput<'_>) -> Vec<Finding> {
     let lowered = granted(look).filter_map(|(route, granted)| {
         let granted = granted.as_ref().ok().filter(|granted| **granted < route.qos)?;
         let sentence = format!(
@@ -63,14 +63,14 @@ pub(super) fn lowered(look: &Look<'_>) -> Vec<Finding> {
 }
 
 fn granted<'a>(
-    look: &Look<'a>,
+    look: &CheckInput<'a>,
 ) -> impl Iterator<Item = (&'a Route, &'a Result<Qos, String>)> + use<'a> {
     let granted = &look.state.granted;
     look.router.active().filter_map(|(id, route)| Some((route, granted.get(&id)?)))
 }
 
 /// A person wanted it so.
-pub(super) fn paused(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn paused(look: &CheckInput<'_>) -> Vec<Finding> {
     let Some(since) = look.state.paused else { return Vec::new() };
     let sentence = format!(
         "paused by a person since {since} UTC: nothing is received; the broker keeps QoS 1 and 2"

@@ -1,10 +1,10 @@
 //! The lock that makes this the only instance.
 
-use super::{Look, critical};
+use super::{CheckInput, critical};
 use crate::status::issue::Finding;
 
 /// It keeps nobody out any more.
-pub(super) fn lost(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn lost(look: &CheckInput<'_>) -> Vec<Finding> {
     let Some((since, why)) = &look.state.lock_lost else { return Vec::new() };
     let hint = "restart this recorder, and let nothing clean up there: two recorders with one client id \
                 throw each other out";

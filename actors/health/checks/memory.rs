@@ -2,13 +2,14 @@
 //! where the one before ended: an issue does not begin anew because the judge did.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{IssueBook, Trend};
-use crate::health::probes::Survey;
+use crate::health::probes::SystemSnapshot;
 use crate::health::watch::{ClockJump, ClockWatch, Silence, StallWatch};
 use crate::message::account::RouteId;
 use crate::message::delivery::UnixMillis;
@@ -58,11 +59,11 @@ pub struct KeptMemory(Arc<Mutex<Option<Memory>>>);
 impl KeptMemory {
     /// As of the last look.
     pub fn get(&self) -> Option<Memory> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 
     pub(crate) fn keep(&self, memory: Memory) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(memory);
+        *self.0.lock() = Some(memory);
     }
 }
 
@@ -124,7 +125,7 @@ impl Memory {
     }
 
     /// Notices what a survey says.
-    pub fn survey(&mut self, now: Moment, survey: &Survey) {
+    pub fn survey(&mut self, now: Moment, survey: &SystemSnapshot) {
         if let Some(disk) = survey.database {
             self.database_disk.sample(now.steady, disk.free);
         }

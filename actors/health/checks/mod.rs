@@ -37,7 +37,7 @@ pub use trend::Trend;
 
 /// One look at everything.
 #[derive(Debug, Clone, Copy)]
-pub struct Look<'a> {
+pub struct CheckInput<'a> {
     /// When.
     pub now: Moment,
     /// A snapshot of published state.
@@ -55,7 +55,7 @@ pub struct Look<'a> {
 }
 
 /// A check: what it finds wrong at a look.
-pub type Check = fn(&Look<'_>) -> Vec<Finding>;
+pub type Check = fn(&CheckInput<'_>) -> Vec<Finding>;
 
 /// Every check. The order is that of the issues that began at the same look.
 pub const CHECKS: &[Check] = &[
@@ -87,12 +87,12 @@ pub const CHECKS: &[Check] = &[
 ];
 
 /// What those say who are no actors.
-fn found_elsewhere(look: &Look<'_>) -> Vec<Finding> {
+fn found_elsewhere(look: &CheckInput<'_>) -> Vec<Finding> {
     look.state.findings.values().cloned().collect()
 }
 
 /// Everything that all checks find.
-pub fn findings(look: &Look<'_>) -> Vec<Finding> {
+pub fn findings(look: &CheckInput<'_>) -> Vec<Finding> {
     CHECKS.iter().flat_map(|check| check(look)).collect()
 }
 

@@ -1,10 +1,10 @@
 //! The sensors behind the routes.
 
-use super::{Look, warning};
+use super::{CheckInput, warning};
 use crate::status::issue::Finding;
 
 /// A route's sensor says nothing, although broker and recorder are there to hear it.
-pub(super) fn silent(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn silent(look: &CheckInput<'_>) -> Vec<Finding> {
     let silent = look.memory.silences.iter().filter_map(|(name, (_, silence))| {
         let since = silence.silent_since()?;
         let sentence = format!("nothing has come for {name} since {since} UTC");

@@ -1,10 +1,10 @@
 //! What the settings file says, and is not in force.
 
-use super::{Look, warning};
+use super::{CheckInput, warning};
 use crate::status::issue::Finding;
 
 /// The file was read again and cannot be used.
-pub(super) fn invalid(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn invalid(look: &CheckInput<'_>) -> Vec<Finding> {
     let invalid = look.state.unsettled.invalid.iter();
     let finding = |(since, problems): &(_, String)| {
         let sentence = format!(
@@ -18,7 +18,7 @@ pub(super) fn invalid(look: &Look<'_>) -> Vec<Finding> {
 }
 
 /// Some of it could not be put in force, or not yet.
-pub(super) fn not_in_force(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn not_in_force(look: &CheckInput<'_>) -> Vec<Finding> {
     let unsettled = &look.state.unsettled;
     let mut findings = Vec::new();
     let mut find =

@@ -7,8 +7,8 @@ use std::time::Duration;
 use barograph_config::Settings;
 use tokio::time::Instant;
 
-use super::{Check, Look, Memory};
-use crate::health::probes::{Outside, Survey};
+use super::{Check, CheckInput, Memory};
+use crate::health::probes::{Outside, SystemSnapshot};
 use crate::message::delivery::UnixMillis;
 use crate::message::moment::Moment;
 use crate::message::route::Router;
@@ -59,7 +59,7 @@ impl Scene {
         self.memory.look(self.now(), &self.state);
     }
 
-    pub(crate) fn surveyed(&mut self, survey: Survey) {
+    pub(crate) fn surveyed(&mut self, survey: SystemSnapshot) {
         self.memory.survey(self.now(), &survey);
         self.outside = Outside { last: Some((self.now(), survey)), asked: None };
     }
@@ -71,8 +71,8 @@ impl Scene {
         self.state.children.insert(name, child);
     }
 
-    pub(crate) fn look(&self) -> Look<'_> {
-        Look {
+    pub(crate) fn look(&self) -> CheckInput<'_> {
+        CheckInput {
             now: self.now(),
             state: &self.state,
             published: &self.published,
@@ -89,8 +89,8 @@ impl Scene {
 }
 
 /// A world in order.
-pub(crate) fn survey() -> Survey {
-    Survey { read: Some(Ok(Duration::from_millis(1))), ..Survey::default() }
+pub(crate) fn survey() -> SystemSnapshot {
+    SystemSnapshot { read: Some(Ok(Duration::from_millis(1))), ..SystemSnapshot::default() }
 }
 
 /// `severity id` of each.

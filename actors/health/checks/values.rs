@@ -2,14 +2,14 @@
 
 use barograph_config::OnBad;
 
-use super::{Look, warning};
+use super::{CheckInput, warning};
 use crate::message::account::RouteId;
 use crate::message::batch::Value;
 use crate::status::issue::Finding;
 use crate::status::readings::Trouble;
 
 /// A value stands still, or is none that its column takes.
-pub(super) fn wrong(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn wrong(look: &CheckInput<'_>) -> Vec<Finding> {
     let troubles = look.published.readings().troubles().into_iter();
     let finding = |(route, index, trouble): (RouteId, usize, Trouble)| {
         let route = look.router.routes().get(usize::from(route.0?))?;

@@ -1,13 +1,13 @@
 //! Whether what arrives becomes durable.
 
-use super::{Look, critical, spoken, warning};
+use super::{CheckInput, critical, spoken, warning};
 use crate::message::event;
 use crate::status::issue::Finding;
 use crate::status::mode::Mode;
 use crate::status::summary::mode_sentence;
 
 /// The database does not take what arrives; the mode says what follows.
-pub(super) fn failing_database(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn failing_database(look: &CheckInput<'_>) -> Vec<Finding> {
     let Some(sentence) = mode_sentence(look.state) else { return Vec::new() };
     let id = "database_failing";
     let found = match look.state.mode {
@@ -31,7 +31,7 @@ pub(super) fn failing_database(look: &Look<'_>) -> Vec<Finding> {
 }
 
 /// The second place does not take anything either.
-pub(super) fn failing_spool(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn failing_spool(look: &CheckInput<'_>) -> Vec<Finding> {
     let Some((since, why)) = &look.memory.spool_failed else { return Vec::new() };
     let sentence = format!("the spool cannot be written since {since} UTC: {why}");
     let hint = "make room there or give it more ([spool] max_size, min_free), or put it on another disk \
@@ -42,7 +42,7 @@ pub(super) fn failing_spool(look: &Look<'_>) -> Vec<Finding> {
 }
 
 /// Messages wait, and nothing becomes durable.
-pub(super) fn stalled(look: &Look<'_>) -> Vec<Finding> {
+pub(super) fn stalled(look: &CheckInput<'_>) -> Vec<Finding> {
     let limit = look.settings.health.no_write_issue_after;
     let Some(since) = look.memory.stall.since() else { return Vec::new() };
     let lasted = look.now.since(since);

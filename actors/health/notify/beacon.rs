@@ -2,11 +2,12 @@
 //! `offline` when we are gone. With it the announcement by which Home Assistant shows the recorder as a
 //! device.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use barograph_config::{Alert, Channel, Qos};
 use bytes::Bytes;
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
@@ -14,7 +15,7 @@ use super::notification::{issue_json, rfc3339};
 use crate::message::delivery::UnixMillis;
 use crate::message::moment::Moment;
 use crate::ports::Publication;
-use crate::ports::requests::{NotPublished, Orders, Outcome, Retained};
+use crate::ports::requests::{NotPublished, Outcome, Retained, SessionRequests};
 use crate::status::State;
 use crate::status::issue::{Finding, Severity};
 use crate::status::summary::sentence;
@@ -47,7 +48,7 @@ struct Core {
 
 /// The state on the broker.
 #[derive(Debug)]
-pub(crate) struct Beacon {
+pub(crate) struct RetainedStatePublisher {
     name: String,
     topic: String,
     /// Topic and payload of the announcement.
@@ -65,7 +66,7 @@ pub(crate) struct Beacon {
 /// What became of what was published: the newest answer.
 type Answers = Arc<Mutex<Option<Outcome>>>;
 
-impl Beacon {
+impl RetainedStatePublisher {
     /// `None`: the alert is of another type.
     pub(crate) fn new(alert: &Alert, recorder: &str) -> Option<Self> {
         let Channel::Mqtt { topic, discovery, discovery_prefix } = &alert.channel else {
@@ -90,7 +91,7 @@ impl Beacon {
     }
 
     /// Publishes what is new.
-    pub(crate) fn look(&mut self, state: &State, now: Moment, orders: &Orders) {
+    pub(crate) fn look(&mut self, state: &State, now: Moment, orders: &SessionRequests) {
         self.hear(now);
         if let Some((topic, payload)) = self.discovery.clone().filter(|_| !self.announced) {
             self.announced = true;
@@ -145,20 +146,26 @@ impl Beacon {
         (rate * 100.0).round() / 100.0
     }
 
-    fn publish(&self, orders: &Orders, topic: String, payload: &Value, farewell: Option<Bytes>) {
+    fn publish(
+        &self,
+        orders: &SessionRequests,
+        topic: String,
+        payload: &Value,
+        farewell: Option<Bytes>,
+    ) {
         let payload = Bytes::from(payload.to_string());
         let retained = Retained { topic, payload, farewell };
         let (orders, answers) = (orders.clone(), Arc::clone(&self.answers));
         actix::spawn(async move {
             if let Ok(outcome) = timeout(ANSWER_WITHIN, orders.retain(retained)).await {
-                *answers.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
+                *answers.lock() = Some(outcome);
             }
         });
     }
 
     /// Without a connection it is published when there is one; that is another issue.
     fn hear(&mut self, now: Moment) {
-        let answer = self.answers.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let answer = self.answers.lock().take();
         match answer {
             None | Some(Err(NotPublished::NotConnected | NotPublished::Lost)) => {}
             Some(Ok(())) => self.refused = None,
@@ -172,7 +179,7 @@ impl Beacon {
     }
 
     /// Says goodbye to topics that are no longer ours.
-    pub(crate) fn leave(&self, orders: &Orders, next: Option<&Self>) {
+    pub(crate) fn leave(&self, orders: &SessionRequests, next: Option<&Self>) {
         if next.is_none_or(|next| next.topic != self.topic) {
             self.clear(orders, self.topic.clone(), OFFLINE);
         }
@@ -185,7 +192,7 @@ impl Beacon {
         }
     }
 
-    fn clear(&self, orders: &Orders, topic: String, payload: &'static str) {
+    fn clear(&self, orders: &SessionRequests, topic: String, payload: &'static str) {
         let payload = Bytes::from_static(payload.as_bytes());
         let (orders, retained) = (orders.clone(), Retained { topic, payload, farewell: None });
         actix::spawn(async move {
@@ -280,9 +287,9 @@ mod tests {
     use super::*;
     use crate::status::issue::Issue;
 
-    fn beacon() -> Beacon {
+    fn beacon() -> RetainedStatePublisher {
         let (topic, discovery) = announcement("attic/1", "barograph/attic/health", "homeassistant");
-        Beacon {
+        RetainedStatePublisher {
             name: "house".into(),
             topic: "barograph/attic/health".into(),
             discovery: Some((topic, discovery)),

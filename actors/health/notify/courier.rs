@@ -42,7 +42,7 @@ pub struct Failure {
 }
 
 /// Takes alerts to channels.
-pub trait Courier: Send {
+pub trait Notifier: Send {
     /// Takes a parcel on its way; never blocks. Each channel has at most one under way: the next is
     /// handed over after the outcome of the one before.
     ///

@@ -147,7 +147,7 @@ struct Trouble {
 
 /// One channel's desk.
 #[derive(Debug)]
-pub(crate) struct Desk {
+pub(crate) struct ChannelScheduler {
     alert: Arc<Alert>,
     entries: BTreeMap<String, Entry>,
     passed: BTreeMap<String, Passed>,
@@ -161,7 +161,7 @@ pub(crate) struct Desk {
     number: u64,
 }
 
-impl Desk {
+impl ChannelScheduler {
     /// A desk that has told nothing.
     pub(crate) fn new(alert: Arc<Alert>) -> Self {
         Self {

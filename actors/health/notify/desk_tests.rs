@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use tokio::time::Instant;
 
 use super::courier::{Failure, Outcome, Parcel};
-use super::desk::{Desk, GROUP_WITHIN, Said, View};
+use super::desk::{ChannelScheduler, GROUP_WITHIN, Said, View};
 use super::notification::{Change, Notification};
 use crate::message::delivery::UnixMillis;
 use crate::message::moment::Moment;
@@ -34,7 +34,7 @@ fn issue(id: &str, severity: Severity) -> Issue {
 
 /// A desk, time, and what the person behind the channel was told.
 struct Phone {
-    desk: Desk,
+    desk: ChannelScheduler,
     start: Instant,
     passed: Duration,
     minute: u16,
@@ -53,7 +53,7 @@ struct Phone {
 impl Phone {
     fn new(alert: Alert) -> Self {
         Self {
-            desk: Desk::new(Arc::new(alert)),
+            desk: ChannelScheduler::new(Arc::new(alert)),
             start: Instant::now(),
             passed: Duration::ZERO,
             minute: 720,

@@ -1,5 +1,5 @@
 //! Alerts: on which way a person hears of issues. The policy is here, one desk for each channel; the
-//! channels themselves are behind the port [`Courier`].
+//! channels themselves are behind the port [`Notifier`].
 //!
 //! A desk outlives the `HealthActor` that looks at it: what was told must not be told again because
 //! somebody restarted.
@@ -12,18 +12,19 @@ mod desk_tests;
 pub mod notification;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use barograph_config::Alert;
+use parking_lot::{Mutex, MutexGuard};
 use tracing::{info, warn};
 
-use self::beacon::Beacon;
-use self::courier::{Courier, Outcome};
-use self::desk::{Desk, Said, View};
+use self::beacon::RetainedStatePublisher;
+use self::courier::{Notifier, Outcome};
+use self::desk::{ChannelScheduler, Said, View};
 use crate::message::event;
 use crate::message::moment::Moment;
-use crate::ports::World;
-use crate::ports::requests::Orders;
+use crate::ports::Environment;
+use crate::ports::requests::SessionRequests;
 use crate::status::Published;
 use crate::status::issue::Finding;
 
@@ -32,10 +33,10 @@ use crate::status::issue::Finding;
 pub struct Alerts(Arc<Mutex<Office>>);
 
 struct Office {
-    desks: Vec<Desk>,
-    beacon: Option<Beacon>,
-    courier: Box<dyn Courier>,
-    orders: Orders,
+    desks: Vec<ChannelScheduler>,
+    beacon: Option<RetainedStatePublisher>,
+    courier: Box<dyn Notifier>,
+    orders: SessionRequests,
     recorder: String,
 }
 
@@ -45,12 +46,14 @@ impl Alerts {
     pub fn new(
         alerts: &[Alert],
         recorder: &str,
-        courier: Box<dyn Courier>,
-        orders: Orders,
+        courier: Box<dyn Notifier>,
+        orders: SessionRequests,
     ) -> Self {
-        let beacon = alerts.iter().find_map(|alert| Beacon::new(alert, recorder));
-        let desks =
-            alerts.iter().filter(has_messages).map(|alert| Desk::new(Arc::new(alert.clone())));
+        let beacon = alerts.iter().find_map(|alert| RetainedStatePublisher::new(alert, recorder));
+        let desks = alerts
+            .iter()
+            .filter(has_messages)
+            .map(|alert| ChannelScheduler::new(Arc::new(alert.clone())));
         let office = Office {
             desks: desks.collect(),
             beacon,
@@ -77,14 +80,14 @@ impl Alerts {
                         desk.set(alert, now.steady);
                         desk
                     }
-                    None => Desk::new(alert),
+                    None => ChannelScheduler::new(alert),
                 }
             })
             .collect();
     }
 
     /// Looks at the issues, and tells what is due; never waits. To be called at least once a second.
-    pub fn look(&self, published: &Published, now: Moment, world: World) {
+    pub fn look(&self, published: &Published, now: Moment, world: Environment) {
         let mut office = self.office();
         let Office { desks, beacon, courier, orders, recorder } = &mut *office;
         if let Some(beacon) = beacon {
@@ -116,19 +119,20 @@ impl Alerts {
     /// The channels that fail.
     pub fn findings(&self) -> Vec<Finding> {
         let office = self.office();
-        let beacon = office.beacon.iter().filter_map(Beacon::finding);
-        office.desks.iter().filter_map(Desk::finding).chain(beacon).collect()
+        let beacon = office.beacon.iter().filter_map(RetainedStatePublisher::finding);
+        office.desks.iter().filter_map(ChannelScheduler::finding).chain(beacon).collect()
     }
 
     /// A panic under the lock leaves at worst one alert told twice.
     fn office(&self) -> MutexGuard<'_, Office> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
 impl Office {
     fn renew_beacon(&mut self, alerts: &[Alert]) {
-        let new = alerts.iter().find_map(|alert| Beacon::new(alert, &self.recorder));
+        let new =
+            alerts.iter().find_map(|alert| RetainedStatePublisher::new(alert, &self.recorder));
         match (&self.beacon, &new) {
             (Some(old), Some(new)) if old.is_like(new) => return,
             (Some(old), next) => old.leave(&self.orders, next.as_ref()),
@@ -150,7 +154,13 @@ fn has_messages(alert: &&Alert) -> bool {
     alert.channel.state_topic().is_none()
 }
 
-fn hear(desks: &mut [Desk], outcome: &Outcome, published: &Published, now: Moment, world: World) {
+fn hear(
+    desks: &mut [ChannelScheduler],
+    outcome: &Outcome,
+    published: &Published,
+    now: Moment,
+    world: Environment,
+) {
     if let Some(desk) = desks.iter_mut().find(|desk| desk.name() == outcome.channel) {
         for said in desk.hear(outcome, now, (world.jitter)()) {
             say(desk, &said, published, now);
@@ -158,7 +168,7 @@ fn hear(desks: &mut [Desk], outcome: &Outcome, published: &Published, now: Momen
     }
 }
 
-fn say(desk: &Desk, said: &Said, published: &Published, now: Moment) {
+fn say(desk: &ChannelScheduler, said: &Said, published: &Published, now: Moment) {
     let (channel, kind) = (desk.name(), desk.alert().channel.word());
     let (name, told) = match said {
         Said::Sent { subject, said } => {

@@ -11,7 +11,7 @@ use barograph_config::{Mqtt, Qos};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::mqtt::publish::publish_guard::Voice;
+use crate::mqtt::publish::publish_guard::PublishGuard;
 use crate::ports::{Filter, NotSent, Publication, Session};
 
 /// The first echo on a connection comes this soon.
@@ -213,7 +213,7 @@ impl Echo {
     /// There will be none on this connection.
     pub(crate) fn send(
         &mut self,
-        (session, voice): (&mut impl Session, &mut Voice),
+        (session, voice): (&mut impl Session, &mut PublishGuard),
         now: Instant,
         nonce: impl FnOnce() -> i64,
     ) -> Result<(), NotSent> {
@@ -254,7 +254,7 @@ const WAITING_MAX: usize = 1_000;
 /// Whose turn it is to be acknowledged: echoes wait for the deliveries before them on their
 /// connection, because MQTT wants acknowledgements in the order of arrival.
 #[derive(Debug, Default)]
-pub(crate) struct Turns {
+pub(crate) struct AckOrder {
     /// Deliveries at QoS 1 and 2 admitted on the connection in force, and how many of them are
     /// acknowledged.
     admitted: u64,
@@ -263,7 +263,7 @@ pub(crate) struct Turns {
     waiting: VecDeque<(u64, Qos, u16)>,
 }
 
-impl Turns {
+impl AckOrder {
     /// A delivery was admitted.
     pub(crate) fn admitted(&mut self) {
         self.admitted += 1;
@@ -341,7 +341,7 @@ mod tests {
 
     #[test]
     fn an_echo_is_acknowledged_after_the_deliveries_before_it_and_before_those_behind_it() {
-        let mut turns = Turns::default();
+        let mut turns = AckOrder::default();
         turns.wait(Qos::AtLeastOnce, 1);
         assert_eq!(turns.next(), Some((Qos::AtLeastOnce, 1)), "at once when nothing is owed");
         turns.admitted();

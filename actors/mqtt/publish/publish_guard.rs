@@ -18,7 +18,7 @@ const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// What is said on the connection in force, and over what connections ended.
 #[derive(Debug, Default)]
-pub(crate) struct Voice {
+pub(crate) struct PublishGuard {
     /// On their way at QoS 1, oldest first.
     unanswered: VecDeque<(u16, String)>,
     /// What was answered last, and when.
@@ -27,7 +27,7 @@ pub(crate) struct Voice {
     hang_ups: BTreeMap<String, u32>,
 }
 
-impl Voice {
+impl PublishGuard {
     /// Publishes, unless the broker hangs up over it.
     pub(crate) fn publish(
         &mut self,
@@ -87,7 +87,11 @@ mod tests {
     use super::*;
     use crate::testing::session::NumberingSession;
 
-    fn say(voice: &mut Voice, session: &mut NumberingSession, topic: &str) -> Result<u16, NotSent> {
+    fn say(
+        voice: &mut PublishGuard,
+        session: &mut NumberingSession,
+        topic: &str,
+    ) -> Result<u16, NotSent> {
         let (payload, qos) = (Bytes::from_static(b"x"), Qos::AtLeastOnce);
         let message = Publication { topic: topic.to_owned(), payload, qos, retain: false };
         voice.publish(session, &message).map(|number| number.expect("QoS 1 has one"))
@@ -98,7 +102,7 @@ mod tests {
     fn who_is_hung_up_on_twice_over_a_topic_speaks_elsewhere_only() {
         let now = Instant::now();
         for answers_first in [true, false] {
-            let (mut voice, mut session) = (Voice::default(), NumberingSession::default());
+            let (mut voice, mut session) = (PublishGuard::default(), NumberingSession::default());
             for _ in 0..2 {
                 let allowed = say(&mut voice, &mut session, "allowed").expect("so far");
                 voice.answered(allowed, now - 2 * AT_ONCE);
@@ -118,7 +122,7 @@ mod tests {
     #[test]
     fn a_connection_that_outlives_an_answer_clears_the_topic_and_one_that_only_broke_blames_none() {
         let now = Instant::now();
-        let (mut voice, mut session) = (Voice::default(), NumberingSession::default());
+        let (mut voice, mut session) = (PublishGuard::default(), NumberingSession::default());
         for _ in 0..10 {
             say(&mut voice, &mut session, "topic").expect("nothing is known against it");
             voice.ended(Some(DownKind::Closed), now);

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use barograph_config::Qos;
 
-use crate::mqtt::publish::publish_guard::Voice;
-use crate::ports::requests::{KEPT_TOPICS_MAX, NotPublished, Orders, Reply, ToPublish};
+use crate::mqtt::publish::publish_guard::PublishGuard;
+use crate::ports::requests::{KEPT_TOPICS_MAX, NotPublished, Reply, SessionRequests, ToPublish};
 use crate::ports::{NotSent, Publication, Session};
 
 /// Last words that may wait for room among those on their way.
@@ -15,7 +15,7 @@ const DUE_MAX: usize = 2 * KEPT_TOPICS_MAX;
 /// On the connection in force.
 #[derive(Debug)]
 pub(crate) struct Publications {
-    orders: Orders,
+    orders: SessionRequests,
     /// On their way, by number.
     awaited: BTreeMap<u16, Option<Reply>>,
     /// Topics whose last word is to be said.
@@ -23,12 +23,12 @@ pub(crate) struct Publications {
 }
 
 impl Publications {
-    pub(crate) fn new(orders: Orders) -> Self {
+    pub(crate) fn new(orders: SessionRequests) -> Self {
         Self { orders, awaited: BTreeMap::new(), due: VecDeque::new() }
     }
 
     /// A connection begins: all last words once more.
-    pub(crate) fn begin(&mut self, session: &mut impl Session, voice: &mut Voice) {
+    pub(crate) fn begin(&mut self, session: &mut impl Session, voice: &mut PublishGuard) {
         self.end();
         self.due = self.orders.kept_topics().into_iter().map(|topic| (topic, None)).collect();
         self.pump(session, voice);
@@ -46,7 +46,7 @@ impl Publications {
         &mut self,
         order: ToPublish,
         session: Option<&mut impl Session>,
-        voice: &mut Voice,
+        voice: &mut PublishGuard,
     ) {
         match (order, session) {
             (ToPublish::Once(_, reply) | ToPublish::Retained(_, reply), None) => {
@@ -75,7 +75,7 @@ impl Publications {
         id: u16,
         outcome: &Result<(), String>,
         session: &mut impl Session,
-        voice: &mut Voice,
+        voice: &mut PublishGuard,
     ) -> bool {
         let Some(reply) = self.awaited.remove(&id) else { return false };
         match (reply, outcome) {
@@ -93,7 +93,7 @@ impl Publications {
     }
 
     /// Says the last words that are due, while there is room for them on their way.
-    fn pump(&mut self, session: &mut impl Session, voice: &mut Voice) {
+    fn pump(&mut self, session: &mut impl Session, voice: &mut PublishGuard) {
         while let Some((topic, reply)) = self.due.pop_front() {
             let Some(kept) = self.orders.kept(&topic) else { continue };
             let (payload, qos) = (kept.payload, Qos::AtLeastOnce);

@@ -4,32 +4,32 @@ use barograph_config::{Mqtt, Qos};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::Recording;
+use super::Receiver;
 use crate::message::delivery::{Delivery, UnixMillis};
 use crate::message::event;
 use crate::message::note::{GapCause, Note};
-use crate::mqtt::publish::echo::{Echo, Turns, Verdict, judge, resubscribes};
+use crate::mqtt::publish::echo::{AckOrder, Echo, Verdict, judge, resubscribes};
 use crate::mqtt::subscriptions::{Subscriptions, filters};
 use crate::ports::{Broker, Down, DownKind, Session};
 use crate::status::{Deafness, Published};
 
 /// What a life knows of its hearing.
 #[derive(Debug)]
-pub(super) struct Ears {
+pub(super) struct EchoMonitor {
     echo: Echo,
-    turns: Turns,
+    turns: AckOrder,
     /// In a row, without effect.
     renewals: u32,
     /// An echo has come back in this process.
     proven: bool,
 }
 
-impl Ears {
+impl EchoMonitor {
     pub(super) fn new(settings: &Mqtt, published: &Published) -> Self {
         let known = published.snapshot().hearing;
         Self {
             echo: Echo::new(settings),
-            turns: Turns::default(),
+            turns: AckOrder::default(),
             renewals: known.deaf.map_or(0, |deaf| deaf.renewals),
             proven: known.last_echo.is_some(),
         }
@@ -37,7 +37,7 @@ impl Ears {
 
     /// A connection begins.
     pub(super) fn begin(&mut self, session: &mut impl Session) {
-        self.turns = Turns::default();
+        self.turns = AckOrder::default();
         self.echo.begin(session);
     }
 
@@ -93,7 +93,7 @@ impl Ears {
     }
 }
 
-impl<B: Broker> Recording<B> {
+impl<B: Broker> Receiver<B> {
     /// Asks for everything that we want to hear.
     pub(super) fn subscribe(&mut self) {
         self.subscriptions = Subscriptions::default();

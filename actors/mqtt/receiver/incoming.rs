@@ -6,7 +6,7 @@ use barograph_config::Qos;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::Recording;
+use super::Receiver;
 use super::pause::Pause;
 use crate::health::actor::ConnectionChanged;
 use crate::message::batch::Opening;
@@ -15,17 +15,19 @@ use crate::message::event;
 use crate::message::note::{GapCause, Note};
 use crate::mqtt::barriers::Barriers;
 use crate::mqtt::broker_news as news;
-use crate::mqtt::connection::LineEvent;
+use crate::mqtt::connection::ConnectionEvent;
 use crate::mqtt::decode::decode_noticing;
 use crate::ports::{Broker, Down, DownKind, Incoming};
 use crate::status::Connection;
 use crate::status::arrivals::Arrived;
 
-impl<B: Broker> Recording<B> {
-    pub(super) fn on_line(&mut self, event: LineEvent) {
+impl<B: Broker> Receiver<B> {
+    pub(super) fn on_line(&mut self, event: ConnectionEvent) {
         match event {
-            LineEvent::Connected(id, greeting) => self.on_connected(id, greeting.session_present),
-            LineEvent::Unreachable(down, pause) => {
+            ConnectionEvent::Connected(id, greeting) => {
+                self.on_connected(id, greeting.session_present)
+            }
+            ConnectionEvent::Unreachable(down, pause) => {
                 if !self.said.contains(&down.kind) {
                     let now = (self.setup.world.now)();
                     news::unreachable(&self.setup.published, &down, pause, now);
@@ -33,7 +35,7 @@ impl<B: Broker> Recording<B> {
                 self.on_down(down);
                 self.lifeline.ready();
             }
-            LineEvent::Lost(down, _) => {
+            ConnectionEvent::Lost(down, _) => {
                 let taken_over = down.kind == DownKind::TakenOver;
                 let name =
                     if taken_over { event::SESSION_TAKEN_OVER } else { event::BROKER_DISCONNECTED };
@@ -41,20 +43,20 @@ impl<B: Broker> Recording<B> {
                 self.setup.published.note(name, (self.setup.world.now)(), down.message.clone());
                 self.on_down(down);
             }
-            LineEvent::Incoming(Incoming::Delivery(delivery)) => self.on_delivery(delivery),
-            LineEvent::Incoming(Incoming::Subscribed(id, answers)) => {
+            ConnectionEvent::Incoming(Incoming::Delivery(delivery)) => self.on_delivery(delivery),
+            ConnectionEvent::Incoming(Incoming::Subscribed(id, answers)) => {
                 if let Some(topics) = self.subscriptions.answered(id) {
                     self.on_subscribed(topics, answers);
                 } else {
                     self.on_echo_subscribed(id, &answers);
                 }
             }
-            LineEvent::Incoming(Incoming::Unsubscribed(id)) => {
+            ConnectionEvent::Incoming(Incoming::Unsubscribed(id)) => {
                 if let Some(topics) = self.subscriptions.left(id) {
                     self.setup.routing.left(&topics);
                 }
             }
-            LineEvent::Incoming(Incoming::Published(id, outcome)) => {
+            ConnectionEvent::Incoming(Incoming::Published(id, outcome)) => {
                 self.voice.answered(id, Instant::now());
                 if !self.on_echo_published(id, &outcome)
                     && let Some((_, session)) = self.line.session()
@@ -62,8 +64,8 @@ impl<B: Broker> Recording<B> {
                     self.publications.answered(id, &outcome, session, &mut self.voice);
                 }
             }
-            LineEvent::Incoming(Incoming::BarrierPassed) => self.on_barrier_passed(),
-            LineEvent::Incoming(Incoming::Released(packet_id)) => {
+            ConnectionEvent::Incoming(Incoming::BarrierPassed) => self.on_barrier_passed(),
+            ConnectionEvent::Incoming(Incoming::Released(packet_id)) => {
                 self.barriers.released(packet_id);
                 self.send_barrier();
             }

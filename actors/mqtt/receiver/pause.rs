@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::Recording;
+use super::Receiver;
 use crate::health::actor::ConnectionChanged;
 use crate::message::event;
 use crate::message::note::{GapCause, Note};
@@ -53,7 +53,7 @@ impl Pause {
     }
 }
 
-impl<B: Broker> Recording<B> {
+impl<B: Broker> Receiver<B> {
     pub(super) fn on_pause(&mut self, done: oneshot::Sender<()>) {
         match &mut self.pause {
             Pause::Leaving { told, .. } => return told.push(done),

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::Recording;
+use super::Receiver;
 use crate::message::routing::Routing;
 use crate::message::write::{Reroute, RerouteResult};
 use crate::mqtt::subscriptions::filters;
@@ -74,7 +74,7 @@ impl Rerouting {
     }
 }
 
-impl<B: Broker> Recording<B> {
+impl<B: Broker> Receiver<B> {
     /// One step, if one is due.
     pub(super) fn follow_routes(&mut self) {
         let now = Instant::now();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::Recording;
+use super::Receiver;
 use crate::message::account::{Drop as Dropped, Outcome};
 use crate::message::event;
 use crate::mqtt::ask_writer::answer_of;
@@ -13,7 +13,7 @@ use crate::ports::Broker;
 /// At a stop, how long the writer may take for what is in hand; the rest stays at the broker.
 const FINISH_WITHIN: Duration = Duration::from_secs(4);
 
-impl<B: Broker> Recording<B> {
+impl<B: Broker> Receiver<B> {
     /// Stops receiving, commits what is in hand, acknowledges it, says goodbye: as far as the time
     /// allows.
     pub(super) async fn finish(mut self) {

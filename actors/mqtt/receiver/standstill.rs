@@ -3,14 +3,14 @@
 
 use tokio::time::Instant;
 
-use super::Recording;
+use super::Receiver;
 use crate::message::delivery::UnixMillis;
 use crate::message::note::{GapCause, Note};
 use crate::mqtt::broker_news as news;
 use crate::mqtt::stall::{StallChange, StallEnd};
 use crate::ports::{Broker, DownKind, Liveness, Session};
 
-impl<B: Broker> Recording<B> {
+impl<B: Broker> Receiver<B> {
     /// Looks whether the connection is made in time, and whether it stands still.
     pub(super) fn watch_connection(&mut self) {
         if !self.pause.rests() {

@@ -76,7 +76,7 @@ impl Supervisor {
             actor = name,
             why,
             exit = exit.word(),
-            "actor {name} starts anew: {why}"
+            "{name}: restarting ({why})"
         );
         self.observer.renewed(name, &why);
         self.show(index, "restarting", None);

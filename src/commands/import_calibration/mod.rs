@@ -12,8 +12,8 @@ use std::path::Path;
 use barograph_actors::exit_code;
 use serde_json::Value;
 
-use crate::cli::ImportArgs;
-use crate::run::Failed;
+use crate::commands::args::ImportArgs;
+use crate::exit::Failed;
 use tables::{Block, Imported, import};
 
 /// Largest file, in bytes: such files have one or two thousand.

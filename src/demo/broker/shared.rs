@@ -4,8 +4,9 @@
 //! has a bell, rung when another connection left something for it or ended it.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rumqttc::mqttbytes::v4::{Connect, ConnectReturnCode};
 use tokio::sync::Notify;
 
@@ -36,7 +37,7 @@ impl Shared {
     }
 
     fn with_state<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         let result = act(&mut state);
         for connection in state.hub.take_stirred() {
             if let Some(bell) = state.bells.get(&connection) {

@@ -12,7 +12,7 @@ use super::query::{ANY_MOMENT, Query};
 use crate::http::Tower;
 use crate::http::refusal::Refusal;
 use crate::sqlite::read::{events as of_events, gaps as of_gaps};
-use crate::sqlite::{LoggedEvent, Look, spool_path, spooled_beyond, with_gaps_beyond};
+use crate::sqlite::{LoggedEvent, ReadOnlyDatabase, spool_path, spooled_beyond, with_gaps_beyond};
 
 /// How long a question may take.
 pub(super) const WITHIN: Duration = Duration::from_secs(5);
@@ -41,7 +41,8 @@ pub(super) async fn events(request: HttpRequest, tower: web::Data<Tower>) -> Ans
     let (spool, noted) = (spool(&tower), noted(&tower));
     let ask = move |conn: &Connection| {
         // A spool that cannot be read hides nothing else.
-        let spooled = spool.and_then(|spool| spooled_beyond(conn, &Look::open(&spool).ok()?).ok());
+        let spooled = spool
+            .and_then(|spool| spooled_beyond(conn, &ReadOnlyDatabase::open(&spool).ok()?).ok());
         let waiting = [spooled.unwrap_or_default(), noted].concat();
         of_events::events(conn, &wanted, &waiting)
     };
@@ -77,7 +78,7 @@ pub(super) async fn gaps(request: HttpRequest, tower: web::Data<Tower>) -> Answe
     let (from, to) = (query.whole("from", ANY_MOMENT)?, query.whole("to", ANY_MOMENT)?);
     let (spool, waiting) = (spool(&tower), tower.sources.published.waiting_notes());
     let ask = move |conn: &Connection| {
-        let spool = spool.and_then(|spool| Look::open(&spool).ok());
+        let spool = spool.and_then(|spool| ReadOnlyDatabase::open(&spool).ok());
         with_gaps_beyond(conn, spool.as_ref(), &waiting, |conn| of_gaps::gaps(conn, from, to))
     };
     let gaps = tower.history.run(WITHIN, ask).await?;

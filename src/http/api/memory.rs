@@ -1,12 +1,12 @@
 //! What is asked for again and again and changes seldom: remembered by the page for a while.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::tables::Table;
 use crate::sqlite::read::newest::{self, Arrived};
 use crate::sqlite::read::{HistoryError, Pool, first_at};
+use parking_lot::{Mutex, MutexGuard};
 
 /// How long such a question may take.
 const WITHIN: Duration = Duration::from_millis(500);
@@ -62,5 +62,5 @@ async fn asked(
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }

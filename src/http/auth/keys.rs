@@ -13,9 +13,9 @@ pub(super) type Print = [u8; 32];
 /// What somebody may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
-    /// Look.
+    /// ReadOnlyDatabase.
     Reader,
-    /// Look, and tell the recorder what to do.
+    /// ReadOnlyDatabase, and tell the recorder what to do.
     Admin,
 }
 

@@ -10,7 +10,7 @@ mod sessions;
 mod stay;
 mod whole;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
@@ -21,6 +21,7 @@ use actix_web::{Error, HttpMessage, HttpRequest, web};
 use barograph_actors::message::event;
 use barograph_actors::status::Published;
 use barograph_config::{Part, Settings, Watchtower};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
@@ -30,7 +31,7 @@ use super::tls::Certificate;
 use crate::os::world;
 use keys::{Keys, Role};
 use names::Names;
-use patience::Patience;
+use patience::LoginThrottle;
 use sessions::Sessions;
 
 pub(super) use headers::put as put_headers;
@@ -71,7 +72,7 @@ pub(crate) fn access(request: &HttpRequest) -> Access {
 
 /// What outlives the page: who is signed in, and who must wait. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Door {
+pub struct AuthState {
     /// The page's certificate.
     pub(super) certificate: Certificate,
     shared: Arc<Shared>,
@@ -80,7 +81,7 @@ pub struct Door {
 #[derive(Debug, Default)]
 struct Shared {
     sessions: Mutex<Sessions>,
-    patience: Mutex<Patience>,
+    patience: Mutex<LoginThrottle>,
     told: Mutex<Told>,
     /// Somebody signed out.
     signed_out: watch::Sender<()>,
@@ -93,7 +94,7 @@ struct Told {
     at: Option<Instant>,
 }
 
-impl Door {
+impl AuthState {
     /// Reads the certificate again: a renewed one has the same name. Where the page is to be served otherwise, its
     /// next life reads it.
     pub fn reloaded(&self, parts: &[Part], settings: &Settings, published: &Published) {
@@ -106,17 +107,17 @@ impl Door {
     }
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
-        self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.sessions.lock()
     }
 
-    fn patience(&self) -> MutexGuard<'_, Patience> {
-        self.shared.patience.lock().unwrap_or_else(PoisonError::into_inner)
+    fn patience(&self) -> MutexGuard<'_, LoginThrottle> {
+        self.shared.patience.lock()
     }
 
     fn wrong(&self, gate: &Gate, peer: &Peer) {
         let now = Instant::now();
         self.patience().wrong(peer.address, now);
-        let mut told = self.shared.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.shared.told.lock();
         told.wrong = told.wrong.saturating_add(1);
         if told.at.is_some_and(|at| now.saturating_duration_since(at) < TELL_EVERY) {
             return;
@@ -133,7 +134,7 @@ impl Door {
 /// The rules of one life of the page.
 #[derive(Debug)]
 pub(super) struct Gate {
-    door: Door,
+    door: AuthState,
     names: Names,
     keys: Keys,
     /// Whoever comes may look.
@@ -148,7 +149,7 @@ pub(super) struct Gate {
 impl Gate {
     pub(super) fn new(
         settings: &Watchtower,
-        door: Door,
+        door: AuthState,
         by_file: bool,
         published: Published,
     ) -> Self {
@@ -201,7 +202,7 @@ impl Gate {
         let (admin, read) = (role == Some(Role::Admin), self.anonymous || role.is_some());
         let refusal = fault.or(waits).or_else(|| match Area::of(path_of(request)) {
             Area::Open => None,
-            Area::Look => (!read).then(|| self.needs_token(request)),
+            Area::ReadOnlyDatabase => (!read).then(|| self.needs_token(request)),
             Area::Command => (!admin).then(|| self.needs_admin(role)),
         });
         Access { admin, read, by_token: role.is_some(), from, refusal }
@@ -272,7 +273,7 @@ enum Area {
     /// Everybody: the page itself (it asks for a token), signs of life, signing in.
     Open,
     /// Whoever may look.
-    Look,
+    ReadOnlyDatabase,
     /// Whoever may command.
     Command,
 }
@@ -282,8 +283,8 @@ impl Area {
         match path {
             "/ws/command" => Self::Command,
             "/api/v1/login" | "/api/v1/logout" | "/api/v1/session" => Self::Open,
-            "/metrics" => Self::Look,
-            _ if path.starts_with("/api/") || path.starts_with("/ws/") => Self::Look,
+            "/metrics" => Self::ReadOnlyDatabase,
+            _ if path.starts_with("/api/") || path.starts_with("/ws/") => Self::ReadOnlyDatabase,
             _ => Self::Open,
         }
     }

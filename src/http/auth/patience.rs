@@ -17,7 +17,7 @@ const ADDRESSES_MAX: usize = 1_024;
 
 /// Wrong tokens, by where they came from; `None`: through a Unix socket.
 #[derive(Debug, Default)]
-pub(super) struct Patience {
+pub(super) struct LoginThrottle {
     tries: HashMap<Option<IpAddr>, Tries>,
 }
 
@@ -27,7 +27,7 @@ struct Tries {
     last: Instant,
 }
 
-impl Patience {
+impl LoginThrottle {
     /// How long somebody must still wait before the next token is looked at.
     pub(super) fn wait(&self, from: Option<IpAddr>, now: Instant) -> Option<Duration> {
         let tries = self.tries.get(&neighbourhood(from))?;
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn each_further_wrong_token_doubles_the_wait() {
-        let (mut patience, mut now) = (Patience::default(), Instant::now());
+        let (mut patience, mut now) = (LoginThrottle::default(), Instant::now());
         let (them, others) = (address("10.0.0.1"), address("10.0.0.2"));
         let mut waits = Vec::new();
         for _ in 0..12 {
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_proxy_on_this_machine_waits_less_and_a_network_is_one() {
-        let (mut patience, now) = (Patience::default(), Instant::now());
+        let (mut patience, now) = (LoginThrottle::default(), Instant::now());
         for local in [address("127.0.0.1"), address("::1"), address("::ffff:127.0.0.1"), None] {
             (0..50).for_each(|_| patience.wrong(local, now));
             assert_eq!(patience.wait(local, now), Some(WAIT_MAX_LOCAL));
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_forgives() {
-        let (mut patience, start) = (Patience::default(), Instant::now());
+        let (mut patience, start) = (LoginThrottle::default(), Instant::now());
         for n in 0..5_000_u32 {
             let from = Some(IpAddr::from(n.to_be_bytes()));
             patience.wrong(from, start + Duration::from_millis(u64::from(n)));

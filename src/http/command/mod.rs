@@ -12,15 +12,15 @@ use tokio::time::Instant;
 use super::Tower;
 use super::auth::access;
 use super::socket::goodbye::{POLICY, TOO_MANY};
-use super::socket::{Goodbye, Outbox, Rate, accept, turned_away};
-use crate::http::counted::Counted;
-use crate::ipc::desk::Desk;
+use super::socket::{CloseReason, Outbox, Rate, accept, turned_away};
+use crate::counted::Counted;
+use crate::ipc::desk::CommandSender;
 use crate::ipc::peer::Peer;
 use crate::ipc::protocol::{Order, Refusal};
 
 /// Lines for orders at a time.
 const LINES_MAX: usize = 4;
-/// Orders on one of them in a second.
+/// SessionRequests on one of them in a second.
 const ORDERS_A_SECOND_MAX: usize = 10;
 
 /// Lines for orders that are open.
@@ -60,31 +60,31 @@ async fn command(
 }
 
 /// Why somebody may not give orders.
-fn refusal(request: &HttpRequest, others: usize) -> Option<Goodbye> {
+fn refusal(request: &HttpRequest, others: usize) -> Option<CloseReason> {
     let access = access(request);
     let turned_away = turned_away(&access);
     if turned_away.is_some() {
         return turned_away;
     }
     if !access.admin {
-        return Some(Goodbye::new(POLICY, "commands need the admin token"));
+        return Some(CloseReason::new(POLICY, "commands need the admin token"));
     }
     (others >= LINES_MAX).then(|| {
         let reason = format!("{LINES_MAX} lines for commands are open, and more are not served");
-        Goodbye::new(TOO_MANY, reason)
+        CloseReason::new(TOO_MANY, reason)
     })
 }
 
 /// Takes the orders of one line.
 struct Clerk {
-    desk: Desk,
+    desk: CommandSender,
     peer: Peer,
     outbox: Rc<Outbox>,
     rate: Rate,
 }
 
 impl Clerk {
-    fn hear(&mut self, message: &str) -> Result<(), Goodbye> {
+    fn hear(&mut self, message: &str) -> Result<(), CloseReason> {
         let json: Json = serde_json::from_str(message).unwrap_or(Json::Null);
         let id = json.get("id").cloned().unwrap_or(Json::Null);
         match self.understand(&json) {

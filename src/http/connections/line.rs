@@ -20,13 +20,13 @@ trait Stream: AsyncRead + AsyncWrite + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
 
 /// A connection that keeps account, and ends when it is told to.
-pub(in crate::http) struct Line {
+pub(in crate::http) struct HttpConnection {
     stream: Box<dyn Stream>,
     connection: Admitted,
     secure: bool,
 }
 
-impl Line {
+impl HttpConnection {
     pub(in crate::http) fn new(
         stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
         connection: Admitted,
@@ -77,7 +77,7 @@ impl Line {
     }
 }
 
-impl AsyncRead for Line {
+impl AsyncRead for HttpConnection {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -100,7 +100,7 @@ impl AsyncRead for Line {
     }
 }
 
-impl AsyncWrite for Line {
+impl AsyncWrite for HttpConnection {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

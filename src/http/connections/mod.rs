@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use actix_web::HttpRequest;
 
 use course::{Course, Heard};
-pub(super) use line::Line;
+pub(super) use line::HttpConnection;
 
 /// Period of the look at all.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);

@@ -23,10 +23,11 @@ use tokio::time::{Instant, timeout};
 use super::hub::*;
 use super::*;
 use crate::http::Closing;
-use crate::http::metrics::{Metrics, Places};
+use crate::http::metrics::Metrics;
 use crate::http::socket::{Outbox, Sending};
 use crate::ipc::Sources;
 use crate::ipc::desk::desk;
+use crate::metrics::Places;
 use crate::sqlite::read::Pool;
 use barograph_actors::health::checks::KeptMemory;
 
@@ -246,8 +247,8 @@ fn without_a_viewer_nobody_watches() {
         let mut second = stage.viewer();
         second.next().await;
         assert_eq!(stage.rows.receiver_count(), 1, "one hub for all");
-        viewer.outbox.close(Goodbye::new(1000, ""));
-        second.outbox.close(Goodbye::new(1000, ""));
+        viewer.outbox.close(CloseReason::new(1000, ""));
+        second.outbox.close(CloseReason::new(1000, ""));
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(stage.rows.receiver_count(), 0);
         let mut third = stage.viewer();

@@ -14,7 +14,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use super::Tower;
 use super::auth::access;
 use super::socket::goodbye::{POLICY, TOO_MANY};
-use super::socket::{Goodbye, accept, turned_away};
+use super::socket::{CloseReason, accept, turned_away};
 use hub::Hub;
 
 /// Connections that viewers leave to others: whoever wants to stop the recorder must get in.
@@ -46,19 +46,19 @@ async fn live(
 }
 
 /// Why somebody may not watch.
-fn refusal(request: &HttpRequest, tower: &Tower, others: usize) -> Option<Goodbye> {
+fn refusal(request: &HttpRequest, tower: &Tower, others: usize) -> Option<CloseReason> {
     let access = access(request);
     let turned_away = turned_away(&access);
     if turned_away.is_some() {
         return turned_away;
     }
     if !access.read {
-        return Some(Goodbye::new(POLICY, "whoever looks at this page needs a token"));
+        return Some(CloseReason::new(POLICY, "whoever looks at this page needs a token"));
     }
     let connections = tower.sources.in_force.now().watchtower.max_connections;
     let viewers_max = connections.saturating_sub(LEFT_TO_OTHERS).max(1);
     (others >= viewers_max as usize).then(|| {
         let reason = format!("{viewers_max} viewers are connected, and more are not served");
-        Goodbye::new(TOO_MANY, reason)
+        CloseReason::new(TOO_MANY, reason)
     })
 }

@@ -10,9 +10,9 @@ use barograph_actors::message::event;
 use barograph_actors::status::issue::Finding;
 use tracing::warn;
 
-use super::exposition::Exposition;
 use super::server::{self, PATH};
 use crate::http::listener::{Service, Words};
+use crate::metrics::Exposition;
 
 const WORDS: Words = Words {
     what: "the metrics are",

@@ -5,12 +5,8 @@
 //! path: whatever a scraper does, recording does not notice. Without `[metrics] listen` there is
 //! no thread.
 
-mod exposition;
 mod listener;
-mod page;
-mod recorder;
 mod server;
-mod this_process;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,30 +15,28 @@ use barograph_actors::message::routing::Routing;
 use barograph_actors::status::Published;
 
 use crate::http::listener::Listener;
+use crate::metrics::{Exposition, Places};
 use listener::MetricsService;
 
-pub(crate) use exposition::Exposition;
-
-pub use recorder::Places;
 pub(crate) use server::answer;
 
 /// The metrics of this process, and the listener that serves them, if there is one.
 #[derive(Debug)]
 pub struct Metrics {
-    exposition: Arc<exposition::Exposition>,
+    exposition: Arc<Exposition>,
     published: Published,
     listener: Option<(SocketAddr, Listener)>,
 }
 
 impl Metrics {
     /// All metrics, for another server that shows them, too.
-    pub(crate) fn exposition(&self) -> Arc<exposition::Exposition> {
+    pub(crate) fn exposition(&self) -> Arc<Exposition> {
         Arc::clone(&self.exposition)
     }
 
     /// Nobody listens yet.
     pub fn new(published: Published, routing: Routing, places: Places) -> Self {
-        let exposition = exposition::Exposition::new(published.clone(), routing, places);
+        let exposition = Exposition::new(published.clone(), routing, places);
         Self { exposition: Arc::new(exposition), published, listener: None }
     }
 

@@ -9,7 +9,7 @@ use actix_web::dev::Server;
 use actix_web::http::header::{self, Accept, Header};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 
-use super::exposition::{Exposition, Form};
+use crate::metrics::{Exposition, Form};
 
 /// Where the metrics are, by Prometheus' convention.
 pub(super) const PATH: &str = "/metrics";

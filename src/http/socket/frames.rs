@@ -3,7 +3,7 @@
 //! A length is judged when it is declared. (The parser of `actix-http` buffers a whole frame before it
 //! compares it with its limit: 2^62 bytes would be waited for.) So nothing is kept beyond the longest message.
 
-use super::goodbye::{BAD_DATA, Goodbye, NORMAL, PROTOCOL, TOO_BIG, UNSUPPORTED};
+use super::goodbye::{BAD_DATA, CloseReason, NORMAL, PROTOCOL, TOO_BIG, UNSUPPORTED};
 
 /// The longest message, in bytes, also in fragments.
 pub(super) const MESSAGE_LEN_MAX: usize = 4 * 1024;
@@ -30,7 +30,7 @@ pub(super) enum Said {
     /// It lives.
     Pong,
     /// It goes; the answer to it.
-    Close(Goodbye),
+    Close(CloseReason),
 }
 
 /// The head of a frame.
@@ -67,7 +67,7 @@ impl Reader {
     }
 
     /// What was said next; `None`: it takes more bytes.
-    pub(super) fn next(&mut self) -> Result<Option<Said>, Goodbye> {
+    pub(super) fn next(&mut self) -> Result<Option<Said>, CloseReason> {
         let Some(head) = self.head()? else { return Ok(None) };
         self.judge(&head)?;
         let bytes = &self.bytes[self.at..];
@@ -83,7 +83,7 @@ impl Reader {
         self.understand(&head, payload).map(Some)
     }
 
-    fn head(&self) -> Result<Option<Head>, Goodbye> {
+    fn head(&self) -> Result<Option<Head>, CloseReason> {
         let bytes = &self.bytes[self.at..];
         let &[first, second, ref more @ ..] = bytes else { return Ok(None) };
         if first & 0x70 != 0 {
@@ -108,7 +108,7 @@ impl Reader {
     }
 
     /// Whether such a frame may come now, before its payload is there.
-    fn judge(&self, head: &Head) -> Result<(), Goodbye> {
+    fn judge(&self, head: &Head) -> Result<(), CloseReason> {
         match (head.kind, &self.message) {
             (CLOSE | PING | PONG, _) if !head.is_last => {
                 return Err(protocol("a control frame is in fragments"));
@@ -118,7 +118,7 @@ impl Reader {
             }
             (CLOSE | PING | PONG, _) | (CONTINUATION, Some(_)) | (TEXT, None) => {}
             (BINARY, None) => {
-                return Err(Goodbye::new(UNSUPPORTED, "binary messages are not taken"));
+                return Err(CloseReason::new(UNSUPPORTED, "binary messages are not taken"));
             }
             (CONTINUATION, None) => return Err(protocol("a fragment belongs to no message")),
             (TEXT | BINARY, Some(_)) => {
@@ -129,12 +129,12 @@ impl Reader {
         let before = self.message.as_ref().map_or(0, Vec::len) as u64;
         if !head.is_control() && before.saturating_add(head.payload_len) > MESSAGE_LEN_MAX as u64 {
             let reason = format!("a message may have {MESSAGE_LEN_MAX} bytes");
-            return Err(Goodbye::new(TOO_BIG, reason));
+            return Err(CloseReason::new(TOO_BIG, reason));
         }
         Ok(())
     }
 
-    fn understand(&mut self, head: &Head, payload: Vec<u8>) -> Result<Said, Goodbye> {
+    fn understand(&mut self, head: &Head, payload: Vec<u8>) -> Result<Said, CloseReason> {
         match head.kind {
             PING => return Ok(Said::Ping(payload)),
             PONG => return Ok(Said::Pong),
@@ -148,19 +148,19 @@ impl Reader {
             return Ok(Said::Fragment);
         }
         let text = String::from_utf8(message);
-        text.map(Said::Text).map_err(|_| Goodbye::new(BAD_DATA, "a text message is no UTF-8"))
+        text.map(Said::Text).map_err(|_| CloseReason::new(BAD_DATA, "a text message is no UTF-8"))
     }
 }
 
-fn protocol(reason: &'static str) -> Goodbye {
-    Goodbye::new(PROTOCOL, reason)
+fn protocol(reason: &'static str) -> CloseReason {
+    CloseReason::new(PROTOCOL, reason)
 }
 
 /// The client's own code, where it gave one.
-fn answer_to_close(payload: &[u8]) -> Result<Goodbye, Goodbye> {
+fn answer_to_close(payload: &[u8]) -> Result<CloseReason, CloseReason> {
     let Some((code, reason)) = payload.split_first_chunk() else {
         return match payload {
-            [] => Ok(Goodbye::new(NORMAL, "")),
+            [] => Ok(CloseReason::new(NORMAL, "")),
             _half_a_code => Err(protocol("a close has half a code")),
         };
     };
@@ -169,8 +169,8 @@ fn answer_to_close(payload: &[u8]) -> Result<Goodbye, Goodbye> {
         return Err(protocol("a close has a code that may not be sent"));
     }
     match str::from_utf8(reason) {
-        Ok(_) => Ok(Goodbye::new(code, "")),
-        Err(_) => Err(Goodbye::new(BAD_DATA, "the reason of a close is no UTF-8")),
+        Ok(_) => Ok(CloseReason::new(code, "")),
+        Err(_) => Err(CloseReason::new(BAD_DATA, "the reason of a close is no UTF-8")),
     }
 }
 
@@ -190,7 +190,7 @@ pub(super) fn pong(payload: &[u8]) -> Vec<u8> {
 }
 
 /// The last frame.
-pub(super) fn close(goodbye: &Goodbye) -> Vec<u8> {
+pub(super) fn close(goodbye: &CloseReason) -> Vec<u8> {
     let payload = goodbye.payload();
     [head(CLOSE, payload.len()), payload].concat()
 }

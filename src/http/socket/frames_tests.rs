@@ -18,7 +18,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn all_of(bytes: &[u8]) -> Result<Vec<Said>, Goodbye> {
+fn all_of(bytes: &[u8]) -> Result<Vec<Said>, CloseReason> {
     let mut reader = Reader::default();
     reader.take(bytes);
     let mut said = Vec::new();
@@ -50,7 +50,7 @@ fn messages_are_understood_whole_and_in_fragments() {
         text("in three pïeces"),
         Said::Pong,
         text(&"x".repeat(MESSAGE_LEN_MAX)),
-        Said::Close(Goodbye::new(1000, "")),
+        Said::Close(CloseReason::new(1000, "")),
     ];
     assert_eq!(all_of(&bytes), Ok(expected.clone()));
     let mut reader = Reader::default();
@@ -94,7 +94,7 @@ fn our_frames_have_the_head_of_their_length() {
     assert_eq!(text_head(126), [0x81, 126, 0, 126]);
     assert_eq!(text_head(65_535), [0x81, 126, 255, 255]);
     assert_eq!(text_head(65_536), [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
-    assert_eq!(close(&Goodbye::new(GOING, "so")), b"\x88\x04\x03\xe9so");
+    assert_eq!(close(&CloseReason::new(GOING, "so")), b"\x88\x04\x03\xe9so");
     assert_eq!(pong(b"me"), b"\x8a\x02me");
 }
 

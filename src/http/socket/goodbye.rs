@@ -32,14 +32,14 @@ const REASON_LEN_MAX: usize = 123;
 
 /// The last word to a client.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Goodbye {
+pub(crate) struct CloseReason {
     /// One of the codes above, or the client's own.
     pub(crate) code: u16,
     /// In words.
     pub(crate) reason: Cow<'static, str>,
 }
 
-impl Goodbye {
+impl CloseReason {
     /// With this reason, as far as it fits into the frame.
     pub(crate) fn new(code: u16, reason: impl Into<Cow<'static, str>>) -> Self {
         let mut reason = reason.into();
@@ -62,8 +62,8 @@ mod tests {
 
     #[test]
     fn a_reason_fits_into_its_frame() {
-        assert_eq!(Goodbye::new(POLICY, "no").payload(), b"\x03\xf0no");
-        let long = Goodbye::new(POLICY, "é".repeat(100));
+        assert_eq!(CloseReason::new(POLICY, "no").payload(), b"\x03\xf0no");
+        let long = CloseReason::new(POLICY, "é".repeat(100));
         assert_eq!(long.reason.chars().count(), 61);
         assert!(long.payload().len() <= 125);
     }

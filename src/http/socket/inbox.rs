@@ -8,7 +8,7 @@ use actix_web::web::Payload;
 use tokio::time::Instant;
 
 use super::frames::{Reader, Said};
-use super::goodbye::{Goodbye, POLICY};
+use super::goodbye::{CloseReason, POLICY};
 use super::rate::Rate;
 
 /// Frames of any kind that a client may send in a second.
@@ -28,12 +28,12 @@ impl Inbox {
     }
 
     /// What was said next; `None`: the client is gone. Nothing is lost when it is not awaited to the end.
-    pub(super) async fn next(&mut self) -> Result<Option<Said>, Goodbye> {
+    pub(super) async fn next(&mut self) -> Result<Option<Said>, CloseReason> {
         loop {
             if let Some(said) = self.reader.next()? {
                 if !self.rate.admits(Instant::now()) {
                     let reason = format!("more than {FRAMES_A_SECOND_MAX} frames in a second");
-                    return Err(Goodbye::new(POLICY, reason));
+                    return Err(CloseReason::new(POLICY, reason));
                 }
                 return Ok(Some(said));
             }

@@ -10,12 +10,12 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::frames::Said;
-use super::goodbye::{GOING_AWAY, Goodbye, IDLE, RESTART, SESSION_ENDED};
+use super::goodbye::{CloseReason, GOING_AWAY, IDLE, RESTART, SESSION_ENDED};
 use super::inbox::Inbox;
 use super::outbox::{Outbox, Sending};
+use crate::counted::Counted;
 use crate::http::auth::{Stay, access};
 use crate::http::connections::Peer;
-use crate::http::counted::Counted;
 use crate::http::{Closing, Tower};
 
 /// Between two pings.
@@ -74,7 +74,7 @@ impl Line {
     }
 
     /// Stays until it ends. `hear` takes the messages; an error is the goodbye.
-    pub(crate) async fn attend(mut self, hear: impl FnMut(String) -> Result<(), Goodbye>) {
+    pub(crate) async fn attend(mut self, hear: impl FnMut(String) -> Result<(), CloseReason>) {
         if let Some(goodbye) = self.talk(hear).await {
             self.outbox.close(goodbye);
             let _unanswered = timeout(GOODBYE_WITHIN, self.inbox.goodbye()).await;
@@ -87,8 +87,8 @@ impl Line {
     /// Why we end it; `None`: the client has.
     async fn talk(
         &mut self,
-        mut hear: impl FnMut(String) -> Result<(), Goodbye>,
-    ) -> Option<Goodbye> {
+        mut hear: impl FnMut(String) -> Result<(), CloseReason>,
+    ) -> Option<CloseReason> {
         let mut pings = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut unanswered = 0;
@@ -117,7 +117,7 @@ impl Line {
                 _ = pings.tick() => {
                     if unanswered >= UNANSWERED_MAX {
                         let reason = format!("{UNANSWERED_MAX} pings were not answered");
-                        return Some(Goodbye::new(IDLE, reason));
+                        return Some(CloseReason::new(IDLE, reason));
                     }
                     unanswered += 1;
                     self.outbox.ping();
@@ -128,22 +128,22 @@ impl Line {
 }
 
 /// Completes when the page ends.
-async fn ending(closing: &mut watch::Receiver<Closing>, by_token: bool) -> Goodbye {
+async fn ending(closing: &mut watch::Receiver<Closing>, by_token: bool) -> CloseReason {
     loop {
         match *closing.borrow_and_update() {
             Closing::Not => {}
-            Closing::GoingAway => return Goodbye::new(GOING_AWAY, "the recorder stops"),
+            Closing::GoingAway => return CloseReason::new(GOING_AWAY, "the recorder stops"),
             Closing::TokensChanged if by_token => return session_ended(),
             Closing::Restart | Closing::TokensChanged => {
-                return Goodbye::new(RESTART, "the page starts anew");
+                return CloseReason::new(RESTART, "the page starts anew");
             }
         }
         if closing.changed().await.is_err() {
-            return Goodbye::new(RESTART, "the page starts anew");
+            return CloseReason::new(RESTART, "the page starts anew");
         }
     }
 }
 
-fn session_ended() -> Goodbye {
-    Goodbye::new(SESSION_ENDED, "the session ended: sign in again")
+fn session_ended() -> CloseReason {
+    CloseReason::new(SESSION_ENDED, "the session ended: sign in again")
 }

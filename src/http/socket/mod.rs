@@ -9,7 +9,7 @@ mod line;
 mod outbox;
 mod rate;
 
-pub(super) use goodbye::Goodbye;
+pub(super) use goodbye::CloseReason;
 pub(super) use line::accept;
 pub(super) use outbox::Outbox;
 #[cfg(test)]
@@ -19,7 +19,7 @@ pub(super) use rate::Rate;
 use super::auth::Access;
 
 /// The goodbye to those whom the door turns away.
-pub(super) fn turned_away(access: &Access) -> Option<Goodbye> {
+pub(super) fn turned_away(access: &Access) -> Option<CloseReason> {
     let refusal = access.refusal.as_ref()?;
-    Some(Goodbye::new(goodbye::POLICY, refusal.message().to_owned()))
+    Some(CloseReason::new(goodbye::POLICY, refusal.message().to_owned()))
 }

@@ -14,7 +14,7 @@ use actix_web::web::Bytes;
 use tokio::sync::Notify;
 
 use super::frames;
-use super::goodbye::{Goodbye, SLOW};
+use super::goodbye::{CloseReason, SLOW};
 
 /// Frames that may wait.
 const FRAMES_MAX: usize = 32;
@@ -42,7 +42,7 @@ struct Inner {
     pong: Option<Vec<u8>>,
     /// Of the next frame of [`Outbox::tell`].
     seq: u64,
-    goodbye: Option<Goodbye>,
+    goodbye: Option<CloseReason>,
     goodbye_sent: bool,
     /// Nothing follows, and the connection ends.
     over: bool,
@@ -83,7 +83,7 @@ impl Outbox {
             inner.bytes = 0;
             drop(inner);
             let reason = "slow consumer: frames came faster than they were taken";
-            return self.close(Goodbye::new(SLOW, reason));
+            return self.close(CloseReason::new(SLOW, reason));
         }
         inner.bytes += len;
         inner.frames.push_back(Frame { own, shared });
@@ -105,7 +105,7 @@ impl Outbox {
     }
 
     /// Says goodbye, behind what waits. The first one counts.
-    pub(crate) fn close(&self, goodbye: Goodbye) {
+    pub(crate) fn close(&self, goodbye: CloseReason) {
         let mut inner = self.inner.borrow_mut();
         if inner.goodbye.is_none() {
             inner.goodbye = Some(goodbye);
@@ -115,7 +115,7 @@ impl Outbox {
     }
 
     /// Completes when somebody has said goodbye.
-    pub(super) async fn goodbye(&self) -> Goodbye {
+    pub(super) async fn goodbye(&self) -> CloseReason {
         loop {
             let said = self.inner.borrow().goodbye.clone();
             match said {
@@ -262,8 +262,8 @@ mod tests {
     fn a_goodbye_comes_behind_what_waits_and_only_once() {
         let outbox = Rc::new(Outbox::default());
         outbox.say("first".into());
-        outbox.close(Goodbye::new(1001, "a"));
-        outbox.close(Goodbye::new(1012, "b"));
+        outbox.close(CloseReason::new(1001, "a"));
+        outbox.close(CloseReason::new(1012, "b"));
         outbox.say("late".into());
         assert_eq!(taken(&outbox), b"\x81\x05first\x88\x03\x03\xe9a");
         assert_eq!(taken(&outbox), b"");

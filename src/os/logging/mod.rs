@@ -5,10 +5,11 @@ mod file;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use barograph_config::{Format, Level, Log};
 use file::LogFile;
+use parking_lot::{Mutex, MutexGuard};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::{Layered, SubscriberExt};
 use tracing_subscriber::reload::{self, Handle};
@@ -36,7 +37,7 @@ struct Shared(Arc<Mutex<Output>>);
 impl Shared {
     /// A line that panicked while it was written leaves at worst half of it.
     fn lock(&self) -> MutexGuard<'_, Output> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -5,10 +5,11 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use barograph_actors::message::delivery::UnixMillis;
+use parking_lot::Mutex;
 use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
@@ -165,7 +166,7 @@ pub(in crate::sqlite) fn neighbour(path: &Path, file: FileId) -> Option<PathBuf>
 
 /// What a file that is given up leaves for the one who opens it next. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Wrecks(Arc<Mutex<Kept>>);
+pub struct DamagedHandles(Arc<Mutex<Kept>>);
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -177,9 +178,9 @@ struct Kept {
     held: Option<FileId>,
 }
 
-impl Wrecks {
+impl DamagedHandles {
     fn with<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.0.lock())
     }
 
     /// The writer has this file open from now on.

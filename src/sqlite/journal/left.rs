@@ -9,14 +9,15 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use barograph_actors::message::delivery::UnixMillis;
 use barograph_actors::message::event;
 use barograph_actors::message::note::Event;
+use parking_lot::{Mutex, MutexGuard};
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use tracing::{error, info, warn};
@@ -281,7 +282,7 @@ impl Rescue {
 }
 
 fn lock(left: &Mutex<Option<Left>>) -> MutexGuard<'_, Option<Left>> {
-    left.lock().unwrap_or_else(PoisonError::into_inner)
+    left.lock()
 }
 
 fn rescue(left: Left, to: &Path, catalog: &Catalog) -> Ended {

@@ -29,12 +29,12 @@ use barograph_actors::message::delivery::UnixMillis;
 use barograph_actors::message::note::Note;
 use barograph_actors::message::route::Router;
 use barograph_actors::message::write::{Checkpointed, WriteCause, WriteOutcome};
-use barograph_actors::ports::{Journal, Progress, Spooled, TidiedUp, World, WriteError};
+use barograph_actors::ports::{Environment, Journal, Progress, Spooled, TidiedUp, WriteError};
 use rusqlite::{Connection, OpenFlags};
 
 use super::cause::{full, sentence, write_error};
 use super::journal::catalog::Catalog;
-use super::journal::file::{OpenFile, Sight, Wreck, Wrecks};
+use super::journal::file::{DamagedHandles, OpenFile, Sight, Wreck};
 use super::journal::left::Left;
 use super::journal::row_writer::Shapes;
 use super::journal::statements::Statements;
@@ -53,7 +53,7 @@ pub struct SqliteJournal {
     pub(super) router: Arc<Router>,
     pub(super) statements: Statements,
     pub(super) shapes: Shapes,
-    pub(super) world: World,
+    pub(super) world: Environment,
     /// `PRAGMA synchronous` by its number: 2 is FULL.
     pub(super) synchronous: i64,
     pub(super) known: Known,
@@ -61,7 +61,7 @@ pub struct SqliteJournal {
     /// Id and position of the spool that was last taken over.
     pub(super) taken_over: (i64, i64),
     /// Where the handle goes when the file was damaged or taken away under it.
-    pub(super) wrecks: Wrecks,
+    pub(super) wrecks: DamagedHandles,
     pub(super) wrecked: bool,
     /// Its WAL was written into the file before the handle was given up.
     pub(super) is_whole: bool,

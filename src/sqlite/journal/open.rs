@@ -10,14 +10,14 @@ use barograph_actors::message::event;
 use barograph_actors::message::note::Event;
 use barograph_actors::message::route::Router;
 use barograph_actors::message::write::WriteCause;
-use barograph_actors::ports::{Journal, OpenError, OpenJournal, World};
+use barograph_actors::ports::{Environment, Journal, OpenError, OpenJournal};
 use barograph_config::{Database, Quarantine, Route, Synchronous};
 use nix::unistd::{AccessFlags, access};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use tracing::{info, warn};
 
 use super::catalog::{Catalog, DatabaseEntry};
-use super::file::{OpenFile, Wrecks, set_aside};
+use super::file::{DamagedHandles, OpenFile, set_aside};
 use super::history::History;
 use super::left::{Left, Take, clear_away, say_set_aside};
 use super::retained::Retained;
@@ -55,9 +55,9 @@ pub struct Opener {
     /// The routes; the tables of those in force must be there.
     pub router: Arc<Router>,
     /// Time and chance.
-    pub world: World,
+    pub world: Environment,
     /// Where a handle waits whose file was damaged or taken away under it.
-    pub wrecks: Wrecks,
+    pub wrecks: DamagedHandles,
     /// The spool's folder: what is known of the databases is there, and what is rescued of them.
     pub spool_dir: PathBuf,
     /// Without it the database is not touched.

@@ -7,7 +7,7 @@ use std::path::Path;
 use rusqlite::{Connection, params};
 use serde_json::Value as Json;
 
-use super::look::Look;
+use super::look::ReadOnlyDatabase;
 use crate::sqlite::journal::digests::Shape;
 use crate::sqlite::journal::row_writer::is_plain;
 use crate::sqlite::journal::rows;
@@ -51,7 +51,7 @@ pub enum Held {
 
 /// What one view of the database shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Books {
+pub struct AccountingReport {
     /// The account.
     pub counts: Vec<Count>,
     /// Rows in quarantine, by route.
@@ -62,12 +62,12 @@ pub struct Books {
     pub taken_over: (i64, i64),
 }
 
-impl Books {
+impl AccountingReport {
     /// Reads it all in one view.
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn read(look: &Look) -> rusqlite::Result<Self> {
+    pub fn read(look: &ReadOnlyDatabase) -> rusqlite::Result<Self> {
         let conn = look.view()?;
         let counts = counts(&conn)?;
         let before = stored_before(&conn)?;
@@ -98,7 +98,7 @@ impl Books {
 ///
 /// # Errors
 /// It cannot be read.
-pub fn taken_over(look: &Look) -> rusqlite::Result<(i64, i64)> {
+pub fn taken_over(look: &ReadOnlyDatabase) -> rusqlite::Result<(i64, i64)> {
     stored_position(&look.conn)
 }
 
@@ -171,7 +171,7 @@ fn merge(ranges: &mut Vec<(i64, i64)>, first: i64, last: i64) {
 
 /// What waits in a spool.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SpoolBooks {
+pub struct SpoolReport {
     /// Drawn when the spool was made.
     pub id: i64,
     /// Position and route of each record.
@@ -183,13 +183,13 @@ pub struct SpoolBooks {
     pub orphans: i64,
 }
 
-impl SpoolBooks {
+impl SpoolReport {
     /// Reads a spool, every record to its last byte.
     ///
     /// # Errors
     /// It cannot be read.
     pub fn read(path: &Path) -> rusqlite::Result<Self> {
-        let look = Look::open(path)?;
+        let look = ReadOnlyDatabase::open(path)?;
         let conn = look.view()?;
         let mut books = Self { id: spool_rows::id(&conn)?, ..Self::default() };
         let select = "SELECT position, dropped FROM spool_entries WHERE dropped IS NOT NULL";

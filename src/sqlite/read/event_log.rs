@@ -4,7 +4,7 @@ use barograph_actors::message::note::{Event, Note};
 use rusqlite::{Connection, params};
 use serde_json::Value as Json;
 
-use super::look::Look;
+use super::look::ReadOnlyDatabase;
 use crate::sqlite::journal::stored_position;
 use crate::sqlite::spool::rows;
 
@@ -30,7 +30,7 @@ impl From<Event> for LoggedEvent {
 /// # Errors
 /// The database cannot be read.
 pub fn newest_events(
-    look: &Look,
+    look: &ReadOnlyDatabase,
     since: Option<&str>,
     limit: usize,
     wanted: impl Fn(&LoggedEvent) -> bool,
@@ -58,7 +58,7 @@ pub fn newest_events(
 ///
 /// # Errors
 /// The database cannot be read.
-pub fn events_after(look: &Look, id: i64) -> rusqlite::Result<(Vec<LoggedEvent>, i64)> {
+pub fn events_after(look: &ReadOnlyDatabase, id: i64) -> rusqlite::Result<(Vec<LoggedEvent>, i64)> {
     let view = look.view()?;
     let last = last_id(&view)?;
     let after = if last < id { 0 } else { id };
@@ -78,7 +78,10 @@ fn last_id(conn: &Connection) -> rusqlite::Result<i64> {
 ///
 /// # Errors
 /// One of them cannot be read.
-pub fn spooled_events(database: &Look, spool: &Look) -> rusqlite::Result<Vec<LoggedEvent>> {
+pub fn spooled_events(
+    database: &ReadOnlyDatabase,
+    spool: &ReadOnlyDatabase,
+) -> rusqlite::Result<Vec<LoggedEvent>> {
     spooled_beyond(&database.conn, spool)
 }
 
@@ -86,7 +89,10 @@ pub fn spooled_events(database: &Look, spool: &Look) -> rusqlite::Result<Vec<Log
 ///
 /// # Errors
 /// One of them cannot be read.
-pub fn spooled_beyond(database: &Connection, spool: &Look) -> rusqlite::Result<Vec<LoggedEvent>> {
+pub fn spooled_beyond(
+    database: &Connection,
+    spool: &ReadOnlyDatabase,
+) -> rusqlite::Result<Vec<LoggedEvent>> {
     let event = |note| match note {
         Note::Event(event) => Some(LoggedEvent::from(event)),
         Note::RunBegins(_) | Note::Gap(_) | Note::Stats(_) => None,
@@ -98,7 +104,7 @@ pub fn spooled_beyond(database: &Connection, spool: &Look) -> rusqlite::Result<V
 /// wrote and this one does not know are left out.
 pub(in crate::sqlite) fn spooled_notes(
     database: &Connection,
-    spool: &Look,
+    spool: &ReadOnlyDatabase,
 ) -> rusqlite::Result<Vec<Note>> {
     let (taken_from, position) = stored_position(database)?;
     let view = spool.view()?;

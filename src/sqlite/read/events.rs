@@ -1,6 +1,6 @@
 //! Events, newest first: those of the database, and before them those that are on their way there.
 
-use barograph_actors::status::severity::{Tone, actor_of, tone_of};
+use barograph_actors::status::severity::{EventSeverity, actor_of, tone_of};
 use rusqlite::{Connection, params};
 use serde_json::{Value as Json, json};
 
@@ -100,11 +100,11 @@ pub(crate) fn event_json(id: i64, event: &LoggedEvent) -> Json {
     })
 }
 
-fn severity(tone: Tone) -> &'static str {
+fn severity(tone: EventSeverity) -> &'static str {
     match tone {
-        Tone::Good | Tone::Plain => "info",
-        Tone::Warning => "warning",
-        Tone::Bad => "error",
+        EventSeverity::Good | EventSeverity::Plain => "info",
+        EventSeverity::Warning => "warning",
+        EventSeverity::Bad => "error",
     }
 }
 

@@ -4,7 +4,7 @@ use barograph_actors::message::note::Note;
 use rusqlite::{Connection, params};
 
 use super::event_log::spooled_notes;
-use super::look::Look;
+use super::look::ReadOnlyDatabase;
 use crate::sqlite::journal::notes;
 use crate::sqlite::journal::schema::OWN_TABLES;
 
@@ -28,8 +28,8 @@ pub struct Gap {
 /// # Errors
 /// The database cannot be read.
 pub fn gaps_since(
-    look: &Look,
-    spool: Option<&Look>,
+    look: &ReadOnlyDatabase,
+    spool: Option<&ReadOnlyDatabase>,
     since: Option<&str>,
     cause: Option<&str>,
 ) -> rusqlite::Result<Vec<Gap>> {
@@ -59,7 +59,7 @@ fn read(conn: &Connection, since: Option<&str>, cause: Option<&str>) -> rusqlite
 /// The database cannot be read.
 pub fn with_gaps_beyond<T>(
     database: &Connection,
-    spool: Option<&Look>,
+    spool: Option<&ReadOnlyDatabase>,
     waiting: &[Note],
     ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<T> {

@@ -15,14 +15,14 @@ const CACHED_MAX: usize = 64;
 
 /// An open file.
 #[derive(Debug)]
-pub struct Look {
+pub struct ReadOnlyDatabase {
     pub(in crate::sqlite) conn: Connection,
     path: PathBuf,
     /// It was opened as a file that nobody changes.
     still: bool,
 }
 
-impl Look {
+impl ReadOnlyDatabase {
     /// Opens it.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, params};
 
-use super::look::Look;
+use super::look::ReadOnlyDatabase;
 
 /// Which rows of the quarantine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -82,7 +82,10 @@ impl Kept {
 ///
 /// # Errors
 /// They cannot be read.
-pub fn count_kept(look: &Look, filter: &Filter) -> rusqlite::Result<Vec<(String, i64)>> {
+pub fn count_kept(
+    look: &ReadOnlyDatabase,
+    filter: &Filter,
+) -> rusqlite::Result<Vec<(String, i64)>> {
     let select = format!(
         "SELECT reason, count(*) FROM barograph_quarantine WHERE {MATCHES} GROUP BY 1 ORDER BY 2 DESC"
     );
@@ -99,7 +102,7 @@ pub fn count_kept(look: &Look, filter: &Filter) -> rusqlite::Result<Vec<(String,
 /// # Errors
 /// They cannot be read.
 pub fn newest_kept(
-    look: &Look,
+    look: &ReadOnlyDatabase,
     filter: &Filter,
     limit: u32,
     bytes_max: u32,
@@ -121,7 +124,7 @@ pub fn newest_kept(
 /// # Errors
 /// They cannot be read.
 pub fn each_kept(
-    look: &Look,
+    look: &ReadOnlyDatabase,
     filter: &Filter,
     each: &mut dyn FnMut(Kept) -> bool,
 ) -> rusqlite::Result<()> {

@@ -19,13 +19,14 @@ use barograph_actors::message::delivery::UnixMillis;
 use barograph_actors::message::note::Note;
 use barograph_actors::message::routing::Routing;
 use barograph_actors::message::write::{WriteCause, WriteOutcome};
-use barograph_actors::ports::{OpenSpool, Spool, Spooled, World, WriteError};
+use barograph_actors::ports::{Environment, OpenSpool, Spool, Spooled, WriteError};
 use rusqlite::{Connection, OpenFlags};
 
-use super::cause::{Understood, cause_of_io, free_bytes, spelled, understand};
-use super::journal::file::{OpenFile, Sight, Wreck, Wrecks};
+use super::cause::{Understood, free_bytes, spelled, understand};
+use super::journal::file::{DamagedHandles, OpenFile, Sight, Wreck};
 use super::journal::notes;
 use super::spool::rows::{self as sql, Decoding};
+use crate::os::io::cause_of_io;
 use crate::os::paths::folder_of;
 use crate::os::process::beside;
 
@@ -50,9 +51,9 @@ pub struct Spools {
     /// `mqtt.max_packet_size`
     pub packet_max: u64,
     /// Time and chance.
-    pub world: World,
+    pub world: Environment,
     /// Where a handle waits whose file was damaged or deleted under it.
-    pub wrecks: Wrecks,
+    pub wrecks: DamagedHandles,
 }
 
 impl Spools {
@@ -160,7 +161,7 @@ struct SqliteSpool {
     settings: barograph_config::Spool,
     routing: Routing,
     packet_max: u64,
-    world: World,
+    world: Environment,
     id: i64,
     /// The position of the last entry there ever was.
     position: i64,
@@ -172,7 +173,7 @@ struct SqliteSpool {
     seen: Option<UnixMillis>,
     /// Where the handle goes when the file was damaged or deleted under it: it may still see what
     /// nobody else does.
-    wrecks: Wrecks,
+    wrecks: DamagedHandles,
     wrecked: bool,
 }
 

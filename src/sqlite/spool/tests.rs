@@ -11,18 +11,22 @@ use barograph_actors::message::route::Router;
 use barograph_actors::message::routing::Routing;
 use barograph_actors::message::write::WriteCause;
 use barograph_actors::mqtt::decode::decode;
-use barograph_actors::ports::{Journal, OpenSpool, Spool, World};
+use barograph_actors::ports::{Environment, Journal, OpenSpool, Spool};
 use barograph_config::{Qos, Settings};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::Spools;
 use crate::os::lock::DatabaseLock;
-use crate::sqlite::journal::file::Wrecks;
+use crate::sqlite::journal::file::DamagedHandles;
 use crate::sqlite::journal::open::Opener;
 
-const WORLD: World =
-    World { now: || UnixMillis(5_000), jitter: || 1.0, random: || 4_711, minute_of_day: || 720 };
+const WORLD: Environment = Environment {
+    now: || UnixMillis(5_000),
+    jitter: || 1.0,
+    random: || 4_711,
+    minute_of_day: || 720,
+};
 const TOPIC: &str = "a/b/weatherstation/magneticfluxsensor/";
 
 struct Place {
@@ -46,7 +50,7 @@ impl Place {
             quarantine: self.settings.quarantine.clone(),
             router: Arc::new(Router::new(self.settings.routes.clone())),
             world: WORLD,
-            wrecks: Wrecks::default(),
+            wrecks: DamagedHandles::default(),
             spool_dir: self.settings.spool.dir.clone(),
             lock: DatabaseLock::default(),
         };
@@ -60,7 +64,7 @@ impl Place {
             routing: Routing::new(self.settings.routes.clone()),
             packet_max: self.settings.mqtt.max_packet_size,
             world: WORLD,
-            wrecks: Wrecks::default(),
+            wrecks: DamagedHandles::default(),
         }
     }
 

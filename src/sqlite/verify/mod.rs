@@ -10,14 +10,15 @@ pub(super) mod narrow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode, InterruptHandle, OptionalExtension, params};
 
 use super::journal::digests::{Range, Shape};
 use super::journal::schema::exists;
-use super::read::look::Look;
+use super::read::look::ReadOnlyDatabase;
 
 /// Rows that one transaction reads.
 const CHUNK_ROWS: i64 = 10_000;
@@ -44,7 +45,7 @@ impl Interrupt {
     /// To be called from anywhere.
     pub fn stop(&self) {
         self.asked.store(true, Ordering::Relaxed);
-        if let Some(handle) = &*self.handle.lock().unwrap_or_else(PoisonError::into_inner) {
+        if let Some(handle) = &*self.handle.lock() {
             handle.interrupt();
         }
     }
@@ -56,7 +57,7 @@ impl Interrupt {
 
     fn attach(&self, conn: &Connection) {
         let handle = conn.get_interrupt_handle();
-        *self.handle.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
+        *self.handle.lock() = Some(handle);
     }
 }
 
@@ -154,7 +155,7 @@ pub fn verify(
     interrupt: &Interrupt,
     tell: &mut dyn FnMut(&Verified),
 ) -> rusqlite::Result<Verified> {
-    let look = Look::open(path)?;
+    let look = ReadOnlyDatabase::open(path)?;
     interrupt.attach(&look.conn);
     let tables = by_table(Shape::all(&look.conn)?);
     let mut walk = Walk { look, interrupt, tell, verified: Verified::default() };
@@ -186,7 +187,7 @@ fn by_table(shapes: Vec<Shape>) -> BTreeMap<String, Vec<Shape>> {
 }
 
 struct Walk<'a> {
-    look: Look,
+    look: ReadOnlyDatabase,
     interrupt: &'a Interrupt,
     tell: &'a mut dyn FnMut(&Verified),
     verified: Verified,
@@ -438,7 +439,7 @@ enum Closer {
 }
 
 /// Digest and rows once more, in one view; then as narrow as can be.
-fn look_closer(look: &Look, shape: &Shape, old: &Stored) -> Result<Closer, Stop> {
+fn look_closer(look: &ReadOnlyDatabase, shape: &Shape, old: &Stored) -> Result<Closer, Stop> {
     let conn = look.view()?;
     let select = format!("{STORED} id = ?1");
     let now = conn.query_row(&select, [old.id], |row| stored(row, old.shape)).optional()?;

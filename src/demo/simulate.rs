@@ -11,10 +11,10 @@ use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
 use tokio::sync::Notify;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::cli::SimulateArgs;
+use crate::commands::args::SimulateArgs;
 use crate::demo::station::Station;
+use crate::exit::Failed;
 use crate::os::signals::on_signal;
-use crate::run::Failed;
 
 /// Messages that may wait for the broker; beyond it the station waits. Few: after a reconnect the
 /// client library sends what waits at one a millisecond.

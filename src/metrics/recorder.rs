@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use barograph_actors::message::account::{Outcome, RouteId, Tally};
 use barograph_actors::message::delivery::UnixMillis;
@@ -13,12 +12,13 @@ use barograph_actors::status::issue::Severity;
 use barograph_actors::status::measures::Measured;
 use barograph_actors::status::mode::Mode;
 use barograph_actors::status::{Connection, Published, State};
+use parking_lot::{Mutex, MutexGuard};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
 use super::page::{Family, Labels, Page};
-use crate::os::probe::{disk_of, size_of};
 use crate::os::process::beside;
+use crate::probe::{disk_of, size_of};
 
 /// The files whose sizes are told.
 #[derive(Debug, Clone)]
@@ -274,5 +274,5 @@ fn seconds(at: UnixMillis) -> f64 {
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    mutex.lock()
 }

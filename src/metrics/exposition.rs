@@ -15,7 +15,7 @@ const PREFIX: &str = "barograph";
 
 /// A form of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(crate) enum Form {
     /// Prometheus' own, which everything understands.
     Prometheus,
     /// OpenMetrics.
@@ -24,7 +24,7 @@ pub(super) enum Form {
 
 impl Form {
     /// `Content-Type`
-    pub(super) fn content_type(self) -> &'static str {
+    pub(crate) fn content_type(self) -> &'static str {
         match self {
             Self::Prometheus => prometheus_text::CONTENT_TYPE,
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -39,7 +39,7 @@ pub(crate) struct Exposition {
 }
 
 impl Exposition {
-    pub(super) fn new(published: Published, routing: Routing, places: Places) -> Self {
+    pub(crate) fn new(published: Published, routing: Routing, places: Places) -> Self {
         let recorder = Recorder::new(published, routing, places);
         let mut registry = Registry::default();
         registry.register_collector(Box::new(ThisProcess));
@@ -51,7 +51,7 @@ impl Exposition {
     ///
     /// # Errors
     /// None that a `String` could meet; the encoder's type allows for it.
-    pub(super) fn page(&self, form: Form) -> Result<String, fmt::Error> {
+    pub(crate) fn page(&self, form: Form) -> Result<String, fmt::Error> {
         let mut page = String::new();
         match form {
             Form::Prometheus => prometheus_text::encode(&mut page, &self.registry)?,

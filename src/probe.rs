@@ -8,14 +8,14 @@ use std::thread;
 use std::time::Duration;
 use std::{fs, io};
 
-use barograph_actors::health::probes::{Disk, Survey, Surveyor};
+use barograph_actors::health::probes::{Disk, SystemProbe, SystemSnapshot};
 use barograph_config::Settings;
 use nix::sys::statvfs::statvfs;
 use std::os::unix::fs::MetadataExt;
 
 use crate::os::paths::folder_of;
 use crate::os::process::{beside, sqlite_readers};
-use crate::sqlite::{Catalog, Sighted, Wrecks, sight, spool_path};
+use crate::sqlite::{Catalog, DamagedHandles, Sighted, sight, spool_path};
 
 mod clock;
 
@@ -27,12 +27,12 @@ const WAL_LARGE: u64 = 8 << 20;
 struct Places {
     database: PathBuf,
     spool: PathBuf,
-    wrecks: Wrecks,
+    wrecks: DamagedHandles,
     catalog: Catalog,
 }
 
 /// Makes surveys. `wrecks` knows which file the writer holds.
-pub fn surveyor(settings: &Settings, wrecks: &Wrecks) -> Surveyor {
+pub fn surveyor(settings: &Settings, wrecks: &DamagedHandles) -> SystemProbe {
     let places = Places {
         database: settings.database.path.clone(),
         spool: spool_path(&settings.spool.dir, &settings.database.path),
@@ -52,13 +52,13 @@ pub fn surveyor(settings: &Settings, wrecks: &Wrecks) -> Surveyor {
 }
 
 impl Places {
-    fn survey(&self) -> Survey {
+    fn survey(&self) -> SystemSnapshot {
         let wal = size_of(&beside(&self.database, "-wal"));
         let reader =
             (wal > WAL_LARGE).then(|| sqlite_readers(&self.database).into_iter().next()).flatten();
         // The database first: whoever waits for it need not wait for the rest.
         let Sighted { read, replaced } = sight(&self.database, &self.wrecks);
-        Survey {
+        SystemSnapshot {
             read,
             replaced,
             earlier: self.catalog.read().earlier().map(ToString::to_string).collect(),

@@ -1,0 +1,9 @@
+//! What the metrics say, in the text format of Prometheus and OpenMetrics.
+
+mod exposition;
+mod page;
+mod recorder;
+mod this_process;
+
+pub(crate) use exposition::{Exposition, Form};
+pub use recorder::Places;
