@@ -95,10 +95,7 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         ..
     } = parts;
     let Parts { in_force, routing, world, published, orders, alerts, memory, links, .. } = parts;
-    published.update(|state| {
-        state.started = Some((world.now)());
-        state.spool_unseen = true;
-    });
+    published.begins((world.now)());
     let wires = ActorHandles {
         in_force,
         routing,
@@ -162,8 +159,8 @@ struct ActorHandles {
 }
 
 impl ActorHandles {
-    fn writer(&self) -> db_writer::writer::Setup {
-        db_writer::writer::Setup {
+    fn writer(&self) -> db_writer::setup::Setup {
+        db_writer::setup::Setup {
             health: self.health.clone(),
             stats: self.stats.clone(),
             published: self.published.clone(),

@@ -54,6 +54,9 @@ use barograph_actors::health::checks::KeptMemory;
 /// A start that takes longer than a child may take is said to systemd with so much to spare.
 const START_SLACK: Duration = Duration::from_secs(5);
 
+const SLOW_COMMANDS: SlowCommands =
+    SlowCommands { test_alerts: alert::test_all, replay: replay::replay_beside_us };
+
 /// What a run needs besides the settings.
 #[derive(Debug, Default)]
 pub struct Options {
@@ -106,8 +109,14 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
         system.block_on(async { supervisor(&sources, outside, witness, locks).start() });
     signals.supervised_by(supervisor.clone().recipient());
     let (signalled, asked) = (signals.clone(), supervisor.clone());
-    let slow = SlowCommands { test_alerts: alert::test_all, replay: replay::replay_beside_us };
-    let control = Control { sources, supervisor: asked, links, orders, signals: signalled, slow };
+    let control = Control {
+        sources,
+        supervisor: asked,
+        links,
+        orders,
+        signals: signalled,
+        slow: SLOW_COMMANDS,
+    };
     let goodbye = take_orders(listener, tray, control);
     if let Some(source) = source {
         let supervisor = supervisor.clone();
@@ -117,10 +126,7 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
             who_opens_the_page(door, published.clone()),
         ];
         let parts = reload::Parts { source, in_force, routing, published, supervisor, listeners };
-        match reload::start(parts) {
-            Ok(reload) => signals.reloaded_by(move || reload.ask()),
-            Err(error) => warn!("the settings cannot be reloaded: {error}"),
-        }
+        take_reloads(signals, parts);
     }
     take_faults(faults, supervisor);
     let ended = system.run_with_code();
@@ -132,6 +138,14 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
         code: exit_code::ESCALATED,
         message: format!("the event loop ended: {error}"),
     })
+}
+
+/// SIGHUP reloads the settings from now on.
+fn take_reloads(signals: &Signals, parts: reload::Parts) {
+    match reload::start(parts) {
+        Ok(reload) => signals.reloaded_by(move || reload.ask()),
+        Err(error) => warn!("the settings cannot be reloaded: {error}"),
+    }
 }
 
 fn alerts_of(settings: &Settings, orders: SessionRequests) -> Alerts {

@@ -3,7 +3,7 @@
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -481,11 +481,12 @@ fn the_threads_of_the_page_are_nice() {
     let _blocking = ask(port, "GET /api/v1/status", &[]);
     let tasks = fs::read_dir(format!("/proc/{}/task", recorder.process.pid())).expect("it runs");
     // The tests themselves may run under `nice`.
-    let recording = nice_of(format!("/proc/{}/stat", recorder.process.pid())).expect("it runs").1;
+    let recording =
+        process::nice_of(format!("/proc/{}/stat", recorder.process.pid())).expect("it runs").1;
     let lower = (recording + 10).min(19);
     let mut seen = Vec::new();
     for task in tasks.flatten() {
-        let Some((name, nice)) = nice_of(task.path().join("stat")) else { continue };
+        let Some((name, nice)) = process::nice_of(task.path().join("stat")) else { continue };
         let of_page = name.starts_with("actix-server") || name == "watchtower";
         assert!(!of_page || nice == lower, "{name} has {nice}");
         seen.push((name, nice));
@@ -493,13 +494,4 @@ fn the_threads_of_the_page_are_nice() {
     let of_page = seen.iter().filter(|(_, nice)| *nice == lower).count();
     assert!(of_page >= 3, "listener, acceptor and worker: {seen:?}");
     assert!(recording == lower || of_page < seen.len(), "only they: {seen:?}");
-}
-
-/// A thread's name and niceness; nothing when it has ended.
-fn nice_of(stat: impl AsRef<Path>) -> Option<(String, i32)> {
-    let stat = fs::read_to_string(stat).ok()?;
-    let (name, rest) = stat.rsplit_once(") ").expect("a name");
-    let name = name.split_once('(').expect("a name").1.to_owned();
-    let nice = rest.split(' ').nth(16).expect("field 19").parse().expect("a number");
-    Some((name, nice))
 }

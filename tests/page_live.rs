@@ -16,7 +16,7 @@ use crate::support::heavy;
 use crate::support::operator::Operator;
 use crate::support::ports::free_port;
 use crate::support::publisher::{Load, Publisher, publish_one};
-use crate::support::recorder::Recorder;
+use crate::support::recorder::{Recorder, STOP_MAX};
 use crate::support::scene::Scene;
 use crate::support::settings::{LOAD, Settings, wide};
 use crate::support::wait;
@@ -80,7 +80,7 @@ fn is_served_to(scene: &Scene, mut recorder: Recorder, mut viewer: Socket<impl R
     recorder.process.signal(Signal::SIGTERM);
     let (code, reason) = viewer.end();
     assert_eq!(code, 1001, "{reason}");
-    recorder.stop();
+    assert_eq!(recorder.exit_code(STOP_MAX), Some(0), "{}", recorder.log());
 }
 
 #[test]

@@ -59,7 +59,7 @@ fn a_token_of_the_page_is_in_no_log_and_no_check() {
     let settings = settings.path("watchtower", "admin_token_file", &file);
     let mut recorder = Recorder::start(&settings);
     recorder.event("broker_connected");
-    let checked = command(&["check"], &settings);
+    let checked = command(&["check", "--show"], &settings);
     assert!(checked.stdout.contains("admin_token_file = \"***\""), "{checked:?}");
     assert_silent("the check", &(checked.stdout + &checked.stderr));
     fs::write(&file, format!("{SECRET}\n")).expect("our own folder");

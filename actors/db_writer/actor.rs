@@ -13,7 +13,7 @@ use actix::{
 };
 use tokio::sync::oneshot;
 
-use crate::db_writer::writer::Setup;
+use crate::db_writer::setup::Setup;
 use crate::db_writer::writer::{Next, Writer};
 use crate::message::batch::Batch;
 use crate::message::write::Append;

@@ -4,4 +4,5 @@ pub mod actor;
 pub mod ledger;
 mod probe;
 mod reporter;
+pub mod setup;
 pub mod writer;

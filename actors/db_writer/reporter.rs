@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use crate::db_writer::writer::Setup;
+use crate::db_writer::setup::Setup;
 use crate::message::account::RouteId;
 use crate::message::batch::{Batch, Body, Receipt, Record, Value};
 use crate::message::delivery::UnixMillis;

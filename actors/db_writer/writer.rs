@@ -23,38 +23,16 @@ use tracing::error;
 
 use crate::db_writer::probe::Probe;
 use crate::db_writer::reporter::WriteReporter;
-use crate::health::actor::HealthActor;
+use crate::db_writer::setup::Setup;
 use crate::message::batch::{Batch, Receipt};
 use crate::message::event;
 use crate::message::note::Event;
-use crate::message::routing::Routing;
 use crate::message::write::{Checkpointed, Decision, Place, WriteOutcome};
-use crate::ports::Environment;
 use crate::ports::{
     Journal, KeepEvents, OpenError, OpenJournal, OpenSpool, Spool, TidiedUp, WriteError,
 };
-use crate::stats::actor::StatsActor;
 use crate::status::Published;
 use crate::status::mode::Limits;
-use crate::supervisor::Link;
-use barograph_config::Health;
-
-/// What the writer needs.
-#[derive(Debug, Clone)]
-pub struct Setup {
-    /// Who judges.
-    pub health: Link<HealthActor>,
-    /// Who counts.
-    pub stats: Link<StatsActor>,
-    /// What everyone may see.
-    pub published: Published,
-    /// The routes: the writer is the one who changes them.
-    pub routing: Routing,
-    /// Time and chance.
-    pub world: Environment,
-    /// When the database is given up, and how it is probed then.
-    pub limits: Health,
-}
 
 pub(crate) use drain::Next;
 

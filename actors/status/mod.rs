@@ -345,6 +345,14 @@ impl Published {
         lock(&self.pulses).insert(name, pulse);
     }
 
+    /// The process begins.
+    pub(crate) fn begins(&self, at: UnixMillis) {
+        self.update(|state| {
+            state.started = Some(at);
+            state.spool_unseen = true;
+        });
+    }
+
     /// The sign of life of each, by name.
     pub fn pulses(&self) -> BTreeMap<&'static str, Pulse> {
         lock(&self.pulses).clone()

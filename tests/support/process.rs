@@ -1,6 +1,7 @@
 //! A child process: its output line by line, signals, its end. Killed when dropped.
 
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -209,4 +210,13 @@ fn collect(
             lines.lock().unwrap_or_else(PoisonError::into_inner).push((stream, line));
         }
     })
+}
+
+/// The name of a process or thread, by its `stat` in `/proc`, and its niceness; nothing when it has ended.
+pub(crate) fn nice_of(stat: impl AsRef<Path>) -> Option<(String, i32)> {
+    let stat = fs::read_to_string(stat).ok()?;
+    let (name, rest) = stat.rsplit_once(") ").expect("a name");
+    let name = name.split_once('(').expect("a name").1.to_owned();
+    let nice = rest.split(' ').nth(16).expect("field 19").parse().expect("a number");
+    Some((name, nice))
 }
