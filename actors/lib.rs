@@ -4,9 +4,9 @@
 //! ([`ports`]) and arguments, so that its tests run with fakes and paused time. The manifest holds
 //! that: no I/O crate in it.
 //!
-//! The path of one message: [`ports::Session`] → [`decode`] → [`window::Window`] → [`batch::Batch`]
-//! → [`db_writer::DbWriterActor`] → [`ports::Journal`] → [`batch::Receipt`] → acknowledgement at
-//! the broker.
+//! The path of one message: [`ports::Session`] → [`mqtt::decode`] → [`mqtt::window::Window`] →
+//! [`message::batch::Batch`] → [`db_writer::actor::DbWriterActor`] → [`ports::Journal`] →
+//! [`message::batch::Receipt`] → acknowledgement at the broker.
 
 pub mod db_writer;
 pub mod exit_code;

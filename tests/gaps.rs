@@ -208,6 +208,22 @@ fn a_recorder_that_is_frozen_is_a_gap_from_before_the_freeze_until_after_it() {
 }
 
 #[test]
+fn a_broker_session_that_makes_no_step_is_a_gap_also_when_the_recorder_dies_of_it() {
+    let scene = Scene::new();
+    let settings = scene.settings();
+    let mut recorder = scene.recorder(&settings);
+    let hung = seconds();
+    scene.faults.say_without_waiting("hang mqtt 20s");
+    newest(&settings, "frozen", 1);
+    recorder.kill();
+    let died = seconds();
+    let recorder = Recorder::start(&settings);
+    recorder.event("broker_connected");
+    newest(&settings, "process_down", 1);
+    assert_covered(&settings, hung, died);
+}
+
+#[test]
 fn a_recorder_that_dies_in_a_freeze_or_right_after_it_leaves_no_hole() {
     for lives_for in [None, Some(0), Some(20), Some(600)] {
         let scene = Scene::new();

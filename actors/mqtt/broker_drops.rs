@@ -10,6 +10,9 @@ pub const DROPPED_TOPIC: &str = "$SYS/broker/publish/messages/dropped";
 /// (Mosquitto's default is 10 s.)
 const INTERVAL_MAX_MS: i64 = 60_000;
 
+/// Mosquitto's `sys_interval`, unless someone changed it.
+const INTERVAL_MS: i64 = 10_000;
+
 /// The count as it was last seen, and when.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct BrokerDrops {
@@ -37,11 +40,23 @@ impl BrokerDrops {
         let Some(count) = text.and_then(|text| text.trim().parse::<u64>().ok()) else {
             return Some(nothing);
         };
-        let Some((last, at)) = self.last.replace((count, now)) else { return Some(nothing) };
+        let Some((last, at)) = self.last else {
+            self.last = Some((count, first_known(delivery)));
+            return Some(nothing);
+        };
+        // A retained count is as old as its last change: it says nothing of the time since then.
+        let known = if delivery.retain && count == last { at } else { now };
+        self.last = Some((count, known));
         let messages = if count >= last { count - last } else { count };
         let since = at.max(UnixMillis(now.0.saturating_sub(INTERVAL_MAX_MS)));
         Some(Rise { messages, since })
     }
+}
+
+/// Since when the first count that we hear has held: a retained one is of the interval before.
+fn first_known(delivery: &Delivery) -> UnixMillis {
+    let age = if delivery.retain { INTERVAL_MS } else { 0 };
+    UnixMillis(delivery.received_at.0.saturating_sub(age))
 }
 
 #[cfg(test)]
@@ -85,5 +100,12 @@ mod tests {
         let rise = |messages, since| Some(Rise { messages, since: UnixMillis(since) });
         assert_eq!(drops.look(&at(11_000, "7")), rise(2, 1_000));
         assert_eq!(drops.look(&at(200_000, "8")), rise(1, 140_000));
+        // Connected anew: the broker sends the count that it has, which may have been counted before.
+        let retained = |received_at, text| Delivery { retain: true, ..at(received_at, text) };
+        drops.look(&retained(205_000, "8"));
+        assert_eq!(drops.look(&at(210_000, "9")), rise(1, 200_000));
+        let mut drops = BrokerDrops::default();
+        drops.look(&retained(300_000, "9"));
+        assert_eq!(drops.look(&at(301_000, "10")), rise(1, 290_000));
     }
 }

@@ -7,11 +7,15 @@ use tracing::{info, warn};
 
 use super::HealthActor;
 use crate::health::watch::{ClockJump, SilenceChange};
+use crate::message::children::MQTT;
+use crate::message::delivery::UnixMillis;
 use crate::message::event;
 use crate::message::moment::Moment;
 use crate::message::note::{GapCause, Note};
+use crate::status::freeze::{self, FREEZE_MIN};
 use crate::status::mode::Heard;
-use crate::status::{Connection, Hearing, Published, freeze};
+use crate::status::{Connection, Hearing, Published};
+use crate::supervisor::Pulse;
 
 impl HealthActor {
     pub(super) fn look_around(&mut self) {
@@ -22,6 +26,7 @@ impl HealthActor {
             self.say_jump(jump);
         }
         self.look_for_silence(now);
+        self.look_for_hang(now);
         let (published, limit) = (&self.setup.published, self.setup.limits.no_write_issue_after);
         let waits = published.held() > 0;
         let durable = published.last_seen().last_durable();
@@ -51,6 +56,30 @@ impl HealthActor {
         let (from, to) = (expected.min(shows), expected.max(shows));
         published.remember(Note::gap_opened(GapCause::ClockJump, None, from, told));
         published.remember(Note::gap_closed(GapCause::ClockJump, None, to));
+    }
+
+    /// A broker session that makes no step receives nothing; a process that stood still is told of as such.
+    fn look_for_hang(&mut self, now: Moment) {
+        let published = &self.setup.published;
+        let silent = published.pulses().get(MQTT).map_or(Duration::ZERO, Pulse::since_last_beat);
+        let hangs = silent > FREEZE_MIN
+            && !published.is_waking(now)
+            && published.snapshot().children.get(MQTT).is_some_and(|it| it.state == "running");
+        if hangs == std::mem::replace(&mut self.memory.session_hangs, hangs) {
+            return;
+        }
+        let silent_ms = i64::try_from(silent.as_millis()).unwrap_or(i64::MAX);
+        published.remember(match hangs {
+            true => {
+                let from = UnixMillis(now.wall.0.saturating_sub(silent_ms));
+                let told = format!(
+                    "the broker session of the recorder has made no step since {from} UTC: what is published \
+                     at QoS 0 meanwhile may be missing; at QoS 1 and 2 the broker keeps it"
+                );
+                Note::gap_opened(GapCause::Frozen, None, from, told)
+            }
+            false => Note::gap_closed(GapCause::Frozen, None, now.wall),
+        });
     }
 
     fn look_for_silence(&mut self, now: Moment) {

@@ -35,6 +35,8 @@ pub struct Memory {
     pub jump: Option<(Moment, ClockJump)>,
     /// Messages that wait.
     pub stall: StallWatch,
+    /// The broker session makes no step, and a gap is open for it.
+    pub session_hangs: bool,
     /// What the broker says it dropped, and when it last said that there are more.
     pub drops: Drops,
     /// When the spool failed, and why; until it takes something again.
