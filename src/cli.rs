@@ -52,7 +52,7 @@ pub enum Command {
     Gaps(GapsArgs),
     /// Check that every row still holds what was written
     Verify(VerifyArgs),
-    /// ReadOnlyDatabase at messages that could not become rows; replay, export or drop them
+    /// Look at messages that could not become rows; replay, export or drop them
     Quarantine(QuarantineArgs),
     /// Send a test to those who are told of issues, or list them
     Alert(AlertArgs),

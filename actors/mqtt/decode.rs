@@ -26,7 +26,7 @@ impl Refusal {
     }
 }
 
-/// AckOrder a delivery into the record that is written. `packet_max` is in bytes.
+/// Turns a delivery into the record that is written. `packet_max` is in bytes.
 pub fn decode(delivery: Delivery, router: &Router, packet_max: u64) -> Record {
     decode_noticing(delivery, router, packet_max, &mut |_, _| {})
 }

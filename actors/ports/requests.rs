@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::ports::{NotSent, Publication};
 
-/// SessionRequests that may wait for the loop's next turn.
+/// Requests that may wait for the loop's next turn.
 const ORDERS_WAITING_MAX: usize = 64;
 /// Topics whose last word is kept.
 pub const KEPT_TOPICS_MAX: usize = 64;

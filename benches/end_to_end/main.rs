@@ -28,7 +28,7 @@ use rate::Scenario;
 pub(crate) struct Scale {
     /// Messages of one run: the targets for memory are said for 300,000.
     messages: i64,
-    /// AckOrder that each contestant has; the ratio is the median of theirs.
+    /// Turns that each contestant has; the ratio is the median of theirs.
     rounds: usize,
     /// Messages of one round of the latency, at 100 a second.
     timed: i64,

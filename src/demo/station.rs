@@ -301,7 +301,7 @@ impl Weather {
         (mean * (0.3 * self.gust.value).exp()).min(WIND_MAX_MPS)
     }
 
-    /// AckOrder slowly, and flutters with the gusts.
+    /// Turns slowly, and flutters with the gusts.
     fn wind_direction_deg(&self) -> u16 {
         let degrees = self.prevailing_deg + 70.0 * self.turn.value + 6.0 * self.gust.value;
         degrees.rem_euclid(360.0) as u16 % 360

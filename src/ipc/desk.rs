@@ -14,7 +14,7 @@ use super::peer::Peer;
 use super::protocol::{Order, Refusal};
 use super::{Control, actions};
 
-/// SessionRequests that may wait.
+/// Requests that may wait.
 const WAITING_MAX: usize = 8;
 /// The longest that an answer is waited for.
 const ANSWER_WITHIN: Duration = Duration::from_secs(28);

@@ -1,4 +1,4 @@
-//! SessionRequests that take their time outside the recorder, on threads that may block: tests of alerts, and another
+//! Commands that take their time outside the recorder, on threads that may block: tests of alerts, and another
 //! try of what is in quarantine.
 
 use std::time::Duration;

@@ -34,7 +34,7 @@ use crate::os::paths::real_path;
 use crate::os::{logging, systemd, world};
 use plan::{Plan, keep_what_cannot_change};
 
-/// SessionRequests that may wait; a reload that is asked for again while it waits is one.
+/// Requests that may wait; a reload that is asked for again while it waits is one.
 const ORDERS_MAX: usize = 64;
 
 /// Routes that take longer than this to change are said to wait.

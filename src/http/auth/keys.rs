@@ -13,9 +13,9 @@ pub(super) type Print = [u8; 32];
 /// What somebody may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
-    /// ReadOnlyDatabase.
+    /// Look.
     Reader,
-    /// ReadOnlyDatabase, and tell the recorder what to do.
+    /// Look, and tell the recorder what to do.
     Admin,
 }
 

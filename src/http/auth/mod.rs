@@ -202,7 +202,7 @@ impl Gate {
         let (admin, read) = (role == Some(Role::Admin), self.anonymous || role.is_some());
         let refusal = fault.or(waits).or_else(|| match Area::of(path_of(request)) {
             Area::Open => None,
-            Area::ReadOnlyDatabase => (!read).then(|| self.needs_token(request)),
+            Area::Look => (!read).then(|| self.needs_token(request)),
             Area::Command => (!admin).then(|| self.needs_admin(role)),
         });
         Access { admin, read, by_token: role.is_some(), from, refusal }
@@ -273,7 +273,7 @@ enum Area {
     /// Everybody: the page itself (it asks for a token), signs of life, signing in.
     Open,
     /// Whoever may look.
-    ReadOnlyDatabase,
+    Look,
     /// Whoever may command.
     Command,
 }
@@ -283,8 +283,8 @@ impl Area {
         match path {
             "/ws/command" => Self::Command,
             "/api/v1/login" | "/api/v1/logout" | "/api/v1/session" => Self::Open,
-            "/metrics" => Self::ReadOnlyDatabase,
-            _ if path.starts_with("/api/") || path.starts_with("/ws/") => Self::ReadOnlyDatabase,
+            "/metrics" => Self::Look,
+            _ if path.starts_with("/api/") || path.starts_with("/ws/") => Self::Look,
             _ => Self::Open,
         }
     }

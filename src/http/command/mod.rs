@@ -20,7 +20,7 @@ use crate::ipc::protocol::{Order, Refusal};
 
 /// Lines for orders at a time.
 const LINES_MAX: usize = 4;
-/// SessionRequests on one of them in a second.
+/// Orders on one of them in a second.
 const ORDERS_A_SECOND_MAX: usize = 10;
 
 /// Lines for orders that are open.
