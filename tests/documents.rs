@@ -21,7 +21,9 @@ const AT_THE_ROOT: [(&str, usize); 5] = [
 #[test]
 fn every_command_in_the_documents_is_accepted() {
     let mut seen = 0;
-    for (path, text) in documents() {
+    // The changelog names commands without their arguments, and those of the past.
+    let today = documents().into_iter().filter(|(path, _)| path != Path::new("CHANGELOG.md"));
+    for (path, text) in today {
         for command in commands(&text) {
             seen += 1;
             let parsed = parse(&command);
