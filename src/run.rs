@@ -108,15 +108,8 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
     let supervisor =
         system.block_on(async { supervisor(&sources, outside, witness, locks).start() });
     signals.supervised_by(supervisor.clone().recipient());
-    let (signalled, asked) = (signals.clone(), supervisor.clone());
-    let control = Control {
-        sources,
-        supervisor: asked,
-        links,
-        orders,
-        signals: signalled,
-        slow: SLOW_COMMANDS,
-    };
+    let (signalled, asked, slow) = (signals.clone(), supervisor.clone(), SLOW_COMMANDS);
+    let control = Control { sources, supervisor: asked, links, orders, signals: signalled, slow };
     let goodbye = take_orders(listener, tray, control);
     if let Some(source) = source {
         let supervisor = supervisor.clone();

@@ -175,9 +175,7 @@ impl HealthActor {
         let (since, cause) =
             mode.trouble().or(before.trouble()).unwrap_or((now, WriteCause::Other));
         let told = format!(
-            "mode: {} -> {} ({}, since {since} UTC); {}",
-            before.word(),
-            mode.word(),
+            "{mode}, after {before} (cause: {}, since {since} UTC): {}",
             cause.word(),
             mode.consequence()
         );

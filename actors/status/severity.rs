@@ -1,7 +1,7 @@
 //! Whose an event is, and how it sounds, by its name. (A column would have to be added to databases that
 //! exist and to the spool, and would say nothing of what was recorded before.)
 
-use crate::message::children;
+use crate::message::children::{DB_WRITER, HEALTH, MQTT, STATS};
 use crate::message::event;
 
 /// Who tells of what no actor does.
@@ -54,64 +54,57 @@ pub fn tone_of(name: &str) -> EventSeverity {
 }
 
 fn about(name: &str) -> Option<(&'static str, EventSeverity)> {
+    use EventSeverity::{Bad, Good, Plain, Warning};
     Some(match name {
-        event::READY => (SUPERVISOR, EventSeverity::Good),
+        event::READY => (SUPERVISOR, Good),
         event::STARTING | event::ACTOR_STARTED | event::STOPPING | event::STOPPED => {
-            (SUPERVISOR, EventSeverity::Plain)
+            (SUPERVISOR, Plain)
         }
-        event::ACTOR_RENEWED => (SUPERVISOR, EventSeverity::Plain),
-        event::ACTOR_RESTARTED | event::STOP_TIMED_OUT => (SUPERVISOR, EventSeverity::Warning),
-        event::ESCALATED | event::FORCED_EXIT | event::LOCK_LOST => {
-            (SUPERVISOR, EventSeverity::Bad)
-        }
-        event::BROKER_CONNECTED | event::RESUMED => (children::MQTT, EventSeverity::Good),
-        event::PAUSED => (children::MQTT, EventSeverity::Warning),
+        event::ACTOR_RENEWED => (SUPERVISOR, Plain),
+        event::ACTOR_RESTARTED | event::STOP_TIMED_OUT => (SUPERVISOR, Warning),
+        event::ESCALATED | event::FORCED_EXIT | event::LOCK_LOST => (SUPERVISOR, Bad),
+        event::BROKER_CONNECTED | event::RESUMED => (MQTT, Good),
+        event::PAUSED => (MQTT, Warning),
         event::BROKER_DISCONNECTED
         | event::BROKER_UNREACHABLE
         | event::SESSION_RENEWED
-        | event::WINDOW_FULL => (children::MQTT, EventSeverity::Warning),
-        event::RELOADED => (SUPERVISOR, EventSeverity::Plain),
-        event::RELOAD_FAILED | event::RELOAD_WAITS => (SUPERVISOR, EventSeverity::Warning),
+        | event::WINDOW_FULL => (MQTT, Warning),
+        event::RELOADED => (SUPERVISOR, Plain),
+        event::RELOAD_FAILED | event::RELOAD_WAITS => (SUPERVISOR, Warning),
         event::SESSION_TAKEN_OVER
         | event::SUBSCRIPTION_REFUSED
         | event::BROKER_FORGOT_SESSION
         | event::BROKER_ROLLED_BACK
-        | event::BROKER_DROPPED => (children::MQTT, EventSeverity::Bad),
-        event::WRITE_RECOVERED | event::SPOOL_DRAINED | event::DATABASE_OPENED => {
-            (children::DB_WRITER, EventSeverity::Good)
-        }
-        event::SCHEMA_EXTENDED | event::DATABASE_SALVAGED => {
-            (children::DB_WRITER, EventSeverity::Plain)
-        }
-        event::WRITE_FAILED | event::SPOOL_SET_ASIDE | event::QUARANTINED => {
-            (children::DB_WRITER, EventSeverity::Warning)
-        }
+        | event::BROKER_DROPPED => (MQTT, Bad),
+        event::WRITE_RECOVERED | event::SPOOL_DRAINED | event::DATABASE_OPENED => (DB_WRITER, Good),
+        event::SCHEMA_EXTENDED | event::DATABASE_SALVAGED => (DB_WRITER, Plain),
+        event::WRITE_FAILED | event::SPOOL_SET_ASIDE | event::QUARANTINED => (DB_WRITER, Warning),
         event::SPOOL_FAILED
         | event::DATABASE_SET_ASIDE
         | event::DATABASE_BEGAN_ANEW
         | event::DATABASE_LOST
-        | event::DATABASE_REPLACED => (children::DB_WRITER, EventSeverity::Bad),
-        event::QUARANTINE_TRIMMED => (children::DB_WRITER, EventSeverity::Warning),
-        event::ROUTE_HEARD => (children::HEALTH, EventSeverity::Good),
+        | event::DATABASE_REPLACED => (DB_WRITER, Bad),
+        event::QUARANTINE_TRIMMED => (DB_WRITER, Warning),
+        event::ROUTE_HEARD => (HEALTH, Good),
         event::MODE_CHANGED | event::ROUTE_SILENT | event::CLOCK_JUMP | event::FROZEN => {
-            (children::HEALTH, EventSeverity::Warning)
+            (HEALTH, Warning)
         }
-        event::NO_WRITES => (children::HEALTH, EventSeverity::Bad),
-        event::ISSUE_RESOLVED | event::ALERT_RECOVERED => (children::HEALTH, EventSeverity::Good),
-        event::METRICS_SERVED => (SUPERVISOR, EventSeverity::Good),
-        event::METRICS_NOT_SERVED => (SUPERVISOR, EventSeverity::Warning),
-        event::PAGE_SERVED => (WATCHTOWER, EventSeverity::Good),
+        event::NO_WRITES => (HEALTH, Bad),
+        event::ISSUE_RESOLVED | event::ALERT_RECOVERED => (HEALTH, Good),
+        event::METRICS_SERVED => (SUPERVISOR, Good),
+        event::METRICS_NOT_SERVED => (SUPERVISOR, Warning),
+        event::PAGE_SERVED => (WATCHTOWER, Good),
         event::PAGE_NOT_SERVED | event::PAGE_CERTIFICATE | event::LOGIN_REFUSED => {
-            (WATCHTOWER, EventSeverity::Warning)
+            (WATCHTOWER, Warning)
         }
-        event::ALERT_SENT => (children::HEALTH, EventSeverity::Plain),
+        event::ALERT_SENT => (HEALTH, Plain),
         event::ISSUE_APPEARED
         | event::ISSUE_CHANGED
         | event::RECOVERY_ATTEMPTED
-        | event::ALERT_FAILED => (children::HEALTH, EventSeverity::Warning),
-        event::STATS => (children::STATS, EventSeverity::Plain),
+        | event::ALERT_FAILED => (HEALTH, Warning),
+        event::STATS => (STATS, Plain),
         event::QUARANTINE_CHANGED | event::OPERATOR_COMMAND | event::ISSUE_ACKNOWLEDGED => {
-            (OPERATOR, EventSeverity::Plain)
+            (OPERATOR, Plain)
         }
         _ => return None,
     })
@@ -129,12 +122,9 @@ mod tests {
 
     #[test]
     fn the_detail_names_the_actor_where_it_may_be_any() {
-        assert_eq!(actor_of(event::ACTOR_RESTARTED, "mqtt: panicked (injected)"), children::MQTT);
-        assert_eq!(
-            actor_of(event::ACTOR_RENEWED, "stats: an operator asked for it"),
-            children::STATS
-        );
-        assert_eq!(actor_of(event::MODE_CHANGED, "normal, after: x"), children::HEALTH);
+        assert_eq!(actor_of(event::ACTOR_RESTARTED, "mqtt: panicked (injected)"), MQTT);
+        assert_eq!(actor_of(event::ACTOR_RENEWED, "stats: an operator asked for it"), STATS);
+        assert_eq!(actor_of(event::MODE_CHANGED, "normal, after: x"), HEALTH);
         assert_eq!(actor_of("unheard_of", "x: y"), "");
     }
 }
