@@ -52,7 +52,7 @@ pub(super) struct Course {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     /// Within a line.
-    HttpConnection,
+    Line,
     /// A line has just ended.
     Ended,
 }
@@ -64,7 +64,7 @@ impl Course {
             spoke: false,
             part: None,
             part_bytes: 0,
-            end: End::HttpConnection,
+            end: End::Line,
             asked: None,
             unanswered_bytes: 0,
             stalled: None,
@@ -81,14 +81,14 @@ impl Course {
         for byte in bytes {
             self.part_bytes += 1;
             self.end = match (byte, self.end) {
-                (b'\n', End::HttpConnection) => End::Ended,
+                (b'\n', End::Line) => End::Ended,
                 (b'\r', End::Ended) => End::Ended,
                 (b'\n', End::Ended) => {
                     (self.part, self.part_bytes) = (None, 0);
                     self.asked.get_or_insert(now);
-                    End::HttpConnection
+                    End::Line
                 }
-                (_, End::HttpConnection | End::Ended) => End::HttpConnection,
+                (_, End::Line | End::Ended) => End::Line,
             };
         }
         if self.part_bytes > 0 {
@@ -106,7 +106,7 @@ impl Course {
     /// We said something, and it was taken.
     pub(super) fn said(&mut self, now: Instant) {
         (self.said, self.spoke) = (now, true);
-        (self.part, self.part_bytes, self.end) = (None, 0, End::HttpConnection);
+        (self.part, self.part_bytes, self.end) = (None, 0, End::Line);
         (self.asked, self.unanswered_bytes, self.stalled) = (None, 0, None);
     }
 
