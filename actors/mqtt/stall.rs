@@ -62,12 +62,7 @@ impl Stall {
         Liveness { heard, asked }: Liveness,
         reading: bool,
     ) -> Option<StallChange> {
-        let looked = self.looked.replace(now).unwrap_or(now);
-        // The loop looks twice a second. A longer pause is a gap of its own; a shorter one counts here.
-        let late = now - looked > FREEZE_MIN;
-        if late {
-            self.hung = Some((looked, now));
-        }
+        let (looked, late) = self.note_look(now);
         self.owed_since = asked.map(|asked| self.owed_since.unwrap_or(asked.max(looked)));
         self.due = None;
         if let Some(since) = self.since {
@@ -96,9 +91,21 @@ impl Stall {
         self.due
     }
 
+    /// The previous look, and whether our own loop hung since then. It looks twice a second; up to `FREEZE_MIN` a pause
+    /// counts as one of the connection's, a longer one is a gap of its own.
+    fn note_look(&mut self, now: Instant) -> (Instant, bool) {
+        let looked = self.looked.replace(now).unwrap_or(now);
+        let late = now - looked > FREEZE_MIN;
+        if late {
+            self.hung = Some((looked, now));
+        }
+        (looked, late)
+    }
+
     /// The connection is gone.
     pub(crate) fn end(&mut self, now: Instant, last: Option<Liveness>) -> StallEnd {
-        let stall = std::mem::take(self);
+        let mut stall = std::mem::take(self);
+        stall.note_look(now);
         if stall.since.is_some() {
             return StallEnd::StoodStill;
         }
@@ -107,12 +114,10 @@ impl Stall {
             since.is_some_and(|since| now.saturating_duration_since(since) >= OWED_MIN)
         };
         let silent_since = last.filter(is_owed).map(|last| last.heard);
-        let hung = match stall.looked {
-            Some(looked) if now - looked > FREEZE_MIN => Some(looked),
-            // What was read just after it may have come at any time before.
-            _ => stall.hung.filter(|(_, woke)| now - *woke < WOKE_WITHIN).map(|(since, _)| since),
-        };
-        silent_since.or(hung).map_or(StallEnd::Alive, StallEnd::Silent)
+        // What was read just after the loop hung may have come at any time before.
+        let hung = stall.hung.filter(|(_, woke)| now - *woke < WOKE_WITHIN);
+        let hung_since = hung.map(|(since, _)| since);
+        silent_since.or(hung_since).map_or(StallEnd::Alive, StallEnd::Silent)
     }
 }
 
