@@ -89,17 +89,6 @@ words! {
 word_scalars!(DerivedKind);
 
 impl DerivedKind {
-    /// All kinds, in the order of the documentation.
-    pub const ALL: [Self; 7] = [
-        Self::CounterRate,
-        Self::CounterDelta,
-        Self::Scale,
-        Self::Magnitude,
-        Self::Heading,
-        Self::DewPoint,
-        Self::SeaLevelPressure,
-    ];
-
     /// How many columns it is computed from.
     pub(crate) fn columns(self) -> RangeInclusive<usize> {
         match self {

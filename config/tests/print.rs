@@ -9,6 +9,7 @@ use crate::declare::key::{Key, Wants};
 use crate::declare::text::{print_duration, quote};
 use crate::settings::SECTIONS;
 use crate::tests::testing::{loaded, settings, world};
+use crate::word::Word;
 use crate::{Column, Derived, DerivedKind, Index, Kind, OnBad, Qos, Route, Settings, load_text};
 
 #[test]
@@ -69,7 +70,7 @@ fn derived(columns: &(Column, Column)) -> Vec<Derived> {
     let names: Vec<&str> =
         [&columns.0, &columns.1].into_iter().filter(is_number).map(|it| it.name.as_str()).collect();
     let fits = |kind: &DerivedKind| kind.columns().contains(&names.len());
-    let kinds = DerivedKind::ALL.into_iter().filter(fits);
+    let kinds = DerivedKind::VARIANTS.iter().copied().filter(fits);
     kinds
         .map(|kind| Derived {
             per: if kind.has_per() { 1e300 } else { 1.0 },
