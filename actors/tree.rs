@@ -55,7 +55,7 @@ pub struct Parts<B: Broker> {
     /// Makes ways to the service manager, one for each life of the judge.
     pub manager: Box<dyn FnMut() -> Box<dyn ServiceManager>>,
     /// Makes those who look at the world outside, likewise.
-    pub surveyor: Box<dyn FnMut() -> SystemProbe>,
+    pub probe: Box<dyn FnMut() -> SystemProbe>,
     /// Makes servers of the page, one for each life of the Watchtower.
     pub page: Box<dyn FnMut() -> Box<dyn PageServer>>,
     /// Time and chance.
@@ -69,7 +69,7 @@ pub struct Parts<B: Broker> {
     /// What the health actor's lives remember.
     pub memory: KeptMemory,
     /// Where the children live.
-    pub housing: ThreadPlacement,
+    pub placement: ThreadPlacement,
     /// Who is reached from outside the tree.
     pub links: Links,
 }
@@ -89,14 +89,14 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         mut spool,
         mut keeper,
         mut manager,
-        mut surveyor,
+        mut probe,
         mut page,
-        housing,
+        placement,
         ..
     } = parts;
     let Parts { in_force, routing, world, published, orders, alerts, memory, links, .. } = parts;
     published.begins((world.now)());
-    let wires = ActorHandles {
+    let handles = ActorHandles {
         in_force,
         routing,
         world,
@@ -107,36 +107,43 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         writer: links.writer,
         health: Link::new(),
         stats: Link::new(),
-        estate: WindowHandoff::default(),
+        handoff: WindowHandoff::default(),
         began: Instant::now(),
     };
-    let (writer, health, stats) = (wires.writer.clone(), wires.health.clone(), wires.stats.clone());
+    let (writer, health, stats) =
+        (handles.writer.clone(), handles.health.clone(), handles.stats.clone());
     let (to_writer, to_health, to_stats, to_mqtt) =
-        (wires.clone(), wires.clone(), wires.clone(), wires);
+        (handles.clone(), handles.clone(), handles.clone(), handles);
     vec![
-        ChildSpec::of(DB_WRITER, WRITER_STOPS_WITHIN, housing, writer, move |lifeline| {
+        ChildSpec::of(DB_WRITER, WRITER_STOPS_WITHIN, placement, writer, move |lifeline| {
             let (journal, spool, keeper) = (journal(), spool(), keeper());
             let setup = to_writer.writer();
             Box::new(move || DbWriterActor::new(journal, spool, keeper, setup, lifeline))
         }),
-        ChildSpec::of(HEALTH, OBSERVER_STOPS_WITHIN, housing, health, move |lifeline| {
-            let (setup, manager, surveyor) = (to_health.health(), manager(), surveyor());
-            Box::new(move || HealthActor::new(setup, manager, surveyor, lifeline))
+        ChildSpec::of(HEALTH, OBSERVER_STOPS_WITHIN, placement, health, move |lifeline| {
+            let (setup, manager, probe) = (to_health.health(), manager(), probe());
+            Box::new(move || HealthActor::new(setup, manager, probe, lifeline))
         })
         .expendable(),
-        ChildSpec::of(STATS, OBSERVER_STOPS_WITHIN, housing, stats, move |lifeline| {
+        ChildSpec::of(STATS, OBSERVER_STOPS_WITHIN, placement, stats, move |lifeline| {
             let setup = to_stats.stats();
             Box::new(move || StatsActor::new(setup, lifeline))
         })
         .expendable(),
-        ChildSpec::of(MQTT, MQTT_STOPS_WITHIN, housing, Link::new(), move |lifeline| {
+        ChildSpec::of(MQTT, MQTT_STOPS_WITHIN, placement, Link::new(), move |lifeline| {
             let (broker, setup) = (broker(), to_mqtt.mqtt());
             Box::new(move || MqttActor::new(broker, setup, lifeline))
         }),
-        ChildSpec::of(WATCHTOWER, WATCHTOWER_STOPS_WITHIN, housing, Link::new(), move |lifeline| {
-            let page = page();
-            Box::new(move || WatchtowerActor::new(page, lifeline))
-        })
+        ChildSpec::of(
+            WATCHTOWER,
+            WATCHTOWER_STOPS_WITHIN,
+            placement,
+            Link::new(),
+            move |lifeline| {
+                let page = page();
+                Box::new(move || WatchtowerActor::new(page, lifeline))
+            },
+        )
         .expendable(),
     ]
 }
@@ -154,7 +161,7 @@ struct ActorHandles {
     writer: Link<DbWriterActor>,
     health: Link<HealthActor>,
     stats: Link<StatsActor>,
-    estate: WindowHandoff,
+    handoff: WindowHandoff,
     began: Instant,
 }
 
@@ -205,7 +212,7 @@ impl ActorHandles {
             writer: self.writer.clone(),
             health: self.health.clone(),
             published: self.published.clone(),
-            estate: self.estate.clone(),
+            handoff: self.handoff.clone(),
             orders: self.orders.clone(),
         }
     }

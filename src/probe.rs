@@ -32,7 +32,7 @@ struct Places {
 }
 
 /// Makes surveys. `wrecks` knows which file the writer holds.
-pub fn surveyor(settings: &Settings, wrecks: &DamagedHandles) -> SystemProbe {
+pub fn system_probe(settings: &Settings, wrecks: &DamagedHandles) -> SystemProbe {
     let places = Places {
         database: settings.database.path.clone(),
         spool: spool_path(&settings.spool.dir, &settings.database.path),

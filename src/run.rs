@@ -25,12 +25,12 @@ use barograph_actors::supervisor::child::ThreadPlacement;
 use barograph_actors::supervisor::{Exit, Outcome, Policy, Pulse, Supervisor};
 use barograph_actors::tree::{self, Links, Parts};
 use barograph_config::{Part, Settings, Synchronous};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tracing::{info, warn};
 
 use crate::commands::{alert, replay};
 use crate::exit::Failed;
-use crate::http as watchtower;
+use crate::http;
 use crate::http::metrics::Metrics;
 use crate::http::{AuthState, Page};
 use crate::ipc::desk::{self, CommandQueue, CommandSender};
@@ -44,7 +44,7 @@ use crate::os::paths::real_path;
 use crate::os::signals::{STOP_WITHIN, Signals};
 use crate::os::systemd;
 use crate::os::world;
-use crate::probe as survey;
+use crate::probe;
 use crate::reload::{self, Source};
 use crate::sqlite::{
     Catalog, DamagedHandles, EventFile, Opener, Spools, event_file_path, spool_path,
@@ -75,7 +75,7 @@ pub struct Options {
 /// # Errors
 /// It could not begin.
 pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Result<i32, Failed> {
-    watchtower::take_handed_over();
+    http::take_handed_over();
     let locks = take_locks(&mut settings)?;
     let listening = ipc::open(&settings);
     let faults = options.fault_socket.as_deref().map(bind_faults).transpose()?;
@@ -87,7 +87,7 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
     let metrics = metrics_of(&in_force, &routing, &published);
     let (links, door) = (Links::default(), AuthState::default());
     let (listener, placed) = listening.map(|it| (it.listener, it.placed)).unzip();
-    let exposition = lock(&metrics).exposition();
+    let exposition = metrics.lock().exposition();
     let (seen, known, shown) = (in_force.clone(), routing.clone(), published.clone());
     let memory = KeptMemory::default();
     let sources = Sources { in_force: seen, routing: known, published: shown, memory, exposition };
@@ -96,7 +96,7 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
         start_within: in_force.now().supervisor.stuck_after,
         socket: placed,
     };
-    let (desk, tray) = desk::desk(faults.is_some());
+    let (desk, queue) = desk::desk(faults.is_some());
     let outside = Outside {
         orders: orders.clone(),
         alerts: alerts.clone(),
@@ -110,7 +110,7 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
     signals.supervised_by(supervisor.clone().recipient());
     let (signalled, asked, slow) = (signals.clone(), supervisor.clone(), SLOW_COMMANDS);
     let control = Control { sources, supervisor: asked, links, orders, signals: signalled, slow };
-    let goodbye = take_orders(listener, tray, control);
+    let goodbye = take_orders(listener, queue, control);
     if let Some(source) = source {
         let supervisor = supervisor.clone();
         let listeners = vec![
@@ -123,7 +123,7 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
     }
     take_faults(faults, supervisor);
     let ended = system.run_with_code();
-    lock(&metrics).listen(None);
+    metrics.lock().listen(None);
     if let Some(goodbye) = goodbye {
         goodbye.say();
     }
@@ -158,10 +158,10 @@ fn take_faults(listener: Option<UnixListener>, supervisor: Addr<Supervisor>) {
 /// On the operator's socket, where there is one, and at the page's desk.
 fn take_orders(
     listener: Option<UnixListener>,
-    tray: CommandQueue,
+    queue: CommandQueue,
     control: Control,
 ) -> Option<ipc::Goodbye> {
-    if let Err(error) = desk::attend(tray, control.clone()) {
+    if let Err(error) = desk::attend(queue, control.clone()) {
         warn!("the page can give no orders: {error}");
     }
     ipc::serve(listener?, control)
@@ -179,15 +179,10 @@ fn metrics_of(in_force: &InForce, routing: &Routing, published: &Published) -> A
     Arc::new(Mutex::new(metrics))
 }
 
-/// A panic while it was held leaves at worst a listener that is to be stopped.
-fn lock(metrics: &Mutex<Metrics>) -> MutexGuard<'_, Metrics> {
-    metrics.lock()
-}
-
 fn who_is_scraped(metrics: Arc<Mutex<Metrics>>) -> reload::Listener {
     Box::new(move |parts, settings| {
         if parts.contains(&Part::Metrics) {
-            lock(&metrics).listen(settings.metrics.listen);
+            metrics.lock().listen(settings.metrics.listen);
         }
     })
 }
@@ -302,7 +297,7 @@ fn supervisor(sources: &Sources, outside: Outside, witness: Witness, locks: Lock
         spool: spools(in_force.clone(), routing.clone()),
         keeper: Box::new(move || Box::new(EventFile::at(events.clone())) as Box<dyn KeepEvents>),
         manager: Box::new(|| Box::new(systemd::Manager::default())),
-        surveyor: Box::new(move || survey::surveyor(&seen.now(), &watched)),
+        probe: Box::new(move || probe::system_probe(&seen.now(), &watched)),
         page: Box::new(move || {
             let (sources, desk) = (seen_by_page.clone(), desk.clone());
             Box::new(Page::new(sources, desk, door.clone(), fault_injection))
@@ -312,7 +307,7 @@ fn supervisor(sources: &Sources, outside: Outside, witness: Witness, locks: Lock
         alerts,
         memory: sources.memory.clone(),
         orders,
-        housing: ThreadPlacement::OwnThreads,
+        placement: ThreadPlacement::OwnThreads,
         links,
     };
     let jitter = world::REAL.jitter;

@@ -121,7 +121,7 @@ impl DbWriterActor {
     fn tick(&mut self) {
         self.lifeline.pulse().beat();
         if let Some(writing) = &mut self.writing {
-            writing.teller.quarantined(0);
+            writing.reporter.quarantined(0);
             if self.pending.is_none() {
                 writing.write_notes();
             }

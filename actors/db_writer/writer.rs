@@ -59,7 +59,7 @@ pub(crate) struct Writer {
     probe: Probe,
     limits: Limits,
     setup: Setup,
-    pub(crate) teller: WriteReporter,
+    pub(crate) reporter: WriteReporter,
     heartbeat_at: Instant,
     upkeep_at: Instant,
     /// Something was stored since what the database holds was noted outside.
@@ -90,7 +90,7 @@ impl Writer {
             failures: 0,
             probe: Probe::new(&setup.limits),
             limits: Limits::from(&setup.limits),
-            teller: WriteReporter::new(setup.clone()),
+            reporter: WriteReporter::new(setup.clone()),
             setup,
             heartbeat_at: now + HEARTBEAT_EVERY,
             upkeep_at: now,
@@ -114,7 +114,7 @@ impl Writer {
                 return Err(error);
             }
             let error = refused(error);
-            self.teller.probe_failed(&error);
+            self.reporter.probe_failed(&error);
             self.give_up();
         }
         if self.spool_unopened {
@@ -215,7 +215,7 @@ impl Writer {
                 Ok(())
             }
             Err(_) => {
-                self.teller.holding(&spool_error.message);
+                self.reporter.holding(&spool_error.message);
                 Err(spool_error)
             }
         }
@@ -235,13 +235,13 @@ impl Writer {
                     self.release_kept_events();
                 }
                 self.failures = 0;
-                self.teller.stored(batch, &receipt, began.elapsed());
+                self.reporter.stored(batch, &receipt, began.elapsed());
                 self.upkeep_grows(batch.records.len());
                 self.has_stored = true;
                 Ok(())
             }
             Err(error) => {
-                self.teller.write_failed(batch, Place::Database, &error, attempt);
+                self.reporter.write_failed(batch, Place::Database, &error, attempt);
                 Err(error)
             }
         }
@@ -250,7 +250,7 @@ impl Writer {
     fn spool_or_hold(&mut self, batch: &Batch, attempt: u32) -> Result<(), WriteError> {
         let spooled = self.spool_it(batch, attempt);
         if let Err(error) = &spooled {
-            self.teller.holding(&error.message);
+            self.reporter.holding(&error.message);
         }
         spooled
     }
@@ -278,11 +278,11 @@ impl Writer {
                     notes.are_durable();
                     self.release_kept_events();
                 }
-                self.teller.spooled(batch, in_spool, began.elapsed());
+                self.reporter.spooled(batch, in_spool, began.elapsed());
                 Ok(())
             }
             Err(error) => {
-                self.teller.write_failed(batch, Place::Spool, &error, attempt);
+                self.reporter.write_failed(batch, Place::Spool, &error, attempt);
                 Err(error)
             }
         }
@@ -413,7 +413,7 @@ impl Writer {
 
     fn journal_failed(&mut self, error: &WriteError) {
         self.failures = self.failures.saturating_add(1);
-        self.teller.probe_failed(error);
+        self.reporter.probe_failed(error);
         if self.limits.are_exceeded(error.cause, self.failures) {
             self.give_up();
         }

@@ -58,9 +58,9 @@ pub trait ServiceManager: Send {
 /// What the judging needs.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// Who writes, and is told what was decided.
+    /// Tells the writer which place to use.
     pub decide: LinkRecipient<Decided>,
-    /// Opens the database anew.
+    /// Asks the writer to reopen the database.
     pub reopen: LinkRecipient<Reopen>,
     /// The routes, for the silence of each.
     pub router: Arc<Router>,
@@ -85,7 +85,7 @@ pub struct HealthActor {
     settings: Arc<Settings>,
     manager: Box<dyn ServiceManager>,
     told: String,
-    surveyor: SystemProbe,
+    probe: SystemProbe,
     outside: Outside,
     /// When the next survey is due, and when the last one was asked for.
     survey_at: Instant,
@@ -108,7 +108,7 @@ impl HealthActor {
     pub fn new(
         setup: Setup,
         manager: Box<dyn ServiceManager>,
-        surveyor: SystemProbe,
+        probe: SystemProbe,
         lifeline: Lifeline,
     ) -> Self {
         let (mode, now) = (setup.published.snapshot().mode, Instant::now());
@@ -124,7 +124,7 @@ impl HealthActor {
             setup,
             manager,
             told: String::new(),
-            surveyor,
+            probe,
             outside: Outside::default(),
             survey_at: now,
             surveyed_at: now,

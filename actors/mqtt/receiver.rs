@@ -76,7 +76,7 @@ pub struct Setup {
     /// What everyone may see.
     pub published: Published,
     /// Where the window waits between two lives.
-    pub estate: WindowHandoff,
+    pub handoff: WindowHandoff,
     /// Where others ask for something to be published.
     pub orders: SessionRequests,
 }
@@ -103,14 +103,14 @@ pub struct Receiver<B: Broker> {
     /// Deliveries that are not told of yet.
     arrived: Arrivals,
     drops: BrokerDrops,
-    voice: PublishGuard,
+    guard: PublishGuard,
     publications: Publications,
     orders: mpsc::Receiver<Order>,
     subscriptions: Subscriptions,
     rerouting: Rerouting,
     /// No commit interval is kept: somebody waits for the window to be empty.
     hurry: bool,
-    ears: EchoMonitor,
+    echo_monitor: EchoMonitor,
     stall: Stall,
     /// There was a connection in this process, or it is noted that there is none yet.
     start_noted: bool,
@@ -126,17 +126,17 @@ impl<B: Broker> Receiver<B> {
     /// Takes over the window of the life before, if it left one.
     pub fn new(broker: B, setup: Setup, lifeline: Lifeline) -> Self {
         let fresh = || Window::new((setup.world.random)(), setup.mqtt.max_unacked);
-        let mut window = setup.estate.take().unwrap_or_else(fresh);
+        let mut window = setup.handoff.take().unwrap_or_else(fresh);
         window.bound(setup.mqtt.max_unacked);
         let line = BrokerConnection::new(broker, setup.world, &setup.mqtt);
         Self {
-            voice: PublishGuard::default(),
+            guard: PublishGuard::default(),
             publications: Publications::new(setup.orders.clone()),
             orders: setup.orders.open(),
             subscriptions: Subscriptions::default(),
             rerouting: Rerouting::new(&setup.routing),
             hurry: false,
-            ears: EchoMonitor::new(&setup.mqtt, &setup.published),
+            echo_monitor: EchoMonitor::new(&setup.mqtt, &setup.published),
             stall: Stall::default(),
             start_noted: setup.published.connection() != Connection::Starting,
             end_noted: false,
@@ -207,7 +207,7 @@ impl<B: Broker> Receiver<B> {
             Order::Resume(done) => self.on_resume(done),
             Order::Publication(order) => {
                 let session = self.line.session().map(|(_, session)| session);
-                self.publications.take(order, session, &mut self.voice);
+                self.publications.take(order, session, &mut self.guard);
             }
         }
     }
@@ -271,7 +271,7 @@ impl<B: Broker> Receiver<B> {
             self.held = !self.window().is_half_empty();
             !self.held
         } else {
-            self.window().has_room() && self.ears.have_room()
+            self.window().has_room() && self.echo_monitor.have_room()
         }
     }
 
@@ -324,7 +324,7 @@ impl<B: Broker> Receiver<B> {
             if !makes(Mistake::AcknowledgeEarly) {
                 session.acknowledge(record.qos, record.packet_id);
             }
-            self.ears.acknowledged(session);
+            self.echo_monitor.acknowledged(session);
         }
         self.barriers.acknowledged(batch);
         self.send_barrier();
@@ -363,7 +363,7 @@ impl<B: Broker> Drop for Receiver<B> {
         self.setup.published.count_arrivals(&mut self.arrived);
         self.note_end();
         if let Some(window) = self.window.take() {
-            self.setup.estate.leave(window);
+            self.setup.handoff.leave(window);
         }
     }
 }

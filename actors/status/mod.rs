@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use barograph_config::Qos;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 pub use self::notes::TakenNotes;
 use crate::message::account::{Account, RouteId, Tally};
@@ -230,22 +230,22 @@ pub struct Published {
 impl Published {
     /// How we stand with the broker.
     pub fn connection(&self) -> Connection {
-        lock(&self.state).connection.clone()
+        self.state.lock().connection.clone()
     }
 
     /// Whether the broker's messages reach us.
     pub fn hearing(&self) -> Hearing {
-        lock(&self.state).hearing.clone()
+        self.state.lock().hearing.clone()
     }
 
     /// What is wrong now, the worst first.
     pub fn issues(&self) -> Vec<Issue> {
-        lock(&self.state).issues.clone()
+        self.state.lock().issues.clone()
     }
 
     /// Somebody knows of an issue; gives it, or `None` where there is none with this id.
     pub fn acknowledge(&self, id: &str, at: UnixMillis, by: &str) -> Option<Issue> {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         let issue = state.issues.iter().find(|issue| issue.id == id)?.clone();
         let (since, severity) = (issue.since, issue.severity);
         let known = Acknowledgement { since, severity, at, by: by.to_owned() };
@@ -255,21 +255,21 @@ impl Published {
 
     /// What is wrong now and somebody knows of, by id.
     pub(crate) fn acknowledged(&self) -> BTreeSet<String> {
-        let state = lock(&self.state);
+        let state = self.state.lock();
         let known = state.issues.iter().filter(|issue| state.acknowledgement(issue).is_some());
         known.map(|issue| issue.id.clone()).collect()
     }
 
     /// A write succeeded after all.
     pub fn all_is_well(&self) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.consecutive_failures = 0;
         state.last_failure = None;
     }
 
     /// A write, or a probe of the database, failed.
     pub fn failed(&self, message: String) {
-        let mut state = lock(&self.state);
+        let mut state = self.state.lock();
         state.consecutive_failures = state.consecutive_failures.saturating_add(1);
         state.last_failure = Some(message);
     }
@@ -291,13 +291,13 @@ impl Published {
 
     /// Changes the state, and gives what that says.
     pub fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        change(&mut lock(&self.state))
+        change(&mut self.state.lock())
     }
 
     /// A copy of the state.
     pub fn snapshot(&self) -> State {
-        let mut state = lock(&self.state).clone();
-        state.arrivals = lock(&self.arrivals).clone();
+        let mut state = self.state.lock().clone();
+        state.arrivals = self.arrivals.lock().clone();
         state.received = state.arrivals.deliveries();
         state.held = self.held();
         state
@@ -306,7 +306,7 @@ impl Published {
     /// Says what somebody who is no actor finds wrong; `None`: nothing any more. It becomes an issue at
     /// the next look of the judge.
     pub fn found(&self, by: &'static str, finding: Option<Finding>) {
-        let findings = &mut lock(&self.state).findings;
+        let findings = &mut self.state.lock().findings;
         match finding {
             Some(finding) => findings.insert(by, finding),
             None => findings.remove(by),
@@ -316,7 +316,7 @@ impl Published {
     /// Counts deliveries taken from the broker; `arrived` begins anew.
     pub fn count_arrivals(&self, arrived: &mut Arrivals) {
         if !arrived.is_empty() {
-            lock(&self.arrivals).take(arrived);
+            self.arrivals.lock().take(arrived);
         }
     }
 
@@ -342,7 +342,7 @@ impl Published {
 
     /// A child (or the supervisor) begins a life with this sign of life.
     pub fn set_pulse(&self, name: &'static str, pulse: Pulse) {
-        lock(&self.pulses).insert(name, pulse);
+        self.pulses.lock().insert(name, pulse);
     }
 
     /// The process begins.
@@ -355,7 +355,7 @@ impl Published {
 
     /// The sign of life of each, by name.
     pub fn pulses(&self) -> BTreeMap<&'static str, Pulse> {
-        lock(&self.pulses).clone()
+        self.pulses.lock().clone()
     }
 
     /// Readings that are wrong in themselves.
@@ -366,7 +366,7 @@ impl Published {
     /// Looks whether the process stood still until just now. What is told of it is noted before any other thread
     /// has looked; gives the event.
     pub(crate) fn look_for_freeze(&self, now: Moment) -> Option<Event> {
-        let mut freezes = lock(&self.freezes);
+        let mut freezes = self.freezes.lock();
         let (event, gap) = freezes.look(now)?.notes();
         gap.into_iter().for_each(|note| self.remember(note));
         self.note(event.name, event.at, event.detail.clone());
@@ -375,16 +375,11 @@ impl Published {
 
     /// Whether the process stood still until just now: signs of life are as old as that, and say nothing.
     pub(crate) fn is_waking(&self, now: Moment) -> bool {
-        lock(&self.freezes).is_waking(now)
+        self.freezes.lock().is_waking(now)
     }
 
     /// When what was last seen.
     pub fn last_seen(&self) -> &LastSeen {
         &self.last_seen
     }
-}
-
-/// A panic while the lock was held leaves at worst one field old: the state stays readable.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Published, lock};
+use super::Published;
 use crate::message::delivery::UnixMillis;
 use crate::message::note::{Event, Note};
 
@@ -20,14 +20,14 @@ impl Published {
 
     /// Leaves a note for the writer's next transaction.
     pub fn remember(&self, note: Note) {
-        let mut notes = lock(&self.notes);
+        let mut notes = self.notes.lock();
         notes.push_back(note);
         bound(&mut notes);
     }
 
     /// Events that wait for a durable place, oldest first.
     pub fn waiting_events(&self) -> Vec<Event> {
-        let notes = lock(&self.notes);
+        let notes = self.notes.lock();
         let event = |note: &Note| match note {
             Note::Event(event) => Some(event.clone()),
             Note::RunBegins(_) | Note::Gap(_) | Note::Stats(_) => None,
@@ -37,22 +37,22 @@ impl Published {
 
     /// Whether notes wait for a durable place.
     pub(crate) fn has_notes(&self) -> bool {
-        !lock(&self.notes).is_empty()
+        !self.notes.lock().is_empty()
     }
 
     /// Notes that wait for a durable place, oldest first.
     pub fn waiting_notes(&self) -> Vec<Note> {
-        lock(&self.notes).iter().cloned().collect()
+        self.notes.lock().iter().cloned().collect()
     }
 
     /// Takes the notes that wait for a durable place.
     pub fn take_notes(&self) -> TakenNotes {
-        TakenNotes { notes: lock(&self.notes).drain(..).collect(), published: self.clone() }
+        TakenNotes { notes: self.notes.lock().drain(..).collect(), published: self.clone() }
     }
 
     /// Leaves notes for the writer's next transaction that come before those that wait already.
     pub(crate) fn remember_first(&self, earlier: Vec<Note>) {
-        let mut notes = lock(&self.notes);
+        let mut notes = self.notes.lock();
         for note in earlier.into_iter().rev() {
             notes.push_front(note);
         }

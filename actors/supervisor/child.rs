@@ -107,7 +107,7 @@ impl ChildSpec {
     pub fn of<A, F>(
         name: &'static str,
         stop_within: Duration,
-        housing: ThreadPlacement,
+        placement: ThreadPlacement,
         link: Link<A>,
         mut make: F,
     ) -> Self
@@ -115,10 +115,10 @@ impl ChildSpec {
         A: Actor<Context = Context<A>> + Handler<Stop> + Handler<Fault>,
         F: FnMut(Lifeline) -> Box<dyn FnOnce() -> A + Send> + 'static,
     {
-        let mut home = Home::new(housing);
+        let mut home = Home::new(placement);
         let start = Box::new(move |lifeline: Lifeline, thread: Thread| {
             if thread == Thread::Fresh {
-                home = Home::new(housing);
+                home = Home::new(placement);
             }
             let build = make(lifeline);
             let address = A::start_in_arbiter(&home.handle(), move |_| build());
@@ -142,8 +142,8 @@ enum Home {
 }
 
 impl Home {
-    fn new(housing: ThreadPlacement) -> Self {
-        match housing {
+    fn new(placement: ThreadPlacement) -> Self {
+        match placement {
             ThreadPlacement::OwnThreads => Self::Own(Arbiter::new()),
             ThreadPlacement::Shared => Self::Shared,
         }

@@ -197,14 +197,14 @@ impl House {
             spool: Box::new(move || Box::new(spools.clone()) as Box<dyn OpenSpool>),
             keeper: Box::new(move || Box::new(FakeKeeper(keeper.clone())) as Box<dyn KeepEvents>),
             manager: Box::new(|| Box::new(NoManager)),
-            surveyor: Box::new(|| Box::new(survey)),
+            probe: Box::new(|| Box::new(survey)),
             page: Box::new(|| Box::new(NoPage)),
             world: WORLD,
             published: published.clone(),
             memory: KeptMemory::default(),
             alerts: Alerts::new(&alerts, "attic", Box::new(post.clone()), orders.clone()),
             orders: orders.clone(),
-            housing: ThreadPlacement::Shared,
+            placement: ThreadPlacement::Shared,
             links: tree::Links::default(),
         });
         let observer = Box::new(seen.clone());

@@ -18,7 +18,7 @@ use actix_web::dev::AppConfig;
 use actix_web::middleware::from_fn;
 use actix_web::{App, Error, HttpResponse, web};
 use barograph_actors::supervisor::Pulse;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use rustix::process::{
     Resource, Rlimit, getpid, getpriority_process, getrlimit, setpriority_process, setrlimit,
@@ -241,7 +241,7 @@ async fn encrypted(
 /// The worker's sign of life, and its look at all connections.
 async fn watch(hall: Rc<Hall>, place: WorkerPulse) {
     let beating = Beating { place, pulse: Pulse::new() };
-    *lock(&beating.place) = Some(beating.pulse.clone());
+    *beating.place.lock() = Some(beating.pulse.clone());
     loop {
         beating.pulse.beat();
         hall.lines.look(Instant::now());
@@ -257,17 +257,13 @@ struct Beating {
 
 impl Drop for Beating {
     fn drop(&mut self) {
-        *lock(&self.place) = None;
+        *self.place.lock() = None;
     }
-}
-
-fn lock(pulse: &Mutex<Option<Pulse>>) -> MutexGuard<'_, Option<Pulse>> {
-    pulse.lock()
 }
 
 /// How long the thread that answers has given no sign of life; `None`: there is none.
 pub(super) fn since_last_beat(pulse: &WorkerPulse) -> Option<Duration> {
-    lock(pulse).as_ref().map(Pulse::since_last_beat)
+    pulse.lock().as_ref().map(Pulse::since_last_beat)
 }
 
 /// As many as there can be without taking files from the recording. The limit that may be raised is.

@@ -73,17 +73,17 @@ impl CommandSender {
 ///
 /// # Errors
 /// No thread can be started.
-pub fn attend(tray: CommandQueue, control: Control) -> io::Result<()> {
+pub fn attend(queue: CommandQueue, control: Control) -> io::Result<()> {
     thread::Builder::new().name("desk".to_owned()).spawn(move || {
-        if let Err(error) = carry_out_all(tray, control) {
+        if let Err(error) = carry_out_all(queue, control) {
             tracing::warn!("the page can give no orders: {error}");
         }
     })?;
     Ok(())
 }
 
-fn carry_out_all(tray: CommandQueue, control: Control) -> io::Result<()> {
-    let CommandQueue { mut asked, takes_faults } = tray;
+fn carry_out_all(queue: CommandQueue, control: Control) -> io::Result<()> {
+    let CommandQueue { mut asked, takes_faults } = queue;
     // Most recorders are never told anything: until then it only waits.
     let Some(first) = asked.blocking_recv() else { return Ok(()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

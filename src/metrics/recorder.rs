@@ -12,7 +12,7 @@ use barograph_actors::status::issue::Severity;
 use barograph_actors::status::measures::Measured;
 use barograph_actors::status::mode::Mode;
 use barograph_actors::status::{Connection, Published, State};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
@@ -50,7 +50,7 @@ impl Collector for Recorder {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut state = self.published.snapshot();
         let tally = {
-            let mut highest = lock(&self.highest);
+            let mut highest = self.highest.lock();
             highest.rise_to(&state.tally);
             highest.clone()
         };
@@ -271,8 +271,4 @@ fn disks(page: &mut Page<'_>, places: &Places) -> fmt::Result {
 #[expect(clippy::cast_precision_loss, reason = "exact to the year 287,396")]
 fn seconds(at: UnixMillis) -> f64 {
     at.0 as f64 / 1_000.0
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
 }

@@ -56,16 +56,16 @@ impl Writer {
             }
             Ok(()) => {
                 self.in_order_again();
-                self.teller.drained();
+                self.reporter.drained();
                 Next::Now
             }
             Err((place, error)) => {
                 match place {
                     Place::Database => {
-                        self.teller.probe_failed(&error);
+                        self.reporter.probe_failed(&error);
                         self.given_up = true;
                     }
-                    Place::Spool => self.teller.spool_failed(error.cause, &error.message),
+                    Place::Spool => self.reporter.spool_failed(error.cause, &error.message),
                 }
                 self.probe.put_off((self.setup.world.jitter)());
                 Next::After(self.probe.due_in(now))
@@ -101,7 +101,7 @@ impl Writer {
         let passed_by = front.iter().filter(|s| s.batch.is_some()).count() - receipts.len();
         let batches = front.iter().filter_map(|spooled| spooled.batch.as_ref()).skip(passed_by);
         let written: Vec<(&Batch, Receipt)> = batches.zip(receipts).collect();
-        self.teller.took_over(&written, left);
+        self.reporter.took_over(&written, left);
         Ok(())
     }
 
@@ -150,7 +150,7 @@ impl Writer {
                 Next::After(UPKEEP_PAUSE)
             }
             Err(error) => {
-                self.teller.probe_failed(&error);
+                self.reporter.probe_failed(&error);
                 self.upkeep_at = now + UPKEEP_RETRY;
                 Next::After(UPKEEP_RETRY)
             }

@@ -57,7 +57,7 @@ impl Writer {
         });
         self.published().readings().keep(is_as_it_was);
         self.setup.routing.adopt(router);
-        self.teller.follow(router);
+        self.reporter.follow(router);
     }
 
     /// Counted anew at each opening: what a failed commit left in doubt is then known. What the database

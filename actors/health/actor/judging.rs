@@ -89,7 +89,7 @@ impl HealthActor {
             return;
         }
         let (answer, survey) = oneshot::channel();
-        (self.surveyor)(answer);
+        (self.probe)(answer);
         self.outside.asked = Some(now);
         self.surveyed_at = now.steady;
         self.survey_at = now.steady + self.settings.health.check_interval;

@@ -183,7 +183,9 @@ impl RetainedStatePublisher {
         if next.is_none_or(|next| next.topic != self.topic) {
             self.clear(orders, self.topic.clone(), OFFLINE);
         }
-        let announced = |beacon: &Self| beacon.discovery.as_ref().map(|(topic, _)| topic.clone());
+        let announced = |state_publisher: &Self| {
+            state_publisher.discovery.as_ref().map(|(topic, _)| topic.clone())
+        };
         if let Some(topic) = announced(self)
             && next.and_then(announced).as_ref() != Some(&topic)
         {
@@ -287,7 +289,7 @@ mod tests {
     use super::*;
     use crate::status::issue::Issue;
 
-    fn beacon() -> RetainedStatePublisher {
+    fn state_publisher() -> RetainedStatePublisher {
         let (topic, discovery) = announcement("attic/1", "barograph/attic/health", "homeassistant");
         RetainedStatePublisher {
             name: "house".into(),
@@ -303,7 +305,8 @@ mod tests {
 
     #[test]
     fn a_change_of_health_is_told_at_once_and_numbers_alone_seldom() {
-        let (mut beacon, mut state, start) = (beacon(), State::default(), Instant::now());
+        let (mut state_publisher, mut state, start) =
+            (state_publisher(), State::default(), Instant::now());
         let mut told = Vec::new();
         for second in 0..300_u64 {
             state.received += 7;
@@ -317,7 +320,7 @@ mod tests {
                     hint: "mend it".into(),
                 });
             }
-            let payload = beacon.next(&state, start + Duration::from_secs(second));
+            let payload = state_publisher.next(&state, start + Duration::from_secs(second));
             told.extend(payload.map(|payload| (second, payload)));
         }
         let seconds: Vec<u64> = told.iter().map(|(second, _)| *second).collect();
@@ -329,7 +332,7 @@ mod tests {
 
     #[test]
     fn the_announcement_is_that_of_home_assistant() {
-        let (topic, payload) = beacon().discovery.expect("announced");
+        let (topic, payload) = state_publisher().discovery.expect("announced");
         assert_eq!(topic, "homeassistant/device/barograph_attic_1/config");
         assert!(
             payload["device"]["identifiers"].is_array() && payload["origin"]["name"].is_string()

@@ -34,7 +34,7 @@ fn issue(id: &str, severity: Severity) -> Issue {
 
 /// A desk, time, and what the person behind the channel was told.
 struct Phone {
-    desk: ChannelScheduler,
+    scheduler: ChannelScheduler,
     start: Instant,
     passed: Duration,
     minute: u16,
@@ -53,7 +53,7 @@ struct Phone {
 impl Phone {
     fn new(alert: Alert) -> Self {
         Self {
-            desk: ChannelScheduler::new(Arc::new(alert)),
+            scheduler: ChannelScheduler::new(Arc::new(alert)),
             start: Instant::now(),
             passed: Duration::ZERO,
             minute: 720,
@@ -81,7 +81,7 @@ impl Phone {
             recorder: "attic",
             random: i64::try_from(self.passed.as_millis()).unwrap(),
         };
-        let (parcel, said) = self.desk.look(&view);
+        let (parcel, said) = self.scheduler.look(&view);
         self.said.extend(said);
         if let Some(parcel) = parcel {
             assert!(self.under_way.is_none(), "one attempt at a time");
@@ -97,7 +97,7 @@ impl Phone {
         }
         let result = result.map(|()| "200 OK".to_owned()).map_err(failure);
         let outcome = Outcome { channel: "phone".into(), number: parcel.number, result };
-        let said = self.desk.hear(&outcome, self.now(), 1.0);
+        let said = self.scheduler.hear(&outcome, self.now(), 1.0);
         self.said.extend(said);
     }
 
@@ -276,7 +276,7 @@ fn a_failing_channel_is_tried_with_pauses_said_once_and_is_a_finding() {
     let mut phone = Phone::new(alert());
     phone.issues = vec![issue("a", Severity::Critical)];
     phone.pass(2 * MINUTE, BAD);
-    let finding = phone.desk.finding().expect("it fails");
+    let finding = phone.scheduler.finding().expect("it fails");
     assert_eq!(finding.id, "alert_channel_failing:phone");
     assert!(finding.sentence.contains("500 Internal"), "{}", finding.sentence);
     // Its own failure is an issue like others, but not for itself.
@@ -286,7 +286,7 @@ fn a_failing_channel_is_tried_with_pauses_said_once_and_is_a_finding() {
     assert_eq!((failed, phone.told.len()), (1, 0));
     phone.issues.clear();
     phone.pass(11 * MINUTE, Ok(()));
-    assert!(phone.desk.finding().is_none());
+    assert!(phone.scheduler.finding().is_none());
     let (_, told) = &phone.told[0];
     assert_eq!((told.items.len(), told.passed.len()), (0, 1), "it came and went meanwhile");
     assert!(told.failed_since.is_some());
@@ -319,10 +319,10 @@ fn a_channel_that_never_answers_has_one_attempt_hanging() {
     }
     let hanging = phone.under_way.clone().expect("an attempt");
     assert_eq!(hanging.number, 1);
-    let finding = phone.desk.finding().expect("it hangs");
+    let finding = phone.scheduler.finding().expect("it hangs");
     assert!(finding.sentence.contains("hangs"), "{}", finding.sentence);
     phone.answer(Ok(()));
-    assert!(phone.desk.believes("a") && phone.desk.finding().is_none(), "late, but told");
+    assert!(phone.scheduler.believes("a") && phone.scheduler.finding().is_none(), "late, but told");
 }
 
 #[test]
@@ -336,7 +336,7 @@ fn the_other_side_can_ask_to_be_left_alone() {
     let parcel = phone.under_way.take().unwrap();
     let busy = Failure { retry_after: Some(10 * MINUTE), ..failure("429 Too Many Requests") };
     let outcome = Outcome { channel: "phone".into(), number: parcel.number, result: Err(busy) };
-    phone.desk.hear(&outcome, phone.now(), 1.0);
+    phone.scheduler.hear(&outcome, phone.now(), 1.0);
     phone.pass(9 * MINUTE, Ok(()));
     assert!(phone.told.is_empty());
     phone.pass(2 * MINUTE, Ok(()));
@@ -382,7 +382,7 @@ fn settings_may_change_and_what_was_told_stays_told() {
     phone.issues = vec![issue("a", Severity::Warning)];
     phone.pass(2 * MINUTE, Ok(()));
     let now = phone.now().steady;
-    phone.desk.set(Arc::new(Alert { after: Duration::ZERO, ..alert() }), now);
+    phone.scheduler.set(Arc::new(Alert { after: Duration::ZERO, ..alert() }), now);
     phone.pass(60 * MINUTE, Ok(()));
     assert_eq!(phone.changes(), [(Change::New, "a")]);
 }
@@ -481,7 +481,7 @@ proptest! {
         wrong.sort_unstable();
         prop_assert_eq!(phone.beliefs(), wrong);
         assert_rate(&phone, max_per_hour as usize);
-        prop_assert!(phone.desk.finding().is_none());
+        prop_assert!(phone.scheduler.finding().is_none());
         assert_told_in_order(&phone);
     }
 }

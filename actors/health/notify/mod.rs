@@ -33,9 +33,9 @@ use crate::status::issue::Finding;
 pub struct Alerts(Arc<Mutex<Office>>);
 
 struct Office {
-    desks: Vec<ChannelScheduler>,
-    beacon: Option<RetainedStatePublisher>,
-    courier: Box<dyn Notifier>,
+    schedulers: Vec<ChannelScheduler>,
+    state_publisher: Option<RetainedStatePublisher>,
+    notifier: Box<dyn Notifier>,
     orders: SessionRequests,
     recorder: String,
 }
@@ -46,18 +46,19 @@ impl Alerts {
     pub fn new(
         alerts: &[Alert],
         recorder: &str,
-        courier: Box<dyn Notifier>,
+        notifier: Box<dyn Notifier>,
         orders: SessionRequests,
     ) -> Self {
-        let beacon = alerts.iter().find_map(|alert| RetainedStatePublisher::new(alert, recorder));
-        let desks = alerts
+        let state_publisher =
+            alerts.iter().find_map(|alert| RetainedStatePublisher::new(alert, recorder));
+        let schedulers = alerts
             .iter()
             .filter(has_messages)
             .map(|alert| ChannelScheduler::new(Arc::new(alert.clone())));
         let office = Office {
-            desks: desks.collect(),
-            beacon,
-            courier,
+            schedulers: schedulers.collect(),
+            state_publisher,
+            notifier,
             orders,
             recorder: recorder.to_owned(),
         };
@@ -68,17 +69,17 @@ impl Alerts {
     pub fn set(&self, alerts: &[Alert], now: Moment) {
         let mut office = self.office();
         office.renew_beacon(alerts);
-        let mut old = std::mem::take(&mut office.desks);
-        office.desks = alerts
+        let mut old = std::mem::take(&mut office.schedulers);
+        office.schedulers = alerts
             .iter()
             .filter(has_messages)
             .map(|alert| {
                 let alert = Arc::new(alert.clone());
-                match old.iter().position(|desk| desk.name() == alert.name) {
+                match old.iter().position(|scheduler| scheduler.name() == alert.name) {
                     Some(at) => {
-                        let mut desk = old.swap_remove(at);
-                        desk.set(alert, now.steady);
-                        desk
+                        let mut scheduler = old.swap_remove(at);
+                        scheduler.set(alert, now.steady);
+                        scheduler
                     }
                     None => ChannelScheduler::new(alert),
                 }
@@ -89,29 +90,29 @@ impl Alerts {
     /// Looks at the issues, and tells what is due; never waits. To be called at least once a second.
     pub fn look(&self, published: &Published, now: Moment, world: Environment) {
         let mut office = self.office();
-        let Office { desks, beacon, courier, orders, recorder } = &mut *office;
-        if let Some(beacon) = beacon {
-            beacon.look(&published.snapshot(), now, orders);
+        let Office { schedulers, state_publisher, notifier, orders, recorder } = &mut *office;
+        if let Some(state_publisher) = state_publisher {
+            state_publisher.look(&published.snapshot(), now, orders);
         }
-        if desks.is_empty() {
+        if schedulers.is_empty() {
             return;
         }
-        for outcome in courier.outcomes() {
-            hear(desks, &outcome, published, now, world);
+        for outcome in notifier.outcomes() {
+            hear(schedulers, &outcome, published, now, world);
         }
         let (issues, minute) = (published.issues(), (world.minute_of_day)());
         let acknowledged = &published.acknowledged();
-        for desk in desks {
+        for scheduler in schedulers {
             let random = (world.random)();
             let view = View { now, minute, issues: &issues, acknowledged, recorder, random };
-            let (parcel, said) = desk.look(&view);
-            said.iter().for_each(|said| say(desk, said, published, now));
+            let (parcel, said) = scheduler.look(&view);
+            said.iter().for_each(|said| say(scheduler, said, published, now));
             let Some(parcel) = parcel else { continue };
             let number = parcel.number;
-            if let Err(failure) = courier.submit(parcel) {
-                let channel = desk.name().to_owned();
+            if let Err(failure) = notifier.submit(parcel) {
+                let channel = scheduler.name().to_owned();
                 let outcome = Outcome { channel, number, result: Err(failure) };
-                hear(std::slice::from_mut(desk), &outcome, published, now, world);
+                hear(std::slice::from_mut(scheduler), &outcome, published, now, world);
             }
         }
     }
@@ -119,8 +120,14 @@ impl Alerts {
     /// The channels that fail.
     pub fn findings(&self) -> Vec<Finding> {
         let office = self.office();
-        let beacon = office.beacon.iter().filter_map(RetainedStatePublisher::finding);
-        office.desks.iter().filter_map(ChannelScheduler::finding).chain(beacon).collect()
+        let state_publisher =
+            office.state_publisher.iter().filter_map(RetainedStatePublisher::finding);
+        office
+            .schedulers
+            .iter()
+            .filter_map(ChannelScheduler::finding)
+            .chain(state_publisher)
+            .collect()
     }
 
     /// A panic under the lock leaves at worst one alert told twice.
@@ -133,19 +140,19 @@ impl Office {
     fn renew_beacon(&mut self, alerts: &[Alert]) {
         let new =
             alerts.iter().find_map(|alert| RetainedStatePublisher::new(alert, &self.recorder));
-        match (&self.beacon, &new) {
+        match (&self.state_publisher, &new) {
             (Some(old), Some(new)) if old.is_like(new) => return,
             (Some(old), next) => old.leave(&self.orders, next.as_ref()),
             (None, _) => {}
         }
-        self.beacon = new;
+        self.state_publisher = new;
     }
 }
 
 impl fmt::Debug for Alerts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Alerts")
-            .field("channels", &self.office().desks.len())
+            .field("channels", &self.office().schedulers.len())
             .finish_non_exhaustive()
     }
 }
@@ -155,21 +162,23 @@ fn has_messages(alert: &&Alert) -> bool {
 }
 
 fn hear(
-    desks: &mut [ChannelScheduler],
+    schedulers: &mut [ChannelScheduler],
     outcome: &Outcome,
     published: &Published,
     now: Moment,
     world: Environment,
 ) {
-    if let Some(desk) = desks.iter_mut().find(|desk| desk.name() == outcome.channel) {
-        for said in desk.hear(outcome, now, (world.jitter)()) {
-            say(desk, &said, published, now);
+    if let Some(scheduler) =
+        schedulers.iter_mut().find(|scheduler| scheduler.name() == outcome.channel)
+    {
+        for said in scheduler.hear(outcome, now, (world.jitter)()) {
+            say(scheduler, &said, published, now);
         }
     }
 }
 
-fn say(desk: &ChannelScheduler, said: &Said, published: &Published, now: Moment) {
-    let (channel, kind) = (desk.name(), desk.alert().channel.word());
+fn say(scheduler: &ChannelScheduler, said: &Said, published: &Published, now: Moment) {
+    let (channel, kind) = (scheduler.name(), scheduler.alert().channel.word());
     let (name, told) = match said {
         Said::Sent { subject, said } => {
             let told = format!("{channel} ({kind}) took an alert ({said}): {subject}");

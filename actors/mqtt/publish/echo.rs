@@ -213,7 +213,7 @@ impl Echo {
     /// There will be none on this connection.
     pub(crate) fn send(
         &mut self,
-        (session, voice): (&mut impl Session, &mut PublishGuard),
+        (session, guard): (&mut impl Session, &mut PublishGuard),
         now: Instant,
         nonce: impl FnOnce() -> i64,
     ) -> Result<(), NotSent> {
@@ -228,7 +228,7 @@ impl Echo {
             qos: Qos::AtLeastOnce,
             retain: false,
         };
-        match voice.publish(session, &echo) {
+        match guard.publish(session, &echo) {
             Ok(number) => {
                 self.ear = Ear::On(now + self.interval);
                 self.silent_since.get_or_insert(now);
@@ -341,20 +341,20 @@ mod tests {
 
     #[test]
     fn an_echo_is_acknowledged_after_the_deliveries_before_it_and_before_those_behind_it() {
-        let mut turns = AckOrder::default();
-        turns.wait(Qos::AtLeastOnce, 1);
-        assert_eq!(turns.next(), Some((Qos::AtLeastOnce, 1)), "at once when nothing is owed");
-        turns.admitted();
-        turns.admitted();
-        turns.wait(Qos::AtMostOnce, 0);
-        turns.wait(Qos::AtLeastOnce, 4);
-        turns.wait(Qos::ExactlyOnce, 5);
-        turns.admitted();
-        turns.acknowledged();
-        assert_eq!(turns.next(), None);
-        turns.acknowledged();
-        assert_eq!(turns.next(), Some((Qos::AtLeastOnce, 4)));
-        assert_eq!(turns.next(), Some((Qos::ExactlyOnce, 5)));
-        assert_eq!(turns.next(), None);
+        let mut ack_order = AckOrder::default();
+        ack_order.wait(Qos::AtLeastOnce, 1);
+        assert_eq!(ack_order.next(), Some((Qos::AtLeastOnce, 1)), "at once when nothing is owed");
+        ack_order.admitted();
+        ack_order.admitted();
+        ack_order.wait(Qos::AtMostOnce, 0);
+        ack_order.wait(Qos::AtLeastOnce, 4);
+        ack_order.wait(Qos::ExactlyOnce, 5);
+        ack_order.admitted();
+        ack_order.acknowledged();
+        assert_eq!(ack_order.next(), None);
+        ack_order.acknowledged();
+        assert_eq!(ack_order.next(), Some((Qos::AtLeastOnce, 4)));
+        assert_eq!(ack_order.next(), Some((Qos::ExactlyOnce, 5)));
+        assert_eq!(ack_order.next(), None);
     }
 }

@@ -88,13 +88,13 @@ mod tests {
     use crate::testing::session::NumberingSession;
 
     fn say(
-        voice: &mut PublishGuard,
+        guard: &mut PublishGuard,
         session: &mut NumberingSession,
         topic: &str,
     ) -> Result<u16, NotSent> {
         let (payload, qos) = (Bytes::from_static(b"x"), Qos::AtLeastOnce);
         let message = Publication { topic: topic.to_owned(), payload, qos, retain: false };
-        voice.publish(session, &message).map(|number| number.expect("QoS 1 has one"))
+        guard.publish(session, &message).map(|number| number.expect("QoS 1 has one"))
     }
 
     /// Mosquitto 2.0.11: it answers, and then it hangs up.
@@ -102,44 +102,44 @@ mod tests {
     fn who_is_hung_up_on_twice_over_a_topic_speaks_elsewhere_only() {
         let now = Instant::now();
         for answers_first in [true, false] {
-            let (mut voice, mut session) = (PublishGuard::default(), NumberingSession::default());
+            let (mut guard, mut session) = (PublishGuard::default(), NumberingSession::default());
             for _ in 0..2 {
-                let allowed = say(&mut voice, &mut session, "allowed").expect("so far");
-                voice.answered(allowed, now - 2 * AT_ONCE);
-                let forbidden = say(&mut voice, &mut session, "forbidden").expect("so far");
-                say(&mut voice, &mut session, "behind").expect("so far");
+                let allowed = say(&mut guard, &mut session, "allowed").expect("so far");
+                guard.answered(allowed, now - 2 * AT_ONCE);
+                let forbidden = say(&mut guard, &mut session, "forbidden").expect("so far");
+                say(&mut guard, &mut session, "behind").expect("so far");
                 if answers_first {
-                    voice.answered(forbidden, now);
+                    guard.answered(forbidden, now);
                 }
-                voice.ended(Some(DownKind::Closed), now);
+                guard.ended(Some(DownKind::Closed), now);
             }
-            assert_eq!(say(&mut voice, &mut session, "forbidden"), Err(NotSent::HungUp));
-            assert!(say(&mut voice, &mut session, "behind").is_ok(), "it never was its turn");
-            assert!(say(&mut voice, &mut session, "allowed").is_ok());
+            assert_eq!(say(&mut guard, &mut session, "forbidden"), Err(NotSent::HungUp));
+            assert!(say(&mut guard, &mut session, "behind").is_ok(), "it never was its turn");
+            assert!(say(&mut guard, &mut session, "allowed").is_ok());
         }
     }
 
     #[test]
     fn a_connection_that_outlives_an_answer_clears_the_topic_and_one_that_only_broke_blames_none() {
         let now = Instant::now();
-        let (mut voice, mut session) = (PublishGuard::default(), NumberingSession::default());
+        let (mut guard, mut session) = (PublishGuard::default(), NumberingSession::default());
         for _ in 0..10 {
-            say(&mut voice, &mut session, "topic").expect("nothing is known against it");
-            voice.ended(Some(DownKind::Closed), now);
-            let number = say(&mut voice, &mut session, "topic").expect("one may be chance");
-            voice.answered(number, now);
-            voice.ended(Some(DownKind::Closed), now + AT_ONCE);
+            say(&mut guard, &mut session, "topic").expect("nothing is known against it");
+            guard.ended(Some(DownKind::Closed), now);
+            let number = say(&mut guard, &mut session, "topic").expect("one may be chance");
+            guard.answered(number, now);
+            guard.ended(Some(DownKind::Closed), now + AT_ONCE);
             for kind in [Some(DownKind::Timeout), Some(DownKind::WindowFull), None] {
-                say(&mut voice, &mut session, "topic").expect("nothing is known against it");
-                voice.ended(kind, now);
+                say(&mut guard, &mut session, "topic").expect("nothing is known against it");
+                guard.ended(kind, now);
             }
-            say(&mut voice, &mut session, "topic").expect("nothing is known against it");
-            voice.ended(Some(DownKind::Closed), now);
-            let number = say(&mut voice, &mut session, "topic").expect("one may be chance");
-            voice.answered(number, now);
-            let number = say(&mut voice, &mut session, "topic").expect("on the same connection");
-            voice.answered(number, now);
-            voice.ended(None, now);
+            say(&mut guard, &mut session, "topic").expect("nothing is known against it");
+            guard.ended(Some(DownKind::Closed), now);
+            let number = say(&mut guard, &mut session, "topic").expect("one may be chance");
+            guard.answered(number, now);
+            let number = say(&mut guard, &mut session, "topic").expect("on the same connection");
+            guard.answered(number, now);
+            guard.ended(None, now);
         }
     }
 }

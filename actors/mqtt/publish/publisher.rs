@@ -28,10 +28,10 @@ impl Publications {
     }
 
     /// A connection begins: all last words once more.
-    pub(crate) fn begin(&mut self, session: &mut impl Session, voice: &mut PublishGuard) {
+    pub(crate) fn begin(&mut self, session: &mut impl Session, guard: &mut PublishGuard) {
         self.end();
         self.due = self.orders.kept_topics().into_iter().map(|topic| (topic, None)).collect();
-        self.pump(session, voice);
+        self.pump(session, guard);
     }
 
     /// The connection is gone; what had no answer never has one.
@@ -46,14 +46,14 @@ impl Publications {
         &mut self,
         order: ToPublish,
         session: Option<&mut impl Session>,
-        voice: &mut PublishGuard,
+        guard: &mut PublishGuard,
     ) {
         match (order, session) {
             (ToPublish::Once(_, reply) | ToPublish::Retained(_, reply), None) => {
                 tell(reply, Err(NotPublished::NotConnected));
             }
             (ToPublish::Once(message, reply), Some(session)) => {
-                match voice.publish(session, &message) {
+                match guard.publish(session, &message) {
                     Ok(Some(id)) => drop(self.awaited.insert(id, Some(reply))),
                     Ok(None) => tell(reply, Ok(())),
                     Err(why) => tell(reply, Err(NotPublished::NotSent(why))),
@@ -64,7 +64,7 @@ impl Publications {
             }
             (ToPublish::Retained(topic, reply), Some(session)) => {
                 self.due.push_back((topic, Some(reply)));
-                self.pump(session, voice);
+                self.pump(session, guard);
             }
         }
     }
@@ -75,7 +75,7 @@ impl Publications {
         id: u16,
         outcome: &Result<(), String>,
         session: &mut impl Session,
-        voice: &mut PublishGuard,
+        guard: &mut PublishGuard,
     ) -> bool {
         let Some(reply) = self.awaited.remove(&id) else { return false };
         match (reply, outcome) {
@@ -88,17 +88,17 @@ impl Publications {
                 );
             }
         }
-        self.pump(session, voice);
+        self.pump(session, guard);
         true
     }
 
     /// Says the last words that are due, while there is room for them on their way.
-    fn pump(&mut self, session: &mut impl Session, voice: &mut PublishGuard) {
+    fn pump(&mut self, session: &mut impl Session, guard: &mut PublishGuard) {
         while let Some((topic, reply)) = self.due.pop_front() {
             let Some(kept) = self.orders.kept(&topic) else { continue };
             let (payload, qos) = (kept.payload, Qos::AtLeastOnce);
             let message = Publication { topic, payload, qos, retain: true };
-            match voice.publish(session, &message) {
+            match guard.publish(session, &message) {
                 Ok(Some(id)) => drop(self.awaited.insert(id, reply)),
                 Ok(None) => reply.into_iter().for_each(|reply| tell(reply, Ok(()))),
                 Err(NotSent::Busy) => return self.due.push_front((message.topic, reply)),

@@ -17,7 +17,7 @@ use crate::status::{Deafness, Published};
 #[derive(Debug)]
 pub(super) struct EchoMonitor {
     echo: Echo,
-    turns: AckOrder,
+    ack_order: AckOrder,
     /// In a row, without effect.
     renewals: u32,
     /// An echo has come back in this process.
@@ -29,7 +29,7 @@ impl EchoMonitor {
         let known = published.snapshot().hearing;
         Self {
             echo: Echo::new(settings),
-            turns: AckOrder::default(),
+            ack_order: AckOrder::default(),
             renewals: known.deaf.map_or(0, |deaf| deaf.renewals),
             proven: known.last_echo.is_some(),
         }
@@ -37,7 +37,7 @@ impl EchoMonitor {
 
     /// A connection begins.
     pub(super) fn begin(&mut self, session: &mut impl Session) {
-        self.turns = AckOrder::default();
+        self.ack_order = AckOrder::default();
         self.echo.begin(session);
     }
 
@@ -54,26 +54,26 @@ impl EchoMonitor {
     /// A delivery of somebody's is admitted.
     pub(super) fn admitted(&mut self, qos: Qos) {
         if qos != Qos::AtMostOnce {
-            self.turns.admitted();
+            self.ack_order.admitted();
             self.echo.hear();
         }
     }
 
     /// A delivery is acknowledged, and with it the echoes behind it.
     pub(super) fn acknowledged(&mut self, session: &mut impl Session) {
-        self.turns.acknowledged();
+        self.ack_order.acknowledged();
         self.answer_echoes(session);
     }
 
     fn answer_echoes(&mut self, session: &mut impl Session) {
-        while let Some((qos, packet_id)) = self.turns.next() {
+        while let Some((qos, packet_id)) = self.ack_order.next() {
             session.acknowledge(qos, packet_id);
         }
     }
 
     /// Whether every echo is acknowledged.
     pub(super) fn answered_all(&self) -> bool {
-        self.turns.is_empty()
+        self.ack_order.is_empty()
     }
 
     /// Since when an echo has been under way that should come back: where none ever did, the broker may not
@@ -89,7 +89,7 @@ impl EchoMonitor {
 
     /// Whether more may be taken in.
     pub(super) fn have_room(&self) -> bool {
-        !self.turns.is_full()
+        !self.ack_order.is_full()
     }
 }
 
@@ -99,17 +99,17 @@ impl<B: Broker> Receiver<B> {
         self.subscriptions = Subscriptions::default();
         let routes = self.setup.router.active().map(|(_, route)| route);
         let filters = filters(routes, &self.setup.mqtt);
-        if resubscribes(self.ears.renewals)
+        if resubscribes(self.echo_monitor.renewals)
             && let Some((_, session)) = self.line.session()
         {
             // Together with what asks for them anew: the broker takes both in one go.
             let mut topics: Vec<String> = filters.into_iter().map(|it| it.topic).collect();
-            topics.push(self.ears.echo.filter().topic);
+            topics.push(self.echo_monitor.echo.filter().topic);
             session.unsubscribe(&topics);
         }
         self.subscribe_to_difference(&[]);
         if let Some((_, session)) = self.line.session() {
-            self.ears.begin(session);
+            self.echo_monitor.begin(session);
         }
     }
 
@@ -120,12 +120,12 @@ impl<B: Broker> Receiver<B> {
         }
         let now = Instant::now();
         let held_back = self.is_held_back();
-        let (heard, silence) = self.ears.echo.look(now, held_back);
-        if heard && self.ears.renewals > 0 {
+        let (heard, silence) = self.echo_monitor.echo.look(now, held_back);
+        if heard && self.echo_monitor.renewals > 0 {
             self.hear_again();
         }
-        let (interval, renewals) = (self.ears.echo.interval(), self.ears.renewals);
-        match judge(silence, interval, renewals, self.ears.proven) {
+        let (interval, renewals) = (self.echo_monitor.echo.interval(), self.echo_monitor.renewals);
+        match judge(silence, interval, renewals, self.echo_monitor.proven) {
             Verdict::Well => {}
             Verdict::Deaf => return self.renew(silence.unwrap_or_default().as_millis()),
             Verdict::Unproven => {
@@ -135,8 +135,8 @@ impl<B: Broker> Receiver<B> {
             }
         }
         if let Some((_, session)) = self.line.session() {
-            let speak = (session, &mut self.voice);
-            if let Err(why) = self.ears.echo.send(speak, now, self.setup.world.random) {
+            let speak = (session, &mut self.guard);
+            if let Err(why) = self.echo_monitor.echo.send(speak, now, self.setup.world.random) {
                 self.do_without_echo(&why.to_string());
             }
         }
@@ -144,7 +144,7 @@ impl<B: Broker> Receiver<B> {
 
     /// What the broker waits for is with us, so that it may rightly send no message.
     pub(super) fn is_held_back(&mut self) -> bool {
-        let waits = !self.window().is_empty() || !self.ears.turns.is_empty();
+        let waits = !self.window().is_empty() || !self.echo_monitor.ack_order.is_empty();
         waits || self.held || !self.window().has_room()
     }
 
@@ -154,23 +154,23 @@ impl<B: Broker> Receiver<B> {
         if !delivery.dup && delivery.qos != Qos::AtMostOnce {
             self.window().pass_id();
         }
-        if self.ears.echo.came_back(&delivery.payload) {
-            self.ears.proven = true;
+        if self.echo_monitor.echo.came_back(&delivery.payload) {
+            self.echo_monitor.proven = true;
             let now = (self.setup.world.now)();
             self.setup.published.update(|state| {
                 state.hearing.last_echo = Some(now);
                 state.hearing.off = None;
             });
         }
-        self.ears.turns.wait(delivery.qos, delivery.packet_id);
+        self.echo_monitor.ack_order.wait(delivery.qos, delivery.packet_id);
         if let Some((_, session)) = self.line.session() {
-            self.ears.answer_echoes(session);
+            self.echo_monitor.answer_echoes(session);
         }
     }
 
     /// The answer to a request; whether it was the echo's.
     pub(super) fn on_echo_subscribed(&mut self, id: u16, answers: &[Result<Qos, String>]) -> bool {
-        match self.ears.echo.subscribed(id, answers, Instant::now()) {
+        match self.echo_monitor.echo.subscribed(id, answers, Instant::now()) {
             None => false,
             Some(Ok(())) => true,
             Some(Err(reason)) => {
@@ -182,7 +182,7 @@ impl<B: Broker> Receiver<B> {
 
     /// The answer to a message; whether it was the echo's.
     pub(super) fn on_echo_published(&mut self, id: u16, outcome: &Result<(), String>) -> bool {
-        match self.ears.echo.published(id, outcome) {
+        match self.echo_monitor.echo.published(id, outcome) {
             None => false,
             Some(Ok(())) => true,
             Some(Err(reason)) => {
@@ -194,7 +194,7 @@ impl<B: Broker> Receiver<B> {
 
     /// Said once in a process.
     fn do_without_echo(&self, why: &str) {
-        let topic = self.ears.echo.filter().topic;
+        let topic = self.echo_monitor.echo.filter().topic;
         self.setup.published.update(|state| {
             if state.hearing.off.is_none() {
                 info!(
@@ -208,8 +208,8 @@ impl<B: Broker> Receiver<B> {
 
     /// The connection lives and delivers nothing: it is given up and made anew.
     fn renew(&mut self, silent_ms: u128) {
-        self.ears.renewals = self.ears.renewals.saturating_add(1);
-        let (attempt, now) = (self.ears.renewals, (self.setup.world.now)());
+        self.echo_monitor.renewals = self.echo_monitor.renewals.saturating_add(1);
+        let (attempt, now) = (self.echo_monitor.renewals, (self.setup.world.now)());
         let published = &self.setup.published;
         let known = published.snapshot().hearing.deaf.map(|deaf| deaf.since);
         let silent_ms = i64::try_from(silent_ms).unwrap_or(i64::MAX);
@@ -237,10 +237,10 @@ impl<B: Broker> Receiver<B> {
 
     /// We hear again; or there is no connection that could be deaf.
     pub(super) fn end_deafness(&mut self) {
-        if self.ears.renewals == 0 {
+        if self.echo_monitor.renewals == 0 {
             return;
         }
-        self.ears.renewals = 0;
+        self.echo_monitor.renewals = 0;
         let now = (self.setup.world.now)();
         self.setup.published.update(|state| state.hearing.deaf = None);
         self.setup.published.remember(Note::gap_closed(GapCause::Deaf, None, now));

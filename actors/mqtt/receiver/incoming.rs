@@ -57,11 +57,11 @@ impl<B: Broker> Receiver<B> {
                 }
             }
             ConnectionEvent::Incoming(Incoming::Published(id, outcome)) => {
-                self.voice.answered(id, Instant::now());
+                self.guard.answered(id, Instant::now());
                 if !self.on_echo_published(id, &outcome)
                     && let Some((_, session)) = self.line.session()
                 {
-                    self.publications.answered(id, &outcome, session, &mut self.voice);
+                    self.publications.answered(id, &outcome, session, &mut self.guard);
                 }
             }
             ConnectionEvent::Incoming(Incoming::BarrierPassed) => self.on_barrier_passed(),
@@ -94,15 +94,15 @@ impl<B: Broker> Receiver<B> {
         self.window().open(id, Opening { session_present, session, at });
         self.subscribe();
         if let Some((_, session)) = self.line.session() {
-            self.publications.begin(session, &mut self.voice);
+            self.publications.begin(session, &mut self.guard);
         }
         self.lifeline.ready();
     }
 
     pub(super) fn on_down(&mut self, down: Down) {
-        self.voice.ended(Some(down.kind), Instant::now());
+        self.guard.ended(Some(down.kind), Instant::now());
         self.publications.end();
-        self.ears.end();
+        self.echo_monitor.end();
         let silent_since = self.end_stall(Some(down.kind));
         if down.kind != DownKind::Deaf {
             self.end_deafness();
@@ -130,7 +130,7 @@ impl<B: Broker> Receiver<B> {
     }
 
     fn on_delivery(&mut self, delivery: Delivery) {
-        if self.ears.is_echo(&delivery.topic) {
+        if self.echo_monitor.is_echo(&delivery.topic) {
             return self.on_echo(&delivery);
         }
         if let Some(dropped) = self.drops.look(&delivery)
@@ -142,7 +142,7 @@ impl<B: Broker> Receiver<B> {
         if !delivery.retain && !delivery.dup && delivery.qos != Qos::AtMostOnce {
             self.settle_filters();
         }
-        self.ears.admitted(delivery.qos);
+        self.echo_monitor.admitted(delivery.qos);
         let (router, max) = (&self.setup.router, self.setup.mqtt.max_packet_size);
         let readings = &mut self.readings;
         let record = decode_noticing(delivery, router, max, &mut |column, refusal| {

@@ -101,7 +101,7 @@ impl<B: Broker> Receiver<B> {
     pub(super) async fn leave_if_done(&mut self) {
         let Pause::Leaving { until, .. } = &self.pause else { return };
         let (late, empty) = (*until <= Instant::now(), self.window().is_empty());
-        let done = empty && self.ears.answered_all();
+        let done = empty && self.echo_monitor.answered_all();
         if !(done || late) {
             return;
         }

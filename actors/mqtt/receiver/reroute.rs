@@ -157,7 +157,7 @@ impl<B: Broker> Receiver<B> {
         let topic_is_wanted = |topic: &String| wanted.iter().any(|filter| filter.topic == *topic);
         let mut unwanted = self.setup.routing.to_leave();
         unwanted.extend(before.iter().map(|filter| filter.topic.clone()));
-        unwanted.retain(|topic| !topic_is_wanted(topic) && !self.ears.is_echo(topic));
+        unwanted.retain(|topic| !topic_is_wanted(topic) && !self.echo_monitor.is_echo(topic));
         unwanted.sort_unstable();
         unwanted.dedup();
         let new: Vec<Filter> =

@@ -52,9 +52,9 @@ impl<B: Broker> Receiver<B> {
             self.publications.say_farewell(session);
         }
         self.line.disconnect().await;
-        self.voice.ended(None, Instant::now());
+        self.guard.ended(None, Instant::now());
         self.publications.end();
-        self.ears.end();
+        self.echo_monitor.end();
         self.end_stall(None);
         self.end_deafness();
     }

@@ -17,8 +17,8 @@ impl<B: Broker> Receiver<B> {
             self.note_slow_start();
         }
         let reading = self.may_read();
-        let echo = self.ears.expects_echo().filter(|_| !self.is_held_back());
-        let deaf = self.ears.is_deaf();
+        let echo = self.echo_monitor.expects_echo().filter(|_| !self.is_held_back());
+        let deaf = self.echo_monitor.is_deaf();
         let now = Instant::now();
         let Some((_, session)) = self.line.session() else { return };
         if deaf {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::tables::Table;
 use crate::sqlite::read::newest::{self, Arrived};
 use crate::sqlite::read::{HistoryError, Pool, first_at};
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 /// How long such a question may take.
 const WITHIN: Duration = Duration::from_millis(500);
@@ -35,7 +35,7 @@ pub(super) struct Ends {
 impl Memory {
     /// What is known of a table: asked for when it is old, and as it was when there is no answer.
     pub(super) async fn ends(&self, history: &Pool, table: &Table<'_>) -> Ends {
-        let known = lock(&self.tables).get(table.name).cloned().unwrap_or_default();
+        let known = self.tables.lock().get(table.name).cloned().unwrap_or_default();
         if known.until.is_some_and(|until| Instant::now() < until) {
             return known;
         }
@@ -43,7 +43,7 @@ impl Memory {
             Ok((first_at, last)) => Ends { first_at, last, until: Some(Instant::now() + HOLDS) },
             Err(_) => Ends { until: Some(Instant::now() + RESTS), ..known },
         };
-        lock(&self.tables).insert(table.name.to_owned(), ends.clone());
+        self.tables.lock().insert(table.name.to_owned(), ends.clone());
         ends
     }
 }
@@ -59,8 +59,4 @@ async fn asked(
         Ok((first_at(conn, &name)?, newest::last_two(conn, &name, &columns)?))
     };
     history.run(WITHIN, question).await
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
 }

@@ -81,7 +81,7 @@ pub struct AuthState {
 #[derive(Debug, Default)]
 struct Shared {
     sessions: Mutex<Sessions>,
-    patience: Mutex<LoginThrottle>,
+    throttle: Mutex<LoginThrottle>,
     told: Mutex<Told>,
     /// Somebody signed out.
     signed_out: watch::Sender<()>,
@@ -110,13 +110,13 @@ impl AuthState {
         self.shared.sessions.lock()
     }
 
-    fn patience(&self) -> MutexGuard<'_, LoginThrottle> {
-        self.shared.patience.lock()
+    fn throttle(&self) -> MutexGuard<'_, LoginThrottle> {
+        self.shared.throttle.lock()
     }
 
     fn wrong(&self, gate: &Gate, peer: &Peer) {
         let now = Instant::now();
-        self.patience().wrong(peer.address, now);
+        self.throttle().wrong(peer.address, now);
         let mut told = self.shared.told.lock();
         told.wrong = told.wrong.saturating_add(1);
         if told.at.is_some_and(|at| now.saturating_duration_since(at) < TELL_EVERY) {
@@ -229,13 +229,13 @@ impl Gate {
 
     /// Looks at a token, if whoever shows it need not wait.
     fn open(&self, token: &str, peer: &Peer) -> Result<Option<(Role, keys::Print)>, Refusal> {
-        let wait = self.door.patience().wait(peer.address, Instant::now());
+        let wait = self.door.throttle().wait(peer.address, Instant::now());
         if let Some(wait) = wait {
             return Err(too_many(wait));
         }
         let opened = self.keys.open(token);
         match &opened {
-            Some(_) => self.door.patience().right(peer.address),
+            Some(_) => self.door.throttle().right(peer.address),
             None => self.door.wrong(self, peer),
         }
         Ok(opened)

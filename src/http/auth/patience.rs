@@ -87,44 +87,44 @@ mod tests {
 
     #[test]
     fn each_further_wrong_token_doubles_the_wait() {
-        let (mut patience, mut now) = (LoginThrottle::default(), Instant::now());
+        let (mut throttle, mut now) = (LoginThrottle::default(), Instant::now());
         let (them, others) = (address("10.0.0.1"), address("10.0.0.2"));
         let mut waits = Vec::new();
         for _ in 0..12 {
-            patience.wrong(them, now);
-            let wait = patience.wait(them, now).unwrap_or_default();
+            throttle.wrong(them, now);
+            let wait = throttle.wait(them, now).unwrap_or_default();
             waits.push(wait.as_secs());
             now += wait;
-            assert_eq!(patience.wait(them, now), None, "the wait is over");
+            assert_eq!(throttle.wait(them, now), None, "the wait is over");
         }
         assert_eq!(waits, [0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60, 60]);
-        patience.wrong(them, now);
-        assert_eq!(patience.wait(others, now), None);
-        patience.right(them);
-        assert_eq!(patience.wait(them, now), None);
+        throttle.wrong(them, now);
+        assert_eq!(throttle.wait(others, now), None);
+        throttle.right(them);
+        assert_eq!(throttle.wait(them, now), None);
     }
 
     #[test]
     fn a_proxy_on_this_machine_waits_less_and_a_network_is_one() {
-        let (mut patience, now) = (LoginThrottle::default(), Instant::now());
+        let (mut throttle, now) = (LoginThrottle::default(), Instant::now());
         for local in [address("127.0.0.1"), address("::1"), address("::ffff:127.0.0.1"), None] {
-            (0..50).for_each(|_| patience.wrong(local, now));
-            assert_eq!(patience.wait(local, now), Some(WAIT_MAX_LOCAL));
+            (0..50).for_each(|_| throttle.wrong(local, now));
+            assert_eq!(throttle.wait(local, now), Some(WAIT_MAX_LOCAL));
         }
-        (0..50).for_each(|n| patience.wrong(address(&format!("2001:db8::{n:x}")), now));
-        assert_eq!(patience.wait(address("2001:db8::ffff:1"), now), Some(WAIT_MAX));
-        assert_eq!(patience.wait(address("2001:db8:0:1::1"), now), None);
+        (0..50).for_each(|n| throttle.wrong(address(&format!("2001:db8::{n:x}")), now));
+        assert_eq!(throttle.wait(address("2001:db8::ffff:1"), now), Some(WAIT_MAX));
+        assert_eq!(throttle.wait(address("2001:db8:0:1::1"), now), None);
     }
 
     #[test]
     fn memory_is_bounded_and_forgives() {
-        let (mut patience, start) = (LoginThrottle::default(), Instant::now());
+        let (mut throttle, start) = (LoginThrottle::default(), Instant::now());
         for n in 0..5_000_u32 {
             let from = Some(IpAddr::from(n.to_be_bytes()));
-            patience.wrong(from, start + Duration::from_millis(u64::from(n)));
+            throttle.wrong(from, start + Duration::from_millis(u64::from(n)));
         }
-        assert_eq!(patience.tries.len(), ADDRESSES_MAX);
-        patience.wrong(address("10.0.0.1"), start + FORGOTTEN_AFTER * 2);
-        assert_eq!(patience.tries.len(), 1);
+        assert_eq!(throttle.tries.len(), ADDRESSES_MAX);
+        throttle.wrong(address("10.0.0.1"), start + FORGOTTEN_AFTER * 2);
+        assert_eq!(throttle.tries.len(), 1);
     }
 }

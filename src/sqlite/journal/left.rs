@@ -17,7 +17,7 @@ use std::time::Duration;
 use barograph_actors::message::delivery::UnixMillis;
 use barograph_actors::message::event;
 use barograph_actors::message::note::Event;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 use tracing::{error, info, warn};
@@ -257,14 +257,14 @@ impl Rescue {
         let waiting = Arc::new(Mutex::new(Some(lone)));
         let taken = Arc::clone(&waiting);
         let work = move || {
-            if let Some(left) = lock(&taken).take() {
+            if let Some(left) = taken.lock().take() {
                 let _left_with_the_process = tell.send(rescue(left, &goal, &catalog));
             }
         };
         let started = thread::Builder::new().name("rescue".to_owned()).spawn(work);
         if let Err(error) = started {
             warn!("a deleted database is not copied to {}: {error}; it is kept open", to.display());
-            left.extend(lock(&waiting).take());
+            left.extend(waiting.lock().take());
             return None;
         }
         Some(Self { to, ended })
@@ -279,10 +279,6 @@ impl Rescue {
     pub(in crate::sqlite) fn ended(&self, within: Duration) -> Option<Ended> {
         self.ended.recv_timeout(within).ok()
     }
-}
-
-fn lock(left: &Mutex<Option<Left>>) -> MutexGuard<'_, Option<Left>> {
-    left.lock()
 }
 
 fn rescue(left: Left, to: &Path, catalog: &Catalog) -> Ended {

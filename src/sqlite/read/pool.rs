@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -112,7 +112,7 @@ impl Pool {
     pub fn close(&self) {
         self.shared.closed.store(true, Ordering::Relaxed);
         self.shared.turns.close();
-        lock(&self.shared.idle).clear();
+        self.shared.idle.lock().clear();
     }
 }
 
@@ -152,7 +152,7 @@ impl Shared {
     fn reader(&self) -> Result<Reader, HistoryError> {
         let file = self.file()?;
         loop {
-            match lock(&self.idle).pop() {
+            match self.idle.lock().pop() {
                 Some(reader) if reader.file == file => return Ok(reader),
                 Some(_of_a_file_that_was_replaced) => {}
                 None => return self.open(file),
@@ -176,7 +176,7 @@ impl Shared {
 
     fn give_back(&self, reader: Reader) {
         if !self.closed.load(Ordering::Relaxed) {
-            lock(&self.idle).push(reader);
+            self.idle.lock().push(reader);
         }
     }
 }
@@ -197,8 +197,4 @@ impl Drop for SetWhenDropped {
     fn drop(&mut self) {
         self.0.store(true, Ordering::Relaxed);
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
 }
