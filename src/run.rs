@@ -9,7 +9,7 @@ use std::time::Duration;
 use actix::{Actor, Addr, System};
 use barograph_actors::exit_code;
 use barograph_actors::health::notify::Alerts;
-use barograph_actors::health::notify::beacon::last_will;
+use barograph_actors::health::notify::retained_state::last_will;
 use barograph_actors::message::account::{Account, Sums};
 use barograph_actors::message::event;
 use barograph_actors::message::moment::Moment;
@@ -33,7 +33,7 @@ use crate::exit::Failed;
 use crate::http;
 use crate::http::metrics::Metrics;
 use crate::http::{AuthState, Page};
-use crate::ipc::desk::{self, CommandQueue, CommandSender};
+use crate::ipc::command_queue::{self, CommandQueue, CommandSender};
 use crate::ipc::socket::Placed;
 use crate::ipc::{self, Control, SlowCommands, Sources, fault_socket};
 use crate::metrics::Places;
@@ -96,12 +96,12 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
         start_within: in_force.now().supervisor.stuck_after,
         socket: placed,
     };
-    let (desk, queue) = desk::desk(faults.is_some());
+    let (commands, queue) = command_queue::command_queue(faults.is_some());
     let outside = Outside {
         orders: orders.clone(),
         alerts: alerts.clone(),
         links: links.clone(),
-        desk,
+        commands,
         door: door.clone(),
         fault_injection: faults.is_some(),
     };
@@ -155,13 +155,13 @@ fn take_faults(listener: Option<UnixListener>, supervisor: Addr<Supervisor>) {
     }
 }
 
-/// On the operator's socket, where there is one, and at the page's desk.
+/// On the operator's socket, where there is one, and from the page.
 fn take_orders(
     listener: Option<UnixListener>,
     queue: CommandQueue,
     control: Control,
 ) -> Option<ipc::Goodbye> {
-    if let Err(error) = desk::attend(queue, control.clone()) {
+    if let Err(error) = command_queue::attend(queue, control.clone()) {
         warn!("the page can give no orders: {error}");
     }
     ipc::serve(listener?, control)
@@ -274,7 +274,7 @@ struct Outside {
     orders: SessionRequests,
     alerts: Alerts,
     links: Links,
-    desk: CommandSender,
+    commands: CommandSender,
     door: AuthState,
     fault_injection: bool,
 }
@@ -282,7 +282,7 @@ struct Outside {
 fn supervisor(sources: &Sources, outside: Outside, witness: Witness, locks: Locks) -> Supervisor {
     let Sources { in_force, routing, .. } = sources;
     let seen_by_page = sources.clone();
-    let Outside { orders, alerts, links, desk, door, fault_injection } = outside;
+    let Outside { orders, alerts, links, commands, door, fault_injection } = outside;
     let settings = in_force.now();
     let policy = Policy::from(&settings.supervisor);
     let stuck_after = settings.supervisor.stuck_after;
@@ -299,8 +299,8 @@ fn supervisor(sources: &Sources, outside: Outside, witness: Witness, locks: Lock
         manager: Box::new(|| Box::new(systemd::Manager::default())),
         probe: Box::new(move || probe::system_probe(&seen.now(), &watched)),
         page: Box::new(move || {
-            let (sources, desk) = (seen_by_page.clone(), desk.clone());
-            Box::new(Page::new(sources, desk, door.clone(), fault_injection))
+            let (sources, commands) = (seen_by_page.clone(), commands.clone());
+            Box::new(Page::new(sources, commands, door.clone(), fault_injection))
         }),
         world: world::REAL,
         published: witness.published.clone(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::health::notify::courier::{Failure, Notifier, Outcome, Parcel};
+use crate::health::notify::notifier::{Failure, Notifier, Outcome, Parcel};
 use parking_lot::Mutex;
 
 #[derive(Debug, Clone, Default)]

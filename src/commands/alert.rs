@@ -6,8 +6,8 @@ use std::thread;
 use std::time::Duration;
 
 use barograph_actors::exit_code;
-use barograph_actors::health::notify::courier::Failure;
 use barograph_actors::health::notify::notification::Notification;
+use barograph_actors::health::notify::notifier::Failure;
 use barograph_actors::ports::Publication;
 use barograph_config::{Alert, Qos, Settings};
 use bytes::Bytes;

@@ -1,9 +1,9 @@
 //! The Watchtower: the page, and what it asks for (`API.md` has the interface). It observes, and never
 //! disturbs: it reads published state and the database by connections of its own, lives on threads of its own
 //! with a lower priority than the recording, and holds no address of the data path. What an operator orders
-//! goes over the desk of the operator's socket.
+//! goes through a `CommandSender` to the code of the operator's socket.
 //!
-//! The way of a request: the connection's limits (`server`, `lines`), who may ask (`guard`), what is asked
+//! The way of a request: the connection's limits (`server`, `connections`), who may ask (`auth`), what is asked
 //! (`assets`, `api`, `live`, `command`).
 
 pub(crate) mod api;
@@ -31,7 +31,7 @@ use tokio::sync::watch;
 
 use crate::http::listener::Listener;
 use crate::ipc::Sources;
-use crate::ipc::desk::CommandSender;
+use crate::ipc::command_queue::CommandSender;
 use crate::sqlite::read::Pool;
 pub use auth::AuthState;
 pub use place::take_handed_over;
@@ -47,7 +47,7 @@ pub(crate) struct Tower {
     /// Published state and settings.
     pub(crate) sources: Sources,
     /// Where an admin gives orders.
-    pub(crate) desk: CommandSender,
+    pub(crate) commands: CommandSender,
     /// The database, to be read.
     pub(crate) history: Pool,
     /// What changes seldom.
@@ -75,7 +75,7 @@ pub(crate) enum Closing {
 #[derive(Debug)]
 pub struct Page {
     sources: Sources,
-    desk: CommandSender,
+    commands: CommandSender,
     door: AuthState,
     fault_injection: bool,
     listener: Option<Listener>,
@@ -86,12 +86,12 @@ impl Page {
     /// Nobody listens yet. The door is that of the lives before.
     pub fn new(
         sources: Sources,
-        desk: CommandSender,
+        commands: CommandSender,
         door: AuthState,
         fault_injection: bool,
     ) -> Self {
         let worker = WorkerPulse::default();
-        Self { sources, desk, door, fault_injection, listener: None, worker }
+        Self { sources, commands, door, fault_injection, listener: None, worker }
     }
 }
 
@@ -99,9 +99,9 @@ impl PageServer for Page {
     fn begin(&mut self) {
         let settings = self.sources.in_force.now();
         if settings.watchtower.listen != Listen::Off {
-            let (sources, desk) = (self.sources.clone(), self.desk.clone());
+            let (sources, commands) = (self.sources.clone(), self.commands.clone());
             let (door, worker) = (self.door.clone(), Arc::clone(&self.worker));
-            let service = PageService::new(sources, desk, door, self.fault_injection, worker);
+            let service = PageService::new(sources, commands, door, self.fault_injection, worker);
             self.listener = Listener::start(service, self.sources.published.clone());
         }
     }

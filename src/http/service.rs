@@ -18,7 +18,7 @@ use super::server::{self, WorkerPulse};
 use super::{Closing, Tower};
 use crate::http::listener::{Service, Words};
 use crate::ipc::Sources;
-use crate::ipc::desk::CommandSender;
+use crate::ipc::command_queue::CommandSender;
 use crate::os::process::port_holder;
 use crate::sqlite::read::Pool;
 
@@ -68,7 +68,7 @@ fn tokens_of(sources: &Sources) -> Tokens {
 impl PageService {
     pub(super) fn new(
         sources: Sources,
-        desk: CommandSender,
+        commands: CommandSender,
         door: AuthState,
         fault_injection: bool,
         pulse: WorkerPulse,
@@ -80,7 +80,7 @@ impl PageService {
             history: Pool::new(settings.database.path.clone()),
             memory: Arc::default(),
             sources,
-            desk,
+            commands,
             closing: closes,
             sockets: Arc::new(AtomicUsize::new(0)),
         };

@@ -12,9 +12,10 @@ use serde_json::{Value as Json, json};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::info;
 
+use super::Control;
 use super::peer::Peer;
 use super::protocol::{Order, Refusal};
-use super::{Control, errands};
+use super::slow_commands;
 use crate::os::process::sqlite_readers;
 use crate::os::{logging, world};
 
@@ -47,8 +48,10 @@ pub(super) async fn carry_out(
         Order::Checkpoint => checkpoint(control, peer).await,
         Order::LogLevel(word) => log_level(control, peer, word),
         Order::AcknowledgeIssue(id) => acknowledge(control, peer, id),
-        Order::AlertTest(channel) => errands::alert_test(control, peer, channel.as_deref()).await,
-        Order::QuarantineReplay => errands::quarantine_replay(control, peer).await,
+        Order::AlertTest(channel) => {
+            slow_commands::alert_test(control, peer, channel.as_deref()).await
+        }
+        Order::QuarantineReplay => slow_commands::quarantine_replay(control, peer).await,
         Order::Fault(inject) => fault(control, peer, inject).await,
     }
 }

@@ -8,9 +8,8 @@
 
 mod actions;
 pub mod client;
+pub mod command_queue;
 mod connection;
-pub mod desk;
-mod errands;
 mod event_feed;
 pub mod fault_socket;
 mod flow;
@@ -18,6 +17,7 @@ pub(crate) mod peer;
 pub mod protocol;
 mod row_feed;
 mod server;
+mod slow_commands;
 pub mod socket;
 pub(crate) mod status;
 

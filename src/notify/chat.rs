@@ -1,7 +1,7 @@
 //! Chats: the same text for people, as each of them wants it.
 
-use barograph_actors::health::notify::courier::Failure;
 use barograph_actors::health::notify::notification::Notification;
+use barograph_actors::health::notify::notifier::Failure;
 use barograph_actors::status::issue::Severity;
 use barograph_config::{Alert, Secret};
 use serde_json::{Value, json};

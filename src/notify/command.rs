@@ -9,8 +9,8 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use barograph_actors::health::notify::courier::Failure;
 use barograph_actors::health::notify::notification::Notification;
+use barograph_actors::health::notify::notifier::Failure;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 

@@ -3,8 +3,8 @@
 use std::error::Error as _;
 use std::io;
 
-use barograph_actors::health::notify::courier::Failure;
 use barograph_actors::health::notify::notification::Notification;
+use barograph_actors::health::notify::notifier::Failure;
 use barograph_config::{Alert, Email, EmailTls};
 use lettre::message::Mailbox;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue};

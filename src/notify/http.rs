@@ -5,7 +5,7 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use barograph_actors::health::notify::courier::Failure;
+use barograph_actors::health::notify::notifier::Failure;
 use barograph_config::Alert;
 use tokio_rustls::rustls::crypto::ring;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};

@@ -3,17 +3,17 @@
 
 mod chat;
 mod command;
-mod courier;
 mod email;
 mod http;
 mod secrets;
+mod threads;
 mod trust;
 mod webhook;
 
-pub use courier::Threads;
+pub use threads::Threads;
 
-use barograph_actors::health::notify::courier::Failure;
 use barograph_actors::health::notify::notification::Notification;
+use barograph_actors::health::notify::notifier::Failure;
 use barograph_config::{Alert, Channel};
 
 /// Delivers an alert: what the other side said. Blocks for about the channel's timeout at most; where a

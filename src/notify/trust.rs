@@ -1,6 +1,6 @@
 //! Whom a channel trusts: the authorities of its `ca_file`, or the system's.
 
-use barograph_actors::health::notify::courier::Failure;
+use barograph_actors::health::notify::notifier::Failure;
 use barograph_config::Alert;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;

@@ -6,8 +6,8 @@
 
 use std::fmt::Write as _;
 
-use barograph_actors::health::notify::courier::Failure;
 use barograph_actors::health::notify::notification::Notification;
+use barograph_actors::health::notify::notifier::Failure;
 use barograph_config::{Alert, Secret};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

@@ -21,8 +21,8 @@ use super::journal::row_writer::{Placed, RowWriter, Shapes};
 use super::journal::schema;
 use super::journal::statements::{ACCOUNT_ADD, CACHED_MAX, Statements};
 use super::journal::upkeep::drop_quarantined;
-use super::read::look::BUSY_TIMEOUT;
 use super::read::quarantine::{COLUMNS, Filter, Kept, MATCHES};
+use super::read::read_only::BUSY_TIMEOUT;
 
 /// Rows that one transaction changes.
 const ROWS_PER_STEP: i64 = 500;

@@ -1,12 +1,12 @@
-//! The journal and the spool in SQLite.
+//! The journal and the spool in SQLite. Knows nothing of MQTT.
 //!
-//! `open` checks the place and the pragmas, `schema` makes the tables fit the routes, `journal` holds
-//! the transactions, `write` and `row_writer` are what a batch's transaction does, `digests` what makes
-//! changed content visible, `spool` the second place, `salvage` what comes out of a damaged file,
-//! `upkeep` what can wait, `rollup`
-//! history summed up, `cause` turns SQLite's error codes into sentences. For people: `look` opens
-//! without leaving a trace, `books`, `event_log`, `verify` (with `narrow`) and `quarantine` read, `editor` replays and
-//! drops. Knows nothing of MQTT.
+//! - `journal`: `open` checks the place and the pragmas, `schema` makes the tables fit the routes, `write` and
+//!   `row_writer` are what a batch's transaction does, `digests` make changed content visible, `upkeep` is what can
+//!   wait; `catalog`, `left` and `strays` keep what an earlier database leaves.
+//! - `spool`: the second place.
+//! - `read`: for commands and the page. `read_only` opens without leaving a trace.
+//! - `verify`, `editor` (replays and drops what is in quarantine), `rollup` (history summed up), `salvage` (what comes
+//!   out of a damaged file), `cause` (SQLite's error codes as sentences).
 
 mod cause;
 mod editor;
@@ -21,7 +21,7 @@ mod verify;
 pub use crate::sqlite::journal::catalog::{Catalog, DatabaseEntry, Databases};
 pub use crate::sqlite::journal::event_file::{EventFile, event_file_path, kept_events};
 pub use crate::sqlite::journal::file::DamagedHandles;
-pub use crate::sqlite::read::books::{AccountingReport, Count, Held, SpoolReport, taken_over};
+pub use crate::sqlite::read::accounting::{AccountingReport, Count, Held, SpoolReport, taken_over};
 pub use crate::sqlite::read::event_log::{
     LoggedEvent, events_after, newest_events, spooled_beyond, spooled_events,
 };
@@ -31,8 +31,8 @@ pub use journal::SqliteJournal;
 
 pub use crate::sqlite::journal::open::{Opener, Peek, peek};
 pub(crate) use crate::sqlite::journal::rows::{ends, highest};
-pub use crate::sqlite::read::look::ReadOnlyDatabase;
 pub use crate::sqlite::read::quarantine::{Filter, Kept, count_kept, each_kept, newest_kept};
+pub use crate::sqlite::read::read_only::ReadOnlyDatabase;
 pub use crate::sqlite::verify::narrow::Flip;
 pub use sight::{Sighted, sight};
 pub use spool::{Spools, spool_path};

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::journal::file::{DamagedHandles, FileId};
-use super::read::look::open_to_look;
+use super::read::read_only::open_to_look;
 
 /// A reader waits no longer for whoever holds it.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);

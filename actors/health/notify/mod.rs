@@ -4,12 +4,12 @@
 //! A desk outlives the `HealthActor` that looks at it: what was told must not be told again because
 //! somebody restarted.
 
-pub mod beacon;
-pub mod courier;
-mod desk;
-#[cfg(test)]
-mod desk_tests;
 pub mod notification;
+pub mod notifier;
+pub mod retained_state;
+mod scheduler;
+#[cfg(test)]
+mod scheduler_tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,9 +18,9 @@ use barograph_config::Alert;
 use parking_lot::{Mutex, MutexGuard};
 use tracing::{info, warn};
 
-use self::beacon::RetainedStatePublisher;
-use self::courier::{Notifier, Outcome};
-use self::desk::{ChannelScheduler, Said, View};
+use self::notifier::{Notifier, Outcome};
+use self::retained_state::RetainedStatePublisher;
+use self::scheduler::{ChannelScheduler, Said, View};
 use crate::message::event;
 use crate::message::moment::Moment;
 use crate::ports::Environment;

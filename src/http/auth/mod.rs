@@ -4,8 +4,8 @@
 mod headers;
 mod keys;
 mod login;
+mod login_throttle;
 mod names;
-mod patience;
 mod sessions;
 mod stay;
 mod whole;
@@ -30,8 +30,8 @@ use super::refusal::{Refusal, methods_of};
 use super::tls::Certificate;
 use crate::os::world;
 use keys::{Keys, Role};
+use login_throttle::LoginThrottle;
 use names::Names;
-use patience::LoginThrottle;
 use sessions::Sessions;
 
 pub(super) use headers::put as put_headers;

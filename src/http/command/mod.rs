@@ -1,5 +1,5 @@
 //! `/ws/command`: what the page's admin orders, one JSON object a message, each with its reply. It is carried out
-//! at the desk of the operator's socket.
+//! through a `CommandSender`.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -11,10 +11,10 @@ use tokio::time::Instant;
 
 use super::Tower;
 use super::auth::access;
-use super::socket::goodbye::{POLICY, TOO_MANY};
+use super::socket::close_reason::{POLICY, TOO_MANY};
 use super::socket::{CloseReason, Outbox, Rate, accept, turned_away};
 use crate::counted::Counted;
-use crate::ipc::desk::CommandSender;
+use crate::ipc::command_queue::CommandSender;
 use crate::ipc::peer::Peer;
 use crate::ipc::protocol::{Order, Refusal};
 
@@ -44,7 +44,7 @@ async fn command(
     let Lines(open) = request.app_data().expect("the place counts its lines");
     let (counted, others) = Counted::new(open);
     let mut clerk = Clerk {
-        desk: tower.desk.clone(),
+        commands: tower.commands.clone(),
         peer: Peer::Page(access(&request).from),
         outbox: Rc::clone(line.outbox()),
         rate: Rate::of(ORDERS_A_SECOND_MAX),
@@ -77,7 +77,7 @@ fn refusal(request: &HttpRequest, others: usize) -> Option<CloseReason> {
 
 /// Takes the orders of one line.
 struct Clerk {
-    desk: CommandSender,
+    commands: CommandSender,
     peer: Peer,
     outbox: Rc<Outbox>,
     rate: Rate,
@@ -90,10 +90,10 @@ impl Clerk {
         match self.understand(&json) {
             Err(refusal) => self.outbox.say(reply(&id, Err(refusal))),
             Ok(order) => {
-                let (desk, peer) = (self.desk.clone(), self.peer.clone());
+                let (commands, peer) = (self.commands.clone(), self.peer.clone());
                 let outbox = Rc::clone(&self.outbox);
                 actix_web::rt::spawn(async move {
-                    let outcome = desk.ask(order, peer).await;
+                    let outcome = commands.ask(order, peer).await;
                     outbox.say(reply(&id, outcome));
                 });
             }

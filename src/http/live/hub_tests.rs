@@ -26,7 +26,7 @@ use crate::http::Closing;
 use crate::http::metrics::Metrics;
 use crate::http::socket::{Outbox, Sending};
 use crate::ipc::Sources;
-use crate::ipc::desk::desk;
+use crate::ipc::command_queue::command_queue;
 use crate::metrics::Places;
 use crate::sqlite::read::Pool;
 use barograph_actors::health::checks::KeptMemory;
@@ -59,7 +59,7 @@ impl Stage {
         let (closing, closes) = watch::channel(Closing::Not);
         let tower = Tower {
             sources,
-            desk: desk(false).0,
+            commands: command_queue(false).0,
             history: Pool::new("/nowhere".into()),
             memory: Arc::default(),
             closing: closes,

@@ -13,7 +13,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::Tower;
 use super::auth::access;
-use super::socket::goodbye::{POLICY, TOO_MANY};
+use super::socket::close_reason::{POLICY, TOO_MANY};
 use super::socket::{CloseReason, accept, turned_away};
 use hub::Hub;
 

@@ -3,7 +3,7 @@
 //! A length is judged when it is declared. (The parser of `actix-http` buffers a whole frame before it
 //! compares it with its limit: 2^62 bytes would be waited for.) So nothing is kept beyond the longest message.
 
-use super::goodbye::{BAD_DATA, CloseReason, NORMAL, PROTOCOL, TOO_BIG, UNSUPPORTED};
+use super::close_reason::{BAD_DATA, CloseReason, NORMAL, PROTOCOL, TOO_BIG, UNSUPPORTED};
 
 /// The longest message, in bytes, also in fragments.
 pub(super) const MESSAGE_LEN_MAX: usize = 4 * 1024;

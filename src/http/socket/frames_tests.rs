@@ -98,7 +98,7 @@ fn our_frames_have_the_head_of_their_length() {
     assert_eq!(pong(b"me"), b"\x8a\x02me");
 }
 
-const GOING: u16 = super::super::goodbye::GOING_AWAY;
+const GOING: u16 = super::super::close_reason::GOING_AWAY;
 
 proptest! {
     /// Whatever comes, in whatever pieces: no panic, and no more is kept than a message and its head.

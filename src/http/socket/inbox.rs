@@ -7,8 +7,8 @@ use actix_web::body::{BodyStream, MessageBody};
 use actix_web::web::Payload;
 use tokio::time::Instant;
 
+use super::close_reason::{CloseReason, POLICY};
 use super::frames::{Reader, Said};
-use super::goodbye::{CloseReason, POLICY};
 use super::rate::Rate;
 
 /// Frames of any kind that a client may send in a second.

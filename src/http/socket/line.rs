@@ -9,8 +9,8 @@ use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
+use super::close_reason::{CloseReason, GOING_AWAY, IDLE, RESTART, SESSION_ENDED};
 use super::frames::Said;
-use super::goodbye::{CloseReason, GOING_AWAY, IDLE, RESTART, SESSION_ENDED};
 use super::inbox::Inbox;
 use super::outbox::{Outbox, Sending};
 use crate::counted::Counted;

@@ -2,14 +2,14 @@
 //!
 //! Every refusal is an accepted WebSocket that is closed with a code: a handshake that is refused has none.
 
+pub(super) mod close_reason;
 mod frames;
-pub(super) mod goodbye;
 mod inbox;
 mod line;
 mod outbox;
 mod rate;
 
-pub(super) use goodbye::CloseReason;
+pub(super) use close_reason::CloseReason;
 pub(super) use line::accept;
 pub(super) use outbox::Outbox;
 #[cfg(test)]
@@ -21,5 +21,5 @@ use super::auth::Access;
 /// The goodbye to those whom the door turns away.
 pub(super) fn turned_away(access: &Access) -> Option<CloseReason> {
     let refusal = access.refusal.as_ref()?;
-    Some(CloseReason::new(goodbye::POLICY, refusal.message().to_owned()))
+    Some(CloseReason::new(close_reason::POLICY, refusal.message().to_owned()))
 }

@@ -13,8 +13,8 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::web::Bytes;
 use tokio::sync::Notify;
 
+use super::close_reason::{CloseReason, SLOW};
 use super::frames;
-use super::goodbye::{CloseReason, SLOW};
 
 /// Frames that may wait.
 const FRAMES_MAX: usize = 32;

@@ -32,7 +32,7 @@ use crate::os::paths::folder_of;
 use crate::os::process::beside;
 use crate::sqlite::cause::{open_error, permanence, sentence};
 use crate::sqlite::journal::{Identity, SqliteJournal, stored_position};
-use crate::sqlite::read::look::open_to_look;
+use crate::sqlite::read::read_only::open_to_look;
 use crate::sqlite::salvage::Salvage;
 
 /// So long an opening waits for the copy of a deleted database; one that is not large is made by then.

@@ -17,7 +17,7 @@ use super::left::{Left, Take};
 use super::rows;
 use super::schema;
 use crate::os::process::beside;
-use crate::sqlite::read::look::{open_to_look, open_unchanging};
+use crate::sqlite::read::read_only::{open_to_look, open_unchanging};
 
 /// Key of `barograph_meta`: which database this is, whatever its file is called.
 pub(in crate::sqlite) const DATABASE: &str = "database";

@@ -4,7 +4,7 @@ use barograph_actors::message::note::{Event, Note};
 use rusqlite::{Connection, params};
 use serde_json::Value as Json;
 
-use super::look::ReadOnlyDatabase;
+use super::read_only::ReadOnlyDatabase;
 use crate::sqlite::journal::stored_position;
 use crate::sqlite::spool::rows;
 

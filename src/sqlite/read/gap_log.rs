@@ -4,7 +4,7 @@ use barograph_actors::message::note::Note;
 use rusqlite::{Connection, params};
 
 use super::event_log::spooled_notes;
-use super::look::ReadOnlyDatabase;
+use super::read_only::ReadOnlyDatabase;
 use crate::sqlite::journal::notes;
 use crate::sqlite::journal::schema::OWN_TABLES;
 

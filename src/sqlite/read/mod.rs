@@ -2,16 +2,16 @@
 //! number and in time. A reader never keeps the writer waiting: no question lasts, and what is long (a
 //! download) is asked for piece by piece.
 
-pub(super) mod books;
+pub(super) mod accounting;
 pub(super) mod event_log;
 pub(crate) mod events;
 pub(super) mod gap_log;
 pub(crate) mod gaps;
-pub(super) mod look;
 pub(crate) mod newest;
 mod pool;
 pub(super) mod quarantine;
 mod raw;
+pub(super) mod read_only;
 pub(crate) mod rows;
 mod series;
 mod sum;

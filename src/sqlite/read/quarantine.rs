@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, params};
 
-use super::look::ReadOnlyDatabase;
+use super::read_only::ReadOnlyDatabase;
 
 /// Which rows of the quarantine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

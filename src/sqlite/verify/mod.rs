@@ -18,7 +18,7 @@ use rusqlite::{Connection, ErrorCode, InterruptHandle, OptionalExtension, params
 
 use super::journal::digests::{Range, Shape};
 use super::journal::schema::exists;
-use super::read::look::ReadOnlyDatabase;
+use super::read::read_only::ReadOnlyDatabase;
 
 /// Rows that one transaction reads.
 const CHUNK_ROWS: i64 = 10_000;

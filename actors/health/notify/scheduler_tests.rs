@@ -8,9 +8,9 @@ use barograph_config::{Alert, AlertSeverity, Channel, QuietHours, Secret};
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use super::courier::{Failure, Outcome, Parcel};
-use super::desk::{ChannelScheduler, GROUP_WITHIN, Said, View};
 use super::notification::{Change, Notification};
+use super::notifier::{Failure, Outcome, Parcel};
+use super::scheduler::{ChannelScheduler, GROUP_WITHIN, Said, View};
 use crate::message::delivery::UnixMillis;
 use crate::message::moment::Moment;
 use crate::status::issue::{Issue, Severity};

@@ -7,7 +7,7 @@ use std::path::Path;
 use rusqlite::{Connection, params};
 use serde_json::Value as Json;
 
-use super::look::ReadOnlyDatabase;
+use super::read_only::ReadOnlyDatabase;
 use crate::sqlite::journal::digests::Shape;
 use crate::sqlite::journal::row_writer::is_plain;
 use crate::sqlite::journal::rows;

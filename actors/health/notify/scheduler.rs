@@ -12,8 +12,8 @@ use std::time::Duration;
 use barograph_config::{Alert, AlertSeverity};
 use tokio::time::Instant;
 
-use super::courier::{Failure, Outcome, Parcel};
 use super::notification::{Change, Item, Notification, Passed};
+use super::notifier::{Failure, Outcome, Parcel};
 use crate::message::delivery::UnixMillis;
 use crate::message::moment::Moment;
 use crate::status::issue::{Finding, Issue, Severity, Standing};

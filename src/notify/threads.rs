@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use barograph_actors::health::notify::courier::{Failure, Notifier, Outcome, Parcel};
+use barograph_actors::health::notify::notifier::{Failure, Notifier, Outcome, Parcel};
 
 use super::{deliver, failure};
 

@@ -1,5 +1,5 @@
-//! Where the page's admin gives orders: the same that the operator's socket carries out, by the same code. The
-//! page has this desk and no address of an actor.
+//! Commands of the page's admin: those of the operator's socket, carried out by the same code. The page holds a
+//! `CommandSender` and no address of an actor.
 
 use std::io;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ pub struct CommandQueue {
 }
 
 /// Both sides. It exists before anybody can carry out what is asked there.
-pub fn desk(takes_faults: bool) -> (CommandSender, CommandQueue) {
+pub fn command_queue(takes_faults: bool) -> (CommandSender, CommandQueue) {
     let (sender, receiver) = mpsc::channel(WAITING_MAX);
     (CommandSender { asked: sender }, CommandQueue { asked: receiver, takes_faults })
 }
@@ -74,7 +74,7 @@ impl CommandSender {
 /// # Errors
 /// No thread can be started.
 pub fn attend(queue: CommandQueue, control: Control) -> io::Result<()> {
-    thread::Builder::new().name("desk".to_owned()).spawn(move || {
+    thread::Builder::new().name("page-commands".to_owned()).spawn(move || {
         if let Err(error) = carry_out_all(queue, control) {
             tracing::warn!("the page can give no orders: {error}");
         }
