@@ -251,6 +251,20 @@ mod tests {
     }
 
     #[test]
+    fn the_last_sign_of_life_is_one_of_before_the_start() {
+        let known = |seen: &[i64]| Databases {
+            databases: seen
+                .iter()
+                .map(|seen| DatabaseEntry { seen: *seen, ..database("a", 0) })
+                .collect(),
+        };
+        assert_eq!(known(&[]).last_seen_before(UnixMillis(900)), None);
+        assert_eq!(known(&[900]).last_seen_before(UnixMillis(900)), None, "of this process");
+        let seen = known(&[300, 899, 200, 950]).last_seen_before(UnixMillis(900));
+        assert_eq!(seen, Some(UnixMillis(899)));
+    }
+
+    #[test]
     fn a_file_that_is_no_record_is_as_none() {
         let folder = tempfile::tempdir().unwrap();
         let known = Catalog::of(folder.path(), Path::new("data.db"));

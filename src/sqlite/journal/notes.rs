@@ -362,6 +362,19 @@ mod tests {
         assert_eq!(gaps(&conn), [gap("process_down", 200, 900)]);
     }
 
+    /// The recorder died just after it had made a new database in place of one that was moved.
+    #[test]
+    fn a_database_without_a_sign_of_life_takes_that_of_an_earlier_one() {
+        let conn = database();
+        keep_last_seen(&conn, UnixMillis(900), Some(UnixMillis(200))).unwrap();
+        write(&conn, &[run(900, None)]).unwrap();
+        assert_eq!(gaps(&conn), [gap("process_down", 200, 900)]);
+        seen(&conn, UnixMillis(1_500)).unwrap();
+        keep_last_seen(&conn, UnixMillis(2_000), Some(UnixMillis(200))).unwrap();
+        write(&conn, &[run(2_000, None)]).unwrap();
+        assert_eq!(newest_gap(&conn), Some(gap("process_down", 1_500, 2_000)));
+    }
+
     /// Two processes in a row could write only to the spool; a third one's database takes all of it over, and with
     /// each write of that moves its own sign of life.
     #[test]
