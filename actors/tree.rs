@@ -83,6 +83,7 @@ pub struct Links {
 
 /// The children of the tree.
 pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
+    let handles = ActorHandles::of(&parts);
     let Parts {
         mut broker,
         mut journal,
@@ -91,25 +92,11 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         mut manager,
         mut probe,
         mut page,
+        published,
         placement,
         ..
     } = parts;
-    let Parts { in_force, routing, world, published, orders, alerts, memory, links, .. } = parts;
-    published.begins((world.now)());
-    let handles = ActorHandles {
-        in_force,
-        routing,
-        world,
-        published,
-        orders,
-        alerts,
-        memory,
-        writer: links.writer,
-        health: Link::new(),
-        stats: Link::new(),
-        handoff: WindowHandoff::default(),
-        began: Instant::now(),
-    };
+    published.begins((handles.world.now)());
     let (writer, health, stats) =
         (handles.writer.clone(), handles.health.clone(), handles.stats.clone());
     let (to_writer, to_health, to_stats, to_mqtt) =
@@ -166,6 +153,23 @@ struct ActorHandles {
 }
 
 impl ActorHandles {
+    fn of<B: Broker>(parts: &Parts<B>) -> Self {
+        Self {
+            in_force: parts.in_force.clone(),
+            routing: parts.routing.clone(),
+            world: parts.world,
+            published: parts.published.clone(),
+            orders: parts.orders.clone(),
+            alerts: parts.alerts.clone(),
+            memory: parts.memory.clone(),
+            writer: parts.links.writer.clone(),
+            health: Link::new(),
+            stats: Link::new(),
+            handoff: WindowHandoff::default(),
+            began: Instant::now(),
+        }
+    }
+
     fn writer(&self) -> db_writer::setup::Setup {
         db_writer::setup::Setup {
             health: self.health.clone(),
