@@ -111,7 +111,7 @@ fn a_crowd_that_only_stands_there_locks_nobody_out() {
     drop(crowd);
 }
 
-/// What actix bounds in the first request of a connection only.
+/// A time limit for the first head only would not be enough.
 #[test]
 fn a_second_request_may_not_take_for_ever_either() {
     let scene = Scene::new();

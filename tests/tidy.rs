@@ -12,6 +12,7 @@ const FUNCTION_LINES_MAX: usize = 60;
 /// What does I/O: it belongs into `src`, behind a port of `actors`.
 const IO_CRATES: &[&str] = &[
     "actix-web",
+    "axum",
     "fslock",
     "hyper",
     "mio",

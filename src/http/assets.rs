@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::sync::LazyLock;
 
-use actix_web::http::header::{
-    self, AcceptEncoding, CacheControl, CacheDirective, ETag, Encoding, EntityTag, Header,
-};
-use actix_web::http::{Method, StatusCode};
-use actix_web::{HttpRequest, HttpResponse, web};
+use axum::http::header::{self, HeaderMap};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use rust_embed::{EmbeddedFile, RustEmbed};
 
-use super::api::is_known;
+use super::api::{is_known, nothing_here};
+use super::quality::ranked;
 
 /// The page: HTML, style, scripts.
 #[derive(RustEmbed)]
@@ -35,7 +35,7 @@ static ASSETS: LazyLock<BTreeMap<String, Asset>> = LazyLock::new(|| {
 #[derive(Debug)]
 struct Asset {
     kind: &'static str,
-    tag: EntityTag,
+    tag: String,
     plain: Bytes,
     /// By gzip.
     packed: Bytes,
@@ -48,7 +48,7 @@ impl Asset {
         Self {
             kind: kind_of(path),
             // Weak: compressed or not, it is the same.
-            tag: EntityTag::new_weak(tag),
+            tag: format!("W/\"{tag}\""),
             plain: Bytes::copy_from_slice(&file.data),
             packed: packed(&file.data),
         }
@@ -62,54 +62,47 @@ fn packed(plain: &[u8]) -> Bytes {
 }
 
 /// Every path that nobody else has.
-pub(super) fn services(app: &mut web::ServiceConfig) {
-    app.default_service(web::to(asset));
-}
-
-async fn asset(request: HttpRequest) -> HttpResponse {
-    if *request.method() != Method::GET && *request.method() != Method::HEAD {
-        return HttpResponse::MethodNotAllowed()
-            .insert_header((header::ALLOW, "GET, HEAD"))
-            .content_type("text/plain; charset=utf-8")
-            .body("the page can only be read\n");
+pub(super) async fn asset(request: Parts) -> Response {
+    const TEXT: [(header::HeaderName, &str); 1] =
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    if request.method != Method::GET && request.method != Method::HEAD {
+        let allowed = [(header::ALLOW, "GET, HEAD")];
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        return (status, allowed, TEXT, "the page can only be read\n").into_response();
     }
-    let path = request.path().trim_start_matches('/');
+    let path = request.uri.path();
+    if path == "/api" || path.starts_with("/api/") {
+        return nothing_here(path).into_response();
+    }
+    let path = path.trim_start_matches('/');
     let path = if path.is_empty() { "index.html" } else { path };
     match ASSETS.get(path) {
-        Some(asset) => served(&request, asset),
-        None => HttpResponse::NotFound()
-            .content_type("text/plain; charset=utf-8")
-            .body("there is no such page\n"),
+        Some(asset) => served(&request.headers, asset),
+        None => (StatusCode::NOT_FOUND, TEXT, "there is no such page\n").into_response(),
     }
 }
 
-fn served(request: &HttpRequest, asset: &Asset) -> HttpResponse {
-    let known = is_known(request, &asset.tag);
-    let status = if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK };
-    let mut response = HttpResponse::build(status);
-    response
-        .insert_header(CacheControl(vec![CacheDirective::NoCache]))
-        .insert_header(ETag(asset.tag.clone()))
-        .insert_header((header::VARY, "Accept-Encoding"));
-    if known {
-        return response.finish();
+fn served(request: &HeaderMap, asset: &Asset) -> Response {
+    let head = [
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::ETAG, asset.tag.as_str()),
+        (header::VARY, "Accept-Encoding"),
+    ];
+    if is_known(request, &asset.tag) {
+        return (StatusCode::NOT_MODIFIED, head).into_response();
     }
-    response.insert_header((header::CONTENT_TYPE, asset.kind));
+    let kind = [(header::CONTENT_TYPE, asset.kind)];
     if takes_gzip(request) && asset.packed.len() < asset.plain.len() {
-        response.insert_header((header::CONTENT_ENCODING, "gzip"));
-        return response.body(asset.packed.clone());
+        let encoding = [(header::CONTENT_ENCODING, "gzip")];
+        return (head, kind, encoding, asset.packed.clone()).into_response();
     }
-    response.body(asset.plain.clone())
+    (head, kind, asset.plain.clone()).into_response()
 }
 
 /// Who does not say takes it as it is.
-fn takes_gzip(request: &HttpRequest) -> bool {
-    if !request.headers().contains_key(header::ACCEPT_ENCODING) {
-        return false;
-    }
-    let ours = [Encoding::gzip(), Encoding::identity()];
-    let wanted = AcceptEncoding::parse(request).ok();
-    wanted.is_some_and(|wanted| wanted.negotiate(ours.iter()) == Some(Encoding::gzip()))
+fn takes_gzip(request: &HeaderMap) -> bool {
+    let wanted = ranked(request, header::ACCEPT_ENCODING).unwrap_or_default();
+    wanted.into_iter().find(|name| ["gzip", "identity"].contains(name)) == Some("gzip")
 }
 
 fn kind_of(path: &str) -> &'static str {
@@ -124,17 +117,22 @@ fn kind_of(path: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::body::{MessageBody, to_bytes};
-    use actix_web::http::header::HeaderValue;
-    use actix_web::test::TestRequest;
+    use axum::body::to_bytes;
+    use axum::http::Request;
+    use axum::http::header::{HeaderName, HeaderValue};
 
     use super::*;
 
     /// All of the page, compressed, in bytes.
     const PAGE_MAX: usize = 150_000;
 
-    fn answer(request: TestRequest) -> HttpResponse {
-        actix_web::rt::System::new().block_on(asset(request.to_http_request()))
+    async fn answer(method: Method, path: &str, head: Option<(HeaderName, &str)>) -> Response {
+        let request = Request::builder().method(method).uri(path);
+        let request = match head {
+            Some((name, value)) => request.header(name, value),
+            None => request,
+        };
+        asset(request.body(()).unwrap().into_parts().0).await
     }
 
     #[test]
@@ -144,35 +142,34 @@ mod tests {
         assert!(ASSETS.len() > 20, "{}", ASSETS.len());
     }
 
-    #[test]
-    fn a_file_is_sent_once_and_compressed_to_who_takes_it() {
-        let whole = answer(TestRequest::with_uri("/"));
+    #[tokio::test]
+    async fn a_file_is_sent_once_and_compressed_to_who_takes_it() {
+        let whole = answer(Method::GET, "/", None).await;
         assert_eq!(whole.status(), StatusCode::OK);
         let kind = whole.headers().get(header::CONTENT_TYPE);
         assert_eq!(kind, Some(&HeaderValue::from_static("text/html; charset=utf-8")));
         let tag = whole.headers().get(header::ETAG).unwrap().clone();
-        let known = TestRequest::with_uri("/").insert_header((header::IF_NONE_MATCH, tag.clone()));
-        let known = answer(known);
+        let asked = (header::IF_NONE_MATCH, tag.to_str().unwrap());
+        let known = answer(Method::GET, "/", Some(asked)).await;
         assert_eq!(known.status(), StatusCode::NOT_MODIFIED);
         assert_eq!(known.headers().get(header::ETAG), Some(&tag));
-        let takes = |what: &str| {
-            answer(TestRequest::with_uri("/app.js").insert_header((header::ACCEPT_ENCODING, what)))
+        let takes = async |what: &str| {
+            answer(Method::GET, "/app.js", Some((header::ACCEPT_ENCODING, what))).await
         };
         for what in ["gzip", "gzip, deflate, br, zstd", "br;q=1, gzip;q=0.5, *;q=0.1"] {
-            let packed = takes(what);
+            let packed = takes(what).await;
             assert_eq!(packed.headers().get(header::CONTENT_ENCODING).unwrap(), "gzip", "{what}");
             assert_eq!(packed.headers().get(header::VARY).unwrap(), "Accept-Encoding");
         }
         for what in ["identity", "br", "gzip;q=0"] {
-            assert_eq!(takes(what).headers().get(header::CONTENT_ENCODING), None, "{what}");
+            assert_eq!(takes(what).await.headers().get(header::CONTENT_ENCODING), None, "{what}");
         }
-        let runtime = actix_web::rt::System::new();
-        let sent = runtime.block_on(to_bytes(takes("identity").into_body().boxed())).unwrap();
+        let sent = to_bytes(takes("identity").await.into_body(), usize::MAX).await.unwrap();
         assert_eq!(sent, Files::get("app.js").unwrap().data.as_ref());
     }
 
-    #[test]
-    fn nothing_beside_the_page_is_sent_and_nothing_is_taken() {
+    #[tokio::test]
+    async fn nothing_beside_the_page_is_sent_and_nothing_is_taken() {
         for path in [
             "/../API.md",
             "/..%2fAPI.md",
@@ -187,13 +184,10 @@ mod tests {
             "/API.md",
             "/app.js%00.html",
         ] {
-            assert_eq!(
-                answer(TestRequest::with_uri(path)).status(),
-                StatusCode::NOT_FOUND,
-                "{path}"
-            );
+            let answer = answer(Method::GET, path, None).await;
+            assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{path}");
         }
-        let posted = answer(TestRequest::with_uri("/").method(Method::POST));
+        let posted = answer(Method::POST, "/", None).await;
         assert_eq!(posted.status(), StatusCode::METHOD_NOT_ALLOWED);
         assert_eq!(posted.headers().get(header::ALLOW).unwrap(), "GET, HEAD");
     }

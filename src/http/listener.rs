@@ -7,16 +7,18 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use actix_web::dev::Server;
-use actix_web::rt::System;
 use barograph_actors::status::Published;
 use barograph_actors::status::issue::{Finding, Severity};
 use barograph_actors::supervisor::Pulse;
 use barograph_actors::supervisor::restart::backoff;
+use rustix::process::{getpid, getpriority_process, setpriority_process};
+use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use super::place::Bound;
+use super::server::Server;
 use crate::os::process::{Holder, port_holder};
 use crate::os::world;
 
@@ -26,13 +28,16 @@ const RETRY_MAX: Duration = Duration::from_secs(15);
 const TICK: Duration = Duration::from_millis(500);
 /// How long the end of the thread is waited for.
 const STOP_WITHIN: Duration = Duration::from_millis(1_400);
+/// How long its connections and questions may take to end.
+const TASKS_END_WITHIN: Duration = Duration::from_millis(500);
+/// Threads that may block: for questions to the database, and for looks at its files.
+const BLOCKING_THREADS: usize = 4;
+/// By so much its threads are nicer than the process: recording goes first.
+const NICER: i32 = 10;
 
 /// What is served, and where.
 pub(crate) trait Service: Send + 'static {
-    /// The address, when it is had.
-    type Bound;
-
-    /// The name of the thread; findings are published under it.
+    /// The name of its threads; findings are published under it.
     const NAME: &'static str;
     /// First pause after the address could not be had.
     const RETRY_MIN: Duration;
@@ -41,10 +46,10 @@ pub(crate) trait Service: Send + 'static {
 
     /// Gets the address. With SO_REUSEADDR, as the standard library does: what a process that was
     /// killed left in TIME_WAIT is no obstacle.
-    fn bind(&mut self) -> io::Result<Self::Bound>;
+    fn bind(&mut self) -> io::Result<Bound>;
 
-    /// A server there; it runs while it is awaited.
-    fn server(&mut self, bound: Self::Bound) -> io::Result<Server>;
+    /// A server there.
+    fn server(&mut self, bound: Bound) -> io::Result<Server>;
 
     /// The address that was had.
     fn listen(&self) -> String;
@@ -127,12 +132,18 @@ impl Listener {
             // Dropped however the thread ends.
             let _end = end;
             let task = Task { service, published: published.clone(), told: None };
-            System::new().block_on(async {
-                tokio::select! {
-                    () = task.run(stopped) => {}
-                    () = beat(beating) => {}
+            match runtime(S::NAME) {
+                Ok(runtime) => {
+                    runtime.block_on(async {
+                        tokio::select! {
+                            () = task.run(stopped) => {}
+                            () = beat(beating) => {}
+                        }
+                    });
+                    runtime.shutdown_timeout(TASKS_END_WITHIN);
                 }
-            });
+                Err(error) => warn!("{} is not served: no thread can be had ({error})", S::NAME),
+            }
             published.found(S::NAME, None);
         };
         match thread::Builder::new().name(S::NAME.to_owned()).spawn(work) {
@@ -159,6 +170,18 @@ impl Listener {
     }
 }
 
+/// A worker for the connections beside the thread that accepts them. All of them are nice: threads inherit it.
+fn runtime(name: &str) -> io::Result<Runtime> {
+    let of_process = getpriority_process(Some(getpid())).unwrap_or(0);
+    let _not_permitted = setpriority_process(None, of_process.saturating_add(NICER));
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_name(name)
+        .enable_all()
+        .build()
+}
+
 async fn beat(pulse: Pulse) {
     loop {
         pulse.beat();
@@ -181,11 +204,14 @@ impl<S: Service> Task<S> {
             let bound = self.service.bind();
             match bound.and_then(|bound| self.service.server(bound)) {
                 Ok(server) => {
-                    attempt = 0;
                     self.serving();
-                    match self.serve(server, &mut stopped).await {
-                        Ended::Asked => return,
-                        Ended::Failed(error) => self.failing(&error, attempt),
+                    let farewell = async {
+                        let _asked = (&mut stopped).await;
+                        self.service.farewell().await;
+                    };
+                    tokio::select! {
+                        never = server.run() => match never {},
+                        () = farewell => return,
                     }
                 }
                 Err(error) => self.failing(&error, attempt),
@@ -194,23 +220,6 @@ impl<S: Service> Task<S> {
             let pause = backoff(S::RETRY_MIN, RETRY_MAX, attempt, (world::REAL.jitter)());
             if timeout(pause, &mut stopped).await.is_ok() {
                 return;
-            }
-        }
-    }
-
-    async fn serve(&mut self, server: Server, stopped: &mut oneshot::Receiver<()>) -> Ended {
-        let handle = server.handle();
-        tokio::pin!(server);
-        tokio::select! {
-            ended = &mut server => Ended::Failed(
-                ended.err().unwrap_or_else(|| io::Error::other("the server ended")),
-            ),
-            _asked = stopped => {
-                let goodbye = async {
-                    self.service.farewell().await;
-                    handle.stop(false).await;
-                };
-                tokio::join!(goodbye, server).1.map_or_else(Ended::Failed, |()| Ended::Asked)
             }
         }
     }
@@ -234,12 +243,4 @@ impl<S: Service> Task<S> {
         }
         self.published.found(S::NAME, Some(finding));
     }
-}
-
-/// How serving came to an end.
-enum Ended {
-    /// Somebody asked for it.
-    Asked,
-    /// By itself.
-    Failed(io::Error),
 }

@@ -15,7 +15,7 @@ use listenfd::ListenFd;
 const MODE: u32 = 0o660;
 
 /// A place that was had.
-pub(super) enum Bound {
+pub(crate) enum Bound {
     /// A TCP port.
     Tcp(TcpListener),
     /// A Unix socket.

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
-use actix_web::http::{StatusCode, header};
-use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
+use axum::http::StatusCode;
+use axum::http::header::{self, HeaderValue};
+use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 /// Why there is no answer. WebSockets are closed with 1008 and the message.
@@ -38,30 +39,30 @@ impl Refusal {
     }
 
     /// As the answer to a request: JSON where programs ask, else text.
-    pub(super) fn answer(&self, path: &str) -> HttpResponse {
+    pub(super) fn answer(self, path: &str) -> Response {
         let mut answer = if path.starts_with("/api/") {
-            self.error_response()
+            self.into_response()
         } else {
             let text = format!("{}\n{}\n", self.message, self.hint);
-            self.head().content_type("text/plain; charset=utf-8").body(text)
+            self.with_head(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text))
         };
-        if self.status == StatusCode::METHOD_NOT_ALLOWED {
-            let allowed = header::HeaderValue::from_static(methods_of(path));
-            answer.headers_mut().insert(header::ALLOW, allowed);
+        if answer.status() == StatusCode::METHOD_NOT_ALLOWED {
+            answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static(methods_of(path)));
         }
         answer
     }
 
-    fn head(&self) -> HttpResponseBuilder {
-        let mut head = HttpResponse::build(self.status);
+    fn with_head(&self, body: impl IntoResponse) -> Response {
+        let mut answer = (self.status, body).into_response();
+        let head = answer.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
-            head.insert_header((header::WWW_AUTHENTICATE, "Bearer"));
+            head.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         if let Some(wait) = self.again_in {
-            let seconds = wait.as_millis().div_ceil(1_000);
-            head.insert_header((header::RETRY_AFTER, seconds.to_string()));
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            head.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        head
+        answer
     }
 }
 
@@ -71,15 +72,11 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl ResponseError for Refusal {
-    fn status_code(&self) -> StatusCode {
-        self.status
-    }
-
+impl IntoResponse for Refusal {
     /// For programs.
-    fn error_response(&self) -> HttpResponse {
+    fn into_response(self) -> Response {
         let body = json!({ "error": { "message": self.message, "hint": self.hint } });
-        self.head().content_type("application/json").body(body.to_string())
+        self.with_head(([(header::CONTENT_TYPE, "application/json")], body.to_string()))
     }
 }
 

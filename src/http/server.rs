@@ -1,60 +1,43 @@
-//! HTTP: the way of a connection, and what is where.
+//! HTTP/1.1 over TCP, TLS or a Unix socket: who is accepted, and the way of a connection to its router.
 
-use std::io;
+use std::convert::Infallible;
+use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_http::HttpService;
-use actix_http::error::DispatchError;
-use actix_rt::net::{TcpStream, UnixStream};
-use actix_server::{Server, ServerBuilder};
-use actix_service::{
-    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, fn_factory, fn_service,
-    map_config,
-};
-use actix_web::dev::AppConfig;
-use actix_web::middleware::from_fn;
-use actix_web::{App, Error, HttpResponse, web};
+use axum::Router;
+use axum::http::{Request, StatusCode};
 use barograph_actors::supervisor::Pulse;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
 use parking_lot::Mutex;
 use rustix::net::sockopt::set_socket_send_buffer_size;
-use rustix::process::{
-    Resource, Rlimit, getpid, getpriority_process, getrlimit, setpriority_process, setrlimit,
-};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::auth::{self, Gate};
-use super::connections::{HttpConnection, LOOK_EVERY, Limits, Lines};
+use super::connections::{Admitted, Connections, LOOK_EVERY, Limits, MeteredStream, Peer};
 use super::place::Bound;
-use super::{Tower, api, assets, command, live};
 
-/// Connections that wait to be accepted.
-const BACKLOG: u32 = 128;
-/// How long the head of a connection's first request may take; so may a handshake.
-const REQUEST_WITHIN: Duration = Duration::from_secs(5);
+/// Largest head of a request; hyper reads no further ahead either.
+const HEAD_BYTES_MAX: usize = 16 << 10;
+/// How long a connection may be idle between two requests. (A head that was begun has less: `Connections`.)
+const KEEP_ALIVE: Duration = Duration::from_secs(30);
+/// How long a TLS handshake may take.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
 /// The same when there is a crowd.
 const HANDSHAKE_IN_A_CROWD: Duration = Duration::from_secs(1);
-/// How long a connection may be idle between two requests.
-const KEEP_ALIVE: Duration = Duration::from_secs(30);
-/// How long the end of a connection may take.
-const DISCONNECT_WITHIN: Duration = Duration::from_secs(1);
-/// Threads that may block: for questions to the database, and for looks at its files.
-const BLOCKING_THREADS: usize = 4;
-/// By so much its threads are nicer than the process: recording goes first.
-const NICER: i32 = 10;
-/// Files that are left for the recording, and for whatever else is open.
-const FILES_KEPT: u64 = 128;
-/// Connections that end, and are not yet gone, beyond the limit.
-const ENDING: usize = 64;
 /// The first byte of a TLS handshake.
 const HANDSHAKE: u8 = 0x16;
-
 /// What the system holds of answers that are not taken, in bytes for each connection.
 const SEND_BUFFER: usize = 64 << 10;
+/// Until it is tried again to accept: there may be no files left.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// For whom there is no room.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n\
@@ -68,157 +51,128 @@ const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\
 /// The sign of life of the thread that answers; `None`: there is no such thread now.
 pub(super) type WorkerPulse = Arc<Mutex<Option<Pulse>>>;
 
-/// What a worker is made of.
-#[derive(Clone)]
-struct Recipe {
-    tower: Tower,
-    gate: web::Data<Gate>,
-    limits: Limits,
+/// A server, which accepts while [`Server::run`] is awaited. Its connections are tasks of the runtime.
+pub(crate) struct Server {
+    listener: Listener,
+    router: Router,
+    connections: Arc<Connections>,
     tls: Option<TlsAcceptor>,
     pulse: WorkerPulse,
 }
 
-/// A server at this place; it runs while it is awaited. Must be called within an actix system.
-pub(super) fn server(
-    bound: Bound,
-    tower: &Tower,
-    gate: Gate,
-    tls: Option<TlsAcceptor>,
-    pulse: &WorkerPulse,
-) -> io::Result<Server> {
-    let settings = tower.sources.in_force.now();
-    let all = (settings.watchtower.max_connections as usize).min(files_for_connections());
-    let per_address = settings.watchtower.max_connections_per_address as usize;
-    let recipe = Recipe {
-        tower: tower.clone(),
-        gate: web::Data::new(gate),
-        limits: Limits { all, per_address },
-        tls,
-        pulse: Arc::clone(pulse),
-    };
-    // Threads inherit it; that of the listener is the caller's.
-    let of_process = getpriority_process(Some(getpid())).unwrap_or(0);
-    let _not_permitted = setpriority_process(None, of_process.saturating_add(NICER));
-    let builder = ServerBuilder::new()
-        .workers(1)
-        .worker_max_blocking_threads(BLOCKING_THREADS)
-        .max_concurrent_connections(all + ENDING)
-        .backlog(BACKLOG)
-        .shutdown_timeout(1)
-        .disable_signals();
-    let builder = match bound {
-        Bound::Tcp(listener) => builder.listen("watchtower", listener, move || {
-            worker(recipe.clone(), |stream: TcpStream, hall: Rc<Hall>| hall.tcp(stream))
-        })?,
-        Bound::Unix(listener) => builder.listen_uds("watchtower", listener, move || {
-            worker(recipe.clone(), |stream: UnixStream, hall: Rc<Hall>| hall.unix(stream))
-        })?,
-    };
-    Ok(builder.run())
+enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
 }
 
-/// A connection that was let in, and its address.
-type Opened = Option<(HttpConnection, Option<SocketAddr>)>;
+impl Server {
+    /// At this place. Must be called within a runtime.
+    pub(super) fn new(bound: Bound, router: Router, limits: Limits) -> io::Result<Self> {
+        let listener = match bound {
+            Bound::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                Listener::Tcp(TcpListener::from_std(listener)?)
+            }
+            Bound::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                Listener::Unix(UnixListener::from_std(listener)?)
+            }
+        };
+        let (connections, pulse) = (Connections::new(limits), WorkerPulse::default());
+        Ok(Self { listener, router, connections, tls: None, pulse })
+    }
 
-/// Runs on the thread of a worker.
-fn worker<Io, Open, Opening>(
-    recipe: Recipe,
-    open: Open,
-) -> impl ServiceFactory<Io, Config = (), Response = (), Error = (), InitError = ()>
-where
-    Io: 'static,
-    Open: Fn(Io, Rc<Hall>) -> Opening + Clone + 'static,
-    Opening: Future<Output = Opened> + 'static,
-{
-    fn_factory(move || {
-        let (recipe, open) = (recipe.clone(), open.clone());
-        async move {
-            let http = Rc::new(http(recipe.gate, recipe.tower).new_service(()).await?);
-            let hall = Rc::new(Hall { lines: Lines::new(recipe.limits), tls: recipe.tls });
-            actix_rt::spawn(watch(Rc::clone(&hall), recipe.pulse));
-            let serve = move |stream: Io| {
-                let (http, opening) = (Rc::clone(&http), open(stream, Rc::clone(&hall)));
-                async move {
-                    if let Some(opened) = opening.await {
-                        // Why a connection ended is its client's affair.
-                        let _why = http.call(opened).await;
-                    }
-                    Ok::<(), ()>(())
+    /// Over TLS, where there is an acceptor; with its worker's sign of life here.
+    pub(super) fn with(self, tls: Option<TlsAcceptor>, pulse: WorkerPulse) -> Self {
+        Self { tls, pulse, ..self }
+    }
+
+    /// Accepts connections.
+    pub(super) async fn run(self) -> Infallible {
+        let server = Arc::new(self);
+        tokio::spawn(watch(Arc::clone(&server.connections), Arc::clone(&server.pulse)));
+        loop {
+            let accepted = match &server.listener {
+                Listener::Tcp(listener) => {
+                    let accepted = listener.accept().await;
+                    accepted.map(|(stream, address)| server.open_tcp(stream, address))
+                }
+                Listener::Unix(listener) => {
+                    let accepted = listener.accept().await;
+                    accepted.map(|(stream, _)| match server.connections.admit(None) {
+                        Some(admitted) => server.open(stream, admitted, None, false),
+                        None => refuse(stream.into_std()),
+                    })
                 }
             };
-            Ok::<_, ()>(fn_service(serve))
-        }
-    })
-}
-
-/// HTTP/1.1, with the door before everything.
-fn http(
-    gate: web::Data<Gate>,
-    tower: Tower,
-) -> impl ServiceFactory<
-    (HttpConnection, Option<SocketAddr>),
-    Config = (),
-    Response = (),
-    Error = DispatchError,
-    InitError = (),
-> {
-    let app = App::new()
-        .app_data(gate)
-        .app_data(web::Data::new(tower.clone()))
-        .wrap(from_fn(auth::pass))
-        .configure(|app| services(app, &tower));
-    let app = app.into_factory().map_err(answered);
-    HttpService::build()
-        .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(REQUEST_WITHIN)
-        .client_disconnect_timeout(DISCONNECT_WITHIN)
-        .on_connect_ext(|line: &HttpConnection, data| {
-            data.insert(line.peer());
-        })
-        .h1(map_config(app, |()| AppConfig::default()))
-}
-
-/// What did not even become an answer has the headers of one.
-fn answered(error: Error) -> HttpResponse {
-    let mut answer = error.error_response();
-    auth::put_headers(answer.headers_mut(), "/api/");
-    answer
-}
-
-/// Where connections come in.
-struct Hall {
-    lines: Rc<Lines>,
-    tls: Option<TlsAcceptor>,
-}
-
-impl Hall {
-    async fn tcp(self: Rc<Self>, stream: TcpStream) -> Opened {
-        let address = stream.peer_addr().ok()?;
-        let Some(admitted) = self.lines.admit(Some(address.ip())) else {
-            if self.tls.is_none() {
-                let _best_effort = stream.try_write(FULL);
+            if accepted.is_err() {
+                sleep(ACCEPT_AGAIN_AFTER).await;
             }
-            return None;
+        }
+    }
+
+    fn open_tcp(self: &Arc<Self>, stream: TcpStream, address: SocketAddr) {
+        let Some(admitted) = self.connections.admit(Some(address.ip())) else {
+            if self.tls.is_none() {
+                refuse(stream.into_std());
+            }
+            return;
         };
         // Frames are small and must not wait for company.
         let _best_effort = stream.set_nodelay(true);
         let _best_effort = set_socket_send_buffer_size(&stream, SEND_BUFFER);
-        let Some(tls) = &self.tls else {
-            return Some((HttpConnection::new(stream, admitted, false), Some(address)));
+        let Some(tls) = self.tls.clone() else {
+            return self.open(stream, admitted, Some(address), false);
         };
-        let crowded = self.lines.is_crowded();
-        let within = if crowded { HANDSHAKE_IN_A_CROWD } else { REQUEST_WITHIN };
-        let stream = timeout(within, encrypted(tls, stream)).await.ok()??;
-        Some((HttpConnection::new(stream, admitted, true), Some(address)))
+        let server = Arc::clone(self);
+        let crowded = self.connections.is_crowded();
+        let within = if crowded { HANDSHAKE_IN_A_CROWD } else { HANDSHAKE_WITHIN };
+        tokio::spawn(async move {
+            if let Ok(Some(stream)) = timeout(within, encrypted(&tls, stream)).await {
+                server.open(stream, admitted, Some(address), true);
+            }
+        });
     }
 
-    async fn unix(self: Rc<Self>, stream: UnixStream) -> Opened {
-        let Some(admitted) = self.lines.admit(None) else {
-            let _best_effort = stream.try_write(FULL);
-            return None;
+    /// Answers the requests of a connection, in a task of its own.
+    fn open(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        connection: Arc<Admitted>,
+        address: Option<SocketAddr>,
+        secure: bool,
+    ) {
+        let peer = Peer { address: address.map(|address| address.ip().to_canonical()), secure };
+        let router = TowerToHyperService::new(self.router.clone());
+        let stream = MeteredStream::new(stream, Arc::clone(&connection));
+        let answer = move |mut request: Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            connection.requested();
+            let (connection, answer) = (Arc::clone(&connection), router.call(request));
+            async move {
+                let answer = answer.await?;
+                if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    connection.upgraded();
+                }
+                Ok::<_, Infallible>(answer)
+            }
         };
-        Some((HttpConnection::new(stream, admitted, false), None))
+        let http = http1::Builder::new()
+            .max_buf_size(HEAD_BYTES_MAX)
+            .timer(TokioTimer::new())
+            .header_read_timeout(KEEP_ALIVE)
+            .serve_connection(TokioIo::new(stream), service_fn(answer))
+            .with_upgrades();
+        tokio::spawn(async move {
+            // Why a connection ended is its client's affair.
+            let _why = http.await;
+        });
     }
+}
+
+/// Says that there is no room, as far as that can be said at once.
+fn refuse(stream: io::Result<impl Write>) {
+    let _best_effort = stream.and_then(|mut stream| stream.write(FULL));
 }
 
 async fn encrypted(
@@ -239,12 +193,12 @@ async fn encrypted(
 }
 
 /// The worker's sign of life, and its look at all connections.
-async fn watch(hall: Rc<Hall>, place: WorkerPulse) {
+async fn watch(connections: Arc<Connections>, place: WorkerPulse) {
     let beating = Beating { place, pulse: Pulse::new() };
     *beating.place.lock() = Some(beating.pulse.clone());
     loop {
         beating.pulse.beat();
-        hall.lines.look(Instant::now());
+        connections.look(Instant::now());
         sleep(LOOK_EVERY).await;
     }
 }
@@ -264,28 +218,4 @@ impl Drop for Beating {
 /// How long the thread that answers has given no sign of life; `None`: there is none.
 pub(super) fn since_last_beat(pulse: &WorkerPulse) -> Option<Duration> {
     pulse.lock().as_ref().map(Pulse::since_last_beat)
-}
-
-/// As many as there can be without taking files from the recording. The limit that may be raised is.
-fn files_for_connections() -> usize {
-    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: maximum, maximum };
-    let limit = if setrlimit(Resource::Nofile, raised).is_ok() { maximum } else { current };
-    let limit = limit.unwrap_or(u64::MAX);
-    usize::try_from(limit.saturating_sub(FILES_KEPT).max(1)).unwrap_or(usize::MAX)
-}
-
-/// What is where.
-fn services(app: &mut web::ServiceConfig, tower: &Tower) {
-    app.route("/healthz", web::get().to(healthz))
-        .configure(auth::services)
-        .configure(api::services)
-        .configure(|app| live::services(app, tower))
-        .configure(command::services)
-        .configure(assets::services);
-}
-
-/// The process lives.
-async fn healthz() -> HttpResponse {
-    HttpResponse::Ok().content_type("text/plain; charset=utf-8").body("alive\n")
 }

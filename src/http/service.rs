@@ -6,16 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use actix_server::Server;
 use barograph_actors::message::event;
 use barograph_actors::status::issue::Finding;
 use barograph_config::{Listen, PageTls, Secret};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::watch;
 
 use super::auth::{AuthState, Gate};
+use super::connections::Limits;
 use super::place::{self, Bound, Placed};
-use super::server::{self, WorkerPulse};
-use super::{Closing, Tower};
+use super::server::{Server, WorkerPulse};
+use super::{Closing, Tower, routes};
 use crate::http::listener::{Service, Words};
 use crate::ipc::Sources;
 use crate::ipc::command_queue::CommandSender;
@@ -42,6 +43,8 @@ const OWN_PORT_TRIES: u32 = 5;
 const FAREWELL_WITHIN: Duration = Duration::from_millis(700);
 /// Between two looks whether they are gone.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// Files that are left for the recording, and for whatever else is open.
+const FILES_KEPT: u64 = 128;
 
 /// The page, at its address.
 pub(super) struct PageService {
@@ -119,8 +122,6 @@ impl Drop for PageService {
 }
 
 impl Service for PageService {
-    type Bound = Bound;
-
     const NAME: &'static str = "watchtower";
     const RETRY_MIN: Duration = Duration::from_millis(200);
     const EVENTS: (&'static str, &'static str) = (event::PAGE_SERVED, event::PAGE_NOT_SERVED);
@@ -144,7 +145,12 @@ impl Service for PageService {
         let published = self.tower.sources.published.clone();
         let gate = Gate::new(&settings.watchtower, self.door.clone(), by_file, published);
         let gate = gate.with_faults(self.fault_injection);
-        server::server(bound, &self.tower, gate, tls, &self.pulse)
+        let limits = Limits {
+            all: (settings.watchtower.max_connections as usize).min(files_for_connections()),
+            per_address: settings.watchtower.max_connections_per_address as usize,
+        };
+        let server = Server::new(bound, routes::all(&self.tower, gate), limits)?;
+        Ok(server.with(tls, Arc::clone(&self.pulse)))
     }
 
     fn listen(&self) -> String {
@@ -206,4 +212,13 @@ fn of_port(address: SocketAddr, error: &io::Error, attempt: u32) -> Option<Findi
     let ours = holder.as_ref().is_some_and(|holder| holder.pid == Some(std::process::id()));
     let soon_free = ours && attempt < OWN_PORT_TRIES;
     (!soon_free).then(|| WORDS.port_taken(address, holder))
+}
+
+/// As many as there can be without taking files from the recording. The limit that may be raised is.
+fn files_for_connections() -> usize {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: maximum, maximum };
+    let limit = if setrlimit(Resource::Nofile, raised).is_ok() { maximum } else { current };
+    let limit = limit.unwrap_or(u64::MAX);
+    usize::try_from(limit.saturating_sub(FILES_KEPT).max(1)).unwrap_or(usize::MAX)
 }

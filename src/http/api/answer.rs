@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::{
-    self, CacheControl, CacheDirective, ETag, EntityTag, Header, IfNoneMatch,
-};
-use actix_web::{HttpRequest, HttpResponse};
+use axum::http::StatusCode;
+use axum::http::header::{self, HeaderMap};
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
 use serde_json::Value as Json;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -14,7 +13,7 @@ use crate::http::refusal::Refusal;
 use crate::sqlite::read::HistoryError;
 
 /// What a request is answered with: a reply, or why there is none.
-pub(crate) type Answer = Result<HttpResponse, Refusal>;
+pub(crate) type Answer = Result<Response, Refusal>;
 
 /// When those may ask again who could not be answered.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
@@ -36,34 +35,32 @@ impl From<HistoryError> for Refusal {
 }
 
 /// JSON, or that it is what the asker has already.
-pub(super) fn json_answer(request: &HttpRequest, body: &Json) -> HttpResponse {
+pub(super) fn json_answer(request: &Parts, body: &Json) -> Response {
     text_answer(request, body.to_string())
 }
 
 /// The same, of JSON that is text already.
-pub(super) fn text_answer(request: &HttpRequest, text: String) -> HttpResponse {
+pub(super) fn text_answer(request: &Parts, text: String) -> Response {
     // Weak: compressed or not, it is the same.
-    let tag = EntityTag::new_weak(format!("{:016x}", xxh3_64(text.as_bytes())));
-    let known = is_known(request, &tag);
-    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
-    response
-        .insert_header(ETag(tag))
-        .insert_header((header::VARY, "Accept-Encoding"))
-        .insert_header(CacheControl(vec![CacheDirective::Private, CacheDirective::NoCache]));
-    if known {
-        return response.finish();
+    let tag = format!("W/\"{:016x}\"", xxh3_64(text.as_bytes()));
+    let head = [
+        (header::ETAG, tag.as_str()),
+        (header::VARY, "Accept-Encoding"),
+        (header::CACHE_CONTROL, "private, no-cache"),
+    ];
+    if is_known(&request.headers, &tag) {
+        return (StatusCode::NOT_MODIFIED, head).into_response();
     }
-    response.content_type("application/json").body(text)
+    (head, [(header::CONTENT_TYPE, "application/json")], text).into_response()
 }
 
-/// Whether the asker has what the tag names.
-pub(in crate::http) fn is_known(request: &HttpRequest, tag: &EntityTag) -> bool {
-    if !request.headers().contains_key(header::IF_NONE_MATCH) {
-        return false;
-    }
-    match IfNoneMatch::parse(request) {
-        Ok(IfNoneMatch::Any) => true,
-        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|known| known.weak_eq(tag)),
-        Err(_) => false,
-    }
+/// Whether the asker has what the tag names; compared weakly.
+pub(in crate::http) fn is_known(request: &HeaderMap, tag: &str) -> bool {
+    let texts = request.get_all(header::IF_NONE_MATCH).iter();
+    let mut known = texts.filter_map(|value| value.to_str().ok()).flat_map(|it| it.split(','));
+    known.any(|known| known.trim() == "*" || opaque(known) == opaque(tag))
+}
+
+fn opaque(tag: &str) -> &str {
+    tag.trim().trim_start_matches("W/")
 }

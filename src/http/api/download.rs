@@ -1,15 +1,15 @@
 //! `rows`: all rows of a range as a file, of any size, in constant memory. A piece is asked for when the one
 //! before has been taken: a client that does not read stops it, and one that is gone ends it.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::body::{BodySize, MessageBody};
-use actix_web::http::header::{self, ContentDisposition, DispositionParam, DispositionType};
-use actix_web::{Error, HttpRequest, HttpResponse, web};
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header;
+use axum::http::request::Parts;
+use axum::response::IntoResponse;
 use bytes::Bytes;
+use futures_util::stream::try_unfold;
 
 use super::answer::Answer;
 use super::query::{ANY_MOMENT, Query};
@@ -27,7 +27,7 @@ const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// `rows`
-pub(super) async fn rows(request: HttpRequest, tower: web::Data<Tower>) -> Answer {
+pub(super) async fn rows(request: Parts, State(tower): State<Tower>) -> Answer {
     let query = Query::of(&request, &["route", "from", "to", "format", "limit"])?;
     let form = match query.text("format") {
         None | Some("csv") => Form::Csv,
@@ -54,37 +54,26 @@ pub(super) async fn rows(request: HttpRequest, tower: web::Data<Tower>) -> Answe
         Form::Csv => ("text/csv; charset=utf-8", "csv"),
         Form::JsonLines => ("application/jsonl; charset=utf-8", "jsonl"),
     };
-    let body = Download::begin(tower.history.clone(), wanted).await?;
-    let mut response = HttpResponse::Ok();
-    response
-        .insert_header((header::CONTENT_TYPE, kind))
-        .insert_header((header::CACHE_CONTROL, "private, no-store"))
-        .insert_header(attachment(format!("{}.{ending}", table.name)));
-    Ok(if is_head(&request) { response.finish() } else { response.body(body) })
+    let download = Download::begin(tower.history.clone(), wanted).await?;
+    let attachment = format!("attachment; filename=\"{}.{ending}\"", table.name);
+    let head = [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, "private, no-store"),
+        (header::CONTENT_DISPOSITION, attachment.as_str()),
+    ];
+    // The connection ends without the last chunk where a piece fails: whoever reads knows that it is not whole.
+    let body = || Body::from_stream(try_unfold(download, Download::next));
+    let body = if is_head(&request) { Body::empty() } else { body() };
+    Ok((head, body).into_response())
 }
 
-fn attachment(name: String) -> ContentDisposition {
-    ContentDisposition {
-        disposition: DispositionType::Attachment,
-        parameters: vec![DispositionParam::Filename(name)],
-    }
-}
-
-type Piece = Result<(Place, String), HistoryError>;
-
-/// The body.
+/// What is sent, piece by piece.
 struct Download {
     history: Pool,
     wanted: Wanted,
     /// What is to be sent before the next piece.
     ready: Option<String>,
-    state: State,
-}
-
-enum State {
-    At(Place),
-    Asked(Pin<Box<dyn Future<Output = Piece>>>),
-    Over,
+    place: Place,
 }
 
 impl Download {
@@ -100,11 +89,29 @@ impl Download {
             Ok((place, head + &text))
         };
         let (place, text) = history.run(WITHIN, first).await?;
-        Ok(Self { history, wanted, ready: Some(text), state: State::At(place) })
+        Ok(Self { history, wanted, ready: Some(text), place })
+    }
+
+    /// The next piece, and what follows it; `None`: that was all.
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, HistoryError> {
+        loop {
+            if let Some(text) = self.ready.take().filter(|text| !text.is_empty()) {
+                return Ok(Some((text.into(), self)));
+            }
+            if self.place.done {
+                return Ok(None);
+            }
+            let (place, text) = asked(&self.history, &self.wanted, &self.place).await?;
+            (self.place, self.ready) = (place, Some(text));
+        }
     }
 }
 
-async fn next(history: Pool, wanted: Wanted, place: Place) -> Piece {
+async fn asked(
+    history: &Pool,
+    wanted: &Wanted,
+    place: &Place,
+) -> Result<(Place, String), HistoryError> {
     let mut tried = 1;
     loop {
         let (asked, at) = (wanted.clone(), place.clone());
@@ -115,48 +122,6 @@ async fn next(history: Pool, wanted: Wanted, place: Place) -> Piece {
                 tokio::time::sleep(PAUSE).await;
             }
             piece => return piece,
-        }
-    }
-}
-
-impl MessageBody for Download {
-    type Error = Error;
-
-    fn size(&self) -> BodySize {
-        BodySize::Stream
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Error>>> {
-        let this = &mut *self;
-        loop {
-            if let Some(text) = this.ready.take().filter(|text| !text.is_empty()) {
-                return Poll::Ready(Some(Ok(text.into())));
-            }
-            match std::mem::replace(&mut this.state, State::Over) {
-                State::At(place) if place.done => return Poll::Ready(None),
-                State::At(place) => {
-                    let piece = next(this.history.clone(), this.wanted.clone(), place);
-                    this.state = State::Asked(Box::pin(piece));
-                }
-                State::Asked(mut piece) => match piece.as_mut().poll(cx) {
-                    Poll::Pending => {
-                        this.state = State::Asked(piece);
-                        return Poll::Pending;
-                    }
-                    Poll::Ready(Ok((place, text))) => {
-                        this.state = State::At(place);
-                        this.ready = Some(text);
-                    }
-                    // The connection ends without the last chunk: whoever reads knows that it is not whole.
-                    Poll::Ready(Err(error)) => {
-                        return Poll::Ready(Some(Err(Refusal::from(error).into())));
-                    }
-                },
-                State::Over => return Poll::Ready(None),
-            }
         }
     }
 }

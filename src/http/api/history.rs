@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use actix_web::{HttpRequest, web};
+use axum::extract::State;
+use axum::http::request::Parts;
 use rusqlite::Connection;
 use serde_json::json;
 
@@ -25,7 +26,7 @@ const EXCEPT_MAX: usize = 64;
 const NAME_LEN_MAX: usize = 100;
 
 /// `events`
-pub(super) async fn events(request: HttpRequest, tower: web::Data<Tower>) -> Answer {
+pub(super) async fn events(request: Parts, State(tower): State<Tower>) -> Answer {
     let known = ["limit", "before", "since", "until", "actor", "event", "except"];
     let query = Query::of(&request, &known)?;
     let limit = query.whole("limit", 1..=EVENTS_MAX)?;
@@ -73,7 +74,7 @@ fn name(query: &Query, parameter: &str) -> Result<Option<String>, Refusal> {
 }
 
 /// `gaps`
-pub(super) async fn gaps(request: HttpRequest, tower: web::Data<Tower>) -> Answer {
+pub(super) async fn gaps(request: Parts, State(tower): State<Tower>) -> Answer {
     let query = Query::of(&request, &["from", "to"])?;
     let (from, to) = (query.whole("from", ANY_MOMENT)?, query.whole("to", ANY_MOMENT)?);
     let (spool, waiting) = (spool(&tower), tower.sources.published.waiting_notes());

@@ -1,6 +1,7 @@
 //! The newest row of each route, what follows from it, and what is odd about it.
 
-use actix_web::{HttpRequest, web};
+use axum::extract;
+use axum::http::request::Parts;
 use barograph_actors::health::checks::Memory as Judgement;
 use barograph_actors::history::derived;
 use barograph_actors::message::account::RouteId;
@@ -19,7 +20,7 @@ use crate::os::world;
 use crate::sqlite::read::newest::Arrived;
 
 /// `latest`
-pub(super) async fn latest(request: HttpRequest, tower: web::Data<Tower>) -> Answer {
+pub(super) async fn latest(request: Parts, extract::State(tower): extract::State<Tower>) -> Answer {
     Query::of(&request, &[])?;
     Ok(json_answer(&request, &report(&tower).await))
 }

@@ -15,58 +15,51 @@ mod series;
 mod state;
 mod tables;
 
-use actix_web::http::{Method, StatusCode};
-use actix_web::middleware::Compress;
-use actix_web::{HttpRequest, Resource, web};
+use axum::Router;
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode};
+use axum::routing::get;
+use tower_http::compression::CompressionLayer;
 
 pub(super) use answer::is_known;
 pub(crate) use memory::Memory;
 
+use super::Tower;
 use super::refusal::Refusal;
 
-/// What is where. (Login, session and the WebSockets are the door's and `live`'s.)
-pub(super) fn services(app: &mut web::ServiceConfig) {
-    let v1 = web::scope("/api/v1")
-        .wrap(Compress::default())
-        .service(read("/status", state::status))
-        .service(read("/issues", state::issues))
-        .service(read("/account", state::account))
-        .service(read("/routes", state::routes))
-        .service(read("/latest", latest::latest))
-        .service(read("/events", history::events))
-        .service(read("/gaps", history::gaps))
-        .service(read("/series", series::series))
-        .service(read("/rows", download::rows))
-        .service(read("/openapi.json", document))
-        .default_service(web::to(nothing_here));
-    app.service(read("/readyz", ready::readyz))
-        .service(read("/metrics", ready::metrics))
-        .service(v1)
-        .service(web::scope("/api").default_service(web::to(nothing_here)));
+/// What is where. (Login, session and the WebSockets are the door's and `live`'s.) The door lets no method
+/// through but GET and HEAD.
+pub(super) fn routes(tower: &Tower) -> Router {
+    Router::new()
+        .route("/api/v1/status", get(state::status))
+        .route("/api/v1/issues", get(state::issues))
+        .route("/api/v1/account", get(state::account))
+        .route("/api/v1/routes", get(state::routes))
+        .route("/api/v1/latest", get(latest::latest))
+        .route("/api/v1/events", get(history::events))
+        .route("/api/v1/gaps", get(history::gaps))
+        .route("/api/v1/series", get(series::series))
+        .route("/api/v1/rows", get(download::rows))
+        .route("/api/v1/openapi.json", get(document))
+        .layer(CompressionLayer::new())
+        .route("/readyz", get(ready::readyz))
+        .route("/metrics", get(ready::metrics))
+        .with_state(tower.clone())
 }
 
-/// An address that is read, and nothing else: the door lets no other method through.
-fn read<H, Args>(path: &str, handler: H) -> Resource
-where
-    H: actix_web::Handler<Args> + Clone,
-    Args: actix_web::FromRequest + 'static,
-    H::Output: actix_web::Responder + 'static,
-{
-    web::resource(path).route(web::get().to(handler.clone())).route(web::head().to(handler))
-}
-
-async fn nothing_here(request: HttpRequest) -> answer::Answer {
-    let message = format!("there is no {}", request.path());
-    Err(Refusal::new(StatusCode::NOT_FOUND, message, "api/v1/openapi.json says what there is"))
+/// Refuses a path below `/api` that there is not.
+pub(super) fn nothing_here(path: &str) -> Refusal {
+    let message = format!("there is no {path}");
+    Refusal::new(StatusCode::NOT_FOUND, message, "api/v1/openapi.json says what there is")
 }
 
 /// Whether only the head of the answer is wanted.
-fn is_head(request: &HttpRequest) -> bool {
-    request.method() == Method::HEAD
+fn is_head(request: &Parts) -> bool {
+    request.method == Method::HEAD
 }
 
 /// The interface, for programs.
-async fn document(request: HttpRequest) -> answer::Answer {
+async fn document(request: Parts) -> answer::Answer {
     query::Query::of(&request, &[])?;
     Ok(answer::text_answer(&request, include_str!("openapi.json").to_owned()))
 }

@@ -2,8 +2,7 @@
 
 use std::ops::RangeInclusive;
 
-use actix_web::HttpRequest;
-use actix_web::web;
+use axum::http::request::Parts;
 
 use crate::http::refusal::Refusal;
 
@@ -22,16 +21,13 @@ pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
     /// Those of a request that may have these and no others.
-    pub(super) fn of(request: &HttpRequest, known: &[&str]) -> Result<Self, Refusal> {
-        Self::parse(request.query_string(), known)
+    pub(super) fn of(request: &Parts, known: &[&str]) -> Result<Self, Refusal> {
+        Self::parse(request.uri.query().unwrap_or_default(), known)
     }
 
     fn parse(text: &str, known: &[&str]) -> Result<Self, Refusal> {
-        let pairs = web::Query::<Vec<(String, String)>>::from_query(text)
-            .map_err(|error| {
-                Refusal::bad(format!("the query cannot be read: {error}"), hint(known))
-            })?
-            .into_inner();
+        let pairs: Vec<(String, String)> =
+            form_urlencoded::parse(text.as_bytes()).into_owned().collect();
         for (position, (name, value)) in pairs.iter().enumerate() {
             if !known.contains(&name.as_str()) {
                 return Err(Refusal::bad(format!("there is no parameter {name:?}"), hint(known)));

@@ -1,7 +1,9 @@
 //! For those who watch a recorder from outside: whether it records, and its metrics.
 
-use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, HttpResponse, web};
+use axum::extract;
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use barograph_actors::message::event;
 use barograph_actors::status::mode::Mode;
 use barograph_actors::status::{Connection, State, summary};
@@ -10,14 +12,13 @@ use crate::http::{Tower, metrics};
 use barograph_actors::message::children;
 
 /// The sentence; 200 while it records durably, and 503 else.
-pub(super) async fn readyz(tower: web::Data<Tower>) -> HttpResponse {
+pub(super) async fn readyz(extract::State(tower): extract::State<Tower>) -> Response {
     let state = tower.sources.published.snapshot();
     let status = if is_ready(&state) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     let sentence = summary::sentence(&state);
-    HttpResponse::build(status)
-        .insert_header(("Cache-Control", "no-store"))
-        .content_type("text/plain; charset=utf-8")
-        .body(sentence + "\n")
+    let head =
+        [(header::CACHE_CONTROL, "no-store"), (header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+    (status, head, sentence + "\n").into_response()
 }
 
 /// What arrives becomes durable, as far as is known: the broker is there and is heard, database or spool takes
@@ -36,7 +37,10 @@ fn is_ready(state: &State) -> bool {
 }
 
 /// As `[metrics] listen` serves them.
-pub(super) async fn metrics(request: HttpRequest, tower: web::Data<Tower>) -> HttpResponse {
+pub(super) async fn metrics(
+    request: Parts,
+    extract::State(tower): extract::State<Tower>,
+) -> Response {
     metrics::answer(&request, &tower.sources.exposition)
 }
 

@@ -2,8 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use actix_web::http::StatusCode;
-use actix_web::{HttpRequest, web};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
 use rusqlite::Connection;
 use serde_json::Value as Json;
 
@@ -31,7 +32,7 @@ const CELLS_MAX: i64 = POINTS_MAX * COLUMNS_MAX as i64;
 const LATEST_MS: i64 = 221_845_392_000_000;
 
 /// `series`
-pub(super) async fn series(request: HttpRequest, tower: web::Data<Tower>) -> Answer {
+pub(super) async fn series(request: Parts, State(tower): State<Tower>) -> Answer {
     let known = ["route", "columns", "from", "to", "points", "bucket_ms", "stats"];
     let query = Query::of(&request, &known)?;
     let from = query.needed_whole("from", ANY_MOMENT)?;

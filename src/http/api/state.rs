@@ -1,6 +1,7 @@
 //! Published state.
 
-use actix_web::{HttpRequest, web};
+use axum::extract::State;
+use axum::http::request::Parts;
 use serde_json::json;
 
 use super::answer::{Answer, json_answer};
@@ -10,27 +11,27 @@ use crate::http::Tower;
 use crate::ipc::status;
 
 /// `status`
-pub(super) async fn status(request: HttpRequest, tower: web::Data<Tower>) -> Answer {
+pub(super) async fn status(request: Parts, State(tower): State<Tower>) -> Answer {
     Query::of(&request, &[])?;
     Ok(json_answer(&request, &status::report(&tower.sources).await))
 }
 
 /// `issues`
-pub(super) async fn issues(request: HttpRequest, tower: web::Data<Tower>) -> Answer {
+pub(super) async fn issues(request: Parts, State(tower): State<Tower>) -> Answer {
     Query::of(&request, &[])?;
     let state = tower.sources.published.snapshot();
     Ok(json_answer(&request, &json!({ "issues": status::issues_json(&state) })))
 }
 
 /// `account`
-pub(super) async fn account(request: HttpRequest, tower: web::Data<Tower>) -> Answer {
+pub(super) async fn account(request: Parts, State(tower): State<Tower>) -> Answer {
     Query::of(&request, &[])?;
     let state = tower.sources.published.snapshot();
     Ok(json_answer(&request, &status::account_json(&state)))
 }
 
 /// `routes`
-pub(super) async fn routes(request: HttpRequest, tower: web::Data<Tower>) -> Answer {
+pub(super) async fn routes(request: Parts, State(tower): State<Tower>) -> Answer {
     Query::of(&request, &[])?;
     let router = tower.sources.router();
     let mut routes = Vec::new();

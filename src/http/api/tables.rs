@@ -37,7 +37,7 @@ pub(super) fn table<'a>(router: &'a Router, name: &str) -> Result<Table<'a>, Ref
         None => {
             let names: Vec<&str> = tables.iter().map(|table| table.name).collect();
             let message = format!("there is no route {name:?}");
-            let status = actix_web::http::StatusCode::NOT_FOUND;
+            let status = axum::http::StatusCode::NOT_FOUND;
             Err(Refusal::new(status, message, format!("there are: {}", names.join(", "))))
         }
     }

@@ -1,7 +1,7 @@
 //! What each answer tells browsers: that nothing from elsewhere belongs to this page, and this page belongs
 //! nowhere else.
 
-use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// `'self'` holds for the page's WebSockets, too.
 const POLICY: &str =
@@ -15,9 +15,9 @@ const ALWAYS: [(HeaderName, &str); 8] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (header::X_FRAME_OPTIONS, "DENY"),
-    (header::CROSS_ORIGIN_OPENER_POLICY, "same-origin"),
-    (header::CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"),
-    (header::PERMISSIONS_POLICY, PERMISSIONS),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (HeaderName::from_static("permissions-policy"), PERMISSIONS),
     // Browsers that know none of the above.
     (header::X_DNS_PREFETCH_CONTROL, "off"),
 ];

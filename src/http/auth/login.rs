@@ -1,11 +1,17 @@
 //! Signing in: a token for a cookie that scripts cannot read and other sites do not send.
 
+use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::cookie::time::Duration as CookieDuration;
-use actix_web::cookie::{Cookie, SameSite};
-use actix_web::http::{StatusCode, header};
-use actix_web::{Error, HttpRequest, HttpResponse, web};
+use axum::Router;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::header::{self, HeaderName, HeaderValue};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::sessions::IDLE_MAX;
@@ -23,77 +29,82 @@ const BODY_BYTES_MAX: usize = 4 << 10;
 const TOKEN_HINT: &str = "send {\"token\":\"…\"}";
 
 /// Signing in, signing out, and who one is.
-pub(in crate::http) fn services(app: &mut web::ServiceConfig) {
-    let body = web::PayloadConfig::new(BODY_BYTES_MAX);
-    let login = web::resource("/api/v1/login").app_data(body).route(web::post().to(login));
-    app.service(login)
-        .service(web::resource("/api/v1/logout").route(web::post().to(logout)))
-        .service(
-            web::resource("/api/v1/session")
-                .route(web::get().to(session))
-                .route(web::head().to(session)),
-        );
+pub(in crate::http) fn routes(gate: &Arc<Gate>) -> Router {
+    Router::new()
+        .route("/api/v1/login", post(login).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)))
+        .route("/api/v1/logout", post(logout))
+        .route("/api/v1/session", get(session))
+        .with_state(Arc::clone(gate))
 }
 
 /// The numbers of sessions that a request shows.
-pub(super) fn numbers(request: &HttpRequest) -> Vec<String> {
-    let cookies = [NAME_SECURE, NAME].map(|name| request.cookie(name));
-    cookies.into_iter().flatten().map(|cookie| cookie.value().to_owned()).collect()
+pub(super) fn numbers(request: &Parts) -> Vec<String> {
+    let of = |name| cookie_of(&request.headers, name).map(str::to_owned);
+    [NAME_SECURE, NAME].into_iter().filter_map(of).collect()
+}
+
+fn cookie_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let texts = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.split_once('='));
+    let mut pairs = pairs.map(|(name, value)| (name.trim(), value.trim()));
+    pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
 }
 
 async fn login(
-    request: HttpRequest,
-    gate: web::Data<Gate>,
-    body: Result<web::Bytes, Error>,
-) -> HttpResponse {
-    let peer = Peer::of(&request);
-    let body = match body {
-        Ok(body) => body,
-        Err(error) => {
-            let status = error.as_response_error().status_code();
-            let refusal = Refusal::new(status, "what was sent cannot be read", TOKEN_HINT);
-            return refusal.answer(request.path());
+    State(gate): State<Arc<Gate>>,
+    request: Parts,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    match signed_in(&gate, &request, body) {
+        Ok((cookie, admin)) => {
+            ([(header::SET_COOKIE, cookie)], json_text(&json!({ "admin": admin }))).into_response()
         }
-    };
-    let told: Option<Value> = serde_json::from_slice(&body).ok();
-    let Some(token) = told.as_ref().and_then(|told| told["token"].as_str()) else {
-        let message = "there is no token in this";
-        let refusal = Refusal::new(StatusCode::BAD_REQUEST, message, TOKEN_HINT);
-        return refusal.answer(request.path());
-    };
-    let opened = match gate.open(token.trim(), &peer) {
-        Ok(opened) => opened,
-        Err(refusal) => return refusal.answer(request.path()),
-    };
-    let Some((role, print)) = opened else {
-        let hint = "the tokens are in the files that watchtower.admin_token_file and \
-                    watchtower.read_token_file name, as they were at the last reload";
-        let refusal = Refusal::new(StatusCode::UNAUTHORIZED, "this token is wrong", hint);
-        return refusal.answer(request.path());
-    };
-    let number = gate.door.sessions().open(print, Instant::now());
-    let admin = role == super::Role::Admin;
-    HttpResponse::Ok().cookie(cookie(&request, &peer, number)).json(json!({ "admin": admin }))
+        Err(refusal) => refusal.into_response(),
+    }
 }
 
-async fn logout(request: HttpRequest, gate: web::Data<Gate>) -> HttpResponse {
+/// The cookie of a new session, and whether it is an admin's.
+fn signed_in(
+    gate: &Gate,
+    request: &Parts,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<(HeaderValue, bool), Refusal> {
+    let peer = Peer::of(request);
+    let body = body.map_err(|error| {
+        Refusal::new(error.status(), "what was sent cannot be read", TOKEN_HINT)
+    })?;
+    let told: Option<Value> = serde_json::from_slice(&body).ok();
+    let Some(token) = told.as_ref().and_then(|told| told["token"].as_str()) else {
+        return Err(Refusal::bad("there is no token in this", TOKEN_HINT));
+    };
+    let Some((role, print)) = gate.open(token.trim(), &peer)? else {
+        let hint = "the tokens are in the files that watchtower.admin_token_file and \
+                    watchtower.read_token_file name, as they were at the last reload";
+        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "this token is wrong", hint));
+    };
+    let number = gate.door.sessions().open(print, Instant::now());
+    Ok((cookie(request, &peer, &number), role == super::Role::Admin))
+}
+
+async fn logout(State(gate): State<Arc<Gate>>, request: Parts) -> Response {
     for number in numbers(&request) {
         gate.door.sessions().close(&number);
     }
     gate.door.shared.signed_out.send_replace(());
-    let mut answer = HttpResponse::Ok();
-    for cookie in [NAME_SECURE, NAME].iter().filter_map(|name| request.cookie(name)) {
-        let mut gone = Cookie::build(cookie.name().to_owned(), "").path("/").finish();
-        gone.set_secure(cookie.name() == NAME_SECURE);
-        gone.make_removal();
-        answer.cookie(gone);
+    let mut answer = json_text(&json!({})).into_response();
+    for name in [NAME_SECURE, NAME] {
+        if cookie_of(&request.headers, name).is_some() {
+            let secure = if name == NAME_SECURE { "; Secure" } else { "" };
+            let gone = format!("{name}=; Path=/; Max-Age=0{secure}");
+            answer.headers_mut().append(header::SET_COOKIE, value_of(&gone));
+        }
     }
-    answer.json(json!({}))
+    answer
 }
 
-async fn session(request: HttpRequest, gate: web::Data<Gate>) -> HttpResponse {
+async fn session(State(gate): State<Arc<Gate>>, request: Parts) -> impl IntoResponse {
     let access = access(&request);
-    HttpResponse::Ok().json(json!({
+    json_text(&json!({
         "admin": access.admin,
         "signed_in": access.by_token,
         "anonymous_read": gate.anonymous,
@@ -102,17 +113,21 @@ async fn session(request: HttpRequest, gate: web::Data<Gate>) -> HttpResponse {
     }))
 }
 
+fn json_text(json: &Value) -> impl IntoResponse + use<> {
+    ([(header::CONTENT_TYPE, "application/json")], json.to_string())
+}
+
 /// Secret on the way where the line is: ours, or by the word of a proxy (who lies about it harms only himself).
-fn cookie(request: &HttpRequest, peer: &Peer, number: String) -> Cookie<'static> {
-    let forwarded = header::HeaderName::from_static("x-forwarded-proto");
-    let secure = peer.secure || text_of(request, &forwarded) == Some("https");
-    let name = if secure { NAME_SECURE } else { NAME };
-    let seconds = i64::try_from(IDLE_MAX.as_secs()).unwrap_or(i64::MAX);
-    Cookie::build(name, number)
-        .path("/")
-        .http_only(true)
-        .secure(secure)
-        .same_site(SameSite::Strict)
-        .max_age(CookieDuration::seconds(seconds))
-        .finish()
+fn cookie(request: &Parts, peer: &Peer, number: &str) -> HeaderValue {
+    let forwarded = HeaderName::from_static("x-forwarded-proto");
+    let is_secret = peer.secure || text_of(request, &forwarded) == Some("https");
+    let (name, secure) = if is_secret { (NAME_SECURE, "; Secure") } else { (NAME, "") };
+    let seconds = IDLE_MAX.as_secs();
+    value_of(&format!(
+        "{name}={number}; HttpOnly; SameSite=Strict{secure}; Path=/; Max-Age={seconds}"
+    ))
+}
+
+fn value_of(cookie: &str) -> HeaderValue {
+    HeaderValue::from_str(cookie).expect("names and numbers are ASCII")
 }

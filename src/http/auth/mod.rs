@@ -13,11 +13,11 @@ mod whole;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::body::{BoxBody, EitherBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::{Method, StatusCode, header};
-use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpRequest, web};
+use axum::extract::{Request, State};
+use axum::http::request::Parts;
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
 use barograph_actors::message::event;
 use barograph_actors::status::Published;
 use barograph_config::{Part, Settings, Watchtower};
@@ -34,8 +34,7 @@ use login_throttle::LoginThrottle;
 use names::Names;
 use sessions::Sessions;
 
-pub(super) use headers::put as put_headers;
-pub(super) use login::services;
+pub(super) use login::routes;
 pub(super) use stay::Stay;
 
 /// How long it may take until an answer begins.
@@ -60,8 +59,8 @@ pub(crate) struct Access {
 }
 
 /// What somebody may do; who did not come through the door may nothing.
-pub(crate) fn access(request: &HttpRequest) -> Access {
-    request.extensions().get::<Access>().cloned().unwrap_or_else(|| Access {
+pub(crate) fn access(request: &Parts) -> Access {
+    request.extensions.get::<Access>().cloned().unwrap_or_else(|| Access {
         admin: false,
         read: false,
         by_token: false,
@@ -170,21 +169,22 @@ impl Gate {
     }
 
     /// What is wrong with a request before it is looked at who asks.
-    fn fault(&self, request: &HttpRequest) -> Option<Refusal> {
-        if request.uri().path().contains('%') {
+    fn fault(&self, request: &Parts) -> Option<Refusal> {
+        if request.uri.path().contains('%') {
             return Some(no_such_page());
         }
         let host = text_of(request, &header::HOST);
-        let named = request.uri().authority().map(|authority| authority.as_str());
+        let named = request.uri.authority().map(|authority| authority.as_str());
         if !self.by_file {
-            let Some(host) = host else { return Some(no_host()) };
+            let hosts = request.headers.get_all(header::HOST).iter().count();
+            let Some(host) = host.filter(|_| hosts == 1) else { return Some(no_host()) };
             for name in [Some(host), named].into_iter().flatten() {
                 if !self.names.know(name) {
                     return Some(unknown_name(name));
                 }
             }
         }
-        let origin = request.headers().contains_key(header::ORIGIN);
+        let origin = request.headers.contains_key(header::ORIGIN);
         let origin = origin.then(|| text_of(request, &header::ORIGIN).unwrap_or_default());
         let is_foreign = origin.is_some_and(|origin| !self.names.are_home_of(origin, host));
         if is_foreign || is_lured(request) {
@@ -194,13 +194,13 @@ impl Gate {
     }
 
     /// Who asks, and whether that is enough.
-    fn access(&self, request: &HttpRequest, peer: &Peer) -> Access {
+    fn access(&self, request: &Parts, peer: &Peer) -> Access {
         let from = peer.to_string();
         let fault = self.fault(request);
         let role = if fault.is_none() { self.role(request, peer) } else { Ok(None) };
         let (role, waits) = role.map_or_else(|waits| (None, Some(waits)), |role| (role, None));
         let (admin, read) = (role == Some(Role::Admin), self.anonymous || role.is_some());
-        let refusal = fault.or(waits).or_else(|| match Area::of(path_of(request)) {
+        let refusal = fault.or(waits).or_else(|| match Area::of(request.uri.path()) {
             Area::Open => None,
             Area::Look => (!read).then(|| self.needs_token(request)),
             Area::Command => (!admin).then(|| self.needs_admin(role)),
@@ -209,7 +209,7 @@ impl Gate {
     }
 
     /// By a token in the request, or else by a session. A wrong token is none, and costs time.
-    fn role(&self, request: &HttpRequest, peer: &Peer) -> Result<Option<Role>, Refusal> {
+    fn role(&self, request: &Parts, peer: &Peer) -> Result<Option<Role>, Refusal> {
         let bearer = text_of(request, &header::AUTHORIZATION).and_then(bearer);
         match bearer {
             Some(token) => self.open(token, peer).map(|opened| opened.map(|(role, _)| role)),
@@ -241,8 +241,8 @@ impl Gate {
         Ok(opened)
     }
 
-    fn needs_token(&self, request: &HttpRequest) -> Refusal {
-        let shown = request.headers().contains_key(header::AUTHORIZATION)
+    fn needs_token(&self, request: &Parts) -> Refusal {
+        let shown = request.headers.contains_key(header::AUTHORIZATION)
             || !login::numbers(request).is_empty();
         let message = if shown {
             "this token or session opens nothing here (any more)"
@@ -291,46 +291,33 @@ impl Area {
 }
 
 /// The door. What it refuses is answered here, except to WebSockets.
-pub(super) async fn pass<B: MessageBody + 'static>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let path = path_of(request.request()).to_owned();
-    let gate = request.app_data::<web::Data<Gate>>().cloned();
-    let gate = gate.expect("the server gives every request its gate");
-    let peer = Peer::of(request.request());
-    let access = gate.access(request.request(), &peer);
-    let refused = access.refusal.clone().filter(|_| !is_upgrade(request.request()));
-    request.extensions_mut().insert(access);
+pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
+    let (mut request, body) = request.into_parts();
+    let path = request.uri.path().to_owned();
+    let access = gate.access(&request, &Peer::of(&request));
+    let refused = access.refusal.clone().filter(|_| !is_upgrade(&request));
+    request.extensions.insert(access);
+    request.extensions.insert(gate);
     let mut answer = match refused {
-        Some(refusal) => {
-            let answer = refusal.answer(&path);
-            request.into_response(answer).map_into_right_body()
+        Some(refusal) => refusal.answer(&path),
+        None => {
+            let answer = next.run(Request::from_parts(request, body));
+            whole::within(ANSWER_WITHIN, &path, answer).await
         }
-        None => whole::within(ANSWER_WITHIN, next.call(request)).await?.map_into_left_body(),
     };
-    if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-        peer.is_upgraded();
-    }
     headers::put(answer.headers_mut(), &path);
-    Ok(answer)
+    answer
 }
 
 /// Whether this becomes a WebSocket, which can be told with a close code.
-fn is_upgrade(request: &HttpRequest) -> bool {
+fn is_upgrade(request: &Parts) -> bool {
     let is_websocket = text_of(request, &header::UPGRADE)
         .is_some_and(|protocol| protocol.eq_ignore_ascii_case("websocket"));
-    is_websocket && path_of(request).starts_with("/ws/") && request.method() == Method::GET
+    is_websocket && request.uri.path().starts_with("/ws/") && request.method == Method::GET
 }
 
-fn text_of<'a>(request: &'a HttpRequest, name: &header::HeaderName) -> Option<&'a str> {
-    request.headers().get(name)?.to_str().ok()
-}
-
-/// The path by which a request finds its handler: decoded. What `HttpRequest::path` gives is not, and whoever
-/// judges by it lets `/%61pi/v1/status` through.
-fn path_of(request: &HttpRequest) -> &str {
-    request.match_info().as_str()
+fn text_of<'a>(request: &'a Parts, name: &header::HeaderName) -> Option<&'a str> {
+    request.headers.get(name)?.to_str().ok()
 }
 
 /// The token of `Authorization: Bearer TOKEN`.
@@ -340,28 +327,28 @@ fn bearer(value: &str) -> Option<&str> {
 }
 
 /// A browser says that a page elsewhere asks; following a link from there is another matter.
-fn is_lured(request: &HttpRequest) -> bool {
+fn is_lured(request: &Parts) -> bool {
     let says = |name: &str, what: &str| {
-        request.headers().get(name).is_some_and(|value| value.as_bytes() == what.as_bytes())
+        request.headers.get(name).is_some_and(|value| value.as_bytes() == what.as_bytes())
     };
     says("sec-fetch-site", "cross-site")
-        && !(says("sec-fetch-mode", "navigate") && request.method() == Method::GET)
+        && !(says("sec-fetch-mode", "navigate") && request.method == Method::GET)
 }
 
 /// Methods and bodies that nothing here takes.
-fn form_fault(request: &HttpRequest) -> Option<Refusal> {
+fn form_fault(request: &Parts) -> Option<Refusal> {
     let encoding = text_of(request, &header::CONTENT_ENCODING);
     if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
         let hint = "send it without Content-Encoding";
         let message = "what is sent here may not be compressed";
         return Some(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message, hint));
     }
-    if !methods_of(path_of(request)).split(", ").any(|it| it == request.method().as_str()) {
+    if !methods_of(request.uri.path()).split(", ").any(|it| it == request.method.as_str()) {
         let message = "this cannot be done here";
         let hint = "the header Allow says what can";
         return Some(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message, hint));
     }
-    if *request.method() == Method::POST {
+    if request.method == Method::POST {
         let kind = text_of(request, &header::CONTENT_TYPE).unwrap_or_default();
         let is_json = kind.split(';').next().unwrap_or_default().trim() == "application/json";
         let hint = "send it as application/json";

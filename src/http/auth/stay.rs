@@ -1,6 +1,8 @@
 //! How long somebody may stay who came by a session and is connected.
 
-use actix_web::{HttpRequest, web};
+use std::sync::Arc;
+
+use axum::http::request::Parts;
 use tokio::sync::watch;
 
 use super::{Area, Gate, access, login};
@@ -12,20 +14,21 @@ pub(in crate::http) struct Stay {
 }
 
 struct Session {
-    gate: web::Data<Gate>,
+    gate: Arc<Gate>,
     numbers: Vec<String>,
     signed_out: watch::Receiver<()>,
 }
 
 impl Stay {
     /// Of whoever asks.
-    pub(in crate::http) fn of(request: &HttpRequest) -> Self {
+    pub(in crate::http) fn of(request: &Parts) -> Self {
         let numbers = login::numbers(request);
-        let gate = request.app_data::<web::Data<Gate>>();
-        let gate = gate.filter(|gate| !gate.anonymous || Area::of(request.path()) == Area::Command);
+        let gate = request.extensions.get::<Arc<Gate>>();
+        let gate =
+            gate.filter(|gate| !gate.anonymous || Area::of(request.uri.path()) == Area::Command);
         let counts = access(request).by_token && !numbers.is_empty();
         let by = gate.filter(|_| counts).map(|gate| Session {
-            gate: gate.clone(),
+            gate: Arc::clone(gate),
             numbers,
             signed_out: gate.door.shared.signed_out.subscribe(),
         });

@@ -1,11 +1,14 @@
 //! `/ws/command`: what the page's admin orders, one JSON object a message, each with its reply. It is carried out
 //! through a `CommandSender`.
 
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use axum::Router;
+use axum::extract::State;
+use axum::http::request::Parts;
+use axum::response::Response;
+use axum::routing::get;
 use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
@@ -23,44 +26,43 @@ const LINES_MAX: usize = 4;
 /// Orders on one of them in a second.
 const ORDERS_A_SECOND_MAX: usize = 10;
 
-/// Lines for orders that are open.
-#[derive(Debug, Default)]
-struct Lines(Arc<AtomicUsize>);
-
-/// The place.
-pub(super) fn services(app: &mut web::ServiceConfig) {
-    app.app_data(Lines::default()).route("/ws/command", web::get().to(command));
+/// The place, and how many lines for orders are open.
+#[derive(Debug, Clone)]
+struct Place {
+    tower: Tower,
+    open: Arc<AtomicUsize>,
 }
 
-async fn command(
-    request: HttpRequest,
-    payload: web::Payload,
-    tower: web::Data<Tower>,
-) -> HttpResponse {
-    let (response, line) = match accept(&request, payload, &tower) {
+/// The place.
+pub(super) fn routes(tower: &Tower) -> Router {
+    let place = Place { tower: tower.clone(), open: Arc::default() };
+    Router::new().route("/ws/command", get(command)).with_state(place)
+}
+
+async fn command(State(Place { tower, open }): State<Place>, request: Parts) -> Response {
+    let (response, socket) = match accept(&request, &tower) {
         Ok(accepted) => accepted,
-        Err(refused) => return *refused,
+        Err(refused) => return refused.answer(request.uri.path()),
     };
-    let Lines(open) = request.app_data().expect("the place counts its lines");
-    let (counted, others) = Counted::new(open);
+    let (counted, others) = Counted::new(&open);
     let mut clerk = Clerk {
         commands: tower.commands.clone(),
         peer: Peer::Page(access(&request).from),
-        outbox: Rc::clone(line.outbox()),
+        outbox: Arc::clone(socket.outbox()),
         rate: Rate::of(ORDERS_A_SECOND_MAX),
     };
     if let Some(goodbye) = refusal(&request, others) {
-        line.outbox().close(goodbye);
+        socket.outbox().close(goodbye);
     }
-    actix_web::rt::spawn(async move {
-        line.attend(|message| clerk.hear(&message)).await;
+    tokio::spawn(async move {
+        socket.attend(|message| clerk.hear(&message)).await;
         drop(counted);
     });
     response
 }
 
 /// Why somebody may not give orders.
-fn refusal(request: &HttpRequest, others: usize) -> Option<CloseReason> {
+fn refusal(request: &Parts, others: usize) -> Option<CloseReason> {
     let access = access(request);
     let turned_away = turned_away(&access);
     if turned_away.is_some() {
@@ -79,7 +81,7 @@ fn refusal(request: &HttpRequest, others: usize) -> Option<CloseReason> {
 struct Clerk {
     commands: CommandSender,
     peer: Peer,
-    outbox: Rc<Outbox>,
+    outbox: Arc<Outbox>,
     rate: Rate,
 }
 
@@ -91,8 +93,8 @@ impl Clerk {
             Err(refusal) => self.outbox.say(reply(&id, Err(refusal))),
             Ok(order) => {
                 let (commands, peer) = (self.commands.clone(), self.peer.clone());
-                let outbox = Rc::clone(&self.outbox);
-                actix_web::rt::spawn(async move {
+                let outbox = Arc::clone(&self.outbox);
+                tokio::spawn(async move {
                     let outcome = commands.ask(order, peer).await;
                     outbox.say(reply(&id, outcome));
                 });

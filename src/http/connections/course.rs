@@ -2,157 +2,101 @@
 
 use std::time::{Duration, Instant};
 
-/// Largest head of a request (its body, if it has one, is smaller).
-const HEAD_BYTES_MAX: usize = 16 << 10;
-/// Most that is read while nothing was said in between: requests one behind the other.
-const UNANSWERED_BYTES_MAX: usize = 64 << 10;
-
-/// How long a head may take, from its first byte; so may a body.
+/// How long a head may take, from its first byte.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
-/// How long the first head may take: some networks are slow, and some browsers connect ahead.
+/// How long the first byte may take: some networks are slow, and some browsers connect ahead.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
-/// How long an answer may take to begin.
-const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// How long nothing of an answer may be taken.
 const TAKEN_WITHIN: Duration = Duration::from_secs(20);
-/// How long there may be neither a request nor more of an answer.
+/// How long there may be neither a request nor more of an answer. (hyper limits the time between two requests.)
 const QUIET_WITHIN: Duration = Duration::from_secs(120);
-
-/// What becomes of bytes that came.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Heard {
-    /// They are read.
-    Fine,
-    /// It is a head that is too large.
-    Head,
-    /// It is too much altogether.
-    Flood,
-}
 
 /// The course of a connection.
 #[derive(Debug)]
 pub(super) struct Course {
-    /// When we last said something; before that, when it began.
-    said: Instant,
-    spoke: bool,
-    /// Since when there is a part of a head (or of a body), and how large it is.
-    part: Option<Instant>,
-    part_bytes: usize,
-    /// How much of the end of a head was seen.
-    end: End,
-    /// Since when a request waits for its answer.
-    asked: Option<Instant>,
-    unanswered_bytes: usize,
+    /// When a part of an answer was last taken; before that, when the connection began.
+    written_at: Instant,
+    has_written: bool,
+    /// Bytes that were read since the last request or answer: those of an unfinished head.
+    head_bytes: usize,
+    head_since: Option<Instant>,
+    /// A request waits for its answer.
+    is_answering: bool,
     /// Since when nothing of our answer is taken.
-    stalled: Option<Instant>,
-    upgraded: bool,
-}
-
-/// A head ends with an empty line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// Within a line.
-    Line,
-    /// A line has just ended.
-    Ended,
+    stalled_since: Option<Instant>,
+    is_upgraded: bool,
 }
 
 impl Course {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            said: now,
-            spoke: false,
-            part: None,
-            part_bytes: 0,
-            end: End::Line,
-            asked: None,
-            unanswered_bytes: 0,
-            stalled: None,
-            upgraded: false,
+            written_at: now,
+            has_written: false,
+            head_bytes: 0,
+            head_since: None,
+            is_answering: false,
+            stalled_since: None,
+            is_upgraded: false,
         }
     }
 
-    /// These bytes came.
-    pub(super) fn heard(&mut self, bytes: &[u8], now: Instant) -> Heard {
-        if self.upgraded {
-            return Heard::Fine;
-        }
-        self.unanswered_bytes += bytes.len();
-        for byte in bytes {
-            self.part_bytes += 1;
-            self.end = match (byte, self.end) {
-                (b'\n', End::Line) => End::Ended,
-                (b'\r', End::Ended) => End::Ended,
-                (b'\n', End::Ended) => {
-                    (self.part, self.part_bytes) = (None, 0);
-                    self.asked.get_or_insert(now);
-                    End::Line
-                }
-                (_, End::Line | End::Ended) => End::Line,
-            };
-        }
-        if self.part_bytes > 0 {
-            self.part.get_or_insert(now);
-        }
-        if self.part_bytes > HEAD_BYTES_MAX {
-            Heard::Head
-        } else if self.unanswered_bytes > UNANSWERED_BYTES_MAX {
-            Heard::Flood
-        } else {
-            Heard::Fine
+    /// So many bytes were read.
+    pub(super) fn read(&mut self, bytes: usize, now: Instant) {
+        if bytes > 0 && !self.is_upgraded {
+            self.head_bytes += bytes;
+            self.head_since.get_or_insert(now);
         }
     }
 
-    /// We said something, and it was taken.
-    pub(super) fn said(&mut self, now: Instant) {
-        (self.said, self.spoke) = (now, true);
-        (self.part, self.part_bytes, self.end) = (None, 0, End::Line);
-        (self.asked, self.unanswered_bytes, self.stalled) = (None, 0, None);
+    /// A head is complete: its request is being answered.
+    pub(super) fn requested(&mut self) {
+        self.is_answering = true;
+        (self.head_bytes, self.head_since) = (0, None);
     }
 
-    /// What we say is not taken.
+    /// A part of an answer was taken.
+    pub(super) fn wrote(&mut self, now: Instant) {
+        (self.written_at, self.has_written) = (now, true);
+        (self.head_bytes, self.head_since) = (0, None);
+        (self.is_answering, self.stalled_since) = (false, None);
+    }
+
+    /// What we write is not taken.
     pub(super) fn stalls(&mut self, now: Instant) {
-        self.stalled.get_or_insert(now);
+        self.stalled_since.get_or_insert(now);
     }
 
-    /// It is a WebSocket now.
+    /// It is a WebSocket from now on: frames have limits of their own.
     pub(super) fn upgraded(&mut self) {
-        self.upgraded = true;
-        (self.part, self.asked) = (None, None);
+        self.is_upgraded = true;
     }
 
-    /// How much there is of a head that is not whole.
-    pub(super) fn part_bytes(&self) -> usize {
-        self.part_bytes
+    /// Bytes of a head that is not complete.
+    pub(super) fn head_bytes(&self) -> usize {
+        self.head_bytes
     }
 
-    /// Whether it is in the middle of an answer, that a word may not be put into.
-    pub(super) fn is_in_an_answer(&self) -> bool {
-        self.upgraded || self.stalled.is_some()
-    }
-
-    /// Since when it only is there, and nobody would miss it.
+    /// Since when the connection has been idle; `None`: it is in use.
     pub(super) fn idle_since(&self) -> Option<Instant> {
-        let is_busy = self.upgraded || self.asked.is_some() || self.stalled.is_some();
-        (!is_busy).then_some(self.said)
+        let is_busy = self.is_upgraded || self.is_answering || self.stalled_since.is_some();
+        (!is_busy).then_some(self.written_at)
     }
 
     /// Since when nothing of our answer is taken.
     pub(super) fn stalled_since(&self) -> Option<Instant> {
-        self.stalled
+        self.stalled_since
     }
 
-    /// Whether it takes too long.
+    /// Whether it takes too long. (How long an answer may take to begin is limited where it is made.)
     pub(super) fn is_overdue(&self, now: Instant) -> bool {
         let longer = |since: Option<Instant>, than: Duration| {
             since.is_some_and(|since| now.saturating_duration_since(since) > than)
         };
-        let quiet = if self.spoke { QUIET_WITHIN } else { FIRST_WITHIN };
-        let waits = self.upgraded || self.asked.is_some();
-        longer(self.stalled, TAKEN_WITHIN)
-            || longer(self.part, HEAD_WITHIN)
-            || longer(self.asked, ANSWER_WITHIN)
-            || !waits && longer(Some(self.said), quiet)
+        let quiet_within = if self.has_written { QUIET_WITHIN } else { FIRST_WITHIN };
+        let waits_for_us = self.is_upgraded || self.is_answering;
+        longer(self.stalled_since, TAKEN_WITHIN)
+            || !waits_for_us && longer(self.head_since, HEAD_WITHIN)
+            || longer(self.idle_since(), quiet_within)
     }
 }
 
@@ -170,29 +114,24 @@ mod tests {
     #[test]
     fn each_wait_has_its_limit() {
         let start = Instant::now();
-        let course = |change: Change| {
-            let mut course = Course::new(start);
-            change(&mut course, start);
-            course
-        };
-        const GET: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
-        let table: [(&str, Change, u64); 7] = [
-            ("says nothing", |_, _| {}, 10),
-            ("half a head", |it, now| assert_eq!(it.heard(b"GET / HT", now), Heard::Fine), 5),
-            ("a whole head", |it, now| assert_eq!(it.heard(GET, now), Heard::Fine), 60),
+        let table: [(&str, Change, u64); 6] = [
+            ("sends nothing", |_, _| {}, 10),
+            ("half a head", |it, now| it.read(8, now), 5),
             (
                 "half of the next",
                 |it, now| {
-                    it.said(now);
-                    it.heard(b"GET", now);
+                    it.read(8, now);
+                    it.requested();
+                    it.wrote(now);
+                    it.read(3, now);
                 },
                 5,
             ),
-            ("between two requests", |it, now| it.said(now), 120),
+            ("within an answer", |it, now| it.wrote(now), 120),
             (
                 "does not read",
                 |it, now| {
-                    it.said(now);
+                    it.wrote(now);
                     it.stalls(now);
                 },
                 20,
@@ -207,12 +146,19 @@ mod tests {
             ),
         ];
         for (what, change, limit) in table {
-            let course = course(change);
+            let mut course = Course::new(start);
+            change(&mut course, start);
             assert!(!course.is_overdue(after(start, limit)), "{what} at {limit} s");
             assert!(course.is_overdue(after(start, limit + 1)), "{what} after {limit} s");
         }
-        let watches = course(|it, _| it.upgraded());
-        assert!(!watches.is_overdue(after(start, 100_000)));
+        let unlimited: [Change; 2] = [|it, _| it.upgraded(), |it, _| it.requested()];
+        for change in unlimited {
+            let mut course = Course::new(start);
+            change(&mut course, start);
+            course.read(100, start);
+            assert!(!course.is_overdue(after(start, 100_000)));
+            assert_eq!(course.idle_since(), None);
+        }
     }
 
     #[test]
@@ -220,45 +166,23 @@ mod tests {
         let start = Instant::now();
         let mut course = Course::new(start);
         for second in 0..5 {
-            course.heard(b"X: y\r\n", after(start, second));
-        }
-        assert!(course.is_overdue(after(start, 6)));
-        let mut course = Course::new(start);
-        for (second, byte) in b"GET / HTTP/1.1\r\n\r\n".iter().enumerate().take(6) {
-            course.heard(&[*byte], after(start, second as u64));
+            course.read(6, after(start, second));
         }
         assert!(course.is_overdue(after(start, 6)));
     }
 
     #[test]
-    fn heads_and_floods_are_bounded() {
+    fn a_head_counts_until_it_is_complete() {
         let start = Instant::now();
-        let head = vec![b'x'; HEAD_BYTES_MAX];
         let mut course = Course::new(start);
-        assert_eq!(course.heard(&head, start), Heard::Fine);
-        assert_eq!(course.heard(b"x", start), Heard::Head);
-        let mut course = Course::new(start);
-        let flood = b"GET / HTTP/1.1\r\n\r\n".repeat(UNANSWERED_BYTES_MAX / 18);
-        assert_eq!(course.heard(&flood, start), Heard::Fine);
-        assert_eq!(course.heard(&flood[..36], start), Heard::Flood);
-        let mut course = Course::new(start);
-        course.heard(&flood, start);
-        course.said(start);
-        assert_eq!(course.heard(&flood, start), Heard::Fine, "they were answered");
+        course.read(100, start);
+        course.read(50, start);
+        assert_eq!(course.head_bytes(), 150);
+        course.requested();
+        assert_eq!(course.head_bytes(), 0);
+        course.wrote(start);
         course.upgraded();
-        assert_eq!(course.heard(&flood, start), Heard::Fine, "frames have limits of their own");
-    }
-
-    #[test]
-    fn the_end_of_a_head_is_seen_in_pieces() {
-        let start = Instant::now();
-        for head in ["GET / HTTP/1.1\r\nA: b\r\n\r\n", "GET / HTTP/1.1\nA: b\n\n"] {
-            let mut course = Course::new(start);
-            for byte in head.as_bytes() {
-                assert!(course.asked.is_none());
-                course.heard(&[*byte], start);
-            }
-            assert!(course.asked.is_some() && course.part.is_none(), "{head:?}");
-        }
+        course.read(50, start);
+        assert_eq!(course.head_bytes(), 0, "frames have limits of their own");
     }
 }

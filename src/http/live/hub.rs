@@ -5,15 +5,14 @@
 //! the hub itself was too slow for a feed, everyone gets a snapshot again: what was missed is in it, or in the
 //! history.
 
-use std::cell::RefCell;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::web::Bytes;
 use barograph_actors::message::note::Event;
 use barograph_actors::status::feed::Row;
+use bytes::Bytes;
+use parking_lot::Mutex;
 use serde_json::Value as Json;
 use tokio::sync::Notify;
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -48,47 +47,52 @@ type Commit = Arc<[Row]>;
 /// Where viewers come.
 pub(super) struct Hub {
     tower: Tower,
-    joining: RefCell<Joining>,
+    joining: Mutex<Joining>,
     came: Notify,
 }
 
 #[derive(Default)]
 struct Joining {
-    viewers: Vec<Rc<Outbox>>,
+    viewers: Vec<Arc<Outbox>>,
     /// Somebody attends to them.
     is_attended: bool,
 }
 
 impl Hub {
     pub(super) fn new(tower: Tower) -> Self {
-        Self { tower, joining: RefCell::default(), came: Notify::new() }
+        Self { tower, joining: Mutex::default(), came: Notify::new() }
+    }
+
+    /// Where it is.
+    pub(super) fn tower(&self) -> &Tower {
+        &self.tower
     }
 
     /// One more viewer.
-    pub(super) fn join(self: &Rc<Self>, viewer: Rc<Outbox>) {
+    pub(super) fn join(self: &Arc<Self>, viewer: Arc<Outbox>) {
         let feeds = self.tower.sources.published.feeds();
         self.join_with(viewer, || (feeds.watch_rows(), feeds.watch_events()));
     }
 
     /// The same, with other feeds.
     pub(super) fn join_with(
-        self: &Rc<Self>,
-        viewer: Rc<Outbox>,
+        self: &Arc<Self>,
+        viewer: Arc<Outbox>,
         watch: impl FnOnce() -> (broadcast::Receiver<Commit>, broadcast::Receiver<Event>),
     ) {
-        let mut joining = self.joining.borrow_mut();
+        let mut joining = self.joining.lock();
         joining.viewers.push(viewer);
         self.came.notify_one();
         if !joining.is_attended {
             joining.is_attended = true;
             let (rows, events) = watch();
-            actix_web::rt::spawn(Rc::clone(self).attend(rows, events));
+            tokio::spawn(Arc::clone(self).attend(rows, events));
         }
     }
 
     /// Tells everyone everything, until nobody is left.
     async fn attend(
-        self: Rc<Self>,
+        self: Arc<Self>,
         mut rows: broadcast::Receiver<Commit>,
         mut events: broadcast::Receiver<Event>,
     ) {
@@ -121,7 +125,7 @@ impl Hub {
             if Instant::now() >= round.looked_at + LOOK_EVERY {
                 round.look(&self);
             }
-            if round.viewers.is_empty() && self.joining.borrow().viewers.is_empty() {
+            if round.viewers.is_empty() && self.joining.lock().viewers.is_empty() {
                 return drop(attended);
             }
             // Those who were woken take their frames before there are more.
@@ -135,7 +139,7 @@ struct Attended<'h>(&'h Hub);
 
 impl Drop for Attended<'_> {
     fn drop(&mut self) {
-        self.0.joining.borrow_mut().is_attended = false;
+        self.0.joining.lock().is_attended = false;
     }
 }
 
@@ -154,7 +158,7 @@ struct Report {
     latest: Option<Json>,
 }
 
-type Reporting = Pin<Box<dyn Future<Output = Report>>>;
+type Reporting = Pin<Box<dyn Future<Output = Report> + Send>>;
 
 async fn wait_for(report: &mut Option<Reporting>) -> Report {
     match report {
@@ -170,7 +174,7 @@ async fn wait_for(report: &mut Option<Reporting>) -> Report {
 /// What the hub knows while somebody watches.
 struct Round<'h> {
     tower: &'h Tower,
-    viewers: Vec<Rc<Outbox>>,
+    viewers: Vec<Arc<Outbox>>,
     gathering: Gathering,
     /// A look at the recorder that is under way.
     report: Option<Reporting>,
@@ -230,7 +234,7 @@ impl<'h> Round<'h> {
         let frame = news::event(event, self.event_number);
         self.tell(&frame);
         // Rows are in the snapshot; events are not.
-        if !self.snapshot_begun && !hub.joining.borrow().viewers.is_empty() {
+        if !self.snapshot_begun && !hub.joining.lock().viewers.is_empty() {
             self.keep(&frame);
         }
     }
@@ -256,7 +260,7 @@ impl<'h> Round<'h> {
         let now = Instant::now();
         self.looked_at = now;
         self.viewers.retain(|viewer| viewer.is_open());
-        hub.joining.borrow_mut().viewers.retain(|viewer| viewer.is_open());
+        hub.joining.lock().viewers.retain(|viewer| viewer.is_open());
         if self.report.is_none() {
             self.ask(now, hub);
         }
@@ -268,7 +272,7 @@ impl<'h> Round<'h> {
     /// Looks at the recorder, if there is a reason.
     fn ask(&mut self, now: Instant, hub: &Hub) {
         let since = |at: Option<Instant>| at.map_or(Duration::MAX, |at| now.duration_since(at));
-        let is_awaited = !hub.joining.borrow().viewers.is_empty();
+        let is_awaited = !hub.joining.lock().viewers.is_empty();
         let since_snapshot = since(self.snapshot_at);
         if (is_awaited && since_snapshot >= SNAPSHOT_EVERY)
             || (self.has_missed && since_snapshot >= STATUS_EVERY)
@@ -310,7 +314,7 @@ impl<'h> Round<'h> {
         let frame = news::snapshot(&status, &latest);
         self.snapshot_begun = false;
         let meanwhile = std::mem::take(&mut self.meanwhile);
-        let joining = std::mem::take(&mut hub.joining.borrow_mut().viewers);
+        let joining = std::mem::take(&mut hub.joining.lock().viewers);
         let missed = if self.has_missed { self.viewers.as_slice() } else { &[] };
         for viewer in joining.iter().chain(missed) {
             viewer.tell(&frame);

@@ -1,10 +1,7 @@
-use std::future::poll_fn;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use actix_web::body::MessageBody;
 use barograph_actors::message::account::RouteId;
 use barograph_actors::message::batch::Value;
 use barograph_actors::message::delivery::UnixMillis;
@@ -17,14 +14,13 @@ use barograph_actors::status::settings::InForce;
 use barograph_config::Settings;
 use serde_json::Value as Json;
 use tokio::sync::{broadcast, watch};
-use tokio::task::LocalSet;
 use tokio::time::{Instant, timeout};
 
 use super::hub::*;
 use super::*;
 use crate::http::Closing;
 use crate::http::metrics::Metrics;
-use crate::http::socket::{Outbox, Sending};
+use crate::http::socket::Outbox;
 use crate::ipc::Sources;
 use crate::ipc::command_queue::command_queue;
 use crate::metrics::Places;
@@ -36,7 +32,7 @@ const ENOUGH: Duration = Duration::from_secs(60);
 
 /// A hub whose feeds are ours.
 struct Stage {
-    hub: Rc<Hub>,
+    hub: Arc<Hub>,
     published: Published,
     rows: broadcast::Sender<Arc<[Row]>>,
     events: broadcast::Sender<Event>,
@@ -66,7 +62,7 @@ impl Stage {
             sockets: Arc::new(AtomicUsize::new(0)),
         };
         Self {
-            hub: Rc::new(Hub::new(tower)),
+            hub: Arc::new(Hub::new(tower)),
             published,
             rows: broadcast::Sender::new(16),
             events: broadcast::Sender::new(16),
@@ -76,9 +72,10 @@ impl Stage {
 
     /// A viewer, of a hub that attends.
     fn viewer(&self) -> Viewer {
-        let outbox = Rc::new(Outbox::default());
-        self.hub.join_with(Rc::clone(&outbox), || (self.rows.subscribe(), self.events.subscribe()));
-        Viewer { sending: Box::pin(Sending(Rc::clone(&outbox))), outbox, seq: 0 }
+        let outbox = Arc::new(Outbox::default());
+        self.hub
+            .join_with(Arc::clone(&outbox), || (self.rows.subscribe(), self.events.subscribe()));
+        Viewer { outbox, seq: 0 }
     }
 
     fn commit(&self, at: i64, count: i64) {
@@ -98,22 +95,16 @@ impl Stage {
 }
 
 struct Viewer {
-    outbox: Rc<Outbox>,
-    sending: Pin<Box<Sending>>,
+    outbox: Arc<Outbox>,
     seq: u64,
 }
 
 impl Viewer {
     /// The next frame; its number is the one that is due.
     async fn next(&mut self) -> Json {
-        let mut part = async || match poll_fn(|cx| self.sending.as_mut().poll_next(cx)).await {
-            Some(Ok(bytes)) => bytes,
-            None => panic!("the end"),
-        };
-        let (head, body) = (part().await, part().await);
-        let start = head.iter().position(|byte| *byte == b'{').unwrap();
-        let text = [&head[start..], &body].concat();
-        let frame: Json = serde_json::from_slice(&text).unwrap();
+        let bytes = self.outbox.next().await.bytes();
+        let start = bytes.iter().position(|byte| *byte == b'{').unwrap();
+        let frame: Json = serde_json::from_slice(&bytes[start..]).unwrap();
         assert_eq!(frame["seq"], self.seq, "{frame}");
         self.seq += 1;
         frame
@@ -137,10 +128,10 @@ impl Viewer {
 }
 
 /// On one thread, as in a worker. (Time cannot be paused: then the tested program would have another clock.)
-fn staged<F: Future<Output = ()>>(test: impl FnOnce(Rc<Stage>) -> F) {
+fn staged<F: Future<Output = ()>>(test: impl FnOnce(Arc<Stage>) -> F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let staged = async { timeout(ENOUGH, test(Rc::new(Stage::new()))).await };
-    LocalSet::new().block_on(&runtime, staged).expect("it comes to an end");
+    let staged = async { timeout(ENOUGH, test(Arc::new(Stage::new()))).await };
+    runtime.block_on(staged).expect("it comes to an end");
 }
 
 #[test]
@@ -167,8 +158,8 @@ fn the_first_row_is_told_at_once_and_many_are_at_most_four_frames_a_second() {
         let (frame, after) = viewer.next_of("rows").await;
         assert_eq!(frame["routes"][0]["rows"][0][0], 7);
         assert!(after < Duration::from_millis(200), "{after:?}");
-        let many = tokio::task::spawn_local({
-            let stage = Rc::clone(&stage);
+        let many = tokio::spawn({
+            let stage = Arc::clone(&stage);
             async move {
                 for _ in 0..200 {
                     tokio::time::sleep(Duration::from_millis(10)).await;

@@ -7,9 +7,13 @@ mod hub_tests;
 mod news;
 mod rows;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use axum::Router;
+use axum::extract::State;
+use axum::http::request::Parts;
+use axum::response::Response;
+use axum::routing::get;
 
 use super::Tower;
 use super::auth::access;
@@ -20,33 +24,27 @@ use hub::Hub;
 /// Connections that viewers leave to others: whoever wants to stop the recorder must get in.
 const LEFT_TO_OTHERS: u32 = 64;
 
-/// The place, and its hub: one for each worker.
-pub(super) fn services(app: &mut web::ServiceConfig, tower: &Tower) {
-    app.app_data(Rc::new(Hub::new(tower.clone()))).route("/ws/live", web::get().to(live));
+/// The place, and its hub.
+pub(super) fn routes(tower: &Tower) -> Router {
+    let hub = Arc::new(Hub::new(tower.clone()));
+    Router::new().route("/ws/live", get(live)).with_state(hub)
 }
 
-async fn live(
-    request: HttpRequest,
-    payload: web::Payload,
-    tower: web::Data<Tower>,
-) -> HttpResponse {
-    let (response, line) = match accept(&request, payload, &tower) {
+async fn live(State(hub): State<Arc<Hub>>, request: Parts) -> Response {
+    let (response, socket) = match accept(&request, hub.tower()) {
         Ok(accepted) => accepted,
-        Err(refused) => return *refused,
+        Err(refused) => return refused.answer(request.uri.path()),
     };
-    match refusal(&request, &tower, line.others) {
-        Some(goodbye) => line.outbox().close(goodbye),
-        None => {
-            let hub: &Rc<Hub> = request.app_data().expect("the place has a hub");
-            hub.join(Rc::clone(line.outbox()));
-        }
+    match refusal(&request, hub.tower(), socket.others) {
+        Some(goodbye) => socket.outbox().close(goodbye),
+        None => hub.join(Arc::clone(socket.outbox())),
     }
-    actix_web::rt::spawn(line.attend(|_nobody_listens| Ok(())));
+    tokio::spawn(socket.attend(|_nobody_listens| Ok(())));
     response
 }
 
 /// Why somebody may not watch.
-fn refusal(request: &HttpRequest, tower: &Tower, others: usize) -> Option<CloseReason> {
+fn refusal(request: &Parts, tower: &Tower, others: usize) -> Option<CloseReason> {
     let access = access(request);
     let turned_away = turned_away(&access);
     if turned_away.is_some() {

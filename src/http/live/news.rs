@@ -1,9 +1,9 @@
 //! Frames that are made of published state: each is the JSON object without its opening brace, so that every
 //! viewer's number can be put before it.
 
-use actix_web::web::Bytes;
 use barograph_actors::message::note::Event;
 use barograph_actors::status::State;
+use bytes::Bytes;
 use serde_json::Value as Json;
 
 use crate::sqlite::read::events::event_json;

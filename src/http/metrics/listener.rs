@@ -5,13 +5,15 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
 use barograph_actors::message::event;
 use barograph_actors::status::issue::Finding;
 use tracing::warn;
 
-use super::server::{self, PATH};
+use super::routes::{PATH, routes};
+use crate::http::connections::Limits;
 use crate::http::listener::{Service, Words};
+use crate::http::place::Bound;
+use crate::http::server::Server;
 use crate::metrics::Exposition;
 
 const WORDS: Words = Words {
@@ -20,6 +22,9 @@ const WORDS: Words = Words {
     taken: "metrics_port_taken",
     unusable: "metrics_not_served",
 };
+
+/// Connections at a time: a scraper or two, and a person who looks.
+const LIMITS: Limits = Limits { all: 16, per_address: 16 };
 
 /// The page of metrics, at an address.
 pub(super) struct MetricsService {
@@ -30,19 +35,17 @@ pub(super) struct MetricsService {
 }
 
 impl Service for MetricsService {
-    type Bound = TcpListener;
-
     const NAME: &'static str = "metrics";
     const RETRY_MIN: Duration = Duration::from_secs(1);
     const EVENTS: (&'static str, &'static str) = (event::METRICS_SERVED, event::METRICS_NOT_SERVED);
 
-    fn bind(&mut self) -> io::Result<TcpListener> {
+    fn bind(&mut self) -> io::Result<Bound> {
         let listener = TcpListener::bind(self.address)?;
         self.at = listener.local_addr()?;
-        Ok(listener)
+        Ok(Bound::Tcp(listener))
     }
 
-    fn server(&mut self, listener: TcpListener) -> io::Result<Server> {
+    fn server(&mut self, bound: Bound) -> io::Result<Server> {
         if !self.at.ip().is_loopback() {
             warn!(
                 "the metrics are served to whoever reaches {}: there is no password; set \
@@ -50,7 +53,7 @@ impl Service for MetricsService {
                 self.at
             );
         }
-        server::server(listener, &self.exposition)
+        Server::new(bound, routes(&self.exposition), LIMITS)
     }
 
     fn listen(&self) -> String {

@@ -6,7 +6,7 @@
 //! no thread.
 
 mod listener;
-mod server;
+mod routes;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::http::listener::Listener;
 use crate::metrics::{Exposition, Places};
 use listener::MetricsService;
 
-pub(crate) use server::answer;
+pub(crate) use routes::answer;
 
 /// The metrics of this process, and the listener that serves them, if there is one.
 #[derive(Debug)]

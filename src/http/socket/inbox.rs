@@ -1,30 +1,27 @@
 //! What one client says, within bounds: a client that floods us goes.
 
-use std::future::poll_fn;
-use std::pin::Pin;
-
-use actix_web::body::{BodyStream, MessageBody};
-use actix_web::web::Payload;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::Instant;
 
 use super::close_reason::{CloseReason, POLICY};
-use super::frames::{Reader, Said};
 use super::rate::Rate;
+use super::reader::{Reader, Said};
 
 /// Frames of any kind that a client may send in a second.
 const FRAMES_A_SECOND_MAX: usize = 20;
+/// Bytes that are read at a time.
+const PIECE: usize = 1 << 10;
 
 /// The receiving side of a connection.
-pub(super) struct Inbox {
-    bytes: Pin<Box<BodyStream<Payload>>>,
+pub(super) struct Inbox<S> {
+    stream: S,
     reader: Reader,
     rate: Rate,
 }
 
-impl Inbox {
-    pub(super) fn new(bytes: Payload) -> Self {
-        let bytes = Box::pin(BodyStream::new(bytes));
-        Self { bytes, reader: Reader::default(), rate: Rate::of(FRAMES_A_SECOND_MAX) }
+impl<S: AsyncRead + Unpin> Inbox<S> {
+    pub(super) fn new(stream: S) -> Self {
+        Self { stream, reader: Reader::default(), rate: Rate::of(FRAMES_A_SECOND_MAX) }
     }
 
     /// What was said next; `None`: the client is gone. Nothing is lost when it is not awaited to the end.
@@ -37,11 +34,16 @@ impl Inbox {
                 }
                 return Ok(Some(said));
             }
-            match poll_fn(|cx| self.bytes.as_mut().poll_next(cx)).await {
-                Some(Ok(bytes)) => self.reader.take(&bytes),
-                Some(Err(_)) | None => return Ok(None),
+            if !self.read().await {
+                return Ok(None);
             }
         }
+    }
+
+    /// Reads more; `false`: the client is gone.
+    async fn read(&mut self) -> bool {
+        self.reader.bytes.reserve(PIECE);
+        self.stream.read_buf(&mut self.reader.bytes).await.is_ok_and(|read| read > 0)
     }
 
     /// Completes when the client has said goodbye, too, or is gone. What else it says is thrown away.
@@ -56,10 +58,11 @@ impl Inbox {
                     Err(_) => is_understood = false,
                 }
             }
-            match poll_fn(|cx| self.bytes.as_mut().poll_next(cx)).await {
-                Some(Ok(bytes)) if is_understood => self.reader.take(&bytes),
-                Some(Ok(_)) => {}
-                Some(Err(_)) | None => return,
+            if !is_understood {
+                self.reader.bytes.clear();
+            }
+            if !self.read().await {
+                return;
             }
         }
     }

@@ -2,18 +2,16 @@
 //!
 //! Every refusal is an accepted WebSocket that is closed with a code: a handshake that is refused has none.
 
+mod accepted;
 pub(super) mod close_reason;
-mod frames;
 mod inbox;
-mod line;
 mod outbox;
 mod rate;
+mod reader;
 
+pub(super) use accepted::accept;
 pub(super) use close_reason::CloseReason;
-pub(super) use line::accept;
 pub(super) use outbox::Outbox;
-#[cfg(test)]
-pub(super) use outbox::Sending;
 pub(super) use rate::Rate;
 
 use super::auth::Access;

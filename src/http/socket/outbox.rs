@@ -1,33 +1,33 @@
 //! What is to be sent to one client: a queue with a bound. Nobody waits for it: a client for whom it is full
 //! is too slow, is told so behind what is already on its way, and goes.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::convert::Infallible;
+use std::io;
 use std::mem;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
 
-use actix_web::body::{BodySize, MessageBody};
-use actix_web::web::Bytes;
+use bytes::{Buf, Bytes};
+use parking_lot::{Mutex, MutexGuard};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::sync::Notify;
+use tungstenite::protocol::frame::FrameHeader;
+use tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 
 use super::close_reason::{CloseReason, SLOW};
-use super::frames;
 
 /// Frames that may wait.
 const FRAMES_MAX: usize = 32;
 /// Bytes that may wait, beside a single frame.
 const BYTES_MAX: usize = 256 * 1024;
 
-/// The queue. The connection reads it as the body of its response ([`Sending`]).
+/// The queue.
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
-    inner: RefCell<Inner>,
+    inner: Mutex<Inner>,
+    /// There is something to send.
+    filled: Notify,
     /// Somebody has said goodbye.
     said_goodbye: Notify,
-    /// All is taken by the connection.
+    /// The last frame is taken by the connection.
     emptied: Notify,
 }
 
@@ -35,8 +35,6 @@ pub(crate) struct Outbox {
 struct Inner {
     frames: VecDeque<Frame>,
     bytes: usize,
-    /// The rest of a frame whose beginning is taken.
-    rest: Option<Bytes>,
     /// Before everything else: a ping and the answer to the newest of the client's.
     ping: bool,
     pong: Option<Vec<u8>>,
@@ -46,13 +44,12 @@ struct Inner {
     goodbye_sent: bool,
     /// Nothing follows, and the connection ends.
     over: bool,
-    waker: Option<Waker>,
 }
 
-/// A text frame: what is this client's alone, and what it shares with others.
+/// A frame: what is this client's alone, and what it shares with others.
 #[derive(Debug)]
-struct Frame {
-    own: Vec<u8>,
+pub(crate) struct Frame {
+    own: Bytes,
     shared: Bytes,
 }
 
@@ -60,7 +57,7 @@ impl Outbox {
     /// Sends a message that begins with its number: `body` is the JSON object without its opening brace. It is
     /// serialised once for everyone.
     pub(crate) fn tell(&self, body: &Bytes) {
-        let mut inner = self.inner.borrow_mut();
+        let mut inner = self.inner.lock();
         let prefix = format!("{{\"seq\":{},", inner.seq);
         inner.seq += 1;
         self.push(inner, prefix.as_bytes(), body.clone());
@@ -68,16 +65,17 @@ impl Outbox {
 
     /// Sends a message.
     pub(crate) fn say(&self, text: String) {
-        self.push(self.inner.borrow_mut(), &[], Bytes::from(text));
+        self.push(self.inner.lock(), &[], Bytes::from(text));
     }
 
-    fn push(&self, mut inner: std::cell::RefMut<'_, Inner>, prefix: &[u8], shared: Bytes) {
+    fn push(&self, mut inner: MutexGuard<'_, Inner>, prefix: &[u8], shared: Bytes) {
         if inner.goodbye.is_some() || inner.over {
             return;
         }
-        let mut own = frames::text_head(prefix.len() + shared.len());
+        let mut own = head(OpCode::Data(Data::Text), prefix.len() + shared.len());
         own.extend_from_slice(prefix);
-        let (len, waiting) = (own.len() + shared.len(), inner.frames.len());
+        let frame = Frame { own: own.into(), shared };
+        let (len, waiting) = (frame.len(), inner.frames.len());
         if waiting >= FRAMES_MAX || (waiting > 0 && inner.bytes + len > BYTES_MAX) {
             inner.frames.clear();
             inner.bytes = 0;
@@ -86,30 +84,28 @@ impl Outbox {
             return self.close(CloseReason::new(SLOW, reason));
         }
         inner.bytes += len;
-        inner.frames.push_back(Frame { own, shared });
-        inner.wake();
+        inner.frames.push_back(frame);
+        self.filled.notify_one();
     }
 
     /// Asks the client whether it lives.
     pub(super) fn ping(&self) {
-        let mut inner = self.inner.borrow_mut();
-        inner.ping = true;
-        inner.wake();
+        self.inner.lock().ping = true;
+        self.filled.notify_one();
     }
 
     /// Answers a ping; of several, the newest.
     pub(super) fn pong(&self, payload: Vec<u8>) {
-        let mut inner = self.inner.borrow_mut();
-        inner.pong = Some(payload);
-        inner.wake();
+        self.inner.lock().pong = Some(payload);
+        self.filled.notify_one();
     }
 
     /// Says goodbye, behind what waits. The first one counts.
     pub(crate) fn close(&self, goodbye: CloseReason) {
-        let mut inner = self.inner.borrow_mut();
+        let mut inner = self.inner.lock();
         if inner.goodbye.is_none() {
             inner.goodbye = Some(goodbye);
-            inner.wake();
+            self.filled.notify_one();
             self.said_goodbye.notify_one();
         }
     }
@@ -117,7 +113,7 @@ impl Outbox {
     /// Completes when somebody has said goodbye.
     pub(super) async fn goodbye(&self) -> CloseReason {
         loop {
-            let said = self.inner.borrow().goodbye.clone();
+            let said = self.inner.lock().goodbye.clone();
             match said {
                 Some(goodbye) => return goodbye,
                 None => self.said_goodbye.notified().await,
@@ -127,105 +123,102 @@ impl Outbox {
 
     /// Completes when the connection has taken the last frame.
     pub(super) async fn emptied(&self) {
-        while !self.inner.borrow().is_done() {
-            self.emptied.notified().await;
+        self.emptied.notified().await;
+    }
+
+    /// Writes each frame as soon as the connection takes it.
+    ///
+    /// # Errors
+    /// The connection takes no more; it completes for no other reason.
+    pub(super) async fn send(&self, mut to: impl AsyncWrite + Unpin) -> io::Result<()> {
+        loop {
+            let Frame { own, shared } = self.next().await;
+            to.write_all_buf(&mut own.chain(shared)).await?;
+            to.flush().await?;
+            if self.inner.lock().goodbye_sent {
+                self.emptied.notify_one();
+            }
+        }
+    }
+
+    /// The next frame, as soon as there is one.
+    pub(crate) async fn next(&self) -> Frame {
+        loop {
+            let next = self.inner.lock().next();
+            match next {
+                Some(frame) => return frame,
+                None => self.filled.notified().await,
+            }
         }
     }
 
     /// Nothing follows.
     pub(super) fn end(&self) {
-        let mut inner = self.inner.borrow_mut();
-        inner.over = true;
-        inner.wake();
+        self.inner.lock().over = true;
     }
 
     /// Whether there is any use in saying more.
     pub(crate) fn is_open(&self) -> bool {
-        let inner = self.inner.borrow();
+        let inner = self.inner.lock();
         inner.goodbye.is_none() && !inner.over
     }
 }
 
 impl Inner {
-    fn is_done(&self) -> bool {
-        self.goodbye_sent || self.over
-    }
-
-    fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
-
-    fn next(&mut self) -> Option<Bytes> {
-        if let Some(rest) = self.rest.take() {
-            return Some(rest);
-        }
+    fn next(&mut self) -> Option<Frame> {
         if let Some(payload) = self.pong.take() {
-            return Some(Bytes::from(frames::pong(&payload)));
+            return Some(Frame::of(Control::Pong, &payload));
         }
         if mem::take(&mut self.ping) {
-            return Some(Bytes::from(frames::ping()));
+            return Some(Frame::of(Control::Ping, &[]));
         }
-        if let Some(Frame { own, shared }) = self.frames.pop_front() {
-            self.bytes -= own.len() + shared.len();
-            self.rest = Some(shared);
-            return Some(Bytes::from(own));
+        if let Some(frame) = self.frames.pop_front() {
+            self.bytes -= frame.len();
+            return Some(frame);
         }
         let goodbye = self.goodbye.as_ref().filter(|_| !self.goodbye_sent)?;
-        let last = Bytes::from(frames::close(goodbye));
+        let last = Frame::of(Control::Close, &goodbye.payload());
         self.goodbye_sent = true;
         Some(last)
     }
 }
 
-/// The queue as the body of a response.
-#[derive(Debug)]
-pub(crate) struct Sending(pub(crate) Rc<Outbox>);
-
-impl MessageBody for Sending {
-    type Error = Infallible;
-
-    fn size(&self) -> BodySize {
-        BodySize::Stream
+impl Frame {
+    fn of(kind: Control, payload: &[u8]) -> Self {
+        let mut own = head(OpCode::Control(kind), payload.len());
+        own.extend_from_slice(payload);
+        Self { own: own.into(), shared: Bytes::new() }
     }
 
-    fn poll_next(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Infallible>>> {
-        let mut inner = self.0.inner.borrow_mut();
-        if inner.over {
-            return Poll::Ready(None);
-        }
-        if let Some(bytes) = inner.next() {
-            if inner.goodbye_sent {
-                self.0.emptied.notify_one();
-            }
-            return Poll::Ready(Some(Ok(bytes)));
-        }
-        inner.waker = Some(cx.waker().clone());
-        Poll::Pending
+    fn len(&self) -> usize {
+        self.own.len() + self.shared.len()
     }
+
+    /// As the connection gets it.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        [&self.own[..], &self.shared].concat()
+    }
+}
+
+fn head(opcode: OpCode, payload_len: usize) -> Vec<u8> {
+    let (mut bytes, head) = (Vec::new(), FrameHeader { opcode, ..FrameHeader::default() });
+    head.format(payload_len as u64, &mut bytes).expect("memory takes what is written");
+    bytes
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn taken(outbox: &Rc<Outbox>) -> Vec<u8> {
-        let mut sending = Box::pin(Sending(Rc::clone(outbox)));
-        let mut cx = Context::from_waker(Waker::noop());
-        let mut all = Vec::new();
-        while let Poll::Ready(Some(Ok(bytes))) = sending.as_mut().poll_next(&mut cx) {
-            all.extend_from_slice(&bytes);
-        }
-        all
+    fn taken(outbox: &Outbox) -> Vec<u8> {
+        let mut inner = outbox.inner.lock();
+        std::iter::from_fn(|| inner.next()).flat_map(|frame| frame.bytes()).collect()
     }
 
     #[test]
     fn each_client_has_its_own_numbers_before_what_all_share() {
-        let (one, other) = (Rc::new(Outbox::default()), Rc::new(Outbox::default()));
+        let (one, other) = (Outbox::default(), Outbox::default());
         let body = Bytes::from_static(br#""type":"x"}"#);
         one.tell(&body);
         assert_eq!(taken(&one), b"\x81\x14{\"seq\":0,\"type\":\"x\"}");
@@ -246,7 +239,7 @@ mod tests {
             assert!(outbox.is_open(), "a single frame may be longer");
         };
         for fill in [many as fn(&Outbox), much] {
-            let outbox = Rc::new(Outbox::default());
+            let outbox = Outbox::default();
             fill(&outbox);
             outbox.say("one too many".into());
             outbox.pong(b"alive".to_vec());
@@ -260,16 +253,21 @@ mod tests {
 
     #[test]
     fn a_goodbye_comes_behind_what_waits_and_only_once() {
-        let outbox = Rc::new(Outbox::default());
+        let outbox = Outbox::default();
         outbox.say("first".into());
         outbox.close(CloseReason::new(1001, "a"));
         outbox.close(CloseReason::new(1012, "b"));
         outbox.say("late".into());
         assert_eq!(taken(&outbox), b"\x81\x05first\x88\x03\x03\xe9a");
         assert_eq!(taken(&outbox), b"");
-        outbox.end();
-        let mut sending = Box::pin(Sending(outbox));
-        let mut cx = Context::from_waker(Waker::noop());
-        assert!(matches!(sending.as_mut().poll_next(&mut cx), Poll::Ready(None)));
+    }
+
+    #[test]
+    fn a_frame_has_the_head_of_its_length() {
+        let text = |len| head(OpCode::Data(Data::Text), len);
+        assert_eq!(text(125), [0x81, 125]);
+        assert_eq!(text(126), [0x81, 126, 0, 126]);
+        assert_eq!(text(65_536), [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
+        assert_eq!(Frame::of(Control::Pong, b"me").bytes(), b"\x8a\x02me");
     }
 }

@@ -144,7 +144,7 @@ fn filter(level: Level) -> Targets {
     };
     let ours = ["barograph", "barograph_actors", "barograph_config"];
     // They call it an error when a client is wrong: whoever wants to could fill the log.
-    let of_clients = ["actix_http", "actix_server"];
+    let of_clients = ["hyper", "tungstenite"];
     let quiet = if level < LevelFilter::DEBUG { LevelFilter::OFF } else { level };
     Targets::new()
         .with_targets(ours.map(|target| (target, level)))

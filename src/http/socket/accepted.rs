@@ -1,21 +1,26 @@
 //! One WebSocket, from its handshake to its end.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::body::BoxBody;
-use actix_web::web::Payload;
-use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use axum::body::Body;
+use axum::http::Request;
+use axum::http::request::Parts;
+use axum::response::Response;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, split};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tungstenite::handshake::server::create_response;
 
 use super::close_reason::{CloseReason, GOING_AWAY, IDLE, RESTART, SESSION_ENDED};
-use super::frames::Said;
 use super::inbox::Inbox;
-use super::outbox::{Outbox, Sending};
+use super::outbox::Outbox;
+use super::reader::Said;
 use crate::counted::Counted;
 use crate::http::auth::{Stay, access};
-use crate::http::connections::Peer;
+use crate::http::refusal::Refusal;
 use crate::http::{Closing, Tower};
 
 /// Between two pings.
@@ -26,10 +31,9 @@ const UNANSWERED_MAX: u32 = 2;
 const GOODBYE_WITHIN: Duration = Duration::from_secs(2);
 
 /// A WebSocket that is to be attended to.
-pub(crate) struct Line {
-    outbox: Rc<Outbox>,
-    inbox: Inbox,
-    peer: Peer,
+pub(crate) struct Socket {
+    outbox: Arc<Outbox>,
+    upgrade: OnUpgrade,
     stay: Stay,
     by_token: bool,
     closing: watch::Receiver<Closing>,
@@ -38,55 +42,60 @@ pub(crate) struct Line {
     _counted: Counted,
 }
 
-/// Accepts a WebSocket. The response is to be returned, and the line attended to.
+/// Accepts a WebSocket. The response is to be returned, and the socket attended to.
 ///
 /// # Errors
-/// It is no handshake: the response says so.
-pub(crate) fn accept(
-    request: &HttpRequest,
-    payload: Payload,
-    tower: &Tower,
-) -> Result<(HttpResponse, Line), Box<HttpResponse>> {
-    let response = actix_http::ws::handshake(request.head());
-    let refused = |error| Box::new(HttpResponse::from(actix_http::Response::from(error)));
-    let mut response = response.map_err(refused)?;
-    let outbox = Rc::new(Outbox::default());
-    let response = response.message_body(BoxBody::new(Sending(Rc::clone(&outbox))));
-    let response = response.map_err(|error| Box::new(error.error_response()))?;
+/// It is no handshake.
+pub(crate) fn accept(request: &Parts, tower: &Tower) -> Result<(Response, Socket), Refusal> {
+    let refused = |why: String| Refusal::bad(why, "a WebSocket is served here");
+    let handshake = Request::from_parts(request.clone(), ());
+    let response = create_response(&handshake).map_err(|error| refused(error.to_string()))?;
+    let upgrade = request.extensions.get::<OnUpgrade>().cloned();
+    let upgrade =
+        upgrade.ok_or_else(|| refused("this connection cannot be upgraded".to_owned()))?;
     let (counted, others) = Counted::new(&tower.sockets);
-    let line = Line {
-        outbox,
-        inbox: Inbox::new(payload),
-        peer: Peer::of(request),
+    let socket = Socket {
+        outbox: Arc::default(),
+        upgrade,
         stay: Stay::of(request),
         by_token: access(request).by_token,
         closing: tower.closing.clone(),
         others,
         _counted: counted,
     };
-    Ok((response.into(), line))
+    Ok((response.map(|()| Body::empty()), socket))
 }
 
-impl Line {
+impl Socket {
     /// Where its frames go.
-    pub(crate) fn outbox(&self) -> &Rc<Outbox> {
+    pub(crate) fn outbox(&self) -> &Arc<Outbox> {
         &self.outbox
     }
 
     /// Stays until it ends. `hear` takes the messages; an error is the goodbye.
     pub(crate) async fn attend(mut self, hear: impl FnMut(String) -> Result<(), CloseReason>) {
-        if let Some(goodbye) = self.talk(hear).await {
-            self.outbox.close(goodbye);
-            let _unanswered = timeout(GOODBYE_WITHIN, self.inbox.goodbye()).await;
+        let outbox = Arc::clone(&self.outbox);
+        if let Ok(upgraded) = (&mut self.upgrade).await {
+            let (from, to) = split(TokioIo::new(upgraded));
+            let mut inbox = Inbox::new(from);
+            let talk = async {
+                if let Some(goodbye) = self.talk(&mut inbox, hear).await {
+                    self.outbox.close(goodbye);
+                    let _unanswered = timeout(GOODBYE_WITHIN, inbox.goodbye()).await;
+                }
+            };
+            tokio::select! {
+                () = talk => {}
+                _gone = outbox.send(to) => {}
+            }
         }
-        self.outbox.end();
-        // The server's own end of a connection would wait until the client has taken everything.
-        self.peer.cut();
+        outbox.end();
     }
 
     /// Why we end it; `None`: the client has.
     async fn talk(
         &mut self,
+        inbox: &mut Inbox<impl AsyncRead + Unpin>,
         mut hear: impl FnMut(String) -> Result<(), CloseReason>,
     ) -> Option<CloseReason> {
         let mut pings = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
@@ -94,7 +103,7 @@ impl Line {
         let mut unanswered = 0;
         loop {
             tokio::select! {
-                said = self.inbox.next() => match said {
+                said = inbox.next() => match said {
                     Ok(None) => return None,
                     Ok(Some(Said::Fragment)) => {}
                     Ok(Some(Said::Ping(payload))) => self.outbox.pong(payload),
