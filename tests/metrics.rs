@@ -194,7 +194,7 @@ fn without_an_address_there_is_no_thread() {
         let tasks = fs::read_dir(format!("/proc/{}/task", recorder.process.pid())).unwrap();
         let names = tasks.flatten().map(|task| fs::read_to_string(task.path().join("comm")));
         let names = names.filter_map(Result::ok).map(|name| name.trim().to_owned());
-        names.filter(|name| name == "metrics" || name.starts_with("actix-server")).collect()
+        names.filter(|name| name == "metrics").collect()
     };
     let silent = scene.recorder(&scene.settings());
     assert_eq!(threads(&silent), [""; 0]);

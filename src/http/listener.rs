@@ -182,8 +182,10 @@ fn runtime(name: &str) -> io::Result<Runtime> {
         .build()
 }
 
+/// A sign of life of both threads: that of the worker is waited for.
 async fn beat(pulse: Pulse) {
     loop {
+        let _ends_with_the_runtime = tokio::spawn(async {}).await;
         pulse.beat();
         tokio::time::sleep(TICK).await;
     }

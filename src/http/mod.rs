@@ -37,7 +37,6 @@ use crate::ipc::command_queue::CommandSender;
 use crate::sqlite::read::Pool;
 pub use auth::AuthState;
 pub use place::take_handed_over;
-use server::WorkerPulse;
 use service::PageService;
 
 /// A listener that gives no sign of life for so long is silent.
@@ -81,7 +80,6 @@ pub struct Page {
     door: AuthState,
     fault_injection: bool,
     listener: Option<Listener>,
-    worker: WorkerPulse,
 }
 
 impl Page {
@@ -92,8 +90,7 @@ impl Page {
         door: AuthState,
         fault_injection: bool,
     ) -> Self {
-        let worker = WorkerPulse::default();
-        Self { sources, commands, door, fault_injection, listener: None, worker }
+        Self { sources, commands, door, fault_injection, listener: None }
     }
 }
 
@@ -102,15 +99,14 @@ impl PageServer for Page {
         let settings = self.sources.in_force.now();
         if settings.watchtower.listen != Listen::Off {
             let (sources, commands) = (self.sources.clone(), self.commands.clone());
-            let (door, worker) = (self.door.clone(), Arc::clone(&self.worker));
-            let service = PageService::new(sources, commands, door, self.fault_injection, worker);
+            let door = self.door.clone();
+            let service = PageService::new(sources, commands, door, self.fault_injection);
             self.listener = Listener::start(service, self.sources.published.clone());
         }
     }
 
     fn look(&mut self) -> Serving {
-        let listener = self.listener.as_ref().map(Listener::since_last_beat);
-        judge(listener, server::since_last_beat(&self.worker))
+        judge(self.listener.as_ref().map(Listener::since_last_beat))
     }
 
     fn end(&mut self) {
@@ -120,14 +116,12 @@ impl PageServer for Page {
     }
 }
 
-/// By how long the thread that listens and the one that answers have given no sign of life. `None`: there is no
-/// listener; it has ended; nobody answers now, because the address is not had.
-fn judge(listener: Option<Option<Duration>>, worker: Option<Duration>) -> Serving {
-    let is_silent = |since: Duration| since >= SILENT_AFTER;
+/// By how long its threads have given no sign of life. `None`: there is no listener; it has ended.
+fn judge(listener: Option<Option<Duration>>) -> Serving {
     match listener {
         None => Serving::Alive,
         Some(None) => Serving::Ended("the thread that serves the page ended".to_owned()),
-        Some(Some(since)) if is_silent(since) || worker.is_some_and(is_silent) => Serving::Silent,
+        Some(Some(since)) if since >= SILENT_AFTER => Serving::Silent,
         Some(Some(_)) => Serving::Alive,
     }
 }
@@ -141,16 +135,13 @@ mod tests {
         let (fresh, old) = (Duration::from_millis(400), SILENT_AFTER);
         let ended = Serving::Ended("the thread that serves the page ended".to_owned());
         let table = [
-            (None, None, Serving::Alive),
-            (Some(Some(fresh)), None, Serving::Alive),
-            (Some(Some(fresh)), Some(fresh), Serving::Alive),
-            (Some(Some(fresh)), Some(old), Serving::Silent),
-            (Some(Some(old)), Some(fresh), Serving::Silent),
-            (Some(Some(old)), None, Serving::Silent),
-            (Some(None), Some(fresh), ended),
+            (None, Serving::Alive),
+            (Some(Some(fresh)), Serving::Alive),
+            (Some(Some(old)), Serving::Silent),
+            (Some(None), ended),
         ];
-        for (listener, worker, serving) in table {
-            assert_eq!(judge(listener, worker), serving, "{listener:?} {worker:?}");
+        for (listener, serving) in table {
+            assert_eq!(judge(listener), serving, "{listener:?}");
         }
     }
 }

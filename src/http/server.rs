@@ -8,13 +8,11 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::http::{Request, StatusCode};
-use barograph_actors::supervisor::Pulse;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use parking_lot::Mutex;
 use rustix::net::sockopt::set_socket_send_buffer_size;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixListener};
@@ -48,16 +46,12 @@ const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\
     content-type: text/plain; charset=utf-8\r\ncontent-length: 38\r\n\r\n\
     this page is encrypted: call https://\r\n";
 
-/// The sign of life of the thread that answers; `None`: there is no such thread now.
-pub(super) type WorkerPulse = Arc<Mutex<Option<Pulse>>>;
-
 /// A server, which accepts while [`Server::run`] is awaited. Its connections are tasks of the runtime.
 pub(crate) struct Server {
     listener: Listener,
     router: Router,
     connections: Arc<Connections>,
     tls: Option<TlsAcceptor>,
-    pulse: WorkerPulse,
 }
 
 enum Listener {
@@ -66,8 +60,13 @@ enum Listener {
 }
 
 impl Server {
-    /// At this place. Must be called within a runtime.
-    pub(super) fn new(bound: Bound, router: Router, limits: Limits) -> io::Result<Self> {
+    /// At this place; over TLS, where there is an acceptor. Must be called within a runtime.
+    pub(super) fn new(
+        bound: Bound,
+        router: Router,
+        limits: Limits,
+        tls: Option<TlsAcceptor>,
+    ) -> io::Result<Self> {
         let listener = match bound {
             Bound::Tcp(listener) => {
                 listener.set_nonblocking(true)?;
@@ -78,19 +77,13 @@ impl Server {
                 Listener::Unix(UnixListener::from_std(listener)?)
             }
         };
-        let (connections, pulse) = (Connections::new(limits), WorkerPulse::default());
-        Ok(Self { listener, router, connections, tls: None, pulse })
-    }
-
-    /// Over TLS, where there is an acceptor; with its worker's sign of life here.
-    pub(super) fn with(self, tls: Option<TlsAcceptor>, pulse: WorkerPulse) -> Self {
-        Self { tls, pulse, ..self }
+        Ok(Self { listener, router, connections: Connections::new(limits), tls })
     }
 
     /// Accepts connections.
     pub(super) async fn run(self) -> Infallible {
         let server = Arc::new(self);
-        tokio::spawn(watch(Arc::clone(&server.connections), Arc::clone(&server.pulse)));
+        tokio::spawn(watch(Arc::clone(&server.connections)));
         loop {
             let accepted = match &server.listener {
                 Listener::Tcp(listener) => {
@@ -192,30 +185,9 @@ async fn encrypted(
     tls.accept(stream).await.ok()
 }
 
-/// The worker's sign of life, and its look at all connections.
-async fn watch(connections: Arc<Connections>, place: WorkerPulse) {
-    let beating = Beating { place, pulse: Pulse::new() };
-    *beating.place.lock() = Some(beating.pulse.clone());
+async fn watch(connections: Arc<Connections>) {
     loop {
-        beating.pulse.beat();
         connections.look(Instant::now());
         sleep(LOOK_EVERY).await;
     }
-}
-
-/// A worker that is gone is not one that hangs.
-struct Beating {
-    place: WorkerPulse,
-    pulse: Pulse,
-}
-
-impl Drop for Beating {
-    fn drop(&mut self) {
-        *self.place.lock() = None;
-    }
-}
-
-/// How long the thread that answers has given no sign of life; `None`: there is none.
-pub(super) fn since_last_beat(pulse: &WorkerPulse) -> Option<Duration> {
-    pulse.lock().as_ref().map(Pulse::since_last_beat)
 }

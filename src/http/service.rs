@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use super::auth::{AuthState, Gate};
 use super::connections::Limits;
 use super::place::{self, Bound, Placed};
-use super::server::{Server, WorkerPulse};
+use super::server::Server;
 use super::{Closing, Tower, routes};
 use crate::http::listener::{Service, Words};
 use crate::ipc::Sources;
@@ -56,7 +56,6 @@ pub(super) struct PageService {
     placed: Option<Placed>,
     door: AuthState,
     fault_injection: bool,
-    pulse: WorkerPulse,
     tokens: Tokens,
 }
 
@@ -74,7 +73,6 @@ impl PageService {
         commands: CommandSender,
         door: AuthState,
         fault_injection: bool,
-        pulse: WorkerPulse,
     ) -> Self {
         let settings = sources.in_force.now();
         let (closing, closes) = watch::channel(Closing::Not);
@@ -89,7 +87,7 @@ impl PageService {
         };
         let at = listen.to_string();
         let tokens = tokens_of(&tower.sources);
-        Self { tower, closing, at, listen, placed: None, door, fault_injection, pulse, tokens }
+        Self { tower, closing, at, listen, placed: None, door, fault_injection, tokens }
     }
 
     /// Whether TLS is spoken: through a file nobody reads along.
@@ -149,8 +147,7 @@ impl Service for PageService {
             all: (settings.watchtower.max_connections as usize).min(files_for_connections()),
             per_address: settings.watchtower.max_connections_per_address as usize,
         };
-        let server = Server::new(bound, routes::all(&self.tower, gate), limits)?;
-        Ok(server.with(tls, Arc::clone(&self.pulse)))
+        Server::new(bound, routes::all(&self.tower, gate), limits, tls)
     }
 
     fn listen(&self) -> String {

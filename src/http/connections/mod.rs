@@ -72,10 +72,6 @@ impl Connection {
     fn idle_since(&self) -> Option<Instant> {
         self.state.lock().course.idle_since()
     }
-
-    fn stalled_since(&self) -> Option<Instant> {
-        self.state.lock().course.stalled_since()
-    }
 }
 
 /// All connections of a server.
@@ -115,20 +111,24 @@ impl Connections {
         Some(Arc::new(Admitted { connection, all: Arc::clone(self) }))
     }
 
-    /// Closes those that take too long.
+    /// Closes those that take too long, and of those that stall the oldest where they are too many.
     pub(super) fn look(&self, now: Instant) {
         let mut open = self.open.lock();
-        let is_overdue = |it: &Connection| it.state.lock().course.is_overdue(now);
-        open.close_all(|all| all.filter(|it| is_overdue(it)).cloned().collect());
-        open.close_all(|all| {
-            let stalled = all.filter_map(|it| Some((it.stalled_since()?, it)));
-            let stalled =
-                stalled.filter(|(since, _)| now.saturating_duration_since(*since) > STALLED_AFTER);
-            let mut stalled: Vec<_> = stalled.collect();
-            stalled.sort_by_key(|(since, _)| *since);
-            let too_many = stalled.len().saturating_sub(STALLED_MAX);
-            stalled.into_iter().take(too_many).map(|(_, it)| Arc::clone(it)).collect()
-        });
+        let (mut closing, mut stalled) = (Vec::new(), Vec::new());
+        for connection in open.by_number.values() {
+            let course = &connection.state.lock().course;
+            if course.is_overdue(now) {
+                closing.push(Arc::clone(connection));
+            } else if let Some(since) = course.stalled_since()
+                && now.saturating_duration_since(since) > STALLED_AFTER
+            {
+                stalled.push((since, Arc::clone(connection)));
+            }
+        }
+        stalled.sort_by_key(|(since, _)| *since);
+        let too_many = stalled.len().saturating_sub(STALLED_MAX);
+        closing.extend(stalled.into_iter().take(too_many).map(|(_, connection)| connection));
+        closing.iter().for_each(|connection| open.close(connection));
     }
 
     /// Whether they are so many that patience with those who have sent nothing yet is short.
@@ -148,15 +148,6 @@ impl Open {
         let longest = Arc::clone(longest);
         self.close(&longest);
         Some(())
-    }
-
-    fn close_all(
-        &mut self,
-        which: impl FnOnce(
-            std::collections::hash_map::Values<'_, u64, Arc<Connection>>,
-        ) -> Vec<Arc<Connection>>,
-    ) {
-        which(self.by_number.values()).iter().for_each(|it| self.close(it));
     }
 
     fn close(&mut self, connection: &Connection) {

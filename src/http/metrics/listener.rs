@@ -53,7 +53,7 @@ impl Service for MetricsService {
                 self.at
             );
         }
-        Server::new(bound, routes(&self.exposition), LIMITS)
+        Server::new(bound, routes(&self.exposition), LIMITS, None)
     }
 
     fn listen(&self) -> String {
