@@ -28,11 +28,11 @@ const RETRY_MAX: Duration = Duration::from_secs(15);
 const TICK: Duration = Duration::from_millis(500);
 /// How long the end of the thread is waited for.
 const STOP_WITHIN: Duration = Duration::from_millis(1_400);
-/// How long its connections and questions may take to end.
+/// How long its tasks may take to end.
 const TASKS_END_WITHIN: Duration = Duration::from_millis(500);
-/// Threads that may block: for questions to the database, and for looks at its files.
+/// Threads that may block: for queries of the database, and for the sizes of files.
 const BLOCKING_THREADS: usize = 4;
-/// By so much its threads are nicer than the process: recording goes first.
+/// Added to the niceness of the process for all of its threads: recording goes first.
 const NICER: i32 = 10;
 
 /// What is served, and where.
@@ -170,7 +170,8 @@ impl Listener {
     }
 }
 
-/// A worker for the connections beside the thread that accepts them. All of them are nice: threads inherit it.
+/// A runtime with one worker for the connections, beside the calling thread, which accepts them. The calling thread
+/// gets the lower priority, and the others inherit it.
 fn runtime(name: &str) -> io::Result<Runtime> {
     let of_process = getpriority_process(Some(getpid())).unwrap_or(0);
     let _not_permitted = setpriority_process(None, of_process.saturating_add(NICER));
@@ -182,7 +183,7 @@ fn runtime(name: &str) -> io::Result<Runtime> {
         .build()
 }
 
-/// A sign of life of both threads: that of the worker is waited for.
+/// The sign of life of both threads: it waits for a task on the worker.
 async fn beat(pulse: Pulse) {
     loop {
         let _ends_with_the_runtime = tokio::spawn(async {}).await;

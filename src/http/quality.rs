@@ -1,9 +1,9 @@
-//! What a client likes best: the lists of `Accept` and `Accept-Encoding` (RFC 9110, 12.4).
+//! Preferences of a client: the lists of `Accept` and `Accept-Encoding` (RFC 9110, 12.4).
 
 use axum::http::{HeaderMap, HeaderName};
 
-/// The names in a header's list without their parameters, those that are liked best first; without those
-/// that are not wanted at all. `None`: there is no such header.
+/// The names in a header's list, without parameters, by descending quality value. Names with a quality of 0 are
+/// left out. `None`: the request has no such header.
 pub(super) fn ranked(headers: &HeaderMap, name: HeaderName) -> Option<Vec<&str>> {
     if !headers.contains_key(&name) {
         return None;
@@ -11,7 +11,7 @@ pub(super) fn ranked(headers: &HeaderMap, name: HeaderName) -> Option<Vec<&str>>
     let texts = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
     let mut items: Vec<(&str, f32)> = texts.flat_map(|text| text.split(',')).map(item).collect();
     items.retain(|(_, quality)| *quality > 0.0);
-    // Stable: those that are liked alike stay in their order.
+    // Stable: names of the same quality keep their order.
     items.sort_by(|(_, one), (_, other)| other.total_cmp(one));
     Some(items.into_iter().map(|(name, _)| name).collect())
 }
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_best_liked_comes_first_and_the_unwanted_not_at_all() {
+    fn names_are_ranked_by_quality_and_quality_zero_is_left_out() {
         let mut headers = HeaderMap::new();
         assert_eq!(ranked(&headers, ACCEPT), None);
         let list = "a/b;x=1;q=0.5, c/d , e/f;q=0, g/h;q=0.9, */*;q=0.1, i/j;q=x";

@@ -1,4 +1,4 @@
-//! What is where.
+//! The routes of the page's server.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use axum::routing::get;
 use super::auth::{self, Gate};
 use super::{Tower, api, assets, command, live};
 
-/// All of the page, with the guard before everything.
+/// All routes, behind the guard.
 pub(super) fn all(tower: &Tower, gate: Gate) -> Router {
     let gate = Arc::new(gate);
     Router::new()

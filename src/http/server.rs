@@ -1,4 +1,4 @@
-//! HTTP/1.1 over TCP, TLS or a Unix socket: who is accepted, and the way of a connection to its router.
+//! HTTP/1.1 over TCP, TLS or a Unix socket: accepts connections, and passes their requests to a router.
 
 use std::convert::Infallible;
 use std::io::{self, Write};
@@ -22,31 +22,31 @@ use tokio_rustls::TlsAcceptor;
 use super::connections::{Admitted, Connections, LOOK_EVERY, Limits, MeteredStream, Peer};
 use super::place::Bound;
 
-/// Largest head of a request; hyper reads no further ahead either.
+/// Largest head of a request, in bytes; hyper reads no further ahead either.
 const HEAD_BYTES_MAX: usize = 16 << 10;
 /// How long a connection may be idle between two requests. (A head that was begun has less: `Connections`.)
 const KEEP_ALIVE: Duration = Duration::from_secs(30);
 /// How long a TLS handshake may take.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(5);
-/// The same when there is a crowd.
+/// The same when more than half of the places are taken.
 const HANDSHAKE_IN_A_CROWD: Duration = Duration::from_secs(1);
 /// The first byte of a TLS handshake.
 const HANDSHAKE: u8 = 0x16;
-/// What the system holds of answers that are not taken, in bytes for each connection.
+/// Bytes of an unread answer that the system keeps for each connection.
 const SEND_BUFFER: usize = 64 << 10;
-/// Until it is tried again to accept: there may be no files left.
+/// Pause after a failed accept: there may be no file descriptors left.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
-/// For whom there is no room.
+/// The answer when all places are taken.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\n\
     content-type: text/plain; charset=utf-8\r\ncontent-length: 53\r\n\r\n\
     too many look at this page at a time; try again later";
-/// For who speaks HTTP where TLS is spoken.
+/// The answer to plain HTTP where TLS is expected.
 const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\
     content-type: text/plain; charset=utf-8\r\ncontent-length: 38\r\n\r\n\
     this page is encrypted: call https://\r\n";
 
-/// A server, which accepts while [`Server::run`] is awaited. Its connections are tasks of the runtime.
+/// A server; it accepts while [`Server::run`] is awaited. Its connections are tasks of the runtime.
 pub(crate) struct Server {
     listener: Listener,
     router: Router,
@@ -60,7 +60,7 @@ enum Listener {
 }
 
 impl Server {
-    /// At this place; over TLS, where there is an acceptor. Must be called within a runtime.
+    /// A server on this listener; with an acceptor, over TLS. Must be called within a runtime.
     pub(super) fn new(
         bound: Bound,
         router: Router,
@@ -157,13 +157,13 @@ impl Server {
             .serve_connection(TokioIo::new(stream), service_fn(answer))
             .with_upgrades();
         tokio::spawn(async move {
-            // Why a connection ended is its client's affair.
+            // How a connection ends is not logged: clients could fill the log.
             let _why = http.await;
         });
     }
 }
 
-/// Says that there is no room, as far as that can be said at once.
+/// Sends [`FULL`], if the socket takes it at once.
 fn refuse(stream: io::Result<impl Write>) {
     let _best_effort = stream.and_then(|mut stream| stream.write(FULL));
 }

@@ -1,20 +1,20 @@
-//! What a connection did, and when; whether it takes too long. Pure: the time comes in.
+//! The progress of a connection, and its time limits. Pure: takes the time as an argument.
 
 use std::time::{Duration, Instant};
 
 /// How long a head may take, from its first byte.
 const HEAD_WITHIN: Duration = Duration::from_secs(5);
-/// How long the first byte may take: some networks are slow, and some browsers connect ahead.
+/// How long the first byte may take: some browsers connect ahead.
 const FIRST_WITHIN: Duration = Duration::from_secs(10);
-/// How long nothing of an answer may be taken.
+/// How long a client may read nothing of an answer.
 const TAKEN_WITHIN: Duration = Duration::from_secs(20);
 /// How long there may be neither a request nor more of an answer. (hyper limits the time between two requests.)
 const QUIET_WITHIN: Duration = Duration::from_secs(120);
 
-/// The course of a connection.
+/// The progress of a connection.
 #[derive(Debug)]
 pub(super) struct Course {
-    /// When a part of an answer was last taken; before that, when the connection began.
+    /// When a part of an answer was last written; before the first, when the connection began.
     written_at: Instant,
     has_written: bool,
     /// Bytes that were read since the last request or answer: those of an unfinished head.
@@ -22,7 +22,7 @@ pub(super) struct Course {
     head_since: Option<Instant>,
     /// A request waits for its answer.
     is_answering: bool,
-    /// Since when nothing of our answer is taken.
+    /// Since when the client reads nothing of the answer.
     stalled_since: Option<Instant>,
     is_upgraded: bool,
 }
@@ -40,7 +40,7 @@ impl Course {
         }
     }
 
-    /// So many bytes were read.
+    /// Counts bytes that were read.
     pub(super) fn read(&mut self, bytes: usize, now: Instant) {
         if bytes > 0 && !self.is_upgraded {
             self.head_bytes += bytes;
@@ -48,30 +48,30 @@ impl Course {
         }
     }
 
-    /// A head is complete: its request is being answered.
+    /// A head is complete, and its request is being answered.
     pub(super) fn requested(&mut self) {
         self.is_answering = true;
         (self.head_bytes, self.head_since) = (0, None);
     }
 
-    /// A part of an answer was taken.
+    /// A part of an answer was written.
     pub(super) fn wrote(&mut self, now: Instant) {
         (self.written_at, self.has_written) = (now, true);
         (self.head_bytes, self.head_since) = (0, None);
         (self.is_answering, self.stalled_since) = (false, None);
     }
 
-    /// What we write is not taken.
+    /// A write is pending: the client does not read.
     pub(super) fn stalls(&mut self, now: Instant) {
         self.stalled_since.get_or_insert(now);
     }
 
-    /// It is a WebSocket from now on: frames have limits of their own.
+    /// The connection is a WebSocket from now on: frames have limits of their own.
     pub(super) fn upgraded(&mut self) {
         self.is_upgraded = true;
     }
 
-    /// Bytes of a head that is not complete.
+    /// Bytes of the unfinished head.
     pub(super) fn head_bytes(&self) -> usize {
         self.head_bytes
     }
@@ -82,12 +82,12 @@ impl Course {
         (!is_busy).then_some(self.written_at)
     }
 
-    /// Since when nothing of our answer is taken.
+    /// Since when the client reads nothing of the answer.
     pub(super) fn stalled_since(&self) -> Option<Instant> {
         self.stalled_since
     }
 
-    /// Whether it takes too long. (How long an answer may take to begin is limited where it is made.)
+    /// Whether a time limit is exceeded. (The guard limits how long an answer may take to begin.)
     pub(super) fn is_overdue(&self, now: Instant) -> bool {
         let longer = |since: Option<Instant>, than: Duration| {
             since.is_some_and(|since| now.saturating_duration_since(since) > than)

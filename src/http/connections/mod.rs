@@ -1,9 +1,9 @@
 //! The connections of a server, and the limits that hyper does not have. hyper limits the size of a head, the
 //! number of its lines, and the time from one answer to the next head. It has no limit for a client that does not
-//! read, none for the time of a head alone, and does not know of other connections. So each connection keeps
-//! account of what it did when ([`Course`]), and one look at all of them, twice a second, closes those that take
-//! too long. Where there is no room left, the connection that has been idle longest is closed, so that idle
-//! clients cannot keep others out.
+//! read, none for the time of a head alone, and does not know of other connections. So each connection records
+//! its progress ([`Course`]), and a check of all of them, twice a second, closes those that are overdue. When all
+//! places are taken, the connection that has been idle longest is closed, so that idle clients cannot keep others
+//! out.
 
 mod course;
 mod stream;
@@ -23,28 +23,28 @@ use parking_lot::Mutex;
 use course::Course;
 pub(super) use stream::MeteredStream;
 
-/// Period of the look at all.
+/// Period of [`Connections::look`].
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// Most connections whose answers nobody takes: each may hold an answer in memory.
+/// Most connections whose client does not read: each may hold an answer in memory.
 const STALLED_MAX: usize = 32;
-/// The same counts only after so long: everybody's network hesitates.
+/// A connection counts as stalled only after this time: any network may pause briefly.
 const STALLED_AFTER: Duration = Duration::from_secs(2);
 
 /// Most bytes of unfinished heads, of all connections together.
 const HEADS_BYTES_MAX: usize = 4 << 20;
-/// So much of a head may be there even when all together are too much.
+/// Bytes of a head that are accepted even above that limit.
 const HEAD_BYTES_FREE: usize = 1 << 10;
 
-/// How many there may be.
+/// How many connections a server takes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
-    /// Altogether.
+    /// In total.
     pub(super) all: usize,
     /// From one address that is not this machine's.
     pub(super) per_address: usize,
 }
 
-/// One connection, as its limits see it.
+/// The state of one connection.
 #[derive(Debug)]
 struct Connection {
     number: u64,
@@ -94,7 +94,7 @@ impl Connections {
         Arc::new(Self { limits, heads_bytes: AtomicUsize::new(0), open: Mutex::default() })
     }
 
-    /// Lets one in, if need be in the place of one that is idle; `None`: there is no room.
+    /// Admits a connection; closes the longest idle one if all places are taken. `None`: no place, and none is idle.
     pub(super) fn admit(self: &Arc<Self>, address: Option<IpAddr>) -> Option<Arc<Admitted>> {
         let address = address.map(|address| address.to_canonical());
         let mut open = self.open.lock();
@@ -111,7 +111,7 @@ impl Connections {
         Some(Arc::new(Admitted { connection, all: Arc::clone(self) }))
     }
 
-    /// Closes those that take too long, and of those that stall the oldest where they are too many.
+    /// Closes connections that are overdue, and the longest stalled of more than [`STALLED_MAX`].
     pub(super) fn look(&self, now: Instant) {
         let mut open = self.open.lock();
         let (mut closing, mut stalled) = (Vec::new(), Vec::new());
@@ -131,7 +131,7 @@ impl Connections {
         closing.iter().for_each(|connection| open.close(connection));
     }
 
-    /// Whether they are so many that patience with those who have sent nothing yet is short.
+    /// Whether more than half of the places are taken: new clients get less time for their handshake.
     pub(super) fn is_crowded(&self) -> bool {
         self.open.lock().by_number.len() > self.limits.all / 2
     }
@@ -156,7 +156,7 @@ impl Open {
     }
 }
 
-/// A connection's place among all; free when this is dropped.
+/// An admitted connection; its place is free when this is dropped.
 #[derive(Debug)]
 pub(super) struct Admitted {
     connection: Arc<Connection>,
@@ -164,17 +164,17 @@ pub(super) struct Admitted {
 }
 
 impl Admitted {
-    /// A head is complete: its request is being answered.
+    /// A head is complete, and its request is being answered.
     pub(super) fn requested(&self) {
         self.change(Course::requested);
     }
 
-    /// It is a WebSocket from now on.
+    /// The connection is a WebSocket from now on.
     pub(super) fn upgraded(&self) {
         self.change(Course::upgraded);
     }
 
-    /// Wakes the task when the connection is closed; an error when it already is.
+    /// Registers the task to be woken when the connection is closed; an error when it already is.
     fn wake_when_closed(&self, cx: &Context<'_>) -> io::Result<()> {
         let mut state = self.connection.state.lock();
         if state.is_closed {
@@ -187,7 +187,7 @@ impl Admitted {
         Ok(())
     }
 
-    /// So many bytes were read; an error where unfinished heads are too many together.
+    /// Counts bytes that were read; an error when unfinished heads exceed [`HEADS_BYTES_MAX`] together.
     fn read(&self, bytes: usize, now: Instant) -> io::Result<()> {
         let head = self.change(|course| {
             course.read(bytes, now);
@@ -195,7 +195,7 @@ impl Admitted {
         });
         let all = self.all.heads_bytes.load(Ordering::Relaxed);
         if all > HEADS_BYTES_MAX && head > HEAD_BYTES_FREE {
-            return Err(io::Error::other("unfinished requests are too many"));
+            return Err(io::Error::other("too many unfinished requests"));
         }
         Ok(())
     }
@@ -225,12 +225,12 @@ impl Drop for Admitted {
     }
 }
 
-/// Who is at the other end of a request's connection.
+/// The client of a request's connection.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Peer {
-    /// `None`: it came through a Unix socket.
+    /// `None`: a Unix socket.
     pub(super) address: Option<IpAddr>,
-    /// Nobody between reads along: TLS, ended here.
+    /// TLS ends in this process.
     pub(super) secure: bool,
 }
 

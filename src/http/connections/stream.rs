@@ -1,4 +1,4 @@
-//! The bytes of a connection, with its account between them and hyper.
+//! The stream under hyper, which records the progress of its connection.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,8 +14,7 @@ use super::Admitted;
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
-/// A stream that keeps account of its progress, and fails when its connection is closed by
-/// [`Connections`](super::Connections).
+/// A stream that records its progress, and fails once [`Connections`](super::Connections) closes it.
 pub(in crate::http) struct MeteredStream {
     stream: Box<dyn Stream>,
     connection: Arc<Admitted>,
@@ -29,7 +28,7 @@ impl MeteredStream {
         Self { stream: Box::new(stream), connection }
     }
 
-    /// Notes what became of something that was to be written.
+    /// Records the result of a write.
     fn wrote<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match &written {
             Poll::Ready(Ok(_)) => self.connection.wrote(Instant::now()),

@@ -30,7 +30,7 @@ const UNANSWERED_MAX: u32 = 2;
 /// How long a client may take to answer a goodbye.
 const GOODBYE_WITHIN: Duration = Duration::from_secs(2);
 
-/// A WebSocket that is to be attended to.
+/// A WebSocket whose handshake is accepted.
 pub(crate) struct Socket {
     outbox: Arc<Outbox>,
     upgrade: OnUpgrade,
@@ -42,10 +42,10 @@ pub(crate) struct Socket {
     _counted: Counted,
 }
 
-/// Accepts a WebSocket. The response is to be returned, and the socket attended to.
+/// Accepts a WebSocket: the response must be returned, and [`Socket::attend`] awaited in a task.
 ///
 /// # Errors
-/// It is no handshake.
+/// The request is no handshake.
 pub(crate) fn accept(request: &Parts, tower: &Tower) -> Result<(Response, Socket), Refusal> {
     let refused = |why: String| Refusal::bad(why, "a WebSocket is served here");
     let handshake = Request::from_parts(request.clone(), ());
@@ -72,7 +72,7 @@ impl Socket {
         &self.outbox
     }
 
-    /// Stays until it ends. `hear` takes the messages; an error is the goodbye.
+    /// Serves the socket until it ends. `hear` takes the messages; it closes the socket with an error.
     pub(crate) async fn attend(mut self, hear: impl FnMut(String) -> Result<(), CloseReason>) {
         let outbox = Arc::clone(&self.outbox);
         if let Ok(upgraded) = (&mut self.upgrade).await {

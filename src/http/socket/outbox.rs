@@ -126,10 +126,10 @@ impl Outbox {
         self.emptied.notified().await;
     }
 
-    /// Writes each frame as soon as the connection takes it.
+    /// Writes the frames in order. Completes only when a write fails.
     ///
     /// # Errors
-    /// The connection takes no more; it completes for no other reason.
+    /// The write failed.
     pub(super) async fn send(&self, mut to: impl AsyncWrite + Unpin) -> io::Result<()> {
         loop {
             let Frame { own, shared } = self.next().await;

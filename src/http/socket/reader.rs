@@ -1,7 +1,7 @@
-//! What a client sends becomes messages, or the goodbye that it earns. tungstenite parses the head of each
-//! frame; what may come is judged here, as soon as a length is declared, so nothing is kept beyond the longest
-//! message. (tungstenite's own reader of messages joins fragments without showing them: a client could send
-//! empty ones for ever, and no limit would count them.)
+//! Turns a client's bytes into messages, or into the reason for closing. tungstenite parses the head of each
+//! frame; the limits are checked here, as soon as a length is declared, so no more than the longest message is
+//! buffered. (tungstenite's own reader joins fragments without showing them: a client could send empty ones
+//! without an end, and no limit would count them.)
 
 use std::io::Cursor;
 
@@ -31,10 +31,10 @@ pub(super) enum Said {
     Close(CloseReason),
 }
 
-/// Takes bytes, gives what they say.
+/// Reads frames from a buffer.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
-    /// What is not understood yet.
+    /// Bytes that are not parsed yet.
     pub(super) bytes: BytesMut,
     /// The fragments so far of a message that is not complete.
     message: Option<Vec<u8>>,
@@ -62,7 +62,7 @@ impl Reader {
         self.understand(&head, payload.collect()).map(Some)
     }
 
-    /// Whether such a frame may come now, before its payload is there; its mask.
+    /// Checks a frame before its payload has come; gives its mask.
     fn judge(&self, head: &FrameHeader, payload_len: usize) -> Result<[u8; 4], CloseReason> {
         if head.rsv1 || head.rsv2 || head.rsv3 {
             return Err(protocol("a frame has bits set that nobody agreed on"));
