@@ -19,6 +19,7 @@ pub mod run;
 pub mod sqlite;
 pub(crate) mod text;
 pub(crate) mod time;
+pub(crate) mod wire;
 
 #[cfg(not(panic = "unwind"))]
 compile_error!("supervision needs panics that unwind: no profile may set panic = \"abort\"");

@@ -2,13 +2,15 @@
 
 use barograph_config::Qos;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::message::account::{Reason, RouteId, Tally};
 use crate::message::delivery::{ConnectionId, UnixMillis};
 use crate::message::note::Event;
 
 /// A value ready for its column.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum Value {
     /// Absent, or bad where the route says `on_bad = "null"`.
     Null,

@@ -1,6 +1,7 @@
 //! `barograph alert`: sends a test to one channel or all of them, from the settings alone, and says what
 //! the other side said; or lists them.
 
+use std::collections::BTreeMap;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -81,7 +82,7 @@ fn chosen<'s>(alerts: &'s [Alert], name: Option<&str>) -> Result<Vec<&'s Alert>,
 pub(crate) fn test_all(
     settings: &Settings,
     channel: Option<&str>,
-) -> Result<Vec<(String, Value)>, Failed> {
+) -> Result<BTreeMap<String, String>, Failed> {
     let channels = chosen(&settings.alerts, channel)?;
     Ok(thread::scope(|scope| {
         let tests = channels.into_iter().map(|alert| {
@@ -90,7 +91,7 @@ pub(crate) fn test_all(
         });
         let tests: Vec<_> = tests.collect();
         let ended = tests.into_iter().map(|(name, test)| {
-            (name, test.join().unwrap_or_else(|_| "the test died over an error".to_owned()).into())
+            (name, test.join().unwrap_or_else(|_| "the test died over an error".to_owned()))
         });
         ended.collect()
     }))

@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use barograph_actors::exit_code;
 use barograph_config::Settings;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value as Json;
 
 use super::args::{AcknowledgeArgs, LevelArgs, OrderArgs, RestartArgs};
 use super::recorder::{put, unanswered};
 use crate::exit::Failed;
 use crate::ipc::client::Client;
+use crate::ipc::protocol::{Order, Request};
 use crate::text::{counted, wrapped};
+use crate::wire::command::CheckpointReply;
 
 /// More than the recorder's own limits for its actors.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
@@ -21,8 +24,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 /// # Errors
 /// It was not done.
 pub fn restart_actor(settings: &Settings, args: &RestartArgs) -> Result<i32, Failed> {
-    let more = [("actor", args.actor.as_str())];
-    order(settings, "restart-actor", &more, args.json, |_| {
+    let wanted = Order::RestartActor { actor: args.actor.clone() };
+    order(settings, wanted, args.json, |_: IgnoredAny| {
         format!("Actor {} was stopped in order, and runs anew.", args.actor)
     })
 }
@@ -32,7 +35,7 @@ pub fn restart_actor(settings: &Settings, args: &RestartArgs) -> Result<i32, Fai
 /// # Errors
 /// It was not done.
 pub fn pause(settings: &Settings, args: &OrderArgs) -> Result<i32, Failed> {
-    order(settings, "pause", &[], args.json, |_| {
+    order(settings, Order::Pause, args.json, |_: IgnoredAny| {
         "Paused: nothing is received; the broker keeps QoS 1 and 2 for us, as far as its own settings go. \
          QoS 0 is missing from now on (barograph gaps). Go on with: barograph resume"
             .to_owned()
@@ -44,7 +47,7 @@ pub fn pause(settings: &Settings, args: &OrderArgs) -> Result<i32, Failed> {
 /// # Errors
 /// It was not done.
 pub fn resume(settings: &Settings, args: &OrderArgs) -> Result<i32, Failed> {
-    order(settings, "resume", &[], args.json, |_| "Receiving again.".to_owned())
+    order(settings, Order::Resume, args.json, |_: IgnoredAny| "Receiving again.".to_owned())
 }
 
 /// `barograph acknowledge`
@@ -52,7 +55,8 @@ pub fn resume(settings: &Settings, args: &OrderArgs) -> Result<i32, Failed> {
 /// # Errors
 /// It was not done.
 pub fn acknowledge(settings: &Settings, args: &AcknowledgeArgs) -> Result<i32, Failed> {
-    order(settings, "acknowledge-issue", &[("issue", &args.issue)], args.json, |_| {
+    let wanted = Order::AcknowledgeIssue { issue: args.issue.clone() };
+    order(settings, wanted, args.json, |_: IgnoredAny| {
         format!(
             "It is known now that somebody knows of {}: its alerts repeat no more, until it becomes worse or \
              comes again.",
@@ -66,7 +70,8 @@ pub fn acknowledge(settings: &Settings, args: &AcknowledgeArgs) -> Result<i32, F
 /// # Errors
 /// It was not done.
 pub fn log_level(settings: &Settings, args: &LevelArgs) -> Result<i32, Failed> {
-    order(settings, "log-level", &[("level", &args.level)], args.json, |_| {
+    let wanted = Order::LogLevel { level: args.level.clone() };
+    order(settings, wanted, args.json, |_: IgnoredAny| {
         format!("The log's level is {} now, until the recorder ends.", args.level)
     })
 }
@@ -76,21 +81,18 @@ pub fn log_level(settings: &Settings, args: &LevelArgs) -> Result<i32, Failed> {
 /// # Errors
 /// It was not done.
 pub fn checkpoint(settings: &Settings, args: &OrderArgs) -> Result<i32, Failed> {
-    order(settings, "checkpoint", &[], args.json, |answer| {
-        let count = |key: &str| answer[key].as_i64().unwrap_or(0);
-        let (pages, folded_in) = (count("pages"), count("folded_in"));
-        let wal = counted(pages, "page");
-        if answer["wholly"] == true {
+    order(settings, Order::Checkpoint, args.json, |reply: CheckpointReply| {
+        let CheckpointReply { pages, folded_in, wholly, held_by } = reply;
+        let wal = counted(pages.cast_signed(), "page");
+        if wholly {
             return format!(
                 "The WAL had {wal}; all of it is in the database now, and the WAL is empty."
             );
         }
-        let holders = answer["held_by"].as_array().into_iter().flatten();
-        let holders: Vec<&str> = holders.filter_map(Json::as_str).collect();
-        let who = if holders.is_empty() {
+        let who = if held_by.is_empty() {
             "a reader or writer (it cannot be seen which; it may be over by now)".to_owned()
         } else {
-            holders.join("; ")
+            held_by.join("; ")
         };
         format!(
             "The WAL has {wal}; {folded_in} of them are in the database now. The rest, and the size of the \
@@ -99,16 +101,19 @@ pub fn checkpoint(settings: &Settings, args: &OrderArgs) -> Result<i32, Failed> 
     })
 }
 
-fn order(
+fn order<T: DeserializeOwned>(
     settings: &Settings,
-    command: &str,
-    more: &[(&str, &str)],
+    order: Order,
     as_json: bool,
-    told: impl FnOnce(&Json) -> String,
+    told: impl FnOnce(T) -> String,
 ) -> Result<i32, Failed> {
-    let answer = Client::open(&settings.instance.lock_file, ANSWER_WITHIN)
-        .and_then(|mut client| client.ask(command, more))
-        .map_err(|error| unanswered(settings, &error))?;
-    put(&if as_json { format!("{answer}\n") } else { wrapped(&told(&answer), 0) });
+    let request = Request::Order(order);
+    let text = Client::open(&settings.instance.lock_file, ANSWER_WITHIN).and_then(|mut client| {
+        Ok(match as_json {
+            true => format!("{}\n", client.ask::<Json>(&request)?),
+            false => wrapped(&told(client.ask(&request)?), 0),
+        })
+    });
+    put(&text.map_err(|error| unanswered(settings, &error))?);
     Ok(exit_code::OK)
 }

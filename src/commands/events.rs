@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 use barograph_actors::exit_code;
 use barograph_actors::status::severity::{actor_of, tone_of};
 use barograph_config::Settings;
-use serde_json::{Value as Json, json};
+use serde::de::IgnoredAny;
+use serde_json::json;
 
 use super::args::EventsArgs;
 use super::paint::Paint;
@@ -24,13 +25,14 @@ use super::recorder::put;
 use crate::commands::database::{Place, unreadable};
 use crate::exit::Failed;
 use crate::ipc::client::Client;
-use crate::ipc::event_json;
+use crate::ipc::protocol::{Content, Request};
 use crate::sqlite::{
     LoggedEvent, ReadOnlyDatabase, event_file_path, events_after, kept_events, newest_events,
     spool_path, spooled_events,
 };
 use crate::text::{glimpse, safe_lines, wrapped};
 use crate::time::{shown_text, zone};
+use crate::wire::history::EventLine;
 
 /// How many are shown when nobody says.
 const LIMIT: usize = 50;
@@ -134,15 +136,15 @@ fn watch(settings: &Settings) -> Receiver<LoggedEvent> {
     let lock_file = settings.instance.lock_file.clone();
     let connect = move || {
         let mut client = Client::open(&lock_file, SILENT_MAX).ok()?;
-        client.ask("events", &[]).ok()?;
+        client.ask::<IgnoredAny>(&Request::Events).ok()?;
         Some(client)
     };
     let mut client = connect();
     thread::spawn(move || {
         loop {
             while let Some(Ok(Some(line))) = client.as_mut().map(Client::next_line) {
-                if let Some(event) = event_from(&line["event"])
-                    && lines.send(event).is_err()
+                if let Content::Event(event) = line
+                    && lines.send(event.into()).is_err()
                 {
                     return;
                 }
@@ -152,11 +154,6 @@ fn watch(settings: &Settings) -> Receiver<LoggedEvent> {
         }
     });
     live
-}
-
-fn event_from(json: &Json) -> Option<LoggedEvent> {
-    let text = |key: &str| json[key].as_str().map(str::to_owned);
-    Some(LoggedEvent { at: text("at")?, event: text("event")?, detail: text("detail")? })
 }
 
 /// Events that were shown, by their digest, the oldest forgotten first.
@@ -198,7 +195,7 @@ impl Voice<'_> {
             return events.iter().all(|event| self.say_once(event));
         }
         if self.args.json {
-            let events: Vec<Json> = events.iter().map(event_json).collect();
+            let events: Vec<EventLine> = events.iter().cloned().map(EventLine::from).collect();
             return put(&format!("{}\n", json!({ "events": events })));
         }
         if events.is_empty() {
@@ -215,9 +212,10 @@ impl Voice<'_> {
         if !is_wanted || !self.shown.is_new(event) {
             return true;
         }
-        let text =
-            if self.args.json { format!("{}\n", event_json(event)) } else { self.text(event) };
-        put(&text)
+        put(&match self.args.json {
+            true => format!("{}\n", json!(EventLine::from(event.clone()))),
+            false => self.text(event),
+        })
     }
 
     fn text(&self, event: &LoggedEvent) -> String {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use barograph_actors::exit_code;
+use barograph_actors::message::batch::Value;
 use barograph_config::Settings;
+use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::args::StatusArgs;
@@ -11,8 +13,11 @@ use super::paint::Paint;
 use super::recorder::{Absent, put, unanswered};
 use crate::exit::Failed;
 use crate::ipc::client::{Client, NoAnswer};
+use crate::ipc::protocol::Request;
 use crate::text::{WIDTH, counted, glimpse, wrapped};
 use crate::time::{from_database, length, shown_text};
+use crate::wire::UtcText;
+use crate::wire::status::{AccountStatus, AcknowledgedBy, ColumnReading, RatesStatus, Status};
 
 /// A recorder that answers does so within a second.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -26,16 +31,20 @@ const INDENT: usize = 11;
 /// It runs, and does not answer.
 pub fn status(settings: &Settings, args: &StatusArgs) -> Result<i32, Failed> {
     let answer = Client::open(&settings.instance.lock_file, ANSWER_WITHIN)
-        .and_then(|mut client| client.ask("status", &[]));
-    let status = match answer {
+        .and_then(|mut client| client.ask::<Json>(&Request::Status));
+    let json = match answer {
         Ok(status) => status,
         Err(NoAnswer::Nobody(_)) => return Ok(absent(settings, args)),
         Err(error) => return Err(unanswered(settings, &error)),
     };
-    put(&if args.json { format!("{status}\n") } else { screen(&status, Paint::for_stdout()) });
-    Ok(match status["standing"].as_str() {
-        Some("ok") => exit_code::OK,
-        Some("degraded") => exit_code::FOUND_WRONG,
+    let status = Status::deserialize(&json).map_err(|error| Failed {
+        code: exit_code::NOT_RUNNING,
+        message: format!("the recorder's answer cannot be used: {error}"),
+    })?;
+    put(&if args.json { format!("{json}\n") } else { screen(&status, Paint::for_stdout()) });
+    Ok(match status.standing.as_ref() {
+        "ok" => exit_code::OK,
+        "degraded" => exit_code::FOUND_WRONG,
         _ => exit_code::CRITICAL,
     })
 }
@@ -57,9 +66,9 @@ fn absent(settings: &Settings, args: &StatusArgs) -> i32 {
     exit_code::NOT_RUNNING
 }
 
-fn screen(status: &Json, paint: Paint) -> String {
-    let standing = status["standing"].as_str().unwrap_or("unknown");
-    let sentence = format!("{standing}: {}", text(&status["sentence"]));
+fn screen(status: &Status, paint: Paint) -> String {
+    let standing = if status.standing.is_empty() { "unknown" } else { status.standing.as_ref() };
+    let sentence = format!("{standing}: {}", text(&status.sentence));
     let coloured = match standing {
         "ok" => paint.good(standing),
         "degraded" => paint.warning(standing),
@@ -76,165 +85,166 @@ fn screen(status: &Json, paint: Paint) -> String {
     screen
 }
 
-fn issues(status: &Json, paint: Paint) -> String {
+fn issues(status: &Status, paint: Paint) -> String {
     let mut shown = String::new();
-    for issue in status["issues"].as_array().into_iter().flatten() {
-        let severity = text(&issue["severity"]);
-        let since = shown_text(issue["since"].as_str().unwrap_or_default());
-        let head = format!("{severity} since {since}: {}", text(&issue["sentence"]));
+    for issue in &status.issues {
+        let severity = text(&issue.severity);
+        let since = shown_text(&issue.since.0);
+        let head = format!("{severity} since {since}: {}", text(&issue.sentence));
         let coloured = match severity.as_str() {
             "critical" => paint.bad(&severity),
             _ => paint.warning(&severity),
         };
         shown += &wrapped(&head, 2).replacen(&severity, &coloured, 1);
-        shown += &wrapped(&text(&issue["hint"]), 4);
-        if let (Some(at), by) = (issue["acknowledged"]["at"].as_str(), &issue["acknowledged"]["by"])
-        {
-            let told = format!("Acknowledged at {}, {}.", shown_text(at), text(by));
+        shown += &wrapped(&text(&issue.hint), 4);
+        if let Some(AcknowledgedBy { at, by }) = &issue.acknowledged {
+            let told = format!("Acknowledged at {}, {}.", shown_text(&at.0), text(by));
             shown += &wrapped(&told, 4);
         }
     }
     shown
 }
 
-fn facts(status: &Json) -> String {
-    let ago = |at: &Json| age(status, at);
-    let (broker, database, spool) = (&status["broker"], &status["database"], &status["spool"]);
-    let mode = match status["mode"]["since"].is_string() {
-        true => format!(
-            "{} for {}, cause: {}",
-            text(&status["mode"]["mode"]),
-            ago(&status["mode"]["since"]),
-            text(&status["mode"]["cause"])
-        ),
-        false => text(&status["mode"]["mode"]),
-    };
-    let mode = match status["paused_since"].is_string() {
-        true => format!("{mode}; paused for {}", ago(&status["paused_since"])),
-        false => mode,
-    };
-    let process = format!(
-        "pid {}, version {}, up {}",
-        status["pid"],
-        text(&status["version"]),
-        ago(&status["started"])
-    );
-    let spooled = match spool["messages"].as_i64().unwrap_or(0) {
+fn facts(status: &Status) -> String {
+    let Status { mode, database, spool, .. } = status;
+    let ago = |at: &UtcText| age(status, Some(at));
+    let mut how = text(&mode.mode);
+    if let Some(since) = &mode.since {
+        let cause = text(mode.cause.as_deref().unwrap_or_default());
+        how += &format!(" for {}, cause: {cause}", ago(since));
+    }
+    if let Some(since) = &status.paused_since {
+        how += &format!("; paused for {}", ago(since));
+    }
+    let version = text(&status.version);
+    let up = age(status, status.started.as_ref());
+    let process = format!("pid {}, version {version}, up {up}", status.pid);
+    let spooled = match spool.messages.cast_signed() {
         0 => "empty".to_owned(),
-        n => format!(
-            "{} ({}) in {}",
-            counted(n, "message"),
-            size(&spool["bytes"]),
-            text(&spool["path"])
-        ),
+        n => {
+            format!("{} ({}) in {}", counted(n, "message"), size(spool.bytes), text(&spool.path))
+        }
     };
-    let spooled = format!("{spooled}; {} free there", size(&spool["free_bytes"]));
+    let spooled = format!("{spooled}; {} free there", size(spool.free_bytes));
+    let last_commit = database.last_commit.as_ref();
+    let last_commit =
+        last_commit.map_or_else(|| "never".to_owned(), |at| format!("{} ago", ago(at)));
     let files = format!(
-        "{}, WAL {}, {} free; last commit {}",
-        size(&database["bytes"]),
-        size(&database["wal_bytes"]),
-        size(&database["free_bytes"]),
-        since_or_never(status, &database["last_commit"])
+        "{}, WAL {}, {} free; last commit {last_commit}",
+        size(database.bytes),
+        size(database.wal_bytes),
+        size(database.free_bytes),
     );
     let lines = [
-        ("mode", mode),
+        ("mode", how),
         ("process", process),
-        ("broker", broker_line(status, broker)),
-        ("database", text(&database["path"])),
+        ("broker", broker_line(status)),
+        ("database", text(&database.path)),
         ("", files),
         ("spool", spooled),
-        ("rates", rates(&status["rates"])),
-        ("account", account(&status["account"])),
+        ("rates", rates(&status.rates)),
+        ("account", account(&status.account)),
     ];
     lines.iter().map(|(name, about)| fact(name, about)).collect()
 }
 
-fn broker_line(status: &Json, broker: &Json) -> String {
-    let session = match broker["session_present"].as_bool() {
+fn broker_line(status: &Status) -> String {
+    let broker = &status.broker;
+    let session = match broker.session_present {
         Some(true) => ", the broker had kept our session",
         Some(false) => ", with a new session",
         None => "",
     };
-    let (url, id) = (text(&broker["url"]), text(&broker["client_id"]));
-    let since = age(status, &broker["since"]);
-    match broker["connection"].as_str() {
-        Some("connected") => format!("{url} as {id}, connected for {since}{session}"),
-        Some("disconnected") => {
-            format!("{url} as {id}, not connected for {since}: {}", text(&broker["why"]))
+    let (url, id) = (text(&broker.url), text(&broker.client_id));
+    let since = age(status, broker.since.as_ref());
+    match broker.connection.as_ref() {
+        "connected" => format!("{url} as {id}, connected for {since}{session}"),
+        "disconnected" => {
+            let why = text(broker.why.as_deref().unwrap_or_default());
+            format!("{url} as {id}, not connected for {since}: {why}")
         }
         _ => format!("{url} as {id}, not tried yet"),
     }
 }
 
-fn rates(rates: &Json) -> String {
-    match rates["over_seconds"].as_u64().unwrap_or(0) {
+fn rates(rates: &RatesStatus) -> String {
+    let RatesStatus { received_per_second, commits_per_second, over_seconds, .. } = rates;
+    match over_seconds {
         0 => "not known yet".to_owned(),
         seconds => format!(
-            "{} messages/s, {} commits/s (over the last {seconds} s)",
-            rates["received_per_second"], rates["commits_per_second"]
+            "{received_per_second:?} messages/s, {commits_per_second:?} commits/s (over the last {seconds} s)"
         ),
     }
 }
 
-fn account(account: &Json) -> String {
-    let ends = ["stored", "duplicate", "quarantined", "spooled", "held", "dropped"];
-    let ends: Vec<String> = ends.iter().map(|end| format!("{} {end}", account[*end])).collect();
-    let balance = match account["balanced"].as_bool() {
-        Some(true) => "",
-        _ => " (just now; counts that change are not read at one moment)",
+fn account(account: &AccountStatus) -> String {
+    let AccountStatus {
+        received,
+        stored,
+        duplicate,
+        quarantined,
+        spooled,
+        held,
+        dropped,
+        balanced,
+    } = account;
+    let balance = match balanced {
+        true => "",
+        false => " (just now; counts that change are not read at one moment)",
     };
-    format!("{} received = {}{balance}", account["received"], ends.join(" + "))
+    format!(
+        "{received} received = {stored} stored + {duplicate} duplicate + {quarantined} quarantined + \
+         {spooled} spooled + {held} held + {dropped} dropped{balance}"
+    )
 }
 
 /// The newest reading of each route, on one line each.
-fn readings(status: &Json, paint: Paint) -> String {
+fn readings(status: &Status, paint: Paint) -> String {
     let mut shown = String::new();
-    for route in status["routes"].as_array().into_iter().flatten() {
-        let name = text(&route["route"]);
-        let latest = &route["latest"];
-        if latest.is_null() {
+    for route in &status.routes {
+        let name = text(&route.route);
+        let Some(latest) = &route.latest else {
             shown += &format!("{}\n", clip(&format!("{name}  nothing yet")));
             continue;
-        }
-        let values = latest["values"].as_array().into_iter().flatten();
-        let values = values.filter(|value| !value["value"].is_null()).map(|value| {
-            let unit = value["unit"].as_str().map_or_else(String::new, |unit| format!(" {unit}"));
-            format!("{} {}{unit}", text(&value["column"]), number(&value["value"]))
+        };
+        let values = latest.values.iter().filter(|reading| reading.value != Value::Null);
+        let values = values.map(|ColumnReading { column, value, unit }| {
+            let unit = unit.as_ref().map_or_else(String::new, |unit| format!(" {unit}"));
+            format!("{} {}{unit}", text(column), number(value))
         });
         let values: Vec<String> = values.collect();
-        let ago = age(status, &latest["received_at"]);
+        let ago = age(status, Some(&latest.received_at));
         shown += &format!("{}  {ago} ago\n", paint.strong(&name));
         shown += &format!("{}\n", clip(&format!("  {}", values.join(", "))));
     }
     shown
 }
 
-fn tree(status: &Json, paint: Paint) -> String {
+fn tree(status: &Status, paint: Paint) -> String {
     let head = ["actor", "state", "for", "pulse", "restarts"].map(str::to_owned).to_vec();
     let mut rows = vec![head];
-    let actors: Vec<&Json> = status["actors"].as_array().into_iter().flatten().collect();
-    for actor in &actors {
-        let pulse = actor["pulse_age_ms"].as_i64().map_or_else(|| "?".to_owned(), length);
+    for actor in &status.actors {
+        let pulse =
+            actor.pulse_age_ms.map_or_else(|| "?".to_owned(), |ms| length(ms.cast_signed()));
         rows.push(vec![
-            text(&actor["actor"]),
-            text(&actor["state"]),
-            age(status, &actor["since"]),
+            text(&actor.actor),
+            text(&actor.state),
+            age(status, actor.since.as_ref()),
             format!("{pulse} ago"),
-            actor["restarts"].to_string(),
+            actor.restarts.to_string(),
         ]);
     }
     let table = crate::text::table(&rows);
-    let mut shown = String::new();
-    for (line, actor) in table.lines().zip(std::iter::once(&&Json::Null).chain(&actors)) {
-        let state = actor["state"].as_str().unwrap_or_default();
-        let coloured = match state {
-            "" => paint.faint(line),
+    let mut lines = table.lines();
+    let mut shown = format!("{}\n", paint.faint(lines.next().unwrap_or_default()));
+    for (line, actor) in lines.zip(&status.actors) {
+        let coloured = match actor.state.as_ref() {
             "running" => line.to_owned(),
             _ => paint.warning(line),
         };
         shown += &format!("{coloured}\n");
-        if actor["last_exit"].is_string() {
-            shown += &wrapped(&format!("last exit: {}", text(&actor["last_exit"])), 4);
+        if let Some(last_exit) = &actor.last_exit {
+            shown += &wrapped(&format!("last exit: {}", text(last_exit)), 4);
         }
     }
     shown
@@ -246,33 +256,28 @@ fn fact(name: &str, about: &str) -> String {
     format!("{name:<INDENT$}{}", lines.get(INDENT..).unwrap_or_default())
 }
 
-fn age(status: &Json, at: &Json) -> String {
-    let moment = |json: &Json| json.as_str().and_then(from_database);
-    match (moment(&status["now"]), moment(at)) {
+fn age(status: &Status, at: Option<&UtcText>) -> String {
+    match (from_database(&status.now.0), at.and_then(|at| from_database(&at.0))) {
         (Some(now), Some(at)) => length(now.0 - at.0),
         _ => "an unknown time".to_owned(),
     }
 }
 
-fn since_or_never(status: &Json, at: &Json) -> String {
-    if at.is_null() { "never".to_owned() } else { format!("{} ago", age(status, at)) }
-}
-
 /// What came from elsewhere moves no cursor.
-fn text(json: &Json) -> String {
-    json.as_str().map_or_else(|| "?".to_owned(), |text| glimpse(text.as_bytes(), 2_000))
+fn text(text: &str) -> String {
+    if text.is_empty() { "?".to_owned() } else { glimpse(text.as_bytes(), 2_000) }
 }
 
 /// A value, shortened.
-pub(super) fn number(json: &Json) -> String {
-    match (json.as_i64(), json.as_f64(), json.as_str()) {
-        (Some(whole), ..) => whole.to_string(),
-        (None, Some(real), _) if real != 0.0 && !(0.01..1e9).contains(&real.abs()) => {
+pub(super) fn number(value: &Value) -> String {
+    match value {
+        Value::Integer(whole) => whole.to_string(),
+        Value::Real(real) if *real != 0.0 && !(0.01..1e9).contains(&real.abs()) => {
             format!("{real:.2e}")
         }
-        (None, Some(real), _) => format!("{real:.2}"),
-        (None, None, Some(text)) => glimpse(text.as_bytes(), 20),
-        (None, None, None) => "—".to_owned(),
+        Value::Real(real) => format!("{real:.2}"),
+        Value::Text(text) => glimpse(text.as_bytes(), 20),
+        Value::Null => "—".to_owned(),
     }
 }
 
@@ -285,8 +290,8 @@ fn clip(line: &str) -> String {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a size for people")]
-fn size(bytes: &Json) -> String {
-    let Some(bytes) = bytes.as_u64() else { return "?".to_owned() };
+fn size(bytes: Option<u64>) -> String {
+    let Some(bytes) = bytes else { return "?".to_owned() };
     let units = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
     match units.into_iter().find(|(_, power)| bytes >> power > 0) {
         Some((unit, power)) => format!("{:.1} {unit}", bytes as f64 / f64::from(1_u32 << power)),
@@ -302,16 +307,16 @@ mod tests {
     fn sizes_and_values_are_short() {
         let sizes = [(0_u64, "0 B"), (1_023, "1023 B"), (1_536, "1.5 KiB"), (5 << 30, "5.0 GiB")];
         for (bytes, shown) in sizes {
-            assert_eq!(size(&json!(bytes)), shown);
+            assert_eq!(size(Some(bytes)), shown);
         }
-        assert_eq!(size(&Json::Null), "?");
+        assert_eq!(size(None), "?");
         let values = [
-            (json!(1_759_479_845), "1759479845"),
-            (json!(21.456), "21.46"),
-            (json!(9.174e-8), "9.17e-8"),
-            (json!(0.0), "0.00"),
-            (json!("a\u{1b}[2J"), "a\\u{1b}[2J"),
-            (Json::Null, "—"),
+            (Value::Integer(1_759_479_845), "1759479845"),
+            (Value::Real(21.456), "21.46"),
+            (Value::Real(9.174e-8), "9.17e-8"),
+            (Value::Real(0.0), "0.00"),
+            (Value::Text("a\u{1b}[2J".to_owned()), "a\\u{1b}[2J"),
+            (Value::Null, "—"),
         ];
         for (value, shown) in values {
             assert_eq!(number(&value), shown);
@@ -320,7 +325,8 @@ mod tests {
 
     #[test]
     fn an_answer_of_another_version_is_shown_as_far_as_it_goes() {
-        let shown = screen(&json!({ "standing": "ok", "later": 7 }), Paint::plain());
+        let status = Status::deserialize(json!({ "standing": "ok", "later": 7 })).unwrap();
+        let shown = screen(&status, Paint::plain());
         assert!(shown.starts_with("ok: ?\n") && shown.contains("process"), "{shown}");
         assert!(shown.lines().all(|line| line.chars().count() <= WIDTH), "{shown}");
     }

@@ -8,17 +8,20 @@ use std::time::{Duration, Instant};
 
 use barograph_actors::exit_code;
 use barograph_config::Settings;
-use serde_json::{Value as Json, json};
+use serde::de::IgnoredAny;
+use serde_json::json;
 
 use super::args::StopArgs;
 use super::holder::{Ours, what_holds_it_up};
 use super::recorder::{Absent, put};
 use crate::exit::Failed;
 use crate::ipc::client::{Client, NoAnswer};
+use crate::ipc::protocol::{Order, Request};
 use crate::os::lock::{database_lock_path, held_by};
 use crate::os::paths::real_path;
 use crate::text::wrapped;
 use crate::time::length;
+use crate::wire::status::Status;
 
 /// How long the question may take.
 const ASK_WITHIN: Duration = Duration::from_secs(5);
@@ -181,8 +184,9 @@ impl Target {
         }
     }
 
-    fn ask_once(&self) -> Result<Json, NoAnswer> {
-        Client::open(&self.lock_file, self.within).and_then(|mut client| client.ask("stop", &[]))
+    fn ask_once(&self) -> Result<IgnoredAny, NoAnswer> {
+        let stop = Request::Order(Order::Stop);
+        Client::open(&self.lock_file, self.within).and_then(|mut client| client.ask(&stop))
     }
 
     fn ends_by(&self, deadline: Instant, say: &mut dyn FnMut(&str)) -> bool {
@@ -206,14 +210,13 @@ impl Target {
         if let Some(held_up) = self.pid.and_then(what_holds_it_up) {
             return held_up.to_owned();
         }
-        let status = Client::open(&self.lock_file, SAY_EVERY)
-            .and_then(|mut client| client.ask("status", &[]));
+        let status: Result<Status, NoAnswer> = Client::open(&self.lock_file, SAY_EVERY)
+            .and_then(|mut client| client.ask(&Request::Status));
         let Ok(status) = status else { return "it does not say what it is doing".to_owned() };
-        let actors = status["actors"].as_array().into_iter().flatten();
-        let stopping = actors.filter(|actor| actor["state"] == "stopping");
-        let names: Vec<&str> = stopping.filter_map(|actor| actor["actor"].as_str()).collect();
+        let stopping = status.actors.iter().filter(|actor| actor.state == "stopping");
+        let names: Vec<&str> = stopping.map(|actor| actor.actor.as_ref()).collect();
         if names.is_empty() {
-            return status["sentence"].as_str().unwrap_or("it is still at work").to_owned();
+            return status.sentence;
         }
         format!("its actor {} is stopping", names.join(", "))
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use barograph_actors::exit_code;
 use barograph_config::Settings;
-use serde_json::Value as Json;
+use serde_json::json;
 
 use super::args::TailArgs;
 use super::grid::Grid;
@@ -15,8 +15,10 @@ use super::recorder::{put, unanswered};
 use super::status::number;
 use crate::exit::Failed;
 use crate::ipc::client::{Client, NoAnswer};
+use crate::ipc::protocol::{self, Content, Missed, Request, Said};
 use crate::text::{WIDTH, counted, glimpse};
 use crate::time::shown_text;
+use crate::wire::history::{RowLine, TailRoutes};
 
 /// A stream says that it lives more often than that.
 const SILENT_MAX: Duration = Duration::from_secs(15);
@@ -30,19 +32,17 @@ const HEAD_EVERY: usize = 20;
 pub fn tail(settings: &Settings, args: &TailArgs) -> Result<i32, Failed> {
     let failed = |error: NoAnswer| unanswered(settings, &error);
     let mut client = Client::open(&settings.instance.lock_file, SILENT_MAX).map_err(failed)?;
-    let more: Vec<(&str, &str)> =
-        args.route.iter().map(|route| ("route", route.as_str())).collect();
-    let columns = client.ask("tail", &more).map_err(failed)?;
+    let wanted = Request::Tail { route: args.route.clone() };
+    let columns: TailRoutes = client.ask(&wanted).map_err(failed)?;
     let mut printer = Printer::new(&columns, args.json);
     loop {
         match client.next_line() {
+            Ok(Some(Content::End { reason })) => {
+                eprintln!("The end: {reason}.");
+                return Ok(exit_code::OK);
+            }
             Ok(Some(line)) => {
-                if let Some(end) = line.get("end") {
-                    let reason = end["reason"].as_str().unwrap_or("the recorder has stopped");
-                    eprintln!("The end: {reason}.");
-                    return Ok(exit_code::OK);
-                }
-                if !printer.print(&line) {
+                if !printer.print(line) {
                     return Ok(exit_code::OK);
                 }
             }
@@ -73,49 +73,52 @@ struct Route {
 }
 
 impl Printer {
-    fn new(columns: &Json, json: bool) -> Self {
-        let routes: Vec<&Json> = columns["routes"].as_array().into_iter().flatten().collect();
-        let name = |route: &Json| text(&route["route"]);
-        let width = |route: &&Json| name(route).chars().count();
-        let name_width =
-            if routes.len() > 1 { routes.iter().map(width).max().unwrap_or(0) + 1 } else { 0 };
+    fn new(columns: &TailRoutes, json: bool) -> Self {
+        let routes = &columns.routes;
+        let width = routes.iter().map(|route| text(&route.route).chars().count()).max();
+        let name_width = if routes.len() > 1 { width.unwrap_or(0) + 1 } else { 0 };
         let grids = routes.iter().map(|route| {
-            let columns = route["columns"].as_array().into_iter().flatten();
-            let columns: Vec<(String, String)> =
-                columns.map(|column| (text(&column["name"]), text(&column["unit"]))).collect();
+            let columns: Vec<(String, String)> = route
+                .columns
+                .iter()
+                .map(|column| {
+                    (text(&column.name), text(column.unit.as_deref().unwrap_or_default()))
+                })
+                .collect();
             let grid = Grid::new(&columns, name_width + TIME_WIDTH, terminal_width());
-            (name(route), Route { grid, until_head: 0 })
+            (route.route.clone(), Route { grid, until_head: 0 })
         });
         Self { json, paint: Paint::for_stdout(), grids: grids.collect(), name_width }
     }
 
     /// One line of the stream; `false`: nobody reads any more.
-    fn print(&mut self, line: &Json) -> bool {
-        if let Some(missed) = line.get("missed") {
-            let commits = missed["commits"].as_i64().unwrap_or(0);
-            let told = format!(
-                "(missed the rows of {}: this terminal was too slow; they are in the database)",
-                counted(commits, "commit")
-            );
-            return match self.json {
-                true => put(&format!("{line}\n")),
-                false => put(&format!("{}\n", self.paint.warning(&told))),
-            };
-        }
-        match line.get("row") {
-            Some(row) if self.json => put(&format!("{row}\n")),
-            Some(row) => {
-                let text = self.row(row);
+    fn print<T>(&mut self, line: Content<T>) -> bool {
+        match line {
+            Content::Missed(missed) if self.json => put(&protocol::line(&Said::Missed(missed))),
+            Content::Missed(Missed::Commits(commits) | Missed::Events(commits)) => {
+                let told = format!(
+                    "(missed the rows of {}: this terminal was too slow; they are in the database)",
+                    counted(commits.cast_signed(), "commit")
+                );
+                put(&format!("{}\n", self.paint.warning(&told)))
+            }
+            Content::Row(row) if self.json => put(&format!("{}\n", json!(row))),
+            Content::Row(row) => {
+                let text = self.row(&row);
                 put(&text)
             }
-            None => true,
+            Content::Ok(_)
+            | Content::Error(_)
+            | Content::Event(_)
+            | Content::Alive { .. }
+            | Content::End { .. } => true,
         }
     }
 
-    fn row(&mut self, row: &Json) -> String {
-        let (name, width) = (text(&row["route"]), self.name_width);
-        let Some(Route { grid, until_head }) = self.grids.get_mut(&name) else {
-            return format!("{row}\n");
+    fn row(&mut self, row: &RowLine) -> String {
+        let (name, width) = (text(&row.route), self.name_width);
+        let Some(Route { grid, until_head }) = self.grids.get_mut(&row.route) else {
+            return format!("{}\n", json!(row));
         };
         let label = if width > 0 { name } else { String::new() };
         let mut shown = String::new();
@@ -127,19 +130,18 @@ impl Printer {
             }
         }
         *until_head -= 1;
-        let values = row["values"].as_array().into_iter().flatten().map(number);
-        let at = shown_text(row["received_at"].as_str().unwrap_or_default());
+        let at = shown_text(&row.received_at.0);
         let time = at.get(11..).unwrap_or(&at);
         let lead = format!("{label:<width$}{time:<TIME_WIDTH$}");
-        shown + &grid.row(&lead, &values.collect::<Vec<_>>())
+        shown + &grid.row(&lead, &row.values.iter().map(number).collect::<Vec<_>>())
     }
 }
 
 /// `16:27:19`
 const TIME_WIDTH: usize = 8;
 
-fn text(json: &Json) -> String {
-    json.as_str().map_or_else(String::new, |text| glimpse(text.as_bytes(), 60))
+fn text(name: &str) -> String {
+    glimpse(name.as_bytes(), 60)
 }
 
 /// As wide as the terminal is; elsewhere as wide as most are.

@@ -6,7 +6,10 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use axum::http::header::{self, HeaderValue};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+
+use super::api::json_reply;
+use crate::ipc::protocol;
+use crate::wire::page::Problem;
 
 /// Why there is no answer. WebSockets are closed with 1008 and the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,8 +78,8 @@ impl fmt::Display for Refusal {
 impl IntoResponse for Refusal {
     /// For programs.
     fn into_response(self) -> Response {
-        let body = json!({ "error": { "message": self.message, "hint": self.hint } });
-        self.with_head(([(header::CONTENT_TYPE, "application/json")], body.to_string()))
+        let error = protocol::Refusal::new(&self.message, &self.hint);
+        self.with_head(json_reply(&Problem { error }))
     }
 }
 

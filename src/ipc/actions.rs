@@ -6,18 +6,19 @@ use std::time::Duration;
 use barograph_actors::message::children::WATCHTOWER;
 use barograph_actors::message::event;
 use barograph_actors::message::write::{Checkpoint, Checkpointed};
-use barograph_actors::supervisor::{Fault, Inject, Renew};
+use barograph_actors::supervisor::Renew;
 use barograph_config::Level;
-use serde_json::{Value as Json, json};
 use tokio::time::{Instant, sleep, timeout};
 use tracing::info;
 
 use super::Control;
 use super::peer::Peer;
-use super::protocol::{Order, Refusal};
+use super::protocol::{FaultKind, Order, Refusal};
 use super::slow_commands;
 use crate::os::process::sqlite_readers;
 use crate::os::{logging, world};
+use crate::wire::command::{CheckpointReply, CommandReply};
+use crate::wire::status::AcknowledgedBy;
 
 /// How long an actor may take to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
@@ -35,24 +36,24 @@ pub(super) async fn carry_out(
     control: &Control,
     peer: &Peer,
     order: &Order,
-) -> Result<Json, Refusal> {
+) -> Result<CommandReply, Refusal> {
     match order {
         Order::Stop => {
             note(control, peer, "stop");
             control.signals.stop();
-            Ok(json!({ "stopping": true, "pid": std::process::id() }))
+            Ok(CommandReply::Stop { stopping: true, pid: std::process::id() })
         }
-        Order::RestartActor(actor) => restart(control, peer, actor).await,
+        Order::RestartActor { actor } => restart(control, peer, actor).await,
         Order::Pause => pause(control, peer, true).await,
         Order::Resume => pause(control, peer, false).await,
         Order::Checkpoint => checkpoint(control, peer).await,
-        Order::LogLevel(word) => log_level(control, peer, word),
-        Order::AcknowledgeIssue(id) => acknowledge(control, peer, id),
-        Order::AlertTest(channel) => {
+        Order::LogLevel { level } => log_level(control, peer, level),
+        Order::AcknowledgeIssue { issue } => acknowledge(control, peer, issue),
+        Order::AlertTest { channel } => {
             slow_commands::alert_test(control, peer, channel.as_deref()).await
         }
         Order::QuarantineReplay => slow_commands::quarantine_replay(control, peer).await,
-        Order::Fault(inject) => fault(control, peer, inject).await,
+        Order::Fault { actor, fault, ms } => inject(control, peer, actor, *fault, *ms).await,
     }
 }
 
@@ -63,7 +64,7 @@ pub(super) fn note(control: &Control, peer: &Peer, what: &str) {
     control.sources.published.note(event::OPERATOR_COMMAND, world::now(), told);
 }
 
-async fn restart(control: &Control, peer: &Peer, actor: &str) -> Result<Json, Refusal> {
+async fn restart(control: &Control, peer: &Peer, actor: &str) -> Result<CommandReply, Refusal> {
     let since = |name: &str| {
         let children = control.sources.published.snapshot().children;
         children.get(name).map(|child| (child.state.clone(), child.since))
@@ -94,7 +95,8 @@ async fn restart(control: &Control, peer: &Peer, actor: &str) -> Result<Json, Re
     while began.elapsed() < RENEWED_WITHIN {
         sleep(LOOK_EVERY).await;
         if since(actor).is_some_and(|(state, since)| state == "running" && since != before) {
-            return Ok(json!({ "actor": actor, "state": "running" }));
+            let state = "running".into();
+            return Ok(CommandReply::RestartActor { actor: actor.to_owned(), state });
         }
     }
     let message = format!("actor {actor} was told to start anew, and is not running yet");
@@ -102,16 +104,16 @@ async fn restart(control: &Control, peer: &Peer, actor: &str) -> Result<Json, Re
 }
 
 /// Whoever asked on the page must hear of it before the page itself is gone.
-fn restart_soon(control: &Control, renew: Renew) -> Json {
+fn restart_soon(control: &Control, renew: Renew) -> CommandReply {
     let (supervisor, actor) = (control.supervisor.clone(), renew.child.clone());
     tokio::spawn(async move {
         sleep(ANSWER_FIRST).await;
         let _stopping = supervisor.send(renew).await;
     });
-    json!({ "actor": actor, "state": "restarting" })
+    CommandReply::RestartActor { actor, state: "restarting".into() }
 }
 
-async fn pause(control: &Control, peer: &Peer, paused: bool) -> Result<Json, Refusal> {
+async fn pause(control: &Control, peer: &Peer, paused: bool) -> Result<CommandReply, Refusal> {
     note(control, peer, if paused { "pause" } else { "resume" });
     let obeyed = timeout(PAUSED_WITHIN, async {
         match paused {
@@ -120,13 +122,13 @@ async fn pause(control: &Control, peer: &Peer, paused: bool) -> Result<Json, Ref
         }
     });
     match obeyed.await {
-        Ok(Ok(())) => Ok(json!({ "paused": paused })),
+        Ok(Ok(())) => Ok(CommandReply::Pause { paused }),
         Ok(Err(error)) => Err(Refusal::new(error.to_string(), "look at it: barograph status")),
         Err(_) => Err(no_answer("the broker session")),
     }
 }
 
-async fn checkpoint(control: &Control, peer: &Peer) -> Result<Json, Refusal> {
+async fn checkpoint(control: &Control, peer: &Peer) -> Result<CommandReply, Refusal> {
     note(control, peer, "checkpoint");
     let Some(writer) = control.links.writer.get() else {
         let hint = "try again in a moment: barograph status says how it is";
@@ -148,10 +150,10 @@ async fn checkpoint(control: &Control, peer: &Peer) -> Result<Json, Refusal> {
         let holders = timeout(ANSWER_WITHIN, look).await.ok().and_then(Result::ok);
         holders.unwrap_or_default().iter().map(ToString::to_string).collect()
     };
-    Ok(json!({ "pages": pages, "folded_in": folded_in, "wholly": wholly, "held_by": held_by }))
+    Ok(CommandReply::Checkpoint(CheckpointReply { pages, folded_in, wholly, held_by }))
 }
 
-fn acknowledge(control: &Control, peer: &Peer, id: &str) -> Result<Json, Refusal> {
+fn acknowledge(control: &Control, peer: &Peer, id: &str) -> Result<CommandReply, Refusal> {
     let (now, by) = (world::now(), peer.sentence());
     let Some(issue) = control.sources.published.acknowledge(id, now, &by) else {
         let issues = control.sources.published.issues();
@@ -167,27 +169,25 @@ fn acknowledge(control: &Control, peer: &Peer, id: &str) -> Result<Json, Refusal
     let told = format!("{id} ({}): somebody knows of it, {by}: {}", issue.severity, issue.sentence);
     info!(event = event::ISSUE_ACKNOWLEDGED, id, "{told}");
     control.sources.published.note(event::ISSUE_ACKNOWLEDGED, now, told);
-    Ok(json!({ "issue": id, "acknowledged": { "at": now.to_string(), "by": by } }))
+    let acknowledged = AcknowledgedBy { at: now.into(), by };
+    Ok(CommandReply::AcknowledgeIssue { issue: id.to_owned(), acknowledged })
 }
 
-async fn fault(control: &Control, peer: &Peer, inject: &Inject) -> Result<Json, Refusal> {
-    let (actor, word) = (&inject.child, fault_word(&inject.fault));
-    note(control, peer, &format!("fault {word} {actor}"));
-    match timeout(ANSWER_WITHIN, control.supervisor.send(inject.clone())).await {
-        Ok(Ok(true)) => Ok(json!({ "actor": actor, "fault": word })),
+async fn inject(
+    control: &Control,
+    peer: &Peer,
+    actor: &str,
+    fault: FaultKind,
+    ms: Option<u64>,
+) -> Result<CommandReply, Refusal> {
+    note(control, peer, &format!("fault {} {actor}", fault.word()));
+    match timeout(ANSWER_WITHIN, control.supervisor.send(fault.of(actor, ms))).await {
+        Ok(Ok(true)) => Ok(CommandReply::Fault { actor: actor.to_owned(), fault }),
         Ok(Ok(false)) => {
             let message = format!("no actor {actor} is running now");
             Err(Refusal::new(message, "barograph status names them all"))
         }
         Ok(Err(_)) | Err(_) => Err(no_answer("the supervisor")),
-    }
-}
-
-fn fault_word(fault: &Fault) -> &'static str {
-    match fault {
-        Fault::Panic => "panic",
-        Fault::Stop => "stop",
-        Fault::Hang(_) => "hang",
     }
 }
 
@@ -197,7 +197,7 @@ fn no_answer(who: &str) -> Refusal {
     Refusal::new(message, hint)
 }
 
-fn log_level(control: &Control, peer: &Peer, word: &str) -> Result<Json, Refusal> {
+fn log_level(control: &Control, peer: &Peer, word: &str) -> Result<CommandReply, Refusal> {
     let levels = [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace];
     let Some(level) = levels.into_iter().find(|level| level.as_str() == word) else {
         let words: Vec<&str> = levels.into_iter().map(Level::as_str).collect();
@@ -206,5 +206,5 @@ fn log_level(control: &Control, peer: &Peer, word: &str) -> Result<Json, Refusal
     };
     note(control, peer, &format!("log-level {word}"));
     logging::set_level(level);
-    Ok(json!({ "level": word }))
+    Ok(CommandReply::LogLevel { level: level.as_str().into() })
 }

@@ -5,9 +5,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde_json::{Value as Json, json};
+use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::protocol::{Refusal, VERSION};
+use super::protocol::{self, Content, ReceivedLine, Refusal, Request, VERSION};
 use super::socket;
 
 /// Why there is no answer.
@@ -65,30 +65,32 @@ impl Client {
     ///
     /// # Errors
     /// There is none, or it is a refusal.
-    pub fn ask(&mut self, command: &str, more: &[(&str, &str)]) -> Result<Json, NoAnswer> {
-        let mut request = json!({ "barograph": VERSION, "command": command });
-        for (key, value) in more {
-            request[*key] = Json::from(*value);
-        }
-        let sent = self.stream.get_mut().write_all(format!("{request}\n").as_bytes());
+    pub(crate) fn ask<T: DeserializeOwned>(&mut self, request: &Request) -> Result<T, NoAnswer> {
+        let sent = self.stream.get_mut().write_all(protocol::line(request).as_bytes());
         // One that was not admitted was told why, before the connection was closed.
-        let answer = match (self.next_line(), sent) {
-            (Ok(Some(answer)), _) => answer,
-            (Err(error), _) => return Err(error),
-            (Ok(None), Err(error)) => return Err(failed(&self.path, self.within, &error)),
-            (Ok(None), Ok(())) => return Err(self.broken("it ended without an answer")),
-        };
-        match answer.get("ok") {
-            Some(answer) => Ok(answer.clone()),
-            None => Err(self.broken("it is no answer to what was asked")),
+        match (self.read_line()?, sent) {
+            (Some(Some(Content::Ok(answer))), _) => Ok(answer),
+            (Some(_), _) => Err(self.broken("it is no answer to what was asked")),
+            (None, Err(error)) => Err(failed(&self.path, self.within, &error)),
+            (None, Ok(())) => Err(self.broken("it ended without an answer")),
         }
     }
 
-    /// The next line; `None`: the other side has closed.
+    /// The next line of a stream; `None`: the other side has closed. A line of which nothing is known is passed over.
     ///
     /// # Errors
     /// Nothing came in time, or not what is known, or a refusal.
-    pub fn next_line(&mut self) -> Result<Option<Json>, NoAnswer> {
+    pub(crate) fn next_line(&mut self) -> Result<Option<Content<IgnoredAny>>, NoAnswer> {
+        loop {
+            match self.read_line()? {
+                None => return Ok(None),
+                Some(None) => {}
+                Some(known) => return Ok(known),
+            }
+        }
+    }
+
+    fn read_line<T: DeserializeOwned>(&mut self) -> Result<Option<Option<Content<T>>>, NoAnswer> {
         let mut line = Vec::new();
         let read = self.stream.read_until(b'\n', &mut line);
         match read {
@@ -97,16 +99,15 @@ impl Client {
             Err(error) if error.kind() == ErrorKind::ConnectionReset => return Ok(None),
             Err(error) => return Err(failed(&self.path, self.within, &error)),
         }
-        let json: Json =
+        let line: ReceivedLine<T> =
             serde_json::from_slice(&line).map_err(|error| self.broken(&error.to_string()))?;
-        if json["barograph"].as_u64() != Some(VERSION) {
-            return Err(self.broken(&format!("it is in version {}", json["barograph"])));
+        if line.barograph.as_u64() != Some(VERSION) {
+            return Err(self.broken(&format!("it is in version {}", line.barograph)));
         }
-        if let Some(error) = json.get("error") {
-            let text = |key: &str| error[key].as_str().unwrap_or_default().to_owned();
-            return Err(NoAnswer::Refused(Refusal::new(text("message"), text("hint"))));
+        match line.content {
+            Some(Content::Error(refusal)) => Err(NoAnswer::Refused(refusal)),
+            content => Ok(Some(content)),
         }
-        Ok(Some(json))
     }
 
     fn broken(&self, cause: &str) -> NoAnswer {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use serde_json::Value as Json;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::peer::Peer;
 use super::protocol::{Order, Refusal};
 use super::{Control, actions};
+use crate::wire::command::CommandReply;
 
 /// Requests that may wait.
 const WAITING_MAX: usize = 8;
@@ -23,7 +23,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(28);
 struct Asked {
     order: Order,
     peer: Peer,
-    reply: oneshot::Sender<Result<Json, Refusal>>,
+    reply: oneshot::Sender<Result<CommandReply, Refusal>>,
 }
 
 /// The page's side. Clones share it.
@@ -48,7 +48,7 @@ pub fn command_queue(takes_faults: bool) -> (CommandSender, CommandQueue) {
 
 impl CommandSender {
     /// Gives an order, and waits for what becomes of it.
-    pub(crate) async fn ask(&self, order: Order, peer: Peer) -> Result<Json, Refusal> {
+    pub(crate) async fn ask(&self, order: Order, peer: Peer) -> Result<CommandReply, Refusal> {
         let (reply, outcome) = oneshot::channel();
         if self.asked.try_send(Asked { order, peer, reply }).is_err() {
             let message = "nobody carries out orders now";
@@ -94,7 +94,7 @@ fn carry_out_all(queue: CommandQueue, control: Control) -> io::Result<()> {
             let control = Arc::clone(&control);
             tokio::spawn(async move {
                 let outcome = match (&order, takes_faults) {
-                    (Order::Fault(_), false) => Err(no_faults()),
+                    (Order::Fault { .. }, false) => Err(no_faults()),
                     _ => actions::carry_out(&control, &peer, &order).await,
                 };
                 let _nobody_waits = reply.send(outcome);

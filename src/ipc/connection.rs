@@ -3,14 +3,15 @@
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use serde_json::{Value as Json, json};
+use serde::Serialize;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, watch};
 use tokio::time::timeout;
 
-use super::protocol::{self, REQUEST_LEN_MAX, Refusal};
+use super::protocol::{self, Content, Missed, REQUEST_LEN_MAX, Refusal, Said};
+use crate::os::world;
 
 /// A client that does not take a line in this time is gone, or as good as gone.
 const WRITE_WITHIN: Duration = Duration::from_secs(5);
@@ -56,12 +57,12 @@ impl OperatorConnection {
     }
 
     /// Sends what a feed brings, until there is a reason to end. `text` makes text of it, a piece at a time;
-    /// `what` names what a client that is too slow misses.
+    /// `missed` says what a client that is too slow misses.
     pub(super) async fn follow<T: Clone, I: Iterator<Item = String>>(
         mut self,
         mut feed: broadcast::Receiver<T>,
         closes: &mut watch::Receiver<bool>,
-        what: &str,
+        missed: fn(u64) -> Missed,
         text: impl Fn(T) -> I,
     ) -> io::Result<()> {
         loop {
@@ -73,7 +74,7 @@ impl OperatorConnection {
                         continue;
                     }
                     Err(RecvError::Lagged(number)) => {
-                        self.missed(what, number).await?;
+                        self.say(Said::Missed(missed(number))).await?;
                         continue;
                     }
                     Err(RecvError::Closed) => Rest::Closing,
@@ -84,7 +85,9 @@ impl OperatorConnection {
                 loop {
                     match feed.try_recv() {
                         Ok(came) => self.send_all(text(came)).await?,
-                        Err(TryRecvError::Lagged(number)) => self.missed(what, number).await?,
+                        Err(TryRecvError::Lagged(number)) => {
+                            self.say(Said::Missed(missed(number))).await?;
+                        }
                         Err(TryRecvError::Empty | TryRecvError::Closed) => break,
                     }
                 }
@@ -119,28 +122,26 @@ impl OperatorConnection {
     async fn after(&mut self, rest: Rest) -> io::Result<bool> {
         match rest {
             Rest::Idle => {
-                let now = crate::os::world::now().to_string();
-                self.send(&protocol::line("alive", &json!({ "at": now }))).await?;
+                self.say(Said::Alive { at: world::now().into() }).await?;
                 return Ok(true);
             }
             Rest::Closing => {
-                let reason = json!({ "reason": "the recorder has stopped" });
-                self.send(&protocol::line("end", &reason)).await?;
+                let reason = "the recorder has stopped".to_owned();
+                self.say(Said::End { reason }).await?;
             }
             Rest::Interrupted => {
                 let message = "a connection that streams takes no further request";
                 let refusal = Refusal::new(message, "open another connection");
-                self.send(&protocol::error(&refusal)).await?;
+                self.say(Said::Error(refusal)).await?;
             }
             Rest::Gone => {}
         }
         Ok(false)
     }
 
-    /// Says that a watcher was too slow.
-    async fn missed(&mut self, what: &str, number: u64) -> io::Result<()> {
-        let missed: Json = json!({ what: number });
-        self.send(&protocol::line("missed", &missed)).await
+    /// Sends a line.
+    pub(super) async fn say<T: Serialize>(&mut self, content: Content<T>) -> io::Result<()> {
+        self.send(&protocol::line(&content)).await
     }
 }
 

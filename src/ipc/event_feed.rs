@@ -3,13 +3,13 @@
 use std::io;
 
 use barograph_actors::message::note::Event;
-use barograph_actors::status::severity::{actor_of, tone_of};
-use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 
+use super::Control;
 use super::connection::OperatorConnection;
-use super::{Control, protocol};
+use super::protocol::{self, Content, Missed, Said};
 use crate::sqlite::LoggedEvent;
+use crate::wire::history::{EventLine, Following};
 
 /// Sends each event from now on.
 pub(super) async fn stream(
@@ -18,18 +18,10 @@ pub(super) async fn stream(
     mut closes: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let feed = control.sources.published.feeds().watch_events();
-    line.send(&protocol::ok(&json!({ "following": "events" }))).await?;
-    let told = |event: Event| std::iter::once(protocol::line("event", &event_json(&event.into())));
-    line.follow(feed, &mut closes, "events", told).await
-}
-
-/// An event, as the socket tells it and `barograph events --json` shows it.
-pub(crate) fn event_json(event: &LoggedEvent) -> Json {
-    json!({
-        "at": event.at,
-        "event": event.event,
-        "actor": actor_of(&event.event, &event.detail),
-        "tone": tone_of(&event.event).word(),
-        "detail": event.detail,
-    })
+    line.say(Content::Ok(Following { following: "events" })).await?;
+    let told = |event: Event| {
+        let event = EventLine::from(LoggedEvent::from(event));
+        std::iter::once(protocol::line(&Said::Event(event)))
+    };
+    line.follow(feed, &mut closes, Missed::Events, told).await
 }

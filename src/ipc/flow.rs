@@ -2,37 +2,37 @@
 
 use std::time::Duration;
 
+use barograph_actors::message::children;
 use barograph_actors::status::measures::{Measured, Rates};
 use barograph_actors::status::mode::Mode;
 use barograph_actors::status::{Connection, Published, State};
-use serde_json::{Value as Json, json};
 use tokio::time::Instant;
 
-use barograph_actors::message::children;
+use crate::wire::status::FlowStatus;
 
 /// What is on its way for less than this does not wait.
 const WAITS_AFTER: Duration = Duration::from_secs(1);
 
 /// `flow`: means and times are those of the last minute.
-pub(super) fn flow_json(
+pub(super) fn flow(
     state: &State,
     published: &Published,
     measured: &Measured,
     commit_interval: Duration,
-) -> Json {
+) -> FlowStatus {
     let lately = measured.lately();
     let milliseconds = |share| lately.seconds.quantile(share).map(|at| rounded(at * 1_000.0));
     let durable = published.last_seen().last_durable();
     let since = durable.map(|at| Instant::now().saturating_duration_since(at.steady));
-    json!({
-        "received": state.account().received,
-        "held": state.held,
-        "acknowledged": acknowledged(state),
-        "batch_rows_mean": lately.rows.mean().map(rounded),
-        "commit_ms_p50": milliseconds(0.5),
-        "commit_ms_p99": milliseconds(0.99),
-        "waits_in": waits_in(state, since, commit_interval),
-    })
+    FlowStatus {
+        received: state.account().received,
+        held: state.held,
+        acknowledged: acknowledged(state),
+        batch_rows_mean: lately.rows.mean().map(rounded),
+        commit_ms_p50: milliseconds(0.5),
+        commit_ms_p99: milliseconds(0.99),
+        waits_in: waits_in(state, since, commit_interval).into(),
+    }
 }
 
 /// What has a commit behind it, in the database or the spool.

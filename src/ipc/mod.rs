@@ -21,6 +21,7 @@ mod slow_commands;
 pub mod socket;
 pub(crate) mod status;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actix::Addr;
@@ -33,15 +34,12 @@ use barograph_actors::status::settings::InForce;
 use barograph_actors::supervisor::Supervisor;
 use barograph_actors::tree::Links;
 use barograph_config::Settings;
-use serde_json::Value as Json;
 use tracing::warn;
 
 use crate::exit::Failed;
 use crate::metrics::Exposition;
 use crate::os::signals::Signals;
 use crate::sqlite::Changed;
-pub(crate) use event_feed::event_json;
-pub(crate) use row_feed::value_json;
 pub use server::{Goodbye, serve};
 use socket::Listening;
 
@@ -85,7 +83,7 @@ pub struct Control {
 }
 
 /// By the name of the alert channel, what it answered.
-pub type ChannelAnswers = Vec<(String, Json)>;
+pub type ChannelAnswers = BTreeMap<String, String>;
 
 /// Commands that block, and run on threads of their own; the command line has them, too.
 #[derive(Debug, Clone, Copy)]

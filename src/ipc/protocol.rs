@@ -1,10 +1,14 @@
-//! The words of the operator's socket: one JSON object a line, in both directions. What is here is stable
+//! The protocol of the operator socket: one JSON object a line, in both directions. What is here is stable
 //! for scripts, and documented in docs/api.md.
 
 use std::time::Duration;
 
 use barograph_actors::supervisor::{Fault, Inject};
-use serde_json::{Value as Json, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+use crate::wire::UtcText;
+use crate::wire::history::{EventLine, RowLine};
 
 /// The version that both sides name in each line.
 pub const VERSION: u64 = 1;
@@ -13,7 +17,8 @@ pub const VERSION: u64 = 1;
 pub const REQUEST_LEN_MAX: usize = 64 * 1024;
 
 /// Why a request was not answered with what was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Refusal {
     /// What is wrong.
     pub message: String,
@@ -29,25 +34,34 @@ impl Refusal {
 }
 
 /// What is asked for, by the words of the command line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
 pub enum Request {
     /// How it is.
     Status,
-    /// Something is to be done.
-    Order(Order),
     /// Events as they happen, one a line.
     Events,
-    /// Rows as they are committed, one a line, of one route or all.
-    Tail(Option<String>),
+    /// Rows as they are committed, one a line.
+    Tail {
+        /// Of this route alone.
+        route: Option<String>,
+    },
+    /// Something is to be done.
+    #[serde(untagged)]
+    Order(Order),
 }
 
 /// What somebody wants to be done.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
 pub enum Order {
-    /// The ordered stop.
+    /// The ordered stop. Only the operator socket has it.
     Stop,
-    /// An actor is to be started anew.
-    RestartActor(String),
+    /// An actor is to be stopped in order, and started again.
+    RestartActor {
+        /// Its name.
+        actor: String,
+    },
     /// Receive nothing any more.
     Pause,
     /// Receive again.
@@ -55,27 +69,76 @@ pub enum Order {
     /// Fold the WAL into the database.
     Checkpoint,
     /// Another level for the log.
-    LogLevel(String),
-    /// Somebody knows of an issue, by its id.
-    AcknowledgeIssue(String),
-    /// A test to one channel of alerts, or all.
-    AlertTest(Option<String>),
+    LogLevel {
+        /// As the settings write it.
+        level: String,
+    },
+    /// Somebody knows of an issue.
+    AcknowledgeIssue {
+        /// Its id.
+        issue: String,
+    },
+    /// A test of alerts.
+    AlertTest {
+        /// Of this channel alone.
+        channel: Option<String>,
+    },
     /// What is in quarantine is to be tried again.
     QuarantineReplay,
     /// A fault on purpose. Only the page has it: the fault socket is for programs.
-    Fault(Inject),
+    Fault {
+        /// Whose.
+        actor: String,
+        /// Which.
+        fault: FaultKind,
+        /// How long a hang lasts.
+        ms: Option<u64>,
+    },
 }
 
-/// Every command, for the error that lists them.
+/// A fault on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// The actor panics.
+    Panic,
+    /// It stops.
+    Stop,
+    /// It does nothing for a while.
+    Hang,
+}
+
+/// Every command of the operator socket, for the error that lists them.
 const COMMANDS: &str = "status, stop, restart-actor, pause, resume, checkpoint, log-level, \
                         acknowledge-issue, alert-test, quarantine-replay, events, tail";
 /// Those of the page.
 const PAGE_COMMANDS: &str = "restart-actor, pause, resume, checkpoint, log-level, acknowledge-issue, \
-                             alert-test, quarantine-replay, and fault with --fault-injection";
-/// How long an actor hangs for which nobody said how long.
+                             alert-test, quarantine-replay, fault";
+/// How long an actor hangs unless the request says how long.
 const HANG: Duration = Duration::from_secs(10);
 /// The longest that it may be told to.
 const HANG_MAX: Duration = Duration::from_secs(600);
+
+impl FaultKind {
+    /// As a word.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::Panic => "panic",
+            Self::Stop => "stop",
+            Self::Hang => "hang",
+        }
+    }
+
+    /// The fault, for the supervisor.
+    pub(super) fn of(self, actor: &str, ms: Option<u64>) -> Inject {
+        let fault = match self {
+            Self::Panic => Fault::Panic,
+            Self::Stop => Fault::Stop,
+            Self::Hang => Fault::Hang(ms.map_or(HANG, Duration::from_millis).min(HANG_MAX)),
+        };
+        Inject { child: actor.to_owned(), fault }
+    }
+}
 
 impl Request {
     /// Understands a line.
@@ -86,30 +149,18 @@ impl Request {
         let hint = r#"send one JSON object a line: {"barograph":1,"command":"status"}"#;
         let json: Json = serde_json::from_slice(line)
             .map_err(|error| Refusal::new(format!("the request is not JSON: {error}"), hint))?;
-        match json.get("barograph").map(Json::as_u64) {
-            Some(Some(VERSION)) => {}
-            Some(_) => {
-                let asked = &json["barograph"];
-                let message = format!(
-                    "this recorder speaks version {VERSION} of the protocol, and was asked in version \
-                     {asked}"
-                );
-                return Err(Refusal::new(message, "use the barograph that is running"));
-            }
-            None => {
-                return Err(Refusal::new("the request names no version of the protocol", hint));
-            }
+        let Some(version) = json.get("barograph") else {
+            return Err(Refusal::new("the request names no version of the protocol", hint));
+        };
+        if version.as_u64() != Some(VERSION) {
+            let message = format!(
+                "this recorder speaks version {VERSION} of the protocol, and was asked in version {version}"
+            );
+            return Err(Refusal::new(message, "use the barograph that is running"));
         }
-        Ok(match needed(&json, "command", hint)?.as_str() {
-            "status" => Self::Status,
-            "stop" => Self::Order(Order::Stop),
-            "events" => Self::Events,
-            "tail" => Self::Tail(text(&json, "route")),
-            command => match Order::parse(command, &json, hint)? {
-                Some(order) => Self::Order(order),
-                None => return Err(unknown(command, COMMANDS)),
-            },
-        })
+        known(&json, COMMANDS, hint)?;
+        // An order says itself what it lacks.
+        Self::deserialize(&json).or_else(|_| Order::read(&json, hint).map(Self::Order))
     }
 }
 
@@ -120,70 +171,95 @@ impl Order {
     /// It is no command that the page may give.
     pub fn of_page(json: &Json) -> Result<Self, Refusal> {
         let hint = r#"send one JSON object: {"id":1,"command":"checkpoint"}"#;
-        let command = needed(json, "command", hint)?;
-        if command == "fault" {
-            return fault(json, hint).map(Self::Fault);
-        }
-        Self::parse(&command, json, hint)?.ok_or_else(|| unknown(&command, PAGE_COMMANDS))
+        known(json, PAGE_COMMANDS, hint)?;
+        Self::read(json, hint)
     }
 
-    /// What socket and page have in common.
-    fn parse(command: &str, json: &Json, hint: &str) -> Result<Option<Self>, Refusal> {
-        let needed = |key: &str| needed(json, key, hint);
-        Ok(Some(match command {
-            "restart-actor" => Self::RestartActor(needed("actor")?),
-            "pause" => Self::Pause,
-            "resume" => Self::Resume,
-            "checkpoint" => Self::Checkpoint,
-            "log-level" => Self::LogLevel(needed("level")?),
-            "acknowledge-issue" => Self::AcknowledgeIssue(needed("issue")?),
-            "alert-test" => Self::AlertTest(text(json, "channel")),
-            "quarantine-replay" => Self::QuarantineReplay,
-            _ => return Ok(None),
-        }))
+    fn read(json: &Json, hint: &str) -> Result<Self, Refusal> {
+        Self::deserialize(json)
+            .map_err(|error| Refusal::new(format!("the request cannot be used: {error}"), hint))
     }
 }
 
-fn text(json: &Json, key: &str) -> Option<String> {
-    json.get(key).and_then(Json::as_str).map(str::to_owned)
-}
-
-fn needed(json: &Json, key: &str, hint: &str) -> Result<String, Refusal> {
-    text(json, key).ok_or_else(|| Refusal::new(format!("the request lacks {key:?}"), hint))
-}
-
-fn unknown(command: &str, there_are: &str) -> Refusal {
-    Refusal::new(format!("there is no command {command:?}"), format!("there are: {there_are}"))
-}
-
-fn fault(json: &Json, hint: &str) -> Result<Inject, Refusal> {
-    let (child, kind) = (needed(json, "actor", hint)?, needed(json, "fault", hint)?);
-    let hang = json.get("ms").and_then(Json::as_u64).map_or(HANG, Duration::from_millis);
-    let fault = match kind.as_str() {
-        "panic" => Fault::Panic,
-        "stop" => Fault::Stop,
-        "hang" => Fault::Hang(hang.min(HANG_MAX)),
-        other => {
-            let message = format!("there is no fault {other:?}");
-            return Err(Refusal::new(message, "there are: panic, stop, hang"));
+/// Whether the command is one of those that there are.
+fn known(json: &Json, commands: &str, hint: &str) -> Result<(), Refusal> {
+    match json.get("command").and_then(Json::as_str) {
+        Some(command) if commands.split(", ").any(|known| known == command) => Ok(()),
+        Some(command) => {
+            let message = format!("there is no command {command:?}");
+            Err(Refusal::new(message, format!("there are: {commands}")))
         }
-    };
-    Ok(Inject { child, fault })
+        None => Err(Refusal::new("the request lacks \"command\"", hint)),
+    }
 }
 
-/// The line that answers.
-pub fn ok(answer: &Json) -> String {
-    line("ok", answer)
+/// A line of the protocol.
+#[derive(Debug, Serialize)]
+pub(super) struct Line<T> {
+    barograph: u64,
+    #[serde(flatten)]
+    content: T,
+}
+
+/// A line, as it came: of any version.
+#[derive(Debug, Deserialize)]
+pub(super) struct ReceivedLine<T> {
+    #[serde(default)]
+    pub(super) barograph: Json,
+    /// `None`: a later version may say more than is known here.
+    #[serde(flatten)]
+    pub(super) content: Option<Content<T>>,
+}
+
+/// What a recorder says.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Content<T> {
+    /// It answers.
+    Ok(T),
+    /// It refuses.
+    Error(Refusal),
+    /// Of a stream: what happened.
+    Event(EventLine),
+    /// Of a stream: what was committed.
+    Row(RowLine),
+    /// Of a stream: the client was too slow for so many.
+    Missed(Missed),
+    /// Of a stream: nothing else happened for a while.
+    Alive {
+        /// When.
+        at: UtcText,
+    },
+    /// Of a stream: nothing follows.
+    End {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// What a client has missed.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Missed {
+    /// So many events.
+    Events(u64),
+    /// The rows of so many commits.
+    Commits(u64),
+}
+
+/// What is said in place of an answer, of which the type does not matter.
+pub(crate) type Said = Content<()>;
+
+/// A line: a request, an answer, or one of a stream.
+pub(crate) fn line(content: &impl Serialize) -> String {
+    let line = Line { barograph: VERSION, content };
+    let text = serde_json::to_string(&line).expect("text, numbers and lists are JSON");
+    text + "\n"
 }
 
 /// The line that refuses.
-pub fn error(refusal: &Refusal) -> String {
-    line("error", &json!({ "message": refusal.message, "hint": refusal.hint }))
-}
-
-/// A line of a stream: `event`, `row`, `missed`, `alive` or `end`.
-pub fn line(kind: &str, content: &Json) -> String {
-    format!("{}\n", json!({ "barograph": VERSION, kind: content }))
+pub(super) fn error(refusal: &Refusal) -> String {
+    line(&Said::Error(refusal.clone()))
 }
 
 #[cfg(test)]
@@ -195,8 +271,8 @@ mod tests {
         let parse = |text: &str| Request::parse(text.as_bytes());
         assert_eq!(parse(r#"{"barograph":1,"command":"status","later":2}"#), Ok(Request::Status));
         let tail = r#"{"barograph":1,"command":"tail","route":"load"}"#;
-        assert_eq!(parse(tail), Ok(Request::Tail(Some("load".into()))));
-        assert_eq!(parse(r#"{"barograph":1,"command":"tail"}"#), Ok(Request::Tail(None)));
+        assert_eq!(parse(tail), Ok(Request::Tail { route: Some("load".into()) }));
+        assert_eq!(parse(r#"{"barograph":1,"command":"tail"}"#), Ok(Request::Tail { route: None }));
         let stop = parse(r#"{"barograph":1,"command":"stop"}"#);
         assert_eq!(stop, Ok(Request::Order(Order::Stop)));
         let table = [
@@ -208,7 +284,7 @@ mod tests {
             (r#"{"barograph":1}"#, "lacks \"command\""),
             (r#"{"barograph":1,"command":7}"#, "lacks \"command\""),
             (r#"{"barograph":1,"command":"dance"}"#, "no command \"dance\""),
-            (r#"{"barograph":1,"command":"restart-actor"}"#, "lacks \"actor\""),
+            (r#"{"barograph":1,"command":"restart-actor"}"#, "missing field `actor`"),
         ];
         for (text, message) in table {
             let refusal = parse(text).unwrap_err();
@@ -221,19 +297,20 @@ mod tests {
     fn the_page_may_inject_faults_and_may_not_stop_the_recorder() {
         let parse = |text: &str| Order::of_page(&serde_json::from_str(text).unwrap());
         let acknowledged = parse(r#"{"id":1,"command":"acknowledge-issue","issue":"deaf"}"#);
-        assert_eq!(acknowledged, Ok(Order::AcknowledgeIssue("deaf".into())));
-        assert_eq!(parse(r#"{"command":"alert-test"}"#), Ok(Order::AlertTest(None)));
+        assert_eq!(acknowledged, Ok(Order::AcknowledgeIssue { issue: "deaf".into() }));
+        assert_eq!(parse(r#"{"command":"alert-test"}"#), Ok(Order::AlertTest { channel: None }));
         let hang = |ms: u64| Fault::Hang(Duration::from_millis(ms));
-        for (more, expected) in [("", hang(10_000)), (r#","ms":7"#, hang(7))] {
+        for (more, expected) in [("", 10_000), (r#","ms":7"#, 7), (r#","ms":999999"#, 600_000)] {
             let text = format!(r#"{{"command":"fault","actor":"mqtt","fault":"hang"{more}}}"#);
-            let injected = Inject { child: "mqtt".into(), fault: expected };
-            assert_eq!(parse(&text), Ok(Order::Fault(injected)));
+            let Ok(Order::Fault { actor, fault, ms }) = parse(&text) else { panic!("{text}") };
+            let injected = Inject { child: "mqtt".into(), fault: hang(expected) };
+            assert_eq!(fault.of(&actor, ms), injected);
         }
         for (text, message) in [
             (r#"{"command":"stop"}"#, "no command \"stop\""),
-            (r#"{"command":"fault","actor":"mqtt"}"#, "lacks \"fault\""),
-            (r#"{"command":"fault","actor":"mqtt","fault":"burn"}"#, "no fault \"burn\""),
-            (r#"{"command":"acknowledge-issue"}"#, "lacks \"issue\""),
+            (r#"{"command":"fault","actor":"mqtt"}"#, "missing field `fault`"),
+            (r#"{"command":"fault","actor":"mqtt","fault":"burn"}"#, "unknown variant `burn`"),
+            (r#"{"command":"acknowledge-issue"}"#, "missing field `issue`"),
             (r#"[]"#, "lacks \"command\""),
         ] {
             let refusal = parse(text).unwrap_err();

@@ -4,16 +4,15 @@ use std::io;
 use std::sync::Arc;
 
 use barograph_actors::message::account::RouteId;
-use barograph_actors::message::batch::Value;
 use barograph_actors::message::route::Router;
 use barograph_actors::status::feed::Row;
 use barograph_config::Route;
-use serde_json::{Value as Json, json};
 use tokio::sync::watch;
 
 use super::Control;
 use super::connection::OperatorConnection;
-use super::protocol::{self, Refusal};
+use super::protocol::{self, Content, Missed, Refusal, Said};
+use crate::wire::history::{RowLine, TailColumn, TailRoute, TailRoutes};
 
 /// So much text is sent at once.
 const CHUNK: usize = 32 * 1024;
@@ -52,17 +51,19 @@ pub(super) async fn stream(
 ) -> io::Result<()> {
     let feed = control.sources.published.feeds().watch_rows();
     let routes = described(&control.router(), wanted);
-    line.send(&protocol::ok(&json!({ "routes": routes }))).await?;
+    line.say(Content::Ok(TailRoutes { routes })).await?;
     let told = |rows| chunks(control.router(), wanted, rows);
-    line.follow(feed, &mut closes, "commits", told).await
+    line.follow(feed, &mut closes, Missed::Commits, told).await
 }
 
-fn described(router: &Router, wanted: &Wanted) -> Vec<Json> {
+fn described(router: &Router, wanted: &Wanted) -> Vec<TailRoute> {
     let of = |(id, route): (RouteId, &Route)| {
         let columns = route.columns.iter();
-        let columns = columns.map(|column| json!({ "name": column.name, "unit": column.unit }));
-        let columns = columns.collect::<Vec<_>>();
-        wanted.wants(id).then(|| json!({ "route": route.table, "columns": columns }))
+        let columns = columns
+            .map(|column| TailColumn { name: column.name.clone(), unit: column.unit.clone() });
+        wanted
+            .wants(id)
+            .then(|| TailRoute { route: route.table.clone(), columns: columns.collect() })
     };
     router.active().filter_map(of).collect()
 }
@@ -77,27 +78,17 @@ fn chunks(router: Arc<Router>, wanted: &Wanted, rows: Arc<[Row]>) -> impl Iterat
         {
             next += 1;
             if wanted.wants(row.route) {
-                text += &protocol::line("row", &row_json(&router, row));
+                text += &protocol::line(&Said::Row(row_line(&router, row)));
             }
         }
         (!text.is_empty()).then_some(text)
     })
 }
 
-fn row_json(router: &Router, row: &Row) -> Json {
-    json!({
-        "route": router.name(row.route),
-        "received_at": row.received_at.to_string(),
-        "values": row.values.iter().map(value_json).collect::<Vec<_>>(),
-    })
-}
-
-/// A value of a row.
-pub(crate) fn value_json(value: &Value) -> Json {
-    match value {
-        Value::Null => Json::Null,
-        Value::Integer(number) => Json::from(*number),
-        Value::Real(number) => Json::from(*number),
-        Value::Text(text) => Json::from(text.as_str()),
+fn row_line(router: &Router, row: &Row) -> RowLine {
+    RowLine {
+        route: router.name(row.route).to_owned(),
+        received_at: row.received_at.into(),
+        values: row.values.clone(),
     }
 }

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use super::connection::{Asked, OperatorConnection};
 use super::peer::Peer;
-use super::protocol::{self, REQUEST_LEN_MAX, Refusal, Request};
+use super::protocol::{self, Content, REQUEST_LEN_MAX, Refusal, Request, Said};
 use super::{Control, actions, event_feed, row_feed, status};
 use crate::counted::Counted;
 
@@ -129,23 +129,31 @@ async fn attend(stream: UnixStream, attending: &Attending) -> io::Result<()> {
             Ok(Ok(Asked::TooMuch)) => {
                 let message = format!("the request is longer than {REQUEST_LEN_MAX} bytes");
                 let refusal = Refusal::new(message, "send one short JSON object a line");
-                return line.send(&protocol::error(&refusal)).await;
+                return line.say(Said::Error(refusal)).await;
             }
             Ok(Ok(Asked::For(bytes))) => Request::parse(&bytes),
         };
         let control = &attending.control;
-        let answer = match request {
-            Err(refusal) => Err(refusal),
-            Ok(Request::Status) => Ok(status::report(&attending.control.sources).await),
+        let refused = match request {
+            Err(refusal) => refusal,
+            Ok(Request::Status) => {
+                let status = status::report(&control.sources).await;
+                line.say(Content::Ok(status)).await?;
+                continue;
+            }
             Ok(Request::Events) => return event_feed::stream(line, control, closes).await,
-            Ok(Request::Tail(route)) => match row_feed::Wanted::of(control, route.as_deref()) {
+            Ok(Request::Tail { route }) => match row_feed::Wanted::of(control, route.as_deref()) {
                 Ok(wanted) => return row_feed::stream(line, control, &wanted, closes).await,
-                Err(refusal) => Err(refusal),
+                Err(refusal) => refusal,
             },
-            Ok(Request::Order(order)) => actions::carry_out(control, &peer, &order).await,
+            Ok(Request::Order(order)) => match actions::carry_out(control, &peer, &order).await {
+                Ok(reply) => {
+                    line.say(Content::Ok(reply)).await?;
+                    continue;
+                }
+                Err(refusal) => refusal,
+            },
         };
-        let answer =
-            answer.map_or_else(|refusal| protocol::error(&refusal), |it| protocol::ok(&it));
-        line.send(&answer).await?;
+        line.say(Said::Error(refused)).await?;
     }
 }

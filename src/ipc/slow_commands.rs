@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use barograph_config::Settings;
-use serde_json::{Map, Value as Json, json};
 use tokio::time::timeout;
 
 use super::Control;
@@ -12,6 +11,8 @@ use super::actions::note;
 use super::peer::Peer;
 use super::protocol::Refusal;
 use crate::exit::Failed;
+use crate::sqlite::Changed;
+use crate::wire::command::CommandReply;
 
 /// How long it is waited for; it goes on by itself.
 const DONE_WITHIN: Duration = Duration::from_secs(25);
@@ -27,22 +28,25 @@ pub(super) async fn alert_test(
     control: &Control,
     peer: &Peer,
     channel: Option<&str>,
-) -> Result<Json, Refusal> {
+) -> Result<CommandReply, Refusal> {
     let told = channel.map_or("alert-test".to_owned(), |channel| format!("alert-test {channel}"));
     note(control, peer, &told);
     let (settings, channel) = (settings(control), channel.map(str::to_owned));
     let test = control.slow.test_alerts;
     let work = move || test(&settings, channel.as_deref());
-    let results: Map<String, Json> = done("the test", work).await?.into_iter().collect();
-    Ok(results.into())
+    Ok(CommandReply::AlertTest(done("the test", work).await?))
 }
 
 /// What is in quarantine is decoded again, by the routes in force.
-pub(super) async fn quarantine_replay(control: &Control, peer: &Peer) -> Result<Json, Refusal> {
+pub(super) async fn quarantine_replay(
+    control: &Control,
+    peer: &Peer,
+) -> Result<CommandReply, Refusal> {
     note(control, peer, "quarantine-replay");
     let (settings, replay) = (settings(control), control.slow.replay);
-    let done = done("the replay", move || replay(settings)).await?;
-    Ok(json!({ "stored": done.stored, "there_already": done.duplicate, "stay": done.stayed }))
+    let Changed { stored, duplicate, stayed, .. } =
+        done("the replay", move || replay(settings)).await?;
+    Ok(CommandReply::QuarantineReplay { stored, there_already: duplicate, stay: stayed })
 }
 
 async fn done<T: Send + 'static>(

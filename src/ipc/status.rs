@@ -13,22 +13,26 @@ use barograph_actors::status::mode::Mode;
 use barograph_actors::status::summary::sentence;
 use barograph_actors::status::{Connection, State};
 use barograph_config::{Route, Settings};
-use serde_json::{Map, Value as Json, json};
 use tokio::time::{Instant, timeout};
 
 use super::Sources;
-use super::flow::{flow_json, messages_per_second, rounded};
-use super::row_feed::value_json;
+use super::flow::{flow, messages_per_second, rounded};
 use crate::os::process::beside;
 use crate::os::world;
 use crate::probe::disk_of;
 use crate::sqlite::spool_path;
+use crate::wire::UtcText;
+use crate::wire::status::{
+    AccountStatus, AcknowledgedBy, ActorStatus, BrokerStatus, ColumnReading, DatabaseStatus,
+    IssueStatus, ModeStatus, NewestReading, RatesStatus, RouteStatus, SpoolStatus, Status,
+    SummingUp,
+};
 
 /// How long the look at the files may take.
 const FILES_WITHIN: Duration = Duration::from_millis(500);
 
 /// What `status` answers. Its keys are stable.
-pub(crate) async fn report(sources: &Sources) -> Json {
+pub(crate) async fn report(sources: &Sources) -> Status {
     let settings = &sources.in_force.now();
     let database = settings.database.path.clone();
     let spool = spool_path(&settings.spool.dir, &database);
@@ -41,49 +45,49 @@ pub(crate) async fn report(sources: &Sources) -> Json {
     let measured = sources.published.measures().snapshot();
     let rates = measured.rates();
     let interval = settings.database.commit_interval;
-    json!({
-        "now": world::now().to_string(),
-        "standing": state.standing().word(),
-        "sentence": sentence(&state),
-        "mode": mode_json(state.mode),
-        "paused_since": time(state.paused),
-        "version": env!("CARGO_PKG_VERSION"),
-        "pid": std::process::id(),
-        "started": time(state.started),
-        "broker": broker_json(&state, settings),
-        "database": {
-            "path": database.display().to_string(),
-            "bytes": files.database,
-            "wal_bytes": files.wal,
-            "free_bytes": files.database_free,
-            "last_commit": time(state.last_commit),
-            "failures_in_a_row": state.consecutive_failures,
-            "last_failure": state.last_failure,
-            "full_in_seconds": full_in(sources, files.database_free).map(|left| left.as_secs()),
-            "summing_up": summing_up(&state),
+    Status {
+        now: world::now().into(),
+        standing: state.standing().word().into(),
+        sentence: sentence(&state),
+        mode: mode(state.mode),
+        paused_since: time(state.paused),
+        version: env!("CARGO_PKG_VERSION").into(),
+        pid: std::process::id(),
+        started: time(state.started),
+        broker: broker(&state, settings),
+        database: DatabaseStatus {
+            path: database.display().to_string(),
+            bytes: files.database,
+            wal_bytes: files.wal,
+            free_bytes: files.database_free,
+            last_commit: time(state.last_commit),
+            failures_in_a_row: state.consecutive_failures,
+            last_failure: state.last_failure.clone(),
+            full_in_seconds: full_in(sources, files.database_free).map(|left| left.as_secs()),
+            summing_up: summing_up(&state),
         },
-        "spool": {
-            "path": spool.display().to_string(),
-            "messages": state.spooled,
-            "bytes": files.spool,
-            "free_bytes": files.spool_free,
+        spool: SpoolStatus {
+            path: spool.display().to_string(),
+            messages: state.spooled,
+            bytes: files.spool,
+            free_bytes: files.spool_free,
         },
-        "rates": {
-            "received_per_second": rounded(rates.received),
-            "stored_per_second": rounded(rates.stored),
-            "commits_per_second": rounded(rates.commits),
-            "over_seconds": rates.over.as_secs(),
+        rates: RatesStatus {
+            received_per_second: rounded(rates.received),
+            stored_per_second: rounded(rates.stored),
+            commits_per_second: rounded(rates.commits),
+            over_seconds: rates.over.as_secs(),
         },
-        "flow": flow_json(&state, &sources.published, &measured, interval),
-        "routes": routes_json(&state, &sources.router()),
-        "actors": actors_json(sources, &state, &rates),
-        "issues": issues_json(&state),
-        "account": account_json(&state),
-    })
+        flow: flow(&state, &sources.published, &measured, interval),
+        routes: routes(&state, &sources.router()),
+        actors: actors(sources, &state, &rates),
+        issues: issues(&state),
+        account: account(&state),
+    }
 }
 
-fn time(at: Option<UnixMillis>) -> Option<String> {
-    at.map(|at| at.to_string())
+fn time(at: Option<UnixMillis>) -> Option<UtcText> {
+    at.map(UtcText::from)
 }
 
 /// As it went over the last day; `None`: it does not fill, or too little has been seen.
@@ -92,110 +96,104 @@ fn full_in(sources: &Sources, free: Option<u64>) -> Option<Duration> {
 }
 
 /// How far what was there before is summed up for the charts, in rows of all routes; `None`: all of it is.
-fn summing_up(state: &State) -> Option<Json> {
+fn summing_up(state: &State) -> Option<SummingUp> {
     let under_way = state.rollups.values();
     let (done, of) = under_way.fold((0, 0), |(done, of), route| (done + route.done, of + route.of));
-    (of > 0).then(|| json!({ "done": done, "of": of }))
+    (of > 0).then_some(SummingUp { done, of })
 }
 
-fn mode_json(mode: Mode) -> Json {
+fn mode(mode: Mode) -> ModeStatus {
     let (since, cause) = mode.trouble().unzip();
-    json!({ "mode": mode.word(), "since": time(since), "cause": cause.map(|cause| cause.word()) })
+    let cause = cause.map(|cause| cause.word().into());
+    ModeStatus { mode: mode.word().into(), since: time(since), cause }
 }
 
-fn broker_json(state: &State, settings: &Settings) -> Json {
+fn broker(state: &State, settings: &Settings) -> BrokerStatus {
     let (word, since, why) = match &state.connection {
         Connection::Starting => ("starting", None, None),
         Connection::Up(since) => ("connected", Some(*since), None),
         Connection::Down(since, why) => ("disconnected", Some(*since), Some(why)),
     };
-    json!({
-        "url": settings.mqtt.url.to_string(),
-        "client_id": settings.mqtt.client_id,
-        "connection": word,
-        "since": time(since),
-        "why": why,
-        "session_present": state.session_present,
-    })
+    BrokerStatus {
+        url: settings.mqtt.url.to_string(),
+        client_id: settings.mqtt.client_id.clone(),
+        connection: word.into(),
+        since: time(since),
+        why: why.cloned(),
+        session_present: state.session_present,
+    }
 }
 
-fn routes_json(state: &State, router: &Router) -> Vec<Json> {
+fn routes(state: &State, router: &Router) -> Vec<RouteStatus> {
     let of = |(id, route): (RouteId, &Route)| {
         let latest = state.latest.get(&id).map(|(at, values)| {
             let columns = route.columns.iter().zip(values);
-            let values = columns.map(|(column, value)| {
-                json!({ "column": column.name, "value": value_json(value), "unit": column.unit })
+            let values = columns.map(|(column, value)| ColumnReading {
+                column: column.name.clone(),
+                value: value.clone(),
+                unit: column.unit.clone(),
             });
-            json!({ "received_at": at.to_string(), "values": values.collect::<Vec<_>>() })
+            NewestReading { received_at: (*at).into(), values: values.collect() }
         });
-        json!({
-            "route": route.table,
-            "topic": route.topic,
-            "stored": state.tally.sums_of(id).stored,
-            "latest": latest,
-        })
+        let stored = state.tally.sums_of(id).stored;
+        RouteStatus { route: route.table.clone(), topic: route.topic.clone(), stored, latest }
     };
     router.active().map(of).collect()
 }
 
-fn actors_json(sources: &Sources, state: &State, rates: &Rates) -> Vec<Json> {
+fn actors(sources: &Sources, state: &State, rates: &Rates) -> Vec<ActorStatus> {
     let pulses = sources.published.pulses();
     let pulse =
         |name: &str| pulses.get(name).map(|pulse| pulse.since_last_beat().as_millis() as u64);
-    let of_child = state.children.iter().map(|(name, child)| {
-        json!({
-            "actor": name,
-            "state": child.state,
-            "since": time(child.since),
-            "pulse_age_ms": pulse(name),
-            "restarts": child.restarts,
-            "last_exit": child.last_exit,
-            "messages_per_second": messages_per_second(name, rates),
-        })
+    let of_child = state.children.iter().map(|(name, child)| ActorStatus {
+        actor: (*name).into(),
+        state: child.state.clone().into(),
+        since: time(child.since),
+        pulse_age_ms: pulse(name),
+        restarts: child.restarts,
+        last_exit: child.last_exit.clone(),
+        messages_per_second: messages_per_second(name, rates),
     });
-    let supervisor = json!({
-        "actor": "supervisor",
-        "state": "running",
-        "since": time(state.started),
-        "pulse_age_ms": pulse("supervisor"),
-        "restarts": 0,
-        "last_exit": null,
-    });
+    let supervisor = ActorStatus {
+        actor: "supervisor".into(),
+        state: "running".into(),
+        since: time(state.started),
+        pulse_age_ms: pulse("supervisor"),
+        ..ActorStatus::default()
+    };
     std::iter::once(supervisor).chain(of_child).collect()
 }
 
 /// What is wrong, the worst first.
-pub(crate) fn issues_json(state: &State) -> Vec<Json> {
+pub(crate) fn issues(state: &State) -> Vec<IssueStatus> {
     let issues = state.issues.iter().map(|issue| {
         let known = state.acknowledgement(issue);
-        json!({
-            "id": issue.id,
-            "severity": issue.severity.word(),
-            "since": issue.since.to_string(),
-            "sentence": issue.sentence,
-            "hint": issue.hint,
-            "acknowledged": known.map(|it| json!({ "at": it.at.to_string(), "by": it.by })),
-        })
+        IssueStatus {
+            id: issue.id.clone(),
+            severity: issue.severity.word().into(),
+            since: issue.since.into(),
+            sentence: issue.sentence.clone(),
+            hint: issue.hint.clone(),
+            acknowledged: known
+                .map(|known| AcknowledgedBy { at: known.at.into(), by: known.by.clone() }),
+        }
     });
     issues.collect()
 }
 
 /// Where every delivery is.
-pub(crate) fn account_json(state: &State) -> Json {
+pub(crate) fn account(state: &State) -> AccountStatus {
     let account = state.account();
-    let counts = [
-        ("received", account.received),
-        ("stored", account.sums.stored),
-        ("duplicate", account.sums.duplicate),
-        ("quarantined", account.sums.quarantined),
-        ("dropped", account.sums.dropped),
-        ("spooled", account.spooled),
-        ("held", account.held),
-    ];
-    let mut json: Map<String, Json> =
-        counts.into_iter().map(|(name, count)| (name.to_owned(), count.into())).collect();
-    json.insert("balanced".to_owned(), account.is_balanced().into());
-    Json::Object(json)
+    AccountStatus {
+        received: account.received,
+        stored: account.sums.stored,
+        duplicate: account.sums.duplicate,
+        quarantined: account.sums.quarantined,
+        dropped: account.sums.dropped,
+        spooled: account.spooled,
+        held: account.held,
+        balanced: account.is_balanced(),
+    }
 }
 
 /// Sizes, in bytes.

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::http::header::{self, HeaderMap};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use serde_json::Value as Json;
+use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::http::refusal::Refusal;
@@ -35,8 +35,18 @@ impl From<HistoryError> for Refusal {
 }
 
 /// JSON, or that it is what the asker has already.
-pub(super) fn json_answer(request: &Parts, body: &Json) -> Response {
-    text_answer(request, body.to_string())
+pub(super) fn json_answer(request: &Parts, body: &impl Serialize) -> Response {
+    text_answer(request, json_text(body))
+}
+
+/// JSON without a tag: of what is not asked again and again.
+pub(in crate::http) fn json_reply(body: &impl Serialize) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], json_text(body)).into_response()
+}
+
+/// A reply as text.
+pub(in crate::http) fn json_text(body: &impl Serialize) -> String {
+    serde_json::to_string(body).expect("text, numbers and lists are JSON")
 }
 
 /// The same, of JSON that is text already.

@@ -6,7 +6,6 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::request::Parts;
 use rusqlite::Connection;
-use serde_json::json;
 
 use super::answer::{Answer, json_answer};
 use super::query::{ANY_MOMENT, Query};
@@ -14,6 +13,8 @@ use crate::http::Tower;
 use crate::http::refusal::Refusal;
 use crate::sqlite::read::{events as of_events, gaps as of_gaps};
 use crate::sqlite::{LoggedEvent, ReadOnlyDatabase, spool_path, spooled_beyond, with_gaps_beyond};
+use crate::wire::history::PageEvent;
+use crate::wire::page::{Events, Gaps};
 
 /// How long a question may take.
 pub(super) const WITHIN: Duration = Duration::from_secs(5);
@@ -48,7 +49,8 @@ pub(super) async fn events(request: Parts, State(tower): State<Tower>) -> Answer
         of_events::events(conn, &wanted, &waiting)
     };
     let events = tower.history.run(WITHIN, ask).await?;
-    Ok(json_answer(&request, &json!({ "events": events })))
+    let events = events.into_iter().map(|(id, event)| PageEvent::new(id, event)).collect();
+    Ok(json_answer(&request, &Events { events }))
 }
 
 /// The spool, if there is one.
@@ -83,5 +85,5 @@ pub(super) async fn gaps(request: Parts, State(tower): State<Tower>) -> Answer {
         with_gaps_beyond(conn, spool.as_ref(), &waiting, |conn| of_gaps::gaps(conn, from, to))
     };
     let gaps = tower.history.run(WITHIN, ask).await?;
-    Ok(json_answer(&request, &json!({ "gaps": gaps })))
+    Ok(json_answer(&request, &Gaps { gaps }))
 }

@@ -1,5 +1,7 @@
 //! The newest row of each route, what follows from it, and what is odd about it.
 
+use std::collections::BTreeMap;
+
 use axum::extract;
 use axum::http::request::Parts;
 use barograph_actors::health::checks::Memory as Judgement;
@@ -9,15 +11,14 @@ use barograph_actors::message::batch::Value;
 use barograph_actors::status::State;
 use barograph_actors::status::readings::Trouble;
 use barograph_config::{Column, Route};
-use serde_json::{Map, Value as Json, json};
 
 use super::answer::{Answer, json_answer};
 use super::query::Query;
 use super::tables::{Table, tables};
 use crate::http::Tower;
-use crate::ipc::value_json;
 use crate::os::world;
 use crate::sqlite::read::newest::Arrived;
+use crate::wire::page::{Latest, LatestEntry};
 
 /// `latest`
 pub(super) async fn latest(request: Parts, extract::State(tower): extract::State<Tower>) -> Answer {
@@ -27,23 +28,23 @@ pub(super) async fn latest(request: Parts, extract::State(tower): extract::State
 
 /// What `latest` answers, and what those who watch begin with. Rows that came before this process are taken
 /// from the database, with the time at which they came.
-pub(crate) async fn report(tower: &Tower) -> Json {
+pub(crate) async fn report(tower: &Tower) -> Latest {
     let published = &tower.sources.published;
     let (state, router) = (published.snapshot(), tower.sources.router());
     let (judgement, troubles) = (tower.sources.memory.get(), published.readings().troubles());
     let mut routes = Vec::new();
     for table in tables(&router) {
         let newest = newest(tower, &state, &table).await;
-        routes.push(json!({
-            "route": table.name,
-            "received_at_ms": newest.as_ref().map(|newest| newest.row.0.0),
-            "silent": is_silent(judgement.as_ref(), table.name),
-            "values": newest.as_ref().map_or_else(Map::new, Newest::values),
-            "out_of_bounds": out_of_bounds(&table, newest.as_ref(), &troubles),
-            "derived": follows(&table, newest.as_ref()),
-        }));
+        routes.push(LatestEntry {
+            route: table.name.to_owned(),
+            received_at_ms: newest.as_ref().map(|newest| newest.row.0.0),
+            silent: is_silent(judgement.as_ref(), table.name),
+            values: newest.as_ref().map_or_else(BTreeMap::new, Newest::values),
+            out_of_bounds: out_of_bounds(&table, newest.as_ref(), &troubles),
+            derived: follows(&table, newest.as_ref()),
+        });
     }
-    json!({ "now_ms": world::now().0, "routes": routes })
+    Latest { now_ms: world::now().0, routes }
 }
 
 /// The newest row of a table, and the one before it.
@@ -57,9 +58,9 @@ struct Newest<'a> {
 }
 
 impl Newest<'_> {
-    fn values(&self) -> Map<String, Json> {
+    fn values(&self) -> BTreeMap<String, Value> {
         let columns = self.columns.iter().zip(&self.row.1);
-        columns.map(|(column, value)| (column.name.clone(), value_json(value))).collect()
+        columns.map(|(column, value)| (column.name.clone(), value.clone())).collect()
     }
 }
 
@@ -132,16 +133,14 @@ fn is_beyond_bounds(column: &Column, value: &Value) -> bool {
 }
 
 /// The derived values, by name.
-fn follows(table: &Table<'_>, newest: Option<&Newest<'_>>) -> Map<String, Json> {
-    let mut values: Map<String, Json> =
-        table.derived().into_iter().map(|one| (one.name.clone(), Json::Null)).collect();
+fn follows(table: &Table<'_>, newest: Option<&Newest<'_>>) -> BTreeMap<String, Option<f64>> {
+    let mut values: BTreeMap<String, Option<f64>> =
+        table.derived().into_iter().map(|one| (one.name.clone(), None)).collect();
     if let Some((newest, route)) = newest.and_then(|newest| Some((newest, newest.route?))) {
         let row = (newest.row.0, newest.row.1.as_slice());
         let before = newest.before.as_ref().map(|(at, values)| (*at, values.as_slice()));
         let derived = derived::values(route, row, before);
-        values.extend(
-            route.derived.iter().zip(derived).map(|(one, value)| (one.name.clone(), value.into())),
-        );
+        values.extend(route.derived.iter().map(|one| one.name.clone()).zip(derived));
     }
     values
 }

@@ -21,7 +21,7 @@ use axum::http::{Method, StatusCode};
 use axum::routing::get;
 use tower_http::compression::CompressionLayer;
 
-pub(super) use answer::is_known;
+pub(super) use answer::{is_known, json_reply, json_text};
 pub(crate) use memory::Memory;
 
 use super::Tower;

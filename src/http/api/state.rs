@@ -2,13 +2,13 @@
 
 use axum::extract::State;
 use axum::http::request::Parts;
-use serde_json::json;
 
 use super::answer::{Answer, json_answer};
 use super::query::Query;
 use super::tables::tables;
 use crate::http::Tower;
 use crate::ipc::status;
+use crate::wire::page::{Issues, Routes};
 
 /// `status`
 pub(super) async fn status(request: Parts, State(tower): State<Tower>) -> Answer {
@@ -20,14 +20,14 @@ pub(super) async fn status(request: Parts, State(tower): State<Tower>) -> Answer
 pub(super) async fn issues(request: Parts, State(tower): State<Tower>) -> Answer {
     Query::of(&request, &[])?;
     let state = tower.sources.published.snapshot();
-    Ok(json_answer(&request, &json!({ "issues": status::issues_json(&state) })))
+    Ok(json_answer(&request, &Issues { issues: status::issues(&state) }))
 }
 
 /// `account`
 pub(super) async fn account(request: Parts, State(tower): State<Tower>) -> Answer {
     Query::of(&request, &[])?;
     let state = tower.sources.published.snapshot();
-    Ok(json_answer(&request, &status::account_json(&state)))
+    Ok(json_answer(&request, &status::account(&state)))
 }
 
 /// `routes`
@@ -37,7 +37,7 @@ pub(super) async fn routes(request: Parts, State(tower): State<Tower>) -> Answer
     let mut routes = Vec::new();
     for table in tables(&router) {
         let ends = tower.memory.ends(&tower.history, &table).await;
-        routes.push(table.json(ends.first_at));
+        routes.push(table.entry(ends.first_at));
     }
-    Ok(json_answer(&request, &json!({ "routes": routes })))
+    Ok(json_answer(&request, &Routes { routes }))
 }

@@ -3,10 +3,10 @@
 
 use barograph_actors::message::account::RouteId;
 use barograph_actors::message::route::Router;
-use barograph_config::{Column, Derived, Kind, Qos, Route};
-use serde_json::{Value as Json, json};
+use barograph_config::{Column, Derived, Kind, Route};
 
 use crate::http::refusal::Refusal;
+use crate::wire::page::{ColumnEntry, DerivedEntry, RouteEntry};
 
 /// A table, and the routes into it.
 #[derive(Debug)]
@@ -79,38 +79,30 @@ impl<'a> Table<'a> {
     }
 
     /// As `routes` tells of it.
-    pub(super) fn json(&self, first_at_ms: Option<i64>) -> Json {
+    pub(super) fn entry(&self, first_at_ms: Option<i64>) -> RouteEntry {
         let topics: Vec<&str> = self.routes.iter().map(|(_, route)| route.topic.as_str()).collect();
         let first = self.first();
-        json!({
-            "route": self.name,
-            "topic": topics.join(", "),
-            "qos": qos_number(first.qos),
-            "silent_after_s": first.silent_after.map(|after| after.as_secs_f64()),
-            "time_column": first.time_column,
-            "first_at_ms": first_at_ms,
-            "columns": self.columns().into_iter().map(column_json).collect::<Vec<_>>(),
-            "derived": self.derived().into_iter().map(derived_json).collect::<Vec<_>>(),
-        })
+        RouteEntry {
+            route: self.name.to_owned(),
+            topic: topics.join(", "),
+            qos: first.qos as u8,
+            silent_after_s: first.silent_after.map(|after| after.as_secs_f64()),
+            time_column: first.time_column.clone(),
+            first_at_ms,
+            columns: self.columns().into_iter().map(column_entry).collect(),
+            derived: self.derived().into_iter().map(derived_entry).collect(),
+        }
     }
 }
 
-fn qos_number(qos: Qos) -> u8 {
-    match qos {
-        Qos::AtMostOnce => 0,
-        Qos::AtLeastOnce => 1,
-        Qos::ExactlyOnce => 2,
+fn column_entry(column: &Column) -> ColumnEntry {
+    ColumnEntry {
+        name: column.name.clone(),
+        kind: kind_word(column.kind).into(),
+        unit: column.unit.clone(),
+        min: column.min,
+        max: column.max,
     }
-}
-
-fn column_json(column: &Column) -> Json {
-    json!({
-        "name": column.name,
-        "kind": kind_word(column.kind),
-        "unit": column.unit,
-        "min": column.min,
-        "max": column.max,
-    })
 }
 
 fn kind_word(kind: Kind) -> &'static str {
@@ -123,15 +115,15 @@ fn kind_word(kind: Kind) -> &'static str {
     }
 }
 
-fn derived_json(derived: &Derived) -> Json {
+fn derived_entry(derived: &Derived) -> DerivedEntry {
     let per = (derived.kind == barograph_config::DerivedKind::CounterRate).then_some(derived.per);
-    json!({
-        "name": derived.name,
-        "kind": derived.kind.word(),
-        "of": derived.of,
-        "unit": derived.unit,
-        "per": per,
-        "factor": derived.factor,
-        "offset": derived.offset,
-    })
+    DerivedEntry {
+        name: derived.name.clone(),
+        kind: derived.kind.word().into(),
+        of: derived.of.clone(),
+        unit: derived.unit.clone(),
+        per,
+        factor: derived.factor,
+        offset: derived.offset,
+    }
 }

@@ -12,12 +12,14 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::sessions::IDLE_MAX;
 use super::{Gate, access, text_of};
+use crate::http::api::json_reply;
 use crate::http::connections::Peer;
 use crate::http::refusal::Refusal;
+use crate::wire::page::{Credentials, Session, SignedIn};
 
 /// The cookie's name.
 const NAME: &str = "barograph";
@@ -57,7 +59,7 @@ async fn login(
 ) -> Response {
     match signed_in(&gate, &request, body) {
         Ok((cookie, admin)) => {
-            ([(header::SET_COOKIE, cookie)], json_text(&json!({ "admin": admin }))).into_response()
+            ([(header::SET_COOKIE, cookie)], json_reply(&SignedIn { admin })).into_response()
         }
         Err(refusal) => refusal.into_response(),
     }
@@ -73,8 +75,7 @@ fn signed_in(
     let body = body.map_err(|error| {
         Refusal::new(error.status(), "what was sent cannot be read", TOKEN_HINT)
     })?;
-    let told: Option<Value> = serde_json::from_slice(&body).ok();
-    let Some(token) = told.as_ref().and_then(|told| told["token"].as_str()) else {
+    let Ok(Credentials { token }) = serde_json::from_slice(&body) else {
         return Err(Refusal::bad("there is no token in this", TOKEN_HINT));
     };
     let Some((role, print)) = gate.open(token.trim(), &peer)? else {
@@ -91,7 +92,7 @@ async fn logout(State(gate): State<Arc<Gate>>, request: Parts) -> Response {
         gate.door.sessions().close(&number);
     }
     gate.door.shared.signed_out.send_replace(());
-    let mut answer = json_text(&json!({})).into_response();
+    let mut answer = json_reply(&json!({}));
     for name in [NAME_SECURE, NAME] {
         if cookie_of(&request.headers, name).is_some() {
             let secure = if name == NAME_SECURE { "; Secure" } else { "" };
@@ -104,17 +105,13 @@ async fn logout(State(gate): State<Arc<Gate>>, request: Parts) -> Response {
 
 async fn session(State(gate): State<Arc<Gate>>, request: Parts) -> impl IntoResponse {
     let access = access(&request);
-    json_text(&json!({
-        "admin": access.admin,
-        "signed_in": access.by_token,
-        "anonymous_read": gate.anonymous,
-        "commands": gate.keys.have_admin(),
-        "fault_injection": gate.fault_injection,
-    }))
-}
-
-fn json_text(json: &Value) -> impl IntoResponse + use<> {
-    ([(header::CONTENT_TYPE, "application/json")], json.to_string())
+    json_reply(&Session {
+        admin: access.admin,
+        signed_in: access.by_token,
+        anonymous_read: gate.anonymous,
+        commands: gate.keys.have_admin(),
+        fault_injection: gate.fault_injection,
+    })
 }
 
 /// Secret on the way where the line is: ours, or by the word of a proxy (who lies about it harms only himself).

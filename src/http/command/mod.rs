@@ -20,6 +20,7 @@ use crate::counted::Counted;
 use crate::ipc::command_queue::CommandSender;
 use crate::ipc::peer::Peer;
 use crate::ipc::protocol::{Order, Refusal};
+use crate::wire::command::CommandReply;
 
 /// Lines for orders at a time.
 const LINES_MAX: usize = 4;
@@ -112,12 +113,10 @@ impl Clerk {
     }
 }
 
-fn reply(id: &Json, outcome: Result<Json, Refusal>) -> String {
+fn reply(id: &Json, outcome: Result<CommandReply, Refusal>) -> String {
     let reply = match outcome {
         Ok(answer) => json!({ "id": id, "ok": answer }),
-        Err(Refusal { message, hint }) => {
-            json!({ "id": id, "error": { "message": message, "hint": hint } })
-        }
+        Err(error) => json!({ "id": id, "error": error }),
     };
     reply.to_string()
 }

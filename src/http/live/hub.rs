@@ -13,18 +13,19 @@ use barograph_actors::message::note::Event;
 use barograph_actors::status::feed::Row;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use serde_json::Value as Json;
 use tokio::sync::Notify;
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::{Instant, sleep_until};
 
-use super::news;
+use super::news::{self, News};
 use super::rows::Gathering;
 use crate::http::Tower;
 use crate::http::api::latest;
 use crate::http::socket::Outbox;
 use crate::ipc::status;
 use crate::os::world;
+use crate::wire::page::Latest;
+use crate::wire::status::Status;
 
 /// Between two frames of rows: at most four a second.
 pub(super) const ROWS_EVERY: Duration = Duration::from_millis(250);
@@ -146,7 +147,7 @@ impl Drop for Attended<'_> {
 /// Why the hub does something.
 enum Happened {
     Came,
-    Reported(Report),
+    Reported(Box<Report>),
     Event(Result<Event, RecvError>),
     Rows(Result<Commit, RecvError>),
     Nothing,
@@ -154,13 +155,13 @@ enum Happened {
 
 /// What a status is made of; the newest rows, where it is for a snapshot.
 struct Report {
-    status: Json,
-    latest: Option<Json>,
+    status: Status,
+    latest: Option<Latest>,
 }
 
-type Reporting = Pin<Box<dyn Future<Output = Report> + Send>>;
+type Reporting = Pin<Box<dyn Future<Output = Box<Report>> + Send>>;
 
-async fn wait_for(report: &mut Option<Reporting>) -> Report {
+async fn wait_for(report: &mut Option<Reporting>) -> Box<Report> {
     match report {
         Some(reporting) => {
             let told = reporting.await;
@@ -231,7 +232,7 @@ impl<'h> Round<'h> {
 
     fn event(&mut self, event: &Event, hub: &Hub) {
         self.event_number += 1;
-        let frame = news::event(event, self.event_number);
+        let frame = News::event(event, self.event_number);
         self.tell(&frame);
         // Rows are in the snapshot; events are not.
         if !self.snapshot_begun && !hub.joining.lock().viewers.is_empty() {
@@ -251,7 +252,7 @@ impl<'h> Round<'h> {
             && let Some(routes) = self.gathering.frame(&self.tower.sources.router())
         {
             self.rows_at = now;
-            self.tell(&news::rows(&routes));
+            self.tell(&News::Rows { routes: &routes }.frame());
         }
     }
 
@@ -265,7 +266,7 @@ impl<'h> Round<'h> {
             self.ask(now, hub);
         }
         if now.duration_since(self.spoke_at) >= ALIVE_EVERY {
-            self.tell(&news::alive(world::now().0));
+            self.tell(&News::Alive { now_ms: world::now().0 }.frame());
         }
     }
 
@@ -301,17 +302,17 @@ impl<'h> Round<'h> {
         self.report = Some(Box::pin(async move {
             let status = status::report(&tower.sources).await;
             let latest = if is_snapshot { Some(latest::report(&tower).await) } else { None };
-            Report { status, latest }
+            Box::new(Report { status, latest })
         }));
     }
 
-    fn told(&mut self, report: Report, hub: &Hub) {
-        let Report { status, latest } = report;
+    fn told(&mut self, report: Box<Report>, hub: &Hub) {
+        let Report { status, latest } = *report;
         let Some(latest) = latest else {
             self.status_at = Instant::now();
-            return self.tell(&news::status(&status));
+            return self.tell(&News::Status { status: &status }.frame());
         };
-        let frame = news::snapshot(&status, &latest);
+        let frame = News::Snapshot { status: &status, latest: &latest }.frame();
         self.snapshot_begun = false;
         let meanwhile = std::mem::take(&mut self.meanwhile);
         let joining = std::mem::take(&mut hub.joining.lock().viewers);

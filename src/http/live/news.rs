@@ -4,35 +4,42 @@
 use barograph_actors::message::note::Event;
 use barograph_actors::status::State;
 use bytes::Bytes;
-use serde_json::Value as Json;
+use serde::Serialize;
 
-use crate::sqlite::read::events::event_json;
+use crate::http::api::json_text;
+use crate::wire::history::PageEvent;
+use crate::wire::page::{Latest, NewRows};
+use crate::wire::status::Status;
 
-/// The first frame, and what a viewer gets that missed something.
-pub(super) fn snapshot(status: &Json, latest: &Json) -> Bytes {
-    Bytes::from(format!(r#""type":"snapshot","status":{status},"latest":{latest}}}"#))
+/// What is told.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub(super) enum News<'n> {
+    /// The first frame, and what a viewer gets that missed something.
+    Snapshot { status: &'n Status, latest: &'n Latest },
+    /// How it is now.
+    Status { status: &'n Status },
+    /// Rows.
+    Rows { routes: &'n [NewRows] },
+    /// Nothing happened, and we live.
+    Alive { now_ms: i64 },
+    /// An event. It is not in the database yet: its number is one above all that are, in the order of its kind.
+    Event { event: PageEvent },
 }
 
-/// How it is now.
-pub(super) fn status(status: &Json) -> Bytes {
-    Bytes::from(format!(r#""type":"status","status":{status}}}"#))
-}
+impl News<'_> {
+    /// The frame.
+    pub(super) fn frame(&self) -> Bytes {
+        let mut text = json_text(self);
+        text.remove(0);
+        Bytes::from(text)
+    }
 
-/// Rows.
-pub(super) fn rows(routes: &Json) -> Bytes {
-    Bytes::from(format!(r#""type":"rows","routes":{routes}}}"#))
-}
-
-/// Nothing happened, and we live.
-pub(super) fn alive(now_ms: i64) -> Bytes {
-    Bytes::from(format!(r#""type":"alive","now_ms":{now_ms}}}"#))
-}
-
-/// An event. It is not in the database yet: its number is one above all that are, in the order of its kind.
-pub(super) fn event(event: &Event, number: u64) -> Bytes {
-    let id = i64::try_from(number).unwrap_or(i64::MAX);
-    let event = event_json(id, &event.clone().into());
-    Bytes::from(format!(r#""type":"event","event":{event}}}"#))
+    /// The frame of an event.
+    pub(super) fn event(event: &Event, number: u64) -> Bytes {
+        let id = i64::try_from(number).unwrap_or(i64::MAX);
+        News::Event { event: PageEvent::new(id, event.clone().into()) }.frame()
+    }
 }
 
 /// What a status is sent for at once. What only counts on, or grows older, can wait.
@@ -54,7 +61,7 @@ pub(super) fn worth_telling(state: &State) -> String {
 mod tests {
     use barograph_actors::message::delivery::UnixMillis;
     use barograph_actors::message::event;
-    use serde_json::json;
+    use serde_json::{Value as Json, json};
 
     use super::*;
 
@@ -65,7 +72,7 @@ mod tests {
             at: UnixMillis(0),
             detail: "mqtt: <b>\"panicked\"</b>".to_owned(),
         };
-        let body = super::event(&happened, 7);
+        let body = News::event(&happened, 7);
         let text = format!("{{\"seq\":3,{}", str::from_utf8(&body).unwrap());
         let frame: Json = serde_json::from_str(&text).unwrap();
         let expected = json!({

@@ -10,9 +10,8 @@ use barograph_actors::message::delivery::UnixMillis;
 use barograph_actors::message::route::Router;
 use barograph_actors::status::feed::Row;
 use barograph_config::Route;
-use serde_json::{Map, Value as Json, json};
 
-use crate::ipc::value_json;
+use crate::wire::page::NewRows;
 
 /// Rows of a table in one frame.
 const ROWS_MAX: usize = 8;
@@ -58,7 +57,7 @@ impl Gathering {
     }
 
     /// The frame's `routes`; `None`: nothing has come.
-    pub(super) fn frame(&mut self, router: &Router) -> Option<Json> {
+    pub(super) fn frame(&mut self, router: &Router) -> Option<Vec<NewRows>> {
         let came = std::mem::take(&mut self.routes);
         let mut tables: Vec<Table<'_>> = Vec::new();
         for (id, came) in came {
@@ -75,8 +74,8 @@ impl Gathering {
             tables[place].add(route, came, before);
         }
         self.remember(&tables);
-        let frame: Vec<Json> = tables.into_iter().map(Table::json).collect();
-        (!frame.is_empty()).then(|| frame.into())
+        let frame: Vec<NewRows> = tables.into_iter().map(Table::told).collect();
+        (!frame.is_empty()).then_some(frame)
     }
 
     fn remember(&mut self, tables: &[Table<'_>]) {
@@ -92,9 +91,9 @@ struct Table<'r> {
     name: &'r str,
     /// Its columns, each once, in the order of the routes.
     columns: Vec<&'r str>,
-    rows: Vec<(UnixMillis, Vec<Json>)>,
+    rows: Vec<(i64, Vec<Value>)>,
     skipped: u64,
-    derived: Option<(UnixMillis, Map<String, Json>)>,
+    derived: Option<(UnixMillis, BTreeMap<String, Option<f64>>)>,
     /// The newest row of each of its routes.
     last: Vec<Place>,
 }
@@ -124,46 +123,42 @@ impl<'r> Table<'r> {
         {
             let values = derived::values(route, (row.received_at, &row.values), previous);
             let names = route.derived.iter().map(|one| one.name.clone());
-            self.derived =
-                Some((row.received_at, names.zip(values.into_iter().map(Json::from)).collect()));
+            self.derived = Some((row.received_at, names.zip(values).collect()));
         }
         if newest.len() > ROWS_MAX {
             newest.pop_front();
             self.skipped += 1;
         }
         for (rows, at) in &newest {
-            self.rows.push((rows[*at].received_at, self.values(route, &rows[*at])));
+            self.rows.push((rows[*at].received_at.0, self.values(route, &rows[*at])));
         }
         self.last.push((rows, at));
     }
 
-    fn values(&self, route: &Route, row: &Row) -> Vec<Json> {
+    fn values(&self, route: &Route, row: &Row) -> Vec<Value> {
         let value = |name: &&str| {
             let place = route.columns.iter().position(|column| column.name == **name);
-            place.and_then(|place| row.values.get(place)).map_or(Json::Null, value_json)
+            place.and_then(|place| row.values.get(place)).cloned().unwrap_or(Value::Null)
         };
         self.columns.iter().map(value).collect()
     }
 
-    fn json(mut self) -> Json {
+    fn told(mut self) -> NewRows {
         self.rows.sort_by_key(|(at, _)| *at);
         let surplus = self.rows.len().saturating_sub(ROWS_MAX);
-        let rows = self.rows.iter().skip(surplus).map(|(at, values)| json!([at.0, values]));
-        let mut json = json!({
-            "route": self.name,
-            "rows": rows.collect::<Vec<_>>(),
-            "skipped": self.skipped + surplus as u64,
-        });
-        if let Some((_, derived)) = self.derived {
-            json["derived"] = derived.into();
+        NewRows {
+            route: self.name.to_owned(),
+            rows: self.rows.split_off(surplus),
+            skipped: self.skipped + surplus as u64,
+            derived: self.derived.map(|(_, derived)| derived),
         }
-        json
     }
 }
 
 #[cfg(test)]
 mod tests {
     use barograph_config::{Derived, DerivedKind, Settings};
+    use serde_json::{Value as Json, json};
 
     use super::*;
 
@@ -194,7 +189,7 @@ mod tests {
         }
         let frame = gathering.frame(&router).unwrap();
         let newest: Vec<Json> = (242..250).map(|n| json!([n, [n]])).collect();
-        assert_eq!(frame, json!([{ "route": "a", "rows": newest, "skipped": 242 }]));
+        assert_eq!(json!(frame), json!([{ "route": "a", "rows": newest, "skipped": 242 }]));
         assert_eq!(gathering.frame(&router), None);
     }
 
@@ -206,7 +201,7 @@ mod tests {
         gathering.take(&commit.into());
         let rows = json!([[4, [3, 4, null]], [5, [null, 1, 2]]]);
         let expected = json!([{ "route": "a", "rows": rows, "skipped": 0 }]);
-        assert_eq!(gathering.frame(&router), Some(expected));
+        assert_eq!(json!(gathering.frame(&router)), expected);
     }
 
     #[test]
@@ -225,10 +220,10 @@ mod tests {
         let mut gathering = Gathering::after(BTreeMap::from([(RouteId(Some(0)), known)]));
         let mut speed = |rows: Vec<Row>| {
             gathering.take(&rows.into());
-            gathering.frame(&router).unwrap()[0]["derived"]["speed"].clone()
+            gathering.frame(&router).unwrap()[0].derived.as_ref().unwrap()["speed"]
         };
-        assert_eq!(speed(vec![row(0, 1_000, &[110])]), 5.0);
-        assert_eq!(speed(vec![row(0, 2_000, &[110])]), 0.0);
-        assert_eq!(speed(vec![row(0, 3_000, &[112]), row(0, 4_000, &[132])]), 10.0);
+        assert_eq!(speed(vec![row(0, 1_000, &[110])]), Some(5.0));
+        assert_eq!(speed(vec![row(0, 2_000, &[110])]), Some(0.0));
+        assert_eq!(speed(vec![row(0, 3_000, &[112]), row(0, 4_000, &[132])]), Some(10.0));
     }
 }

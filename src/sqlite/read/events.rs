@@ -1,8 +1,7 @@
 //! Events, newest first: those of the database, and before them those that are on their way there.
 
-use barograph_actors::status::severity::{EventSeverity, actor_of, tone_of};
+use barograph_actors::status::severity::actor_of;
 use rusqlite::{Connection, params};
-use serde_json::{Value as Json, json};
 
 use super::moment;
 use crate::sqlite::LoggedEvent;
@@ -44,24 +43,28 @@ fn behind(until: i64) -> String {
     moment(until.saturating_add(1))
 }
 
-/// The newest of those that are wanted, as JSON. `waiting`: those that the database does not have yet, oldest
+/// The newest of those that are wanted, with their ids. `waiting`: those that the database does not have yet, oldest
 /// first; they get the numbers that they will have there, unless others come before them.
 pub(crate) fn events(
     conn: &Connection,
     wanted: &Wanted,
     waiting: &[LoggedEvent],
-) -> rusqlite::Result<Vec<Json>> {
+) -> rusqlite::Result<Vec<(i64, LoggedEvent)>> {
     let last = "SELECT coalesce(max(id), 0) FROM barograph_events";
     let last: i64 = conn.query_row(last, [], |row| row.get(0))?;
     let numbered: Vec<(i64, &LoggedEvent)> = (last.saturating_add(1)..).zip(waiting).collect();
     let newest = numbered.into_iter().rev().filter(|(id, event)| wanted.takes(*id, event));
-    let mut events: Vec<Json> =
-        newest.map(|(id, event)| event_json(id, event)).take(wanted.limit).collect();
+    let mut events: Vec<(i64, LoggedEvent)> =
+        newest.map(|(id, event)| (id, event.clone())).take(wanted.limit).collect();
     stored(conn, wanted, &mut events)?;
     Ok(events)
 }
 
-fn stored(conn: &Connection, wanted: &Wanted, events: &mut Vec<Json>) -> rusqlite::Result<()> {
+fn stored(
+    conn: &Connection,
+    wanted: &Wanted,
+    events: &mut Vec<(i64, LoggedEvent)>,
+) -> rusqlite::Result<()> {
     let ranged = wanted.since.is_some() || wanted.until.is_some();
     // `+id`: of a range it is better to sort what the index on `at` finds than to look at all.
     let order = if ranged { "+id" } else { "id" };
@@ -80,32 +83,10 @@ fn stored(conn: &Connection, wanted: &Wanted, events: &mut Vec<Json>) -> rusqlit
         let id = row.get(0)?;
         let event = LoggedEvent { at: row.get(1)?, event: row.get(2)?, detail: row.get(3)? };
         if wanted.takes(id, &event) {
-            events.push(event_json(id, &event));
+            events.push((id, event));
         }
     }
     Ok(())
-}
-
-/// An event as the page has it.
-pub(crate) fn event_json(id: i64, event: &LoggedEvent) -> Json {
-    let LoggedEvent { at, event: name, detail } = event;
-    let actor = Some(actor_of(name, detail)).filter(|actor| !actor.is_empty());
-    json!({
-        "id": id,
-        "at": at,
-        "event": name,
-        "actor": actor,
-        "severity": severity(tone_of(name)),
-        "detail": detail,
-    })
-}
-
-fn severity(tone: EventSeverity) -> &'static str {
-    match tone {
-        EventSeverity::Good | EventSeverity::Plain => "info",
-        EventSeverity::Warning => "warning",
-        EventSeverity::Bad => "error",
-    }
 }
 
 #[cfg(test)]
@@ -159,7 +140,7 @@ mod tests {
         ];
         for (wanted, expected) in table {
             let events = events(&conn, &wanted, &[]).unwrap();
-            let ids: Vec<i64> = events.iter().map(|event| event["id"].as_i64().unwrap()).collect();
+            let ids: Vec<i64> = events.iter().map(|(id, _)| *id).collect();
             assert_eq!(ids, expected, "{wanted:?}");
         }
     }
@@ -172,7 +153,7 @@ mod tests {
             .into();
         let ids = |wanted: Wanted| -> Vec<i64> {
             let events = events(&conn, &wanted, &waiting).unwrap();
-            events.iter().map(|event| event["id"].as_i64().unwrap()).collect()
+            events.iter().map(|(id, _)| *id).collect()
         };
         let few = || Wanted { limit: 4, ..Wanted::default() };
         assert_eq!(ids(few()), [10, 9, 8, 7]);
@@ -186,19 +167,5 @@ mod tests {
     fn logged(ms: i64) -> LoggedEvent {
         let at = barograph_actors::message::delivery::UnixMillis(ms).to_string();
         LoggedEvent { at, event: String::new(), detail: String::new() }
-    }
-
-    #[test]
-    fn an_event_says_whose_it_is_and_how_bad() {
-        let of = |name: &str, detail: &str| {
-            let (event, detail) = (name.to_owned(), detail.to_owned());
-            event_json(4, &LoggedEvent { event, detail, ..logged(0) })
-        };
-        let restarted = of("actor_restarted", "mqtt: panicked");
-        let (actor, severity) = (&restarted["actor"], &restarted["severity"]);
-        assert_eq!((actor, severity), (&json!("mqtt"), &json!("warning")));
-        assert_eq!(of("no_writes", "")["severity"], "error");
-        let unknown = of("unheard_of", "");
-        assert_eq!((&unknown["actor"], &unknown["severity"]), (&Json::Null, &json!("info")));
     }
 }

@@ -1,7 +1,8 @@
 //! Gaps, read back: those of the database, and what is in the spool and changes them.
 
 use barograph_actors::message::note::Note;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
+use serde::Serialize;
 
 use super::event_log::spooled_notes;
 use super::read_only::ReadOnlyDatabase;
@@ -9,7 +10,7 @@ use crate::sqlite::journal::notes;
 use crate::sqlite::journal::schema::OWN_TABLES;
 
 /// A stretch in which something may be missing, as the table has it. Times are UTC.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Gap {
     /// The last moment at which all was well.
     pub from: String,
@@ -21,6 +22,19 @@ pub struct Gap {
     pub route: Option<String>,
     /// As a sentence.
     pub detail: String,
+}
+
+impl Gap {
+    /// Of a row with these columns, in this order.
+    pub(super) fn of_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            from: row.get(0)?,
+            to: row.get(1)?,
+            cause: row.get(2)?,
+            route: row.get(3)?,
+            detail: row.get(4)?,
+        })
+    }
 }
 
 /// The gaps that lasted into `since` (UTC, as text), of a cause; with what the spool has of them, if there is one.
@@ -40,16 +54,7 @@ fn read(conn: &Connection, since: Option<&str>, cause: Option<&str>) -> rusqlite
     let select = "SELECT from_at, to_at, cause, route, detail FROM barograph_gaps WHERE (?1 IS NULL OR \
          to_at IS NULL OR to_at >= ?1) AND (?2 IS NULL OR cause = ?2) ORDER BY from_at, id";
     let mut statement = conn.prepare(select)?;
-    let gaps = statement.query_map(params![since, cause], |row| {
-        Ok(Gap {
-            from: row.get(0)?,
-            to: row.get(1)?,
-            cause: row.get(2)?,
-            route: row.get(3)?,
-            detail: row.get(4)?,
-        })
-    })?;
-    gaps.collect()
+    statement.query_map(params![since, cause], Gap::of_row)?.collect()
 }
 
 /// Asks the database's list of gaps as it will be when it has taken over the spool and then these notes. A spool

@@ -1,32 +1,25 @@
 //! Gaps of the database.
 
 use rusqlite::{Connection, params};
-use serde_json::{Value as Json, json};
 
+use super::gap_log::Gap;
 use super::moment;
 
 /// More are not told of: then the newest.
 const GAPS_MAX: u32 = 20_000;
 
-/// The gaps that overlap a range in milliseconds since 1970 UTC, oldest first, as JSON.
+/// The gaps that overlap a range in milliseconds since 1970 UTC, oldest first.
 pub(crate) fn gaps(
     conn: &Connection,
     from: Option<i64>,
     to: Option<i64>,
-) -> rusqlite::Result<Vec<Json>> {
+) -> rusqlite::Result<Vec<Gap>> {
     let select = "SELECT from_at, to_at, cause, route, detail FROM barograph_gaps WHERE (?1 IS NULL OR to_at \
          IS NULL OR to_at > ?1) AND (?2 IS NULL OR from_at < ?2) ORDER BY from_at DESC, id DESC LIMIT ?3";
     let mut statement = conn.prepare_cached(select)?;
-    let rows = statement.query_map(params![from.map(moment), to.map(moment), GAPS_MAX], |row| {
-        Ok(json!({
-            "from": row.get::<_, String>(0)?,
-            "to": row.get::<_, Option<String>>(1)?,
-            "cause": row.get::<_, String>(2)?,
-            "route": row.get::<_, Option<String>>(3)?,
-            "detail": row.get::<_, String>(4)?,
-        }))
-    })?;
-    let mut gaps: Vec<Json> = rows.collect::<rusqlite::Result<_>>()?;
+    let range = params![from.map(moment), to.map(moment), GAPS_MAX];
+    let rows = statement.query_map(range, Gap::of_row)?;
+    let mut gaps: Vec<Gap> = rows.collect::<rusqlite::Result<_>>()?;
     gaps.reverse();
     Ok(gaps)
 }
@@ -62,7 +55,7 @@ mod tests {
         ];
         for ((from, to), expected) in table {
             let gaps = gaps(&conn, from, to).unwrap();
-            let causes: Vec<&str> = gaps.iter().map(|gap| gap["cause"].as_str().unwrap()).collect();
+            let causes: Vec<&str> = gaps.iter().map(|gap| gap.cause.as_str()).collect();
             assert_eq!(causes, expected, "{from:?} to {to:?}");
         }
     }

@@ -1,0 +1,47 @@
+//! What commands answer.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Word;
+use super::status::AcknowledgedBy;
+use crate::ipc::protocol::FaultKind;
+
+/// What became of a command.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum CommandReply {
+    /// `stop`: the ordered stop has begun.
+    Stop { stopping: bool, pid: u32 },
+    /// `restart-actor`
+    RestartActor { actor: String, state: Word },
+    /// `pause`, `resume`
+    Pause { paused: bool },
+    /// `checkpoint`
+    Checkpoint(CheckpointReply),
+    /// `log-level`, until the recorder ends.
+    LogLevel { level: Word },
+    /// `acknowledge-issue`
+    AcknowledgeIssue { issue: String, acknowledged: AcknowledgedBy },
+    /// `quarantine-replay`
+    QuarantineReplay { stored: u64, there_already: u64, stay: u64 },
+    /// `fault`
+    Fault { actor: String, fault: FaultKind },
+    /// `alert-test`: by the name of the channel, what it answered.
+    AlertTest(BTreeMap<String, String>),
+}
+
+/// What a checkpoint came to.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct CheckpointReply {
+    /// Pages that were in the WAL.
+    pub(crate) pages: u64,
+    /// Those of them that are in the database's own file now.
+    pub(crate) folded_in: u64,
+    /// The WAL is empty.
+    pub(crate) wholly: bool,
+    /// Who holds back the rest.
+    pub(crate) held_by: Vec<String>,
+}
