@@ -83,7 +83,7 @@ pub struct BatchId {
 }
 
 /// A connection began.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Opening {
     /// The broker still had our session, and so will deliver again what we have not acknowledged.
     pub session_present: bool,

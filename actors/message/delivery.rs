@@ -4,9 +4,11 @@ use std::fmt;
 
 use barograph_config::Qos;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 /// Milliseconds since 1970-01-01 00:00 UTC, by the wall clock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct UnixMillis(pub i64);
 
 impl fmt::Display for UnixMillis {

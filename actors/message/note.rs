@@ -2,6 +2,8 @@
 //! something may be missing, and why) and counts (how much, every few minutes). The writer takes them along with its next transaction,
 //! to the database or, while that cannot be written, to the spool.
 
+use serde::{Deserialize, Serialize};
+
 use crate::message::delivery::UnixMillis;
 use crate::message::event;
 
@@ -117,9 +119,11 @@ pub enum GapStep {
 }
 
 /// What was counted in a period: a row of `barograph_stats`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Stats {
     /// The end of the period.
+    #[serde(skip)]
     pub at: UnixMillis,
     /// Its length, in milliseconds.
     pub period_ms: u64,

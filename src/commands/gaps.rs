@@ -6,7 +6,8 @@ use barograph_actors::exit_code;
 use barograph_actors::message::delivery::UnixMillis;
 use barograph_actors::message::note::GapCause;
 use barograph_config::Settings;
-use serde_json::{Value as Json, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::database::{Place, say, unreadable};
 use super::read_args::GapsArgs;
@@ -87,19 +88,15 @@ fn to_text(gaps: &[Gap], args: &GapsArgs, now: UnixMillis, is_running: bool) -> 
     text
 }
 
+/// A gap, and how long it is; of one that is open, so far.
+#[derive(Serialize)]
+struct GapAndLength<'g> {
+    #[serde(flatten)]
+    gap: &'g Gap,
+    milliseconds: i64,
+}
+
 fn to_json(gaps: &[Gap], now: UnixMillis) -> String {
-    let gaps: Vec<Json> = gaps
-        .iter()
-        .map(|gap| {
-            json!({
-                "from": gap.from,
-                "to": gap.to,
-                "milliseconds": length_of(gap, now),
-                "cause": gap.cause,
-                "route": gap.route,
-                "detail": gap.detail,
-            })
-        })
-        .collect();
-    format!("{}\n", json!({ "gaps": gaps }))
+    let gaps = gaps.iter().map(|gap| GapAndLength { gap, milliseconds: length_of(gap, now) });
+    format!("{}\n", json!({ "gaps": gaps.collect::<Vec<_>>() }))
 }

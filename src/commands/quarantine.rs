@@ -1,12 +1,14 @@
 //! `barograph quarantine`: what could not become a row. The messages, one by one, and out of here as a
 //! file; what changes them is in `replay`.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufWriter, Write, stdout};
 use std::path::Path;
 
 use barograph_actors::exit_code;
 use barograph_config::Settings;
+use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::database::{NO_ROUTE, Place, say, shown_route, unreadable};
@@ -109,25 +111,21 @@ fn list_text(kept: &[Kept], counts: &[(String, i64)], filter: &Filter) -> String
     )
 }
 
+/// A message of the list.
+#[derive(Serialize)]
+struct Listed<'k> {
+    #[serde(flatten)]
+    kept: &'k Kept,
+    /// Of its payload.
+    begins: String,
+}
+
 fn list_json(kept: &[Kept], counts: &[(String, i64)]) -> String {
-    let messages: Vec<Json> = kept
-        .iter()
-        .map(|message| {
-            json!({
-                "id": message.id,
-                "received_at": message.received_at,
-                "route": message.route,
-                "topic": message.topic,
-                "size": message.size,
-                "qos": message.qos,
-                "reason": message.reason,
-                "detail": message.detail,
-                "begins": glimpse(&message.payload, GLIMPSE_CHARS),
-            })
-        })
-        .collect();
-    let reasons: serde_json::Map<String, Json> =
-        counts.iter().map(|(reason, count)| (reason.clone(), Json::from(*count))).collect();
+    let messages =
+        kept.iter().map(|kept| Listed { kept, begins: glimpse(&kept.payload, GLIMPSE_CHARS) });
+    let messages: Vec<Listed<'_>> = messages.collect();
+    let reasons: BTreeMap<&str, i64> =
+        counts.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
     format!("{}\n", json!({ "messages": messages, "reasons": reasons }))
 }
 
@@ -220,20 +218,18 @@ fn export(place: &Place, args: &ExportArgs) -> Result<i32, Failed> {
 }
 
 /// All columns; the payload as text, or in base64 where it is none.
+#[derive(Serialize)]
+struct Exported<'k> {
+    #[serde(flatten)]
+    kept: &'k Kept,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload: Option<&'k str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    payload_base64: Option<String>,
+}
+
 fn export_json(kept: &Kept) -> Json {
-    let mut json = json!({
-        "id": kept.id,
-        "received_at": kept.received_at,
-        "route": kept.route,
-        "topic": kept.topic,
-        "size": kept.size,
-        "qos": kept.qos,
-        "reason": kept.reason,
-        "detail": kept.detail,
-    });
-    match std::str::from_utf8(&kept.payload) {
-        Ok(text) => json["payload"] = text.into(),
-        Err(_) => json["payload_base64"] = base64(&kept.payload).into(),
-    }
-    json
+    let payload = std::str::from_utf8(&kept.payload).ok();
+    let payload_base64 = payload.is_none().then(|| base64(&kept.payload));
+    json!(Exported { kept, payload, payload_base64 })
 }

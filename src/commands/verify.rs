@@ -232,9 +232,7 @@ fn finding_json(finding: &Finding) -> Json {
         "what": word,
         "ranges": ranges,
         "error": error,
-        "flip": flip.as_ref().map(|flip| {
-            json!({ "row": flip.row, "column": flip.column, "now": flip.now, "was": flip.was })
-        }),
+        "flip": flip,
         "sentence": sentence(finding),
     })
 }

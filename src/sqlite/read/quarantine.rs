@@ -1,6 +1,7 @@
 //! What the quarantine holds, for those who look.
 
 use rusqlite::{Row, params};
+use serde::Serialize;
 
 use super::read_only::ReadOnlyDatabase;
 
@@ -37,7 +38,7 @@ impl Filter {
 }
 
 /// A message that could not become a row.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Kept {
     /// Its row.
     pub id: i64,
@@ -48,6 +49,7 @@ pub struct Kept {
     /// Its topic.
     pub topic: String,
     /// The payload, or its first bytes where `size` is larger.
+    #[serde(skip)]
     pub payload: Vec<u8>,
     /// Size of the whole payload in bytes.
     pub size: i64,

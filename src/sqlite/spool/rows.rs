@@ -16,6 +16,7 @@ use barograph_actors::ports::Spooled;
 use barograph_config::Qos;
 use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use crate::sqlite::journal::rows;
@@ -180,10 +181,10 @@ pub(in crate::sqlite) fn insert(
         batch.map(|batch| batch.id.number),
         batch.map(|batch| batch.connection.0),
         batch.and_then(|batch| batch.confirmed),
-        batch.and_then(|batch| batch.opening.as_ref()).map(|o| opening_json(o).to_string()),
+        batch.and_then(|batch| batch.opening.as_ref()).map(|opening| json!(opening).to_string()),
         batch.map(|batch| Json::from(batch.settled_filters.clone()).to_string()),
         batch.map(|batch| dropped_json(&batch.dropped, router).to_string()),
-        Json::from(notes.iter().map(note_json).collect::<Vec<_>>()).to_string(),
+        json!(notes.iter().map(stored_note).collect::<Vec<_>>()).to_string(),
         batch.map_or(0, |batch| batch.ids_passed),
     ])?;
     rows::set_meta(conn, POSITION, &position.to_string())?;
@@ -249,7 +250,7 @@ fn read_entry(row: &Row<'_>, decoding: &Decoding) -> rusqlite::Result<Spooled> {
         Some(run) => Some(Batch {
             id: BatchId { run, number: row.get(2)? },
             connection: ConnectionId(row.get(3)?),
-            opening: opening_from(&json(5)?),
+            opening: Opening::deserialize(json(5)?).ok(),
             records: Vec::new(),
             confirmed: row.get(4)?,
             settled_filters: rows::strings(json(6)?),
@@ -291,22 +292,6 @@ pub(in crate::sqlite) fn delete_through(conn: &Connection, position: i64) -> rus
     Ok(())
 }
 
-fn opening_json(opening: &Opening) -> Json {
-    json!({
-        "session_present": opening.session_present,
-        "session": opening.session,
-        "at": opening.at.0,
-    })
-}
-
-fn opening_from(json: &Json) -> Option<Opening> {
-    Some(Opening {
-        session_present: json.get("session_present")?.as_bool()?,
-        session: json.get("session")?.as_str()?.to_owned(),
-        at: UnixMillis(json.get("at")?.as_i64()?),
-    })
-}
-
 fn dropped_json(dropped: &Tally, router: &Router) -> Json {
     let rows =
         dropped.iter().map(|(route, outcome, n)| json!([router.name(route), outcome.words().1, n]));
@@ -329,82 +314,54 @@ fn dropped_from(json: &Json, router: &Router) -> Tally {
     tally
 }
 
-fn note_json(note: &Note) -> Json {
-    match note {
+/// A note as text. What another version wrote has the same keys, as far as it has them.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum StoredNote {
+    Event { event: String, at: UnixMillis, detail: String },
+    Stats { at: UnixMillis, stats: Box<Stats> },
+    RunBegins { run: UnixMillis, spool_seen: Option<UnixMillis> },
+    GapClosed { gap: String, route: Option<String>, to: UnixMillis },
+    GapOpened { gap: String, route: Option<String>, from: UnixMillis, detail: String },
+}
+
+fn stored_note(note: &Note) -> StoredNote {
+    match note.clone() {
         Note::Event(Event { name, at, detail }) => {
-            json!({ "event": name, "at": at.0, "detail": detail })
+            StoredNote::Event { event: name.to_owned(), at, detail }
         }
-        Note::Gap(GapChange { cause, route, step }) => match step {
-            GapStep::Opened { from, detail } => {
-                json!({ "gap": cause.word(), "route": route, "from": from.0, "detail": detail })
+        Note::Gap(GapChange { cause, route, step }) => {
+            let gap = cause.word().to_owned();
+            match step {
+                GapStep::Opened { from, detail } => {
+                    StoredNote::GapOpened { gap, route, from, detail }
+                }
+                GapStep::Closed { to } => StoredNote::GapClosed { gap, route, to },
             }
-            GapStep::Closed { to } => json!({ "gap": cause.word(), "route": route, "to": to.0 }),
-        },
-        Note::Stats(stats) => stats_json(stats),
+        }
+        Note::Stats(stats) => StoredNote::Stats { at: stats.at, stats },
         Note::RunBegins(RunBegins { started, spool_seen }) => {
-            json!({ "run": started.0, "spool_seen": spool_seen.map(|seen| seen.0) })
+            StoredNote::RunBegins { run: started, spool_seen }
         }
     }
 }
 
 pub(in crate::sqlite) fn note_from(json: &Json) -> Option<Note> {
-    let text = |key: &str| json.get(key).and_then(Json::as_str);
-    let time = |key: &str| json.get(key).and_then(Json::as_i64).map(UnixMillis);
-    if let Some(name) = text("event") {
-        let (name, at) = (event::known(name)?, time("at")?);
-        return Some(Note::Event(Event { name, at, detail: text("detail")?.to_owned() }));
-    }
-    if let Some(counts) = json.get("stats") {
-        return Some(Note::Stats(Box::new(stats_from(counts, time("at")?))));
-    }
-    if let Some(started) = time("run") {
-        return Some(Note::RunBegins(RunBegins { started, spool_seen: time("spool_seen") }));
-    }
-    let cause = GapCause::from_word(text("gap")?)?;
-    let route = text("route").map(str::to_owned);
-    Some(match time("to") {
-        Some(to) => Note::gap_closed(cause, route, to),
-        None => Note::gap_opened(cause, route, time("from")?, text("detail")?),
+    Some(match StoredNote::deserialize(json).ok()? {
+        StoredNote::Event { event, at, detail } => {
+            Note::Event(Event { name: event::known(&event)?, at, detail })
+        }
+        StoredNote::Stats { at, stats } => Note::Stats(Box::new(Stats { at, ..*stats })),
+        StoredNote::RunBegins { run, spool_seen } => {
+            Note::RunBegins(RunBegins { started: run, spool_seen })
+        }
+        StoredNote::GapClosed { gap, route, to } => {
+            Note::gap_closed(GapCause::from_word(&gap)?, route, to)
+        }
+        StoredNote::GapOpened { gap, route, from, detail } => {
+            Note::gap_opened(GapCause::from_word(&gap)?, route, from, detail)
+        }
     })
-}
-
-fn stats_json(stats: &Stats) -> Json {
-    json!({ "at": stats.at.0, "stats": {
-        "period_ms": stats.period_ms,
-        "received": stats.received,
-        "stored": stats.stored,
-        "duplicate": stats.duplicate,
-        "quarantined": stats.quarantined,
-        "dropped": stats.dropped,
-        "spooled": stats.spooled,
-        "held": stats.held,
-        "commits": stats.commits,
-        "failed_writes": stats.failed_writes,
-        "slowest_commit_ms": stats.slowest_commit_ms,
-        "restarts": stats.restarts,
-        "mode": stats.mode,
-    } })
-}
-
-/// A count that another version did not write is 0.
-fn stats_from(json: &Json, at: UnixMillis) -> Stats {
-    let count = |key: &str| json.get(key).and_then(Json::as_u64).unwrap_or(0);
-    Stats {
-        at,
-        period_ms: count("period_ms"),
-        received: count("received"),
-        stored: count("stored"),
-        duplicate: count("duplicate"),
-        quarantined: count("quarantined"),
-        dropped: count("dropped"),
-        spooled: count("spooled"),
-        held: count("held"),
-        commits: count("commits"),
-        failed_writes: count("failed_writes"),
-        slowest_commit_ms: count("slowest_commit_ms"),
-        restarts: count("restarts"),
-        mode: json.get("mode").and_then(Json::as_str).unwrap_or_default().to_owned(),
-    }
 }
 
 #[cfg(test)]
@@ -423,7 +380,7 @@ mod tests {
             Note::RunBegins(RunBegins { started: at, spool_seen: None }),
             Note::RunBegins(RunBegins { started: at, spool_seen: Some(UnixMillis(-1)) }),
         ] {
-            assert_eq!(note_from(&note_json(&note)), Some(note));
+            assert_eq!(note_from(&json!(stored_note(&note))), Some(note));
         }
     }
 

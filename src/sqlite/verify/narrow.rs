@@ -2,6 +2,7 @@
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, params};
+use serde::Serialize;
 
 use crate::sqlite::journal::digests::{Adder, Range, Shape};
 
@@ -63,7 +64,7 @@ pub(in crate::sqlite) fn unreadable(
 }
 
 /// One changed bit that explains a range's digest.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Flip {
     /// The row.
     pub row: i64,
