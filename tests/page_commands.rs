@@ -14,10 +14,11 @@ use crate::support::scene::Scene;
 use crate::support::settings::{LOAD, NARROW, Settings};
 use crate::support::sinks::http::HttpSink;
 use crate::support::wait;
+use crate::support::web::{Reply, ask, post, raw, request};
 use crate::support::websocket::Socket;
 
 const ADMIN: &str = "the-admin-token-of-this-test";
-const COMMAND: &str = "/ws/command";
+const COMMANDS: &str = "/api/v1/commands/";
 /// For what should come soon, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -30,22 +31,23 @@ fn with_admin(scene: &Scene, port: u16) -> Settings {
     settings.path("watchtower", "admin_token_file", &token)
 }
 
-/// The admin's line.
-fn admin(port: u16) -> Socket {
-    let bearer = ("Authorization", format!("Bearer {ADMIN}"));
-    Socket::connect_with(port, COMMAND, &[bearer])
+/// A command, as the admin gives it.
+fn command(port: u16, name: &str, arguments: &Value) -> Reply {
+    let bearer = format!("Authorization: Bearer {ADMIN}");
+    post(port, &format!("{COMMANDS}{name}"), &[&bearer], &arguments.to_string())
 }
 
-/// Gives an order, and sees the event that tells of it.
-fn order(recorder: &Recorder, line: &mut Socket, order: &Value) -> Value {
+/// Gives a command, and sees the event that tells of it.
+fn order(recorder: &Recorder, port: u16, name: &str, arguments: Value) -> Value {
     let before = recorder.events("operator_command").len();
-    let answer = line.ask(order);
+    let reply = command(port, name, &arguments);
+    assert_eq!(reply.status, 200, "{reply:?}");
     let event = recorder.event_number(before + 1, "operator_command");
-    let (told, word) = (event["command"].as_str().unwrap_or_default(), &order["command"]);
-    assert!(told.starts_with(word.as_str().expect("a word")), "{event}");
+    let told = event["command"].as_str().unwrap_or_default();
+    assert!(told.starts_with(name), "{event}");
     let message = recorder.log();
     assert!(message.contains("asked for on the page, from 127.0.0.1"), "{message}");
-    answer
+    reply.json()
 }
 
 #[test]
@@ -56,46 +58,42 @@ fn each_order_is_carried_out_answered_and_told_of() {
         format!("[[alert]]\nname = \"hook\"\ntype = \"webhook\"\nurl = \"{}\"\n", sink.url("/h"));
     let settings = with_admin(&scene, port).routes(&format!("{LOAD}\n{hook}"));
     let recorder = scene.recorder(&settings);
-    let mut line = admin(port);
-    let mut say = |asked: Value| order(&recorder, &mut line, &asked);
-    let answer = say(json!({ "id": 1, "command": "restart-actor", "actor": "stats" }));
-    assert_eq!(answer["ok"], json!({ "actor": "stats", "state": "running" }), "{answer}");
-    let answer = say(json!({ "id": "two", "command": "checkpoint" }));
-    assert!(answer["ok"]["wholly"].is_boolean(), "{answer}");
-    let answer = say(json!({ "id": 3, "command": "log-level", "level": "debug" }));
-    assert_eq!(answer["ok"]["level"], "debug");
-    let answer = say(json!({ "id": 4, "command": "pause" }));
-    assert_eq!(answer["ok"]["paused"], true);
+    recorder.event("page_served");
+    let say = |name: &str, arguments: Value| order(&recorder, port, name, arguments);
+    let answer = say("restart-actor", json!({ "actor": "stats" }));
+    assert_eq!(answer, json!({ "actor": "stats", "state": "running" }));
+    let answer = say("checkpoint", json!({}));
+    assert!(answer["wholly"].is_boolean(), "{answer}");
+    assert_eq!(say("log-level", json!({ "level": "debug" })), json!({ "level": "debug" }));
+    assert_eq!(say("pause", json!({})), json!({ "paused": true }));
     recorder.has_issue("paused", "warning");
-    let answer = say(json!({ "id": 5, "command": "acknowledge-issue", "issue": "paused" }));
-    assert_eq!(answer["ok"]["acknowledged"]["by"], "on the page, from 127.0.0.1");
+    let answer = say("acknowledge-issue", json!({ "issue": "paused" }));
+    assert_eq!(answer["acknowledged"]["by"], "on the page, from 127.0.0.1");
     recorder.event("issue_acknowledged");
     let (_, status) = ask_for_json(&["status"], &settings);
     let paused =
         status["issues"].as_array().expect("a list").iter().find(|it| it["id"] == "paused");
     assert_eq!(paused.expect("it is there")["acknowledged"]["by"], "on the page, from 127.0.0.1");
-    let answer = say(json!({ "id": 6, "command": "resume" }));
-    assert_eq!(answer["ok"]["paused"], false);
-    let answer = say(json!({ "id": 7, "command": "alert-test", "channel": "hook" }));
-    assert_eq!(answer["ok"]["hook"], "took it: 200 OK: ok", "{answer}");
-    let answer = say(json!({ "id": 8, "command": "alert-test" }));
-    assert_eq!(answer["ok"]["hook"], "took it: 200 OK: ok", "{answer}");
-    let answer = say(json!({ "id": 9, "command": "quarantine-replay" }));
-    assert_eq!(answer["ok"], json!({ "stored": 0, "there_already": 0, "stay": 0 }));
-    let answer = say(json!({ "id": 10, "command": "fault", "actor": "stats", "fault": "panic" }));
-    assert_eq!(answer["ok"], json!({ "actor": "stats", "fault": "panic" }), "{answer}");
+    assert_eq!(say("resume", json!({})), json!({ "paused": false }));
+    let took = json!({ "hook": "took it: 200 OK: ok" });
+    assert_eq!(say("alert-test", json!({ "channel": "hook" })), took);
+    assert_eq!(say("alert-test", json!({})), took);
+    let nothing = json!({ "stored": 0, "there_already": 0, "stay": 0 });
+    assert_eq!(say("quarantine-replay", json!({})), nothing);
+    let fault = json!({ "actor": "stats", "fault": "panic" });
+    assert_eq!(say("fault", fault.clone()), fault);
     recorder.event("actor_restarted");
     scene.database.wait_for_one(
         "SELECT count(*) >= 8 FROM barograph_events WHERE event = 'operator_command' \
          AND detail LIKE '%, asked for on the page, from 127.0.0.1'",
         1,
     );
-    // ten in a second are the limit of a line
-    let mut line = admin(port);
-    let mut say = |asked: Value| order(&recorder, &mut line, &asked);
-    let answer = say(json!({ "id": 11, "command": "restart-actor", "actor": "watchtower" }));
-    assert_eq!(answer["ok"]["state"], "restarting", "it is told before the page is gone");
-    assert_eq!(line.end().0, 1012);
+    let mut viewer = Socket::connect(port, "/ws/live");
+    assert_eq!(viewer.frame()["type"], "snapshot");
+    std::thread::sleep(Duration::from_secs(1)); // the second that the limit is about
+    let answer = say("restart-actor", json!({ "actor": "watchtower" }));
+    assert_eq!(answer["state"], "restarting", "it is told before the page is gone");
+    assert_eq!(viewer.end().0, 1012);
     drop(recorder);
 }
 
@@ -103,47 +101,73 @@ fn each_order_is_carried_out_answered_and_told_of() {
 fn what_is_no_order_is_refused_with_a_hint_and_changes_nothing() {
     let (scene, port) = (Scene::new(), free_port());
     let recorder = scene.recorder(&with_admin(&scene, port));
-    let mut line = admin(port);
-    for (asked, message) in [
-        (json!({ "id": 1, "command": "stop" }), "no command \"stop\""),
-        (json!({ "id": 2 }), "lacks \"command\""),
-        (json!({ "id": 3, "command": "restart-actor", "actor": "nobody" }), "no actor \"nobody\""),
-        (json!({ "id": 4, "command": "acknowledge-issue", "issue": "x" }), "no issue \"x\""),
-        (json!({ "id": 5, "command": "log-level", "level": "loud" }), "no level \"loud\""),
-        (json!({ "id": 6, "command": "fault", "actor": "x", "fault": "panic" }), "no actor x"),
-        (json!({ "id": 7, "command": "alert-test" }), "no [[alert]]"),
+    recorder.event("page_served");
+    for (name, arguments, status, message) in [
+        ("stop", json!({}), 404, "no command \"stop\""),
+        ("restart-actor", json!({}), 400, "missing field `actor`"),
+        ("restart-actor", json!({ "actor": "nobody" }), 404, "no actor \"nobody\""),
+        ("acknowledge-issue", json!({ "issue": "x" }), 404, "no issue \"x\""),
+        ("log-level", json!({ "level": "loud" }), 400, "no level \"loud\""),
+        ("fault", json!({ "actor": "x", "fault": "panic" }), 404, "no actor x"),
+        ("alert-test", json!({}), 409, "no [[alert]]"),
+        ("pause", json!("nonsense"), 400, "no JSON object"),
     ] {
-        let answer = line.ask(&asked);
-        let error = &answer["error"];
-        assert!(error["message"].as_str().is_some_and(|it| it.contains(message)), "{answer}");
-        assert!(error["hint"].as_str().is_some_and(|hint| !hint.is_empty()), "{answer}");
+        let reply = command(port, name, &arguments);
+        let error = &reply.json()["error"];
+        assert_eq!(reply.status, status, "{name}: {reply:?}");
+        assert!(error["message"].as_str().is_some_and(|it| it.contains(message)), "{reply:?}");
+        assert!(error["hint"].as_str().is_some_and(|hint| !hint.is_empty()), "{reply:?}");
     }
-    line.say("nonsense");
-    let answer = line.frame();
-    assert!(answer["id"].is_null() && answer["error"].is_object(), "{answer}");
+    let too_long = json!({ "level": "x".repeat(5_000) });
+    assert_eq!(command(port, "log-level", &too_long).status, 413);
     std::thread::sleep(Duration::from_secs(1)); // the second that the limit is about
-    let answers: Vec<Value> = (0..15)
-        .map(|n| line.ask(&json!({ "id": n, "command": "log-level", "level": "info" })))
-        .collect();
-    let refused = answers.iter().filter(|it| it["error"].is_object()).count();
-    assert!(refused >= 1, "some of 15 commands in a second are refused");
-    let more: Vec<_> = (0..3).map(|_| admin(port)).collect();
-    let (code, reason) = admin(port).end();
-    assert_eq!(code, 1013, "{reason}");
-    drop((more, recorder));
+    let replies: Vec<Reply> =
+        (0..15).map(|_| command(port, "log-level", &json!({ "level": "info" }))).collect();
+    let refused: Vec<&Reply> = replies.iter().filter(|reply| reply.status == 429).collect();
+    assert!(!refused.is_empty(), "some of 15 commands in a second are refused");
+    assert!(refused.iter().all(|reply| reply.header("retry-after") == Some("1")), "{refused:?}");
+    drop(recorder);
+}
+
+#[test]
+fn at_most_four_commands_are_carried_out_at_a_time() {
+    let (scene, port) = (Scene::new(), free_port());
+    let slow = "[[alert]]\nname = \"slow\"\ntype = \"command\"\nargv = [\"/bin/sleep\", \"4\"]\n";
+    let settings = with_admin(&scene, port).routes(&format!("{LOAD}\n{slow}"));
+    let recorder = scene.recorder(&settings);
+    recorder.event("page_served");
+    std::thread::scope(|scope| {
+        let test = || command(port, "alert-test", &json!({})).status;
+        let tests: Vec<_> = (0..4).map(|_| scope.spawn(test)).collect();
+        recorder.event_number(4, "operator_command");
+        let fifth = command(port, "log-level", &json!({ "level": "info" }));
+        assert_eq!(fifth.status, 429, "{fifth:?}");
+        let carried_out = tests.into_iter().map(|test| test.join().expect("no panic"));
+        assert_eq!(carried_out.collect::<Vec<_>>(), [200; 4]);
+    });
+    assert_eq!(recorder.events("operator_command").len(), 4);
+    drop(recorder);
 }
 
 #[test]
 fn nobody_gives_orders_without_the_admin_token() {
     let (scene, port) = (Scene::new(), free_port());
     let recorder = scene.recorder(&with_admin(&scene, port));
-    let (code, reason) = Socket::connect(port, COMMAND).end();
-    assert_eq!((code, &*reason), (1008, "commands need the admin token"));
-    let wrong = ("Authorization", "Bearer wrong".to_owned());
-    assert_eq!(Socket::connect_with(port, COMMAND, &[wrong]).end().0, 1008);
-    let elsewhere = ("Origin", "http://elsewhere.example".to_owned());
-    let right = ("Authorization", format!("Bearer {ADMIN}"));
-    assert_eq!(Socket::connect_with(port, COMMAND, &[right, elsewhere]).end().0, 1008);
+    recorder.event("page_served");
+    let pause = &format!("{COMMANDS}pause");
+    let reply = post(port, pause, &[], "{}");
+    assert_eq!(reply.status, 401, "{reply:?}");
+    assert_eq!(reply.json()["error"]["message"], "commands need the admin token");
+    assert_eq!(post(port, pause, &["Authorization: Bearer wrong"], "{}").status, 401);
+    let right = &*format!("Authorization: Bearer {ADMIN}");
+    let elsewhere = [right, "Origin: http://elsewhere.example"];
+    assert_eq!(post(port, pause, &elsewhere, "{}").status, 403);
+    assert_eq!(post(port, pause, &[right, "Sec-Fetch-Site: cross-site"], "{}").status, 403);
+    // What a form elsewhere can send.
+    let form = [right, "Content-Type: text/plain"];
+    let form = request(&format!("POST {pause}"), &form, "{}");
+    assert_eq!(raw(port, &form).expect("an answer").status, 415);
+    assert_eq!(ask(port, &format!("GET {pause}"), &[right]).status, 405);
     assert!(recorder.events("operator_command").is_empty());
     drop(recorder);
 }
@@ -153,10 +177,11 @@ fn without_the_flag_there_are_no_faults() {
     let (scene, port) = (Scene::new(), free_port());
     let recorder = Recorder::start(&with_admin(&scene, port));
     recorder.event("ready");
-    let answer = admin(port)
-        .ask(&json!({ "id": 1, "command": "fault", "actor": "stats", "fault": "panic" }));
-    let error = &answer["error"];
-    assert_eq!(error["message"], "this recorder takes no faults on purpose", "{answer}");
+    recorder.event("page_served");
+    let reply = command(port, "fault", &json!({ "actor": "stats", "fault": "panic" }));
+    assert_eq!(reply.status, 403, "{reply:?}");
+    let error = &reply.json()["error"];
+    assert_eq!(error["message"], "this recorder takes no faults on purpose", "{reply:?}");
     assert!(error["hint"].as_str().is_some_and(|hint| hint.contains("--fault-injection")));
     assert!(recorder.events("actor_restarted").is_empty());
 }
@@ -173,8 +198,9 @@ fn the_quarantine_is_replayed_beside_our_own_writer() {
     let load = Load::numbered(1).first(1_010).rate(500);
     let load = publisher::Publisher::start(scene.broker.port(), load);
     load.has_sent(100);
-    let answer = admin(port).ask(&json!({ "id": 1, "command": "quarantine-replay" }));
-    assert_eq!(answer["ok"], json!({ "stored": 1_000, "there_already": 0, "stay": 1 }), "{answer}");
+    let reply = command(port, "quarantine-replay", &json!({}));
+    let expected = json!({ "stored": 1_000, "there_already": 0, "stay": 1 });
+    assert_eq!(reply.json(), expected, "{reply:?}");
     let published = load.finish();
     wait::until_true("all rows are there", PATIENCE, || {
         scene.database.count("load") >= published.next

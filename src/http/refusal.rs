@@ -11,6 +11,9 @@ use super::api::json_reply;
 use crate::ipc::protocol;
 use crate::wire::page::Problem;
 
+/// Below it are the commands.
+pub(super) const COMMANDS: &str = "/api/v1/commands/";
+
 /// Why there is no answer. WebSockets are closed with 1008 and the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -87,6 +90,7 @@ impl IntoResponse for Refusal {
 pub(super) fn methods_of(path: &str) -> &'static str {
     match path {
         "/api/v1/login" | "/api/v1/logout" => "POST",
+        _ if path.starts_with(COMMANDS) => "POST",
         _ => "GET, HEAD",
     }
 }

@@ -13,7 +13,7 @@ use tracing::info;
 
 use super::Control;
 use super::peer::Peer;
-use super::protocol::{FaultKind, Order, Refusal};
+use super::protocol::{FaultKind, Order, Refusal, RefusalKind};
 use super::slow_commands;
 use crate::os::process::sqlite_readers;
 use crate::os::{logging, world};
@@ -73,7 +73,8 @@ async fn restart(control: &Control, peer: &Peer, actor: &str) -> Result<CommandR
         let there = control.sources.published.snapshot().children;
         let names: Vec<&str> = there.keys().copied().collect();
         let message = format!("there is no actor {actor:?}");
-        return Err(Refusal::new(message, format!("there are: {}", names.join(", "))));
+        let hint = format!("there are: {}", names.join(", "));
+        return Err(Refusal::of(RefusalKind::Unknown, message, hint));
     };
     note(control, peer, &format!("restart-actor {actor}"));
     let renew = Renew { child: actor.to_owned(), why: "an operator asked for it".to_owned() };
@@ -84,10 +85,8 @@ async fn restart(control: &Control, peer: &Peer, actor: &str) -> Result<CommandR
         Ok(Ok(true)) => {}
         Ok(Ok(false)) => {
             let message = format!("actor {actor} is not running now");
-            return Err(Refusal::new(
-                message,
-                "it is being restarted, or stopped: barograph status",
-            ));
+            let hint = "it is being restarted, or stopped: barograph status";
+            return Err(Refusal::of(RefusalKind::Unavailable, message, hint));
         }
         Ok(Err(_)) | Err(_) => return Err(no_answer("the supervisor")),
     }
@@ -100,7 +99,7 @@ async fn restart(control: &Control, peer: &Peer, actor: &str) -> Result<CommandR
         }
     }
     let message = format!("actor {actor} was told to start anew, and is not running yet");
-    Err(Refusal::new(message, "look at it: barograph status"))
+    Err(Refusal::of(RefusalKind::Failed, message, "look at it: barograph status"))
 }
 
 /// Whoever asked on the page must hear of it before the page itself is gone.
@@ -123,7 +122,10 @@ async fn pause(control: &Control, peer: &Peer, paused: bool) -> Result<CommandRe
     });
     match obeyed.await {
         Ok(Ok(())) => Ok(CommandReply::Pause { paused }),
-        Ok(Err(error)) => Err(Refusal::new(error.to_string(), "look at it: barograph status")),
+        Ok(Err(error)) => {
+            let hint = "look at it: barograph status";
+            Err(Refusal::of(RefusalKind::Unavailable, error.to_string(), hint))
+        }
         Err(_) => Err(no_answer("the broker session")),
     }
 }
@@ -132,13 +134,15 @@ async fn checkpoint(control: &Control, peer: &Peer) -> Result<CommandReply, Refu
     note(control, peer, "checkpoint");
     let Some(writer) = control.links.writer.get() else {
         let hint = "try again in a moment: barograph status says how it is";
-        return Err(Refusal::new("the writer is not running now", hint));
+        let message = "the writer is not running now";
+        return Err(Refusal::of(RefusalKind::Unavailable, message, hint));
     };
     let Checkpointed { pages, folded_in, wholly } =
         match timeout(ANSWER_WITHIN, writer.send(Checkpoint)).await {
             Ok(Ok(Ok(done))) => done,
             Ok(Ok(Err(message))) => {
-                return Err(Refusal::new(message, "nothing is lost: the WAL stays as it is"));
+                let hint = "nothing is lost: the WAL stays as it is";
+                return Err(Refusal::of(RefusalKind::Failed, message, hint));
             }
             Ok(Err(_)) | Err(_) => return Err(no_answer("the writer")),
         };
@@ -163,7 +167,7 @@ fn acknowledge(control: &Control, peer: &Peer, id: &str) -> Result<CommandReply,
             [] => "nothing is wrong now".to_owned(),
             ids => format!("there are: {}", ids.join(", ")),
         };
-        return Err(Refusal::new(message, hint));
+        return Err(Refusal::of(RefusalKind::Unknown, message, hint));
     };
     note(control, peer, &format!("acknowledge-issue {id}"));
     let told = format!("{id} ({}): somebody knows of it, {by}: {}", issue.severity, issue.sentence);
@@ -185,7 +189,7 @@ async fn inject(
         Ok(Ok(true)) => Ok(CommandReply::Fault { actor: actor.to_owned(), fault }),
         Ok(Ok(false)) => {
             let message = format!("no actor {actor} is running now");
-            Err(Refusal::new(message, "barograph status names them all"))
+            Err(Refusal::of(RefusalKind::Unknown, message, "barograph status names them all"))
         }
         Ok(Err(_)) | Err(_) => Err(no_answer("the supervisor")),
     }
@@ -194,7 +198,7 @@ async fn inject(
 fn no_answer(who: &str) -> Refusal {
     let message = format!("{who} does not answer");
     let hint = "it may wait for a disk, or for whoever locks the database: barograph status";
-    Refusal::new(message, hint)
+    Refusal::of(RefusalKind::Unavailable, message, hint)
 }
 
 fn log_level(control: &Control, peer: &Peer, word: &str) -> Result<CommandReply, Refusal> {

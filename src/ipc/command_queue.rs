@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::peer::Peer;
-use super::protocol::{Order, Refusal};
+use super::protocol::{Order, Refusal, RefusalKind};
 use super::{Control, actions};
 use crate::wire::command::CommandReply;
 
@@ -52,15 +52,17 @@ impl CommandSender {
         let (reply, outcome) = oneshot::channel();
         if self.asked.try_send(Asked { order, peer, reply }).is_err() {
             let message = "nobody carries out orders now";
-            return Err(Refusal::new(
-                message,
-                "the recorder begins, ends, or has too many of them",
-            ));
+            let hint = "the recorder begins, ends, or has too many of them";
+            return Err(Refusal::of(RefusalKind::Unavailable, message, hint));
         }
         let late = || {
             let seconds = ANSWER_WITHIN.as_secs();
             let message = format!("there is no outcome after {seconds} s");
-            Refusal::new(message, "it may still be done: the log will tell")
+            Refusal::of(
+                RefusalKind::Unavailable,
+                message,
+                "it may still be done: the log will tell",
+            )
         };
         match timeout(ANSWER_WITHIN, outcome).await {
             Ok(Ok(outcome)) => outcome,
@@ -107,5 +109,6 @@ fn carry_out_all(queue: CommandQueue, control: Control) -> io::Result<()> {
 
 fn no_faults() -> Refusal {
     let message = "this recorder takes no faults on purpose";
-    Refusal::new(message, "start it with --fault-injection, where nothing that matters is recorded")
+    let hint = "start it with --fault-injection, where nothing that matters is recorded";
+    Refusal::of(RefusalKind::Forbidden, message, hint)
 }

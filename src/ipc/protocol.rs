@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use barograph_actors::supervisor::{Fault, Inject};
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Map, Value as Json};
+use utoipa::ToSchema;
 
 use crate::wire::UtcText;
 use crate::wire::history::{EventLine, RowLine};
@@ -17,19 +18,47 @@ pub const VERSION: u64 = 1;
 pub const REQUEST_LEN_MAX: usize = 64 * 1024;
 
 /// Why a request was not answered with what was asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub struct Refusal {
     /// What is wrong.
     pub message: String,
     /// What to do.
     pub hint: String,
+    /// Of which kind it is.
+    #[serde(skip)]
+    pub(crate) kind: RefusalKind,
+}
+
+/// Why a request is refused: the page has a status of HTTP for each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum RefusalKind {
+    /// It makes no sense.
+    #[default]
+    Senseless,
+    /// What it is about does not exist.
+    Unknown,
+    /// This recorder does not do that.
+    Forbidden,
+    /// It was tried, and failed.
+    Failed,
+    /// Whoever would do it does not answer now.
+    Unavailable,
 }
 
 impl Refusal {
-    /// Both sentences.
+    /// Both sentences, about a request that makes no sense.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into() }
+        Self::of(RefusalKind::Senseless, message, hint)
+    }
+
+    /// Both sentences.
+    pub(crate) fn of(
+        kind: RefusalKind,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Self {
+        Self { message: message.into(), hint: hint.into(), kind }
     }
 }
 
@@ -97,7 +126,7 @@ pub enum Order {
 }
 
 /// A fault on purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
     /// The actor panics.
@@ -109,11 +138,32 @@ pub enum FaultKind {
 }
 
 /// Every command of the operator socket, for the error that lists them.
-const COMMANDS: &str = "status, stop, restart-actor, pause, resume, checkpoint, log-level, \
-                        acknowledge-issue, alert-test, quarantine-replay, events, tail";
+const COMMANDS: [&str; 12] = [
+    "status",
+    "stop",
+    "restart-actor",
+    "pause",
+    "resume",
+    "checkpoint",
+    "log-level",
+    "acknowledge-issue",
+    "alert-test",
+    "quarantine-replay",
+    "events",
+    "tail",
+];
 /// Those of the page.
-const PAGE_COMMANDS: &str = "restart-actor, pause, resume, checkpoint, log-level, acknowledge-issue, \
-                             alert-test, quarantine-replay, fault";
+pub(crate) const PAGE_COMMANDS: [&str; 9] = [
+    "restart-actor",
+    "pause",
+    "resume",
+    "checkpoint",
+    "log-level",
+    "acknowledge-issue",
+    "alert-test",
+    "quarantine-replay",
+    "fault",
+];
 /// How long an actor hangs unless the request says how long.
 const HANG: Duration = Duration::from_secs(10);
 /// The longest that it may be told to.
@@ -158,39 +208,44 @@ impl Request {
             );
             return Err(Refusal::new(message, "use the barograph that is running"));
         }
-        known(&json, COMMANDS, hint)?;
+        match json.get("command").and_then(Json::as_str) {
+            Some(command) => known(command, &COMMANDS)?,
+            None => return Err(Refusal::new("the request lacks \"command\"", hint)),
+        }
         // An order says itself what it lacks.
-        Self::deserialize(&json).or_else(|_| Order::read(&json, hint).map(Self::Order))
+        Self::deserialize(&json).or_else(|_| Order::read(json, hint).map(Self::Order))
     }
 }
 
 impl Order {
-    /// Understands what the page sends.
+    /// Understands a command of the page, and its arguments.
     ///
     /// # Errors
-    /// It is no command that the page may give.
-    pub fn of_page(json: &Json) -> Result<Self, Refusal> {
-        let hint = r#"send one JSON object: {"id":1,"command":"checkpoint"}"#;
-        known(json, PAGE_COMMANDS, hint)?;
-        Self::read(json, hint)
+    /// It is no command that the page may give, or lacks an argument.
+    pub(crate) fn of_page(command: &str, arguments: &[u8]) -> Result<Self, Refusal> {
+        known(command, &PAGE_COMMANDS)?;
+        let hint = r#"send the arguments as one JSON object: {"actor":"stats"}, or {}"#;
+        let mut json: Map<String, Json> = serde_json::from_slice(arguments).map_err(|error| {
+            Refusal::new(format!("the arguments are no JSON object: {error}"), hint)
+        })?;
+        json.insert("command".to_owned(), command.into());
+        Self::read(json.into(), hint)
     }
 
-    fn read(json: &Json, hint: &str) -> Result<Self, Refusal> {
+    fn read(json: Json, hint: &str) -> Result<Self, Refusal> {
         Self::deserialize(json)
             .map_err(|error| Refusal::new(format!("the request cannot be used: {error}"), hint))
     }
 }
 
 /// Whether the command is one of those that there are.
-fn known(json: &Json, commands: &str, hint: &str) -> Result<(), Refusal> {
-    match json.get("command").and_then(Json::as_str) {
-        Some(command) if commands.split(", ").any(|known| known == command) => Ok(()),
-        Some(command) => {
-            let message = format!("there is no command {command:?}");
-            Err(Refusal::new(message, format!("there are: {commands}")))
-        }
-        None => Err(Refusal::new("the request lacks \"command\"", hint)),
+fn known(command: &str, commands: &[&str]) -> Result<(), Refusal> {
+    if commands.contains(&command) {
+        return Ok(());
     }
+    let message = format!("there is no command {command:?}");
+    let hint = format!("there are: {}", commands.join(", "));
+    Err(Refusal::of(RefusalKind::Unknown, message, hint))
 }
 
 /// A line of the protocol.
@@ -295,26 +350,31 @@ mod tests {
 
     #[test]
     fn the_page_may_inject_faults_and_may_not_stop_the_recorder() {
-        let parse = |text: &str| Order::of_page(&serde_json::from_str(text).unwrap());
-        let acknowledged = parse(r#"{"id":1,"command":"acknowledge-issue","issue":"deaf"}"#);
+        let parse = |command: &str, arguments: &str| Order::of_page(command, arguments.as_bytes());
+        let acknowledged = parse("acknowledge-issue", r#"{"issue":"deaf","later":1}"#);
         assert_eq!(acknowledged, Ok(Order::AcknowledgeIssue { issue: "deaf".into() }));
-        assert_eq!(parse(r#"{"command":"alert-test"}"#), Ok(Order::AlertTest { channel: None }));
+        assert_eq!(parse("alert-test", "{}"), Ok(Order::AlertTest { channel: None }));
         let hang = |ms: u64| Fault::Hang(Duration::from_millis(ms));
         for (more, expected) in [("", 10_000), (r#","ms":7"#, 7), (r#","ms":999999"#, 600_000)] {
-            let text = format!(r#"{{"command":"fault","actor":"mqtt","fault":"hang"{more}}}"#);
-            let Ok(Order::Fault { actor, fault, ms }) = parse(&text) else { panic!("{text}") };
+            let text = format!(r#"{{"actor":"mqtt","fault":"hang"{more}}}"#);
+            let Ok(Order::Fault { actor, fault, ms }) = parse("fault", &text) else {
+                panic!("{text}")
+            };
             let injected = Inject { child: "mqtt".into(), fault: hang(expected) };
             assert_eq!(fault.of(&actor, ms), injected);
         }
-        for (text, message) in [
-            (r#"{"command":"stop"}"#, "no command \"stop\""),
-            (r#"{"command":"fault","actor":"mqtt"}"#, "missing field `fault`"),
-            (r#"{"command":"fault","actor":"mqtt","fault":"burn"}"#, "unknown variant `burn`"),
-            (r#"{"command":"acknowledge-issue"}"#, "missing field `issue`"),
-            (r#"[]"#, "lacks \"command\""),
+        let senseless = RefusalKind::Senseless;
+        for (command, arguments, kind, message) in [
+            ("stop", "{}", RefusalKind::Unknown, "no command \"stop\""),
+            ("fault", r#"{"actor":"mqtt"}"#, senseless, "missing field `fault`"),
+            ("fault", r#"{"actor":"mqtt","fault":"burn"}"#, senseless, "unknown variant `burn`"),
+            ("acknowledge-issue", "{}", senseless, "missing field `issue`"),
+            ("pause", "[]", senseless, "no JSON object"),
+            ("pause", "nonsense", senseless, "no JSON object"),
         ] {
-            let refusal = parse(text).unwrap_err();
-            assert!(refusal.message.contains(message), "{text}: {refusal:?}");
+            let refusal = parse(command, arguments).unwrap_err();
+            assert!(refusal.message.contains(message), "{command}: {refusal:?}");
+            assert_eq!(refusal.kind, kind, "{command}: {refusal:?}");
         }
         let socket =
             Request::parse(br#"{"barograph":1,"command":"fault","actor":"x","fault":"stop"}"#);

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::Control;
 use super::actions::note;
 use super::peer::Peer;
-use super::protocol::Refusal;
+use super::protocol::{Refusal, RefusalKind};
 use crate::exit::Failed;
 use crate::sqlite::Changed;
 use crate::wire::command::CommandReply;
@@ -56,11 +56,13 @@ async fn done<T: Send + 'static>(
     let look = "look at it with barograph on the command line";
     match timeout(DONE_WITHIN, tokio::task::spawn_blocking(work)).await {
         Ok(Ok(Ok(done))) => Ok(done),
-        Ok(Ok(Err(failed))) => Err(Refusal::new(failed.message, look)),
-        Ok(Err(_panicked)) => Err(Refusal::new(format!("{what} died over an error"), look)),
+        Ok(Ok(Err(failed))) => Err(Refusal::of(RefusalKind::Failed, failed.message, look)),
+        Ok(Err(_panicked)) => {
+            Err(Refusal::of(RefusalKind::Failed, format!("{what} died over an error"), look))
+        }
         Err(_) => {
             let message = format!("{what} has not ended after {} s", DONE_WITHIN.as_secs());
-            Err(Refusal::new(message, "it goes on; the log will tell"))
+            Err(Refusal::of(RefusalKind::Unavailable, message, "it goes on; the log will tell"))
         }
     }
 }

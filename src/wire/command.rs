@@ -1,27 +1,28 @@
 //! What commands answer.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::Word;
 use super::status::AcknowledgedBy;
 use crate::ipc::protocol::FaultKind;
 
 /// What became of a command.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum CommandReply {
     /// `stop`: the ordered stop has begun.
     Stop { stopping: bool, pid: u32 },
     /// `restart-actor`
-    RestartActor { actor: String, state: Word },
+    RestartActor { actor: String, state: Cow<'static, str> },
     /// `pause`, `resume`
     Pause { paused: bool },
     /// `checkpoint`
     Checkpoint(CheckpointReply),
     /// `log-level`, until the recorder ends.
-    LogLevel { level: Word },
+    LogLevel { level: Cow<'static, str> },
     /// `acknowledge-issue`
     AcknowledgeIssue { issue: String, acknowledged: AcknowledgedBy },
     /// `quarantine-replay`
@@ -33,7 +34,7 @@ pub(crate) enum CommandReply {
 }
 
 /// What a checkpoint came to.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct CheckpointReply {
     /// Pages that were in the WAL.
@@ -44,4 +45,22 @@ pub(crate) struct CheckpointReply {
     pub(crate) wholly: bool,
     /// Who holds back the rest.
     pub(crate) held_by: Vec<String>,
+}
+
+/// What commands of the page take; most take nothing.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "for the document of the interface: commands read their own")]
+pub(crate) struct CommandArguments {
+    /// `restart-actor`, `fault`: which.
+    actor: Option<String>,
+    /// `acknowledge-issue`: its id.
+    issue: Option<String>,
+    /// `log-level`
+    level: Option<String>,
+    /// `alert-test`: of this channel alone.
+    channel: Option<String>,
+    /// `fault`
+    fault: Option<FaultKind>,
+    /// `fault`: how long a hang lasts.
+    ms: Option<u64>,
 }

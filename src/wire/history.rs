@@ -1,10 +1,13 @@
 //! Events, and rows as they are committed.
 
+use std::borrow::Cow;
+
 use barograph_actors::message::batch::Value;
 use barograph_actors::status::severity::{EventSeverity, actor_of, tone_of};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{UtcText, Word};
+use super::UtcText;
 use crate::sqlite::LoggedEvent;
 
 /// An event, as the operator socket and `barograph events --json` have it.
@@ -15,7 +18,7 @@ pub(crate) struct EventLine {
     #[serde(default)]
     pub(crate) actor: String,
     #[serde(default)]
-    pub(crate) tone: Word,
+    pub(crate) tone: Cow<'static, str>,
     pub(crate) detail: String,
 }
 
@@ -33,12 +36,13 @@ impl From<EventLine> for LoggedEvent {
 }
 
 /// An event, as the page has it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct PageEvent {
     pub(crate) id: i64,
     pub(crate) at: UtcText,
     pub(crate) event: String,
     pub(crate) actor: Option<String>,
+    #[schema(pattern = "^(info|warning|error)$")]
     pub(crate) severity: &'static str,
     pub(crate) detail: String,
 }

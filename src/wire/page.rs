@@ -1,45 +1,48 @@
 //! What the page's API answers beside status and events.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use barograph_actors::message::batch::Value;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::Word;
+use super::AnyValue;
 use super::history::PageEvent;
 use super::status::IssueStatus;
 use crate::sqlite::Gap;
 
 /// `issues`, the worst first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Issues {
     pub(crate) issues: Vec<IssueStatus>,
 }
 
 /// `events`, the newest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Events {
     pub(crate) events: Vec<PageEvent>,
 }
 
 /// `gaps`, the oldest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Gaps {
     pub(crate) gaps: Vec<Gap>,
 }
 
 /// `routes`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Routes {
     pub(crate) routes: Vec<RouteEntry>,
 }
 
 /// What is recorded of a table.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct RouteEntry {
     /// Its name is that of its table.
     pub(crate) route: String,
     pub(crate) topic: String,
+    #[schema(maximum = 2)]
     pub(crate) qos: u8,
     pub(crate) silent_after_s: Option<f64>,
     pub(crate) time_column: Option<String>,
@@ -50,20 +53,24 @@ pub(crate) struct RouteEntry {
 }
 
 /// A column of a table.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ColumnEntry {
     pub(crate) name: String,
-    pub(crate) kind: Word,
+    #[schema(pattern = "^(integer|real|text|boolean|json)$")]
+    pub(crate) kind: Cow<'static, str>,
     pub(crate) unit: Option<String>,
     pub(crate) min: Option<f64>,
     pub(crate) max: Option<f64>,
 }
 
 /// A value that follows from columns.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct DerivedEntry {
     pub(crate) name: String,
-    pub(crate) kind: Word,
+    #[schema(
+        pattern = "^(counter_rate|counter_delta|scale|magnitude|dew_point|sea_level_pressure|heading)$"
+    )]
+    pub(crate) kind: Cow<'static, str>,
     pub(crate) of: Vec<String>,
     pub(crate) unit: Option<String>,
     pub(crate) per: Option<f64>,
@@ -72,19 +79,20 @@ pub(crate) struct DerivedEntry {
 }
 
 /// `latest`: the newest reading of each route.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Latest {
     pub(crate) now_ms: i64,
     pub(crate) routes: Vec<LatestEntry>,
 }
 
 /// The newest reading of a table, and what follows from it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct LatestEntry {
     pub(crate) route: String,
     /// When the newest row came, be it before the last start; null: there is none.
     pub(crate) received_at_ms: Option<i64>,
     pub(crate) silent: bool,
+    #[schema(value_type = BTreeMap<String, AnyValue>)]
     pub(crate) values: BTreeMap<String, Value>,
     /// Columns whose last reading is beyond their bounds.
     pub(crate) out_of_bounds: Vec<String>,
@@ -105,7 +113,7 @@ pub(crate) struct NewRows {
 }
 
 /// Who asks.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Session {
     /// May command.
     pub(crate) admin: bool,
@@ -118,19 +126,19 @@ pub(crate) struct Session {
 }
 
 /// What `login` takes.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 pub(crate) struct Credentials {
     pub(crate) token: String,
 }
 
 /// `login`
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct SignedIn {
     pub(crate) admin: bool,
 }
 
 /// What is wrong, and what to do about it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
     pub(crate) error: crate::ipc::protocol::Refusal,
 }

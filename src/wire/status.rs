@@ -1,20 +1,24 @@
 //! How the recorder is: what `status` answers on the operator socket and on the page.
 
+use std::borrow::Cow;
+
 use barograph_actors::message::batch::Value;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{UtcText, Word};
+use super::{AnyValue, UtcText};
 
 /// How the recorder is.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct Status {
     pub(crate) now: UtcText,
-    pub(crate) standing: Word,
+    #[schema(pattern = "^(ok|degraded|critical)$")]
+    pub(crate) standing: Cow<'static, str>,
     pub(crate) sentence: String,
     pub(crate) mode: ModeStatus,
     pub(crate) paused_since: Option<UtcText>,
-    pub(crate) version: Word,
+    pub(crate) version: Cow<'static, str>,
     pub(crate) pid: u32,
     pub(crate) started: Option<UtcText>,
     pub(crate) broker: BrokerStatus,
@@ -31,21 +35,23 @@ pub(crate) struct Status {
 }
 
 /// Whether the database takes messages; if not, since when and why.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct ModeStatus {
-    pub(crate) mode: Word,
+    #[schema(pattern = "^(normal|retrying|degraded|recovering|holding)$")]
+    pub(crate) mode: Cow<'static, str>,
     pub(crate) since: Option<UtcText>,
-    pub(crate) cause: Option<Word>,
+    pub(crate) cause: Option<Cow<'static, str>>,
 }
 
 /// The connection to the broker.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct BrokerStatus {
     pub(crate) url: String,
     pub(crate) client_id: String,
-    pub(crate) connection: Word,
+    #[schema(pattern = "^(starting|connected|disconnected)$")]
+    pub(crate) connection: Cow<'static, str>,
     pub(crate) since: Option<UtcText>,
     /// Why there is no connection.
     pub(crate) why: Option<String>,
@@ -53,7 +59,7 @@ pub(crate) struct BrokerStatus {
 }
 
 /// The database. Sizes are in bytes; null when the disk did not say.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct DatabaseStatus {
     pub(crate) path: String,
@@ -70,7 +76,7 @@ pub(crate) struct DatabaseStatus {
 }
 
 /// Rows of the past that are summed up.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct SummingUp {
     pub(crate) done: u64,
@@ -78,7 +84,7 @@ pub(crate) struct SummingUp {
 }
 
 /// The spool. Sizes are in bytes; null when the disk did not say.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct SpoolStatus {
     pub(crate) path: String,
@@ -88,7 +94,7 @@ pub(crate) struct SpoolStatus {
 }
 
 /// Means of the last minute; over 0 s: not measured yet.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct RatesStatus {
     pub(crate) received_per_second: f64,
@@ -98,7 +104,7 @@ pub(crate) struct RatesStatus {
 }
 
 /// How messages move, and where they wait. Means and times are those of the last minute; null without a commit in it.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct FlowStatus {
     pub(crate) received: u64,
@@ -107,11 +113,12 @@ pub(crate) struct FlowStatus {
     pub(crate) batch_rows_mean: Option<f64>,
     pub(crate) commit_ms_p50: Option<f64>,
     pub(crate) commit_ms_p99: Option<f64>,
-    pub(crate) waits_in: Word,
+    #[schema(pattern = "^(nothing|window|commit|spool|broker)$")]
+    pub(crate) waits_in: Cow<'static, str>,
 }
 
 /// A route, and its newest reading.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct RouteStatus {
     pub(crate) route: String,
@@ -121,7 +128,7 @@ pub(crate) struct RouteStatus {
 }
 
 /// The newest row of a route.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct NewestReading {
     pub(crate) received_at: UtcText,
@@ -129,19 +136,20 @@ pub(crate) struct NewestReading {
 }
 
 /// A value of a row.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, ToSchema)]
 pub(crate) struct ColumnReading {
     pub(crate) column: String,
+    #[schema(value_type = AnyValue)]
     pub(crate) value: Value,
     pub(crate) unit: Option<String>,
 }
 
 /// An actor of the tree.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct ActorStatus {
-    pub(crate) actor: Word,
-    pub(crate) state: Word,
+    pub(crate) actor: Cow<'static, str>,
+    pub(crate) state: Cow<'static, str>,
     pub(crate) since: Option<UtcText>,
     pub(crate) pulse_age_ms: Option<u64>,
     pub(crate) restarts: u32,
@@ -151,11 +159,12 @@ pub(crate) struct ActorStatus {
 }
 
 /// Something that is wrong now.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct IssueStatus {
     pub(crate) id: String,
-    pub(crate) severity: Word,
+    #[schema(pattern = "^(warning|critical)$")]
+    pub(crate) severity: Cow<'static, str>,
     pub(crate) since: UtcText,
     pub(crate) sentence: String,
     pub(crate) hint: String,
@@ -163,7 +172,7 @@ pub(crate) struct IssueStatus {
 }
 
 /// A person knows of an issue: since when, and who.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct AcknowledgedBy {
     pub(crate) at: UtcText,
@@ -171,7 +180,7 @@ pub(crate) struct AcknowledgedBy {
 }
 
 /// Where every message is: received is the sum of the others, or it is not balanced.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct AccountStatus {
     pub(crate) received: u64,

@@ -31,7 +31,8 @@ async function open(mock, hash, how = {}) {
   page.said = [];
   page.on('console', (message) => {
     page.said.push(message.text());
-    if (message.type() === 'error' && !/WebSocket connection|net::ERR_/.test(message.text())) page.complaints.push(message.text());
+    // A command that is refused is a complaint of the browser's, not of the page's.
+    if (message.type() === 'error' && !/WebSocket connection|net::ERR_|status of 409/.test(message.text())) page.complaints.push(message.text());
   });
   page.on('pageerror', (error) => page.complaints.push(error.stack));
   await page.goto(`http://127.0.0.1:${mock.port}/${hash}`);

@@ -88,10 +88,6 @@ export class Mock {
   #upgrade(request, socket) {
     const wire = new Wire(request, socket);
     if (this.refuse) return wire.close(this.refuse.code, this.refuse.reason);
-    if (request.url === '/ws/command') {
-      wire.onText = (said) => this.#command(wire, JSON.parse(said));
-      return undefined;
-    }
     const viewer = { wire, seq: 0 };
     this.viewers.add(viewer);
     wire.onEnd = () => this.viewers.delete(viewer);
@@ -99,20 +95,23 @@ export class Mock {
     return undefined;
   }
 
-  #command(wire, asked) {
-    this.commands.push(asked);
-    if (asked.command === 'pause') this.recorder.paused = text(Date.now());
-    if (asked.command === 'resume') this.recorder.paused = null;
-    if (asked.command === 'checkpoint') return wire.send(JSON.stringify({ id: asked.id, error: { message: 'The WAL is held back by a reader.', hint: 'sqlite3, process 911: end it.' } }));
-    wire.send(JSON.stringify({ id: asked.id, ok: {} }));
+  async #command(command, request, response, headers) {
+    const chunks = [];
+    for await (const chunk of request) chunks.push(chunk);
+    this.commands.push({ command, ...JSON.parse(Buffer.concat(chunks).toString()) });
+    if (command === 'pause') this.recorder.paused = text(Date.now());
+    if (command === 'resume') this.recorder.paused = null;
+    const refused = { error: { message: 'The WAL is held back by a reader.', hint: 'sqlite3, process 911: end it.' } };
+    const [status, body] = command === 'checkpoint' ? [409, refused] : [200, {}];
+    response.writeHead(status, { ...headers, 'Content-Type': 'application/json' }).end(JSON.stringify(body));
     this.status();
-    return undefined;
   }
 
   async #serve(request, response) {
     const url = new URL(request.url, 'http://mock');
     this.requests.push(url.pathname + url.search);
     const headers = { 'Content-Security-Policy': POLICY, 'X-Content-Type-Options': 'nosniff', 'Referrer-Policy': 'no-referrer', 'Cache-Control': 'no-cache' };
+    if (url.pathname.startsWith('/api/v1/commands/')) return this.#command(url.pathname.slice(17), request, response, headers);
     if (url.pathname.startsWith('/api/v1/')) return this.#answer(url, request, response, headers);
     const path = normalize(url.pathname === '/' ? '/index.html' : url.pathname).slice(1);
     const type = TYPES[extname(path)];

@@ -159,12 +159,6 @@ impl<S: Read + Write> Socket<S> {
         self.socket.send(Message::text(text)).expect("it is open");
     }
 
-    /// Says something, and gives the answer with this number.
-    pub(crate) fn ask(&mut self, order: &Value) -> Value {
-        self.say(&order.to_string());
-        self.frame_that("the answer", |frame| frame["id"] == order["id"])
-    }
-
     /// Says goodbye.
     pub(crate) fn close(&mut self) {
         self.socket.close(None).expect("it is open");

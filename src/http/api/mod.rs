@@ -21,7 +21,7 @@ use axum::http::{Method, StatusCode};
 use axum::routing::get;
 use tower_http::compression::CompressionLayer;
 
-pub(super) use answer::{is_known, json_reply, json_text};
+pub(super) use answer::{Answer, is_known, json_reply, json_text};
 pub(crate) use memory::Memory;
 
 use super::Tower;
@@ -59,7 +59,7 @@ fn is_head(request: &Parts) -> bool {
 }
 
 /// The interface, for programs.
-async fn document(request: Parts) -> answer::Answer {
+async fn document(request: Parts) -> Answer {
     query::Query::of(&request, &[])?;
     Ok(answer::text_answer(&request, include_str!("openapi.json").to_owned()))
 }

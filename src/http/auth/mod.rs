@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use tracing::{debug, warn};
 
 use super::connections::Peer;
-use super::refusal::{Refusal, methods_of};
+use super::refusal::{COMMANDS, Refusal, methods_of};
 use super::tls::Certificate;
 use crate::os::world;
 use keys::{Keys, Role};
@@ -281,9 +281,9 @@ enum Area {
 impl Area {
     fn of(path: &str) -> Self {
         match path {
-            "/ws/command" => Self::Command,
             "/api/v1/login" | "/api/v1/logout" | "/api/v1/session" => Self::Open,
             "/metrics" => Self::Look,
+            _ if path.starts_with(COMMANDS) => Self::Command,
             _ if path.starts_with("/api/") || path.starts_with("/ws/") => Self::Look,
             _ => Self::Open,
         }

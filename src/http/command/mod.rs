@@ -1,122 +1,93 @@
-//! `/ws/command`: what the page's admin orders, one JSON object a message, each with its reply. It is carried out
-//! through a `CommandSender`.
+//! `POST /api/v1/commands/NAME`: what the page's admin orders, with its arguments as one JSON object. It is carried
+//! out through a `CommandSender`.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::response::Response;
-use axum::routing::get;
-use serde_json::{Value as Json, json};
+use axum::routing::post;
+use bytes::Bytes;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::Tower;
+use super::api::{Answer, json_reply};
 use super::auth::access;
-use super::socket::close_reason::{POLICY, TOO_MANY};
-use super::socket::{CloseReason, Outbox, Rate, accept, turned_away};
+use super::refusal::{COMMANDS, Refusal};
+use super::socket::Rate;
 use crate::counted::Counted;
 use crate::ipc::command_queue::CommandSender;
 use crate::ipc::peer::Peer;
-use crate::ipc::protocol::{Order, Refusal};
-use crate::wire::command::CommandReply;
+use crate::ipc::protocol::{self, Order, RefusalKind};
 
-/// Lines for orders at a time.
-const LINES_MAX: usize = 4;
-/// Orders on one of them in a second.
-const ORDERS_A_SECOND_MAX: usize = 10;
+/// Commands that are carried out at a time.
+const COMMANDS_MAX: usize = 4;
+/// Commands in a second.
+const COMMANDS_A_SECOND_MAX: usize = 10;
+/// Most bytes of the arguments.
+const BODY_BYTES_MAX: usize = 4 << 10;
 
-/// The place, and how many lines for orders are open.
+/// Where commands go, and what was ordered lately, by whomever.
 #[derive(Debug, Clone)]
 struct Place {
-    tower: Tower,
-    open: Arc<AtomicUsize>,
+    commands: CommandSender,
+    under_way: Arc<AtomicUsize>,
+    rate: Arc<Mutex<Rate>>,
 }
 
 /// The place.
 pub(super) fn routes(tower: &Tower) -> Router {
-    let place = Place { tower: tower.clone(), open: Arc::default() };
-    Router::new().route("/ws/command", get(command)).with_state(place)
+    let rate = Arc::new(Mutex::new(Rate::of(COMMANDS_A_SECOND_MAX)));
+    let place = Place { commands: tower.commands.clone(), under_way: Arc::default(), rate };
+    Router::new()
+        .route(&format!("{COMMANDS}{{name}}"), post(command))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .with_state(place)
 }
 
-async fn command(State(Place { tower, open }): State<Place>, request: Parts) -> Response {
-    let (response, socket) = match accept(&request, &tower) {
-        Ok(accepted) => accepted,
-        Err(refused) => return refused.answer(request.uri.path()),
-    };
-    let (counted, others) = Counted::new(&open);
-    let mut clerk = Clerk {
-        commands: tower.commands.clone(),
-        peer: Peer::Page(access(&request).from),
-        outbox: Arc::clone(socket.outbox()),
-        rate: Rate::of(ORDERS_A_SECOND_MAX),
-    };
-    if let Some(goodbye) = refusal(&request, others) {
-        socket.outbox().close(goodbye);
+/// The door lets only the admin through.
+async fn command(
+    State(Place { commands, under_way, rate }): State<Place>,
+    Path(name): Path<String>,
+    request: Parts,
+    arguments: Result<Bytes, BytesRejection>,
+) -> Answer {
+    let (_counted, others) = Counted::new(&under_way);
+    if others >= COMMANDS_MAX {
+        return Err(too_many(format!("{COMMANDS_MAX} commands are being carried out")));
     }
-    tokio::spawn(async move {
-        socket.attend(|message| clerk.hear(&message)).await;
-        drop(counted);
-    });
-    response
+    if !rate.lock().admits(Instant::now()) {
+        return Err(too_many(format!("more than {COMMANDS_A_SECOND_MAX} commands in a second")));
+    }
+    let arguments = arguments.map_err(|error| {
+        let hint = "send the arguments as a JSON object";
+        Refusal::new(error.status(), "what was sent cannot be read", hint)
+    })?;
+    let order = Order::of_page(&name, &arguments)?;
+    let reply = commands.ask(order, Peer::Page(access(&request).from)).await?;
+    Ok(json_reply(&reply))
 }
 
-/// Why somebody may not give orders.
-fn refusal(request: &Parts, others: usize) -> Option<CloseReason> {
-    let access = access(request);
-    let turned_away = turned_away(&access);
-    if turned_away.is_some() {
-        return turned_away;
-    }
-    if !access.admin {
-        return Some(CloseReason::new(POLICY, "commands need the admin token"));
-    }
-    (others >= LINES_MAX).then(|| {
-        let reason = format!("{LINES_MAX} lines for commands are open, and more are not served");
-        CloseReason::new(TOO_MANY, reason)
-    })
+fn too_many(message: String) -> Refusal {
+    let hint = "this one was not carried out: try it again";
+    let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, message, hint);
+    Refusal { again_in: Some(Duration::from_secs(1)), ..refusal }
 }
 
-/// Takes the orders of one line.
-struct Clerk {
-    commands: CommandSender,
-    peer: Peer,
-    outbox: Arc<Outbox>,
-    rate: Rate,
-}
-
-impl Clerk {
-    fn hear(&mut self, message: &str) -> Result<(), CloseReason> {
-        let json: Json = serde_json::from_str(message).unwrap_or(Json::Null);
-        let id = json.get("id").cloned().unwrap_or(Json::Null);
-        match self.understand(&json) {
-            Err(refusal) => self.outbox.say(reply(&id, Err(refusal))),
-            Ok(order) => {
-                let (commands, peer) = (self.commands.clone(), self.peer.clone());
-                let outbox = Arc::clone(&self.outbox);
-                tokio::spawn(async move {
-                    let outcome = commands.ask(order, peer).await;
-                    outbox.say(reply(&id, outcome));
-                });
-            }
-        }
-        Ok(())
+impl From<protocol::Refusal> for Refusal {
+    fn from(protocol::Refusal { message, hint, kind }: protocol::Refusal) -> Self {
+        let status = match kind {
+            RefusalKind::Senseless => StatusCode::BAD_REQUEST,
+            RefusalKind::Unknown => StatusCode::NOT_FOUND,
+            RefusalKind::Forbidden => StatusCode::FORBIDDEN,
+            RefusalKind::Failed => StatusCode::CONFLICT,
+            RefusalKind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        Self::new(status, message, hint)
     }
-
-    fn understand(&mut self, json: &Json) -> Result<Order, Refusal> {
-        if !self.rate.admits(Instant::now()) {
-            let message = format!("more than {ORDERS_A_SECOND_MAX} commands in a second");
-            return Err(Refusal::new(message, "this one was not carried out: try it again"));
-        }
-        Order::of_page(json)
-    }
-}
-
-fn reply(id: &Json, outcome: Result<CommandReply, Refusal>) -> String {
-    let reply = match outcome {
-        Ok(answer) => json!({ "id": id, "ok": answer }),
-        Err(error) => json!({ "id": id, "error": error }),
-    };
-    reply.to_string()
 }

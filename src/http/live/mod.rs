@@ -39,7 +39,7 @@ async fn live(State(hub): State<Arc<Hub>>, request: Parts) -> Response {
         Some(goodbye) => socket.outbox().close(goodbye),
         None => hub.join(Arc::clone(socket.outbox())),
     }
-    tokio::spawn(socket.attend(|_nobody_listens| Ok(())));
+    tokio::spawn(socket.attend());
     response
 }
 

@@ -72,14 +72,14 @@ impl Socket {
         &self.outbox
     }
 
-    /// Serves the socket until it ends. `hear` takes the messages; it closes the socket with an error.
-    pub(crate) async fn attend(mut self, hear: impl FnMut(String) -> Result<(), CloseReason>) {
+    /// Serves the socket until it ends. What the client says is not used.
+    pub(crate) async fn attend(mut self) {
         let outbox = Arc::clone(&self.outbox);
         if let Ok(upgraded) = (&mut self.upgrade).await {
             let (from, to) = split(TokioIo::new(upgraded));
             let mut inbox = Inbox::new(from);
             let talk = async {
-                if let Some(goodbye) = self.talk(&mut inbox, hear).await {
+                if let Some(goodbye) = self.talk(&mut inbox).await {
                     self.outbox.close(goodbye);
                     let _unanswered = timeout(GOODBYE_WITHIN, inbox.goodbye()).await;
                 }
@@ -93,11 +93,7 @@ impl Socket {
     }
 
     /// Why we end it; `None`: the client has.
-    async fn talk(
-        &mut self,
-        inbox: &mut Inbox<impl AsyncRead + Unpin>,
-        mut hear: impl FnMut(String) -> Result<(), CloseReason>,
-    ) -> Option<CloseReason> {
+    async fn talk(&mut self, inbox: &mut Inbox<impl AsyncRead + Unpin>) -> Option<CloseReason> {
         let mut pings = interval_at(Instant::now() + PING_EVERY, PING_EVERY);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut unanswered = 0;
@@ -105,14 +101,9 @@ impl Socket {
             tokio::select! {
                 said = inbox.next() => match said {
                     Ok(None) => return None,
-                    Ok(Some(Said::Fragment)) => {}
+                    Ok(Some(Said::Fragment | Said::Text(_))) => {}
                     Ok(Some(Said::Ping(payload))) => self.outbox.pong(payload),
                     Ok(Some(Said::Pong)) => unanswered = 0,
-                    Ok(Some(Said::Text(text))) => {
-                        if let Err(goodbye) = hear(text) {
-                            return Some(goodbye);
-                        }
-                    }
                     Ok(Some(Said::Close(answer))) => {
                         self.outbox.close(answer);
                         let _congested = timeout(GOODBYE_WITHIN, self.outbox.emptied()).await;

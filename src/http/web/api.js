@@ -20,10 +20,10 @@ export async function get(path, query = {}, signal) {
   return answer(await send(address(path, query), { signal, headers: { Accept: 'application/json' } }));
 }
 
-/** @param {string} path @param {object} body @returns {Promise<any>} */
-export async function post(path, body) {
+/** @param {string} path @param {object} body @param {AbortSignal} [signal] @returns {Promise<any>} */
+export async function post(path, body, signal) {
   const headers = { 'Content-Type': 'application/json' };
-  return answer(await send(address(path, {}), { method: 'POST', headers, body: JSON.stringify(body) }));
+  return answer(await send(address(path, {}), { method: 'POST', headers, body: JSON.stringify(body), signal }));
 }
 
 /** @param {string} path @param {Record<string, string | number | null | undefined>} query */
@@ -38,7 +38,7 @@ async function send(url, how) {
   try {
     return await fetch(url, { credentials: 'same-origin', ...how });
   } catch (error) {
-    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    if (error instanceof DOMException && /^(Abort|Timeout)Error$/.test(error.name)) throw error;
     throw new Refused(0, 'The recorder does not answer.', 'It is asked again as soon as the connection is back.');
   }
 }

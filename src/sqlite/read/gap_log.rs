@@ -3,18 +3,22 @@
 use barograph_actors::message::note::Note;
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::event_log::spooled_notes;
 use super::read_only::ReadOnlyDatabase;
 use crate::sqlite::journal::notes;
 use crate::sqlite::journal::schema::OWN_TABLES;
+use crate::wire::UtcText;
 
 /// A stretch in which something may be missing, as the table has it. Times are UTC.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Gap {
     /// The last moment at which all was well.
+    #[schema(value_type = UtcText)]
     pub from: String,
     /// From here on all was well again; `None`: it is still open.
+    #[schema(value_type = Option<UtcText>)]
     pub to: Option<String>,
     /// As a word.
     pub cause: String,
