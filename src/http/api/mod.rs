@@ -1,10 +1,11 @@
 //! What scripts and the page ask for: `GET api/v1/…`, and what others watch a recorder by (`/readyz`, `/metrics`).
-//! `API.md` and `openapi.json` say what each answers.
+//! `API.md` and `document` say what each answers.
 //!
 //! Status, latest and issues are published state: they are answered whatever the database does. What is history
 //! is a question to the database, with a time limit; when it cannot be answered, that is said (503).
 
 mod answer;
+mod document;
 mod download;
 mod history;
 pub(crate) mod latest;
@@ -61,5 +62,5 @@ fn is_head(request: &Parts) -> bool {
 /// The interface, for programs.
 async fn document(request: Parts) -> Answer {
     query::Query::of(&request, &[])?;
-    Ok(answer::text_answer(&request, include_str!("openapi.json").to_owned()))
+    Ok(answer::text_answer(&request, document::text().to_owned()))
 }
