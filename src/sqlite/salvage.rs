@@ -361,11 +361,6 @@ fn wal_path(path: &Path) -> PathBuf {
     PathBuf::from(wal)
 }
 
-/// A name as SQL takes it, whatever it contains.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 /// Whether another program holds the database just now.
 fn is_locked(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error_code();
