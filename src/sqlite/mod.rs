@@ -33,7 +33,11 @@ pub use crate::sqlite::journal::open::{Opener, Peek, peek};
 pub(crate) use crate::sqlite::journal::rows::{ends, highest};
 pub use crate::sqlite::read::quarantine::{Filter, Kept, count_kept, each_kept, newest_kept};
 pub use crate::sqlite::read::read_only::ReadOnlyDatabase;
-pub use crate::sqlite::verify::narrow::Flip;
 pub use sight::{Sighted, sight};
 pub use spool::{Spools, spool_path};
 pub use verify::{Finding, Interrupt, Verified, Wrong, verify};
+
+/// A name as SQL takes it, whatever it contains.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

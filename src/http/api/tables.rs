@@ -3,7 +3,7 @@
 
 use barograph_actors::message::account::RouteId;
 use barograph_actors::message::route::Router;
-use barograph_config::{Column, Derived, Kind, Qos, Route};
+use barograph_config::{Column, Derived, Qos, Route};
 use serde_json::{Value as Json, json};
 
 use crate::http::refusal::Refusal;
@@ -106,21 +106,11 @@ fn qos_number(qos: Qos) -> u8 {
 fn column_json(column: &Column) -> Json {
     json!({
         "name": column.name,
-        "kind": kind_word(column.kind),
+        "kind": column.kind.as_str(),
         "unit": column.unit,
         "min": column.min,
         "max": column.max,
     })
-}
-
-fn kind_word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Integer => "integer",
-        Kind::Real => "real",
-        Kind::Text => "text",
-        Kind::Boolean => "boolean",
-        Kind::Json => "json",
-    }
 }
 
 fn derived_json(derived: &Derived) -> Json {

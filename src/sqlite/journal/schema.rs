@@ -203,7 +203,7 @@ pub(in crate::sqlite) fn clashes(
                  \"{}\"; change the route's type, or give the route another column name",
                 found.name,
                 found.declared,
-                word(column.kind)
+                column.kind.as_str()
             ));
         }
     }
@@ -256,16 +256,6 @@ fn fits(kind: Kind, affinity: Affinity) -> bool {
         }
         Kind::Real => matches!(affinity, Affinity::Real | Affinity::Numeric | Affinity::Blob),
         Kind::Text | Kind::Json => matches!(affinity, Affinity::Text | Affinity::Blob),
-    }
-}
-
-fn word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Integer => "integer",
-        Kind::Real => "real",
-        Kind::Text => "text",
-        Kind::Boolean => "boolean",
-        Kind::Json => "json",
     }
 }
 

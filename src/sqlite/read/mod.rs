@@ -48,11 +48,6 @@ fn moment(ms: i64) -> String {
     }
 }
 
-/// A name as SQL.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
