@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::db_writer::actor::DbWriterActor;
+use crate::db_writer::setup::WriterMemory;
 use crate::health::actor::{HealthActor, ServiceManager};
 use crate::health::checks::KeptMemory;
 use crate::health::notify::Alerts;
@@ -21,9 +22,9 @@ use crate::mqtt::window::WindowHandoff;
 use crate::ports::requests::SessionRequests;
 use crate::ports::{Broker, Environment, KeepEvents, OpenJournal, OpenSpool};
 use crate::stats::actor::StatsActor;
-use crate::status::Published;
 use crate::status::mode::Limits;
 use crate::status::settings::InForce;
+use crate::status::{Published, StatePart};
 use crate::supervisor::child::ThreadPlacement;
 use crate::supervisor::{ChildSpec, Link};
 use crate::watchtower::actor::{PageServer, WatchtowerActor};
@@ -95,7 +96,7 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         ..
     } = parts;
     let Parts { in_force, routing, world, published, orders, alerts, memory, links, .. } = parts;
-    published.begins((world.now)());
+    published.tree.update(|tree| tree.started = Some((world.now)()));
     let handles = ActorHandles {
         in_force,
         routing,
@@ -108,6 +109,7 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         health: Link::new(),
         stats: Link::new(),
         handoff: WindowHandoff::default(),
+        writer_memory: StatePart::default(),
         began: Instant::now(),
     };
     let (writer, health, stats) =
@@ -162,6 +164,7 @@ struct ActorHandles {
     health: Link<HealthActor>,
     stats: Link<StatsActor>,
     handoff: WindowHandoff,
+    writer_memory: StatePart<WriterMemory>,
     began: Instant,
 }
 
@@ -174,6 +177,7 @@ impl ActorHandles {
             routing: self.routing.clone(),
             world: self.world,
             limits: self.in_force.now().health.clone(),
+            memory: self.writer_memory.clone(),
         }
     }
 

@@ -24,7 +24,7 @@ use crate::message::write::{
 use crate::ports::Environment;
 use crate::status::mode::{Heard, Limits, Mode};
 use crate::status::settings::InForce;
-use crate::status::{Published, State};
+use crate::status::{HealthState, Published, Snapshot};
 use crate::supervisor::{Fault, Lifeline, LinkRecipient, Stop};
 
 mod judging;
@@ -90,7 +90,6 @@ pub struct HealthActor {
     /// When the next survey is due, and when the last one was asked for.
     survey_at: Instant,
     surveyed_at: Instant,
-    mode: Mode,
     memory: Memory,
     /// The connection's beginning, by both clocks.
     connected: Option<Moment>,
@@ -99,7 +98,7 @@ pub struct HealthActor {
 
 impl std::fmt::Debug for HealthActor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HealthActor").field("mode", &self.mode).finish_non_exhaustive()
+        f.debug_struct("HealthActor").finish_non_exhaustive()
     }
 }
 
@@ -111,7 +110,7 @@ impl HealthActor {
         probe: SystemProbe,
         lifeline: Lifeline,
     ) -> Self {
-        let (mode, now) = (setup.published.snapshot().mode, Instant::now());
+        let now = Instant::now();
         let mut memory = setup.memory.get().unwrap_or_default();
         for (name, (_, known)) in memory.follow(&setup.router) {
             let at = (setup.world.now)();
@@ -128,7 +127,6 @@ impl HealthActor {
             outside: Outside::default(),
             survey_at: now,
             surveyed_at: now,
-            mode,
             memory,
             connected: None,
             lifeline,
@@ -139,7 +137,7 @@ impl HealthActor {
         Moment { wall: (self.setup.world.now)(), steady: Instant::now() }
     }
 
-    fn look<'a>(&'a self, state: &'a State) -> CheckInput<'a> {
+    fn look<'a>(&'a self, state: &'a Snapshot) -> CheckInput<'a> {
         CheckInput {
             now: self.now(),
             state,
@@ -152,17 +150,17 @@ impl HealthActor {
     }
 
     fn hear(&mut self, heard: Heard) {
-        let before = self.mode;
         let now = self.now();
-        self.mode = before.after(heard, now.wall, self.setup.limits);
-        if self.mode == before {
+        let (before, mode) = self.setup.published.health.update(|health| {
+            let mode = health.mode.after(heard, now.wall, self.setup.limits);
+            (std::mem::replace(&mut health.mode, mode), mode)
+        });
+        if mode == before {
             return;
         }
-        let mode = self.mode;
-        self.setup.published.update(|state| state.mode = mode);
         if mode.word() != before.word() {
             self.look_outside_soon();
-            self.say_mode(before);
+            self.say_mode(before, mode);
             if let Some(decision) = mode.decision() {
                 self.setup.decide.tell(Decided(decision));
             }
@@ -170,8 +168,8 @@ impl HealthActor {
         self.judge();
     }
 
-    fn say_mode(&self, before: Mode) {
-        let (now, mode) = (self.now().wall, self.mode);
+    fn say_mode(&self, before: Mode, mode: Mode) {
+        let now = self.now().wall;
         let (since, cause) =
             mode.trouble().or(before.trouble()).unwrap_or((now, WriteCause::Other));
         let told = format!(
@@ -221,7 +219,7 @@ impl Handler<WriteSucceeded> for HealthActor {
         self.memory.answered = Some(self.now());
         match written.place {
             Place::Database => {
-                self.setup.published.all_is_well();
+                self.setup.published.health.update(HealthState::write_succeeded);
                 // It is out of use; whether it works shows when it is needed again.
                 self.memory.spool_failed = None;
                 self.hear(Heard::Stored);
@@ -244,7 +242,7 @@ impl Handler<WriteFailed> for HealthActor {
             let since = self.memory.spool_failed.take().map_or(now.wall, |(since, _)| since);
             self.memory.spool_failed = Some((since, failed.message.clone()));
         }
-        self.setup.published.failed(failed.message);
+        self.setup.published.health.update(|health| health.write_failed(failed.message));
         self.hear(match failed.place {
             Place::Database => Heard::DatabaseFailed(failed.cause),
             Place::Spool => Heard::SpoolFailed(failed.cause),
@@ -258,7 +256,7 @@ impl Handler<ProbeFailed> for HealthActor {
 
     fn handle(&mut self, failed: ProbeFailed, _: &mut Context<Self>) {
         self.memory.answered = Some(self.now());
-        self.setup.published.failed(failed.message);
+        self.setup.published.health.update(|health| health.write_failed(failed.message));
         self.hear(Heard::DatabaseFailed(failed.cause));
         self.judge();
     }
@@ -272,7 +270,7 @@ impl Handler<Drained> for HealthActor {
         if drained.left == 0 {
             self.memory.spool_failed = None;
         }
-        self.setup.published.all_is_well();
+        self.setup.published.health.update(HealthState::write_succeeded);
         self.hear(if drained.left > 0 { Heard::Draining } else { Heard::Drained });
     }
 }

@@ -36,7 +36,7 @@ pub const WINDOW_FULL: &str = "window_full";
 pub const WRITE_FAILED: &str = "write_failed";
 /// The first batch after a failure was written.
 pub const WRITE_RECOVERED: &str = "write_recovered";
-/// The recorder's standing with its durable places changed: normal, retrying, degraded, recovering,
+/// The mode changed: normal, retrying, degraded, recovering,
 /// holding.
 pub const MODE_CHANGED: &str = "mode_changed";
 /// The database took the last of the spool.

@@ -138,7 +138,7 @@ impl<B: Broker> Receiver<B> {
             hurry: false,
             echo_monitor: EchoMonitor::new(&setup.mqtt, &setup.published),
             stall: Stall::default(),
-            start_noted: setup.published.connection() != Connection::Starting,
+            start_noted: setup.published.broker.get().connection != Connection::Starting,
             end_noted: false,
             readings: ReadingWatch::new(setup.router.routes(), setup.published.readings().clone()),
             pause: Pause::of(&setup.published),

@@ -31,7 +31,7 @@ impl fmt::Display for Severity {
 
 /// How the recorder is: its worst issue, as one word.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Standing {
+pub enum HealthLevel {
     /// No issue.
     #[default]
     Ok,
@@ -41,8 +41,8 @@ pub enum Standing {
     Critical,
 }
 
-impl Standing {
-    /// The standing that these issues make.
+impl HealthLevel {
+    /// The level that these issues make.
     pub fn of(issues: &[Issue]) -> Self {
         match issues.iter().map(|issue| issue.severity).max() {
             None => Self::Ok,
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worst_issue_makes_the_standing() {
+    fn the_worst_issue_makes_the_level() {
         let issue = |severity| Issue {
             id: "x".into(),
             severity,
@@ -124,9 +124,9 @@ mod tests {
             hint: String::new(),
         };
         let (warning, critical) = (issue(Severity::Warning), issue(Severity::Critical));
-        assert_eq!(Standing::of(&[]), Standing::Ok);
-        assert_eq!(Standing::of(std::slice::from_ref(&warning)), Standing::Degraded);
-        assert_eq!(Standing::of(&[warning, critical]), Standing::Critical);
+        assert_eq!(HealthLevel::of(&[]), HealthLevel::Ok);
+        assert_eq!(HealthLevel::of(std::slice::from_ref(&warning)), HealthLevel::Degraded);
+        assert_eq!(HealthLevel::of(&[warning, critical]), HealthLevel::Critical);
     }
 
     #[test]

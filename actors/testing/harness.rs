@@ -249,7 +249,7 @@ impl House {
 
     pub(crate) async fn shut_down(&self) -> Outcome {
         // As the real observer of the tree does.
-        self.published.update(|state| state.stopping = true);
+        self.published.tree.update(|tree| tree.stopping = true);
         self.supervisor.do_send(Shutdown);
         self.seen.outcome(60).await
     }

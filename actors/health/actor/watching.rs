@@ -14,7 +14,7 @@ use crate::message::moment::Moment;
 use crate::message::note::{GapCause, Note};
 use crate::status::freeze::{self, FREEZE_MIN};
 use crate::status::mode::Heard;
-use crate::status::{Connection, Hearing, Published};
+use crate::status::{BrokerState, Connection, Hearing, Published};
 use crate::supervisor::Pulse;
 
 impl HealthActor {
@@ -64,7 +64,7 @@ impl HealthActor {
         let silent = published.pulses().get(MQTT).map_or(Duration::ZERO, Pulse::since_last_beat);
         let hangs = silent > FREEZE_MIN
             && !published.is_waking(now)
-            && published.snapshot().children.get(MQTT).is_some_and(|it| it.state == "running");
+            && published.tree.read(|tree| tree.is_running(MQTT));
         if hangs == std::mem::replace(&mut self.memory.session_hangs, hangs) {
             return;
         }
@@ -84,8 +84,8 @@ impl HealthActor {
 
     fn look_for_silence(&mut self, now: Moment) {
         let published = self.setup.published.clone();
-        let hearing = published.hearing();
-        let connected = match published.connection() {
+        let BrokerState { connection, hearing, .. } = published.broker.get();
+        let connected = match connection {
             // A deaf recorder calls nobody silent.
             Connection::Up(_) if hearing.deaf.is_some() => Err(now.wall),
             Connection::Up(since) => {

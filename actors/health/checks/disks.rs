@@ -111,12 +111,12 @@ pub(super) fn filling_spool(look: &CheckInput<'_>) -> Vec<Finding> {
     let Some(survey) = look.outside.survey() else { return Vec::new() };
     let max = look.settings.spool.max_size;
     let percent = survey.spool_size.saturating_mul(100) / max.max(1);
-    if look.state.spooled == 0 || percent < SPOOL_WARNING {
+    if look.state.storage.spooled == 0 || percent < SPOOL_WARNING {
         return Vec::new();
     }
     let sentence = format!(
         "the spool holds {} messages, {} of the {} that it may ({percent} %)",
-        look.state.spooled,
+        look.state.storage.spooled,
         bytes(survey.spool_size),
         bytes(max)
     );
@@ -201,9 +201,9 @@ mod tests {
         let mut scene = Scene::new();
         for (mib, wanted) in [(127, None), (128, Some("warning")), (231, Some("critical"))] {
             scene.surveyed(SystemSnapshot { spool_size: mib * MIB, ..survey() });
-            scene.state.spooled = 5;
+            scene.state.storage.spooled = 5;
             assert_eq!(scene.finds(filling_spool).first().map(|it| it.severity.word()), wanted);
-            scene.state.spooled = 0;
+            scene.state.storage.spooled = 0;
             assert!(scene.finds(filling_spool).is_empty(), "it is being emptied");
         }
     }

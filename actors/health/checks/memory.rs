@@ -15,7 +15,7 @@ use crate::message::account::RouteId;
 use crate::message::delivery::UnixMillis;
 use crate::message::moment::Moment;
 use crate::message::route::Router;
-use crate::status::State;
+use crate::status::Snapshot;
 
 /// A child's restarts within this time count.
 pub(super) const RESTARTS_COUNT_FOR: Duration = Duration::from_secs(600);
@@ -118,9 +118,9 @@ impl Memory {
     }
 
     /// Notices what has changed in published state.
-    pub fn look(&mut self, now: Moment, state: &State) {
-        self.drops.look(now, state.broker_dropped);
-        for (name, child) in &state.children {
+    pub fn look(&mut self, now: Moment, state: &Snapshot) {
+        self.drops.look(now, state.broker.dropped);
+        for (name, child) in &state.tree.children {
             let alive = matches!(child.state.as_str(), "starting" | "running" | "stopping");
             self.restarts.entry(name).or_default().look(now, child.restarts, alive);
         }

@@ -13,12 +13,12 @@ use crate::message::delivery::UnixMillis;
 use crate::message::moment::Moment;
 use crate::message::route::Router;
 use crate::status::issue::Finding;
-use crate::status::{ChildState, Published, State};
+use crate::status::{ChildState, Published, Snapshot};
 
 /// Nothing is wrong in it, and time stands still unless told to pass.
 pub(crate) struct Scene {
     pub(crate) settings: Settings,
-    pub(crate) state: State,
+    pub(crate) state: Snapshot,
     pub(crate) published: Published,
     pub(crate) outside: Outside,
     pub(crate) memory: Memory,
@@ -32,7 +32,7 @@ impl Scene {
         let settings = settings();
         let router = Router::new(settings.routes.clone());
         Self {
-            state: State::default(),
+            state: Snapshot::default(),
             published: Published::default(),
             outside: Outside::default(),
             memory: Memory::new(&router),
@@ -68,7 +68,7 @@ impl Scene {
         let (state, since) = (state.to_owned(), None);
         let child =
             ChildState { state, restarts, since, last_exit: Some("it panicked".to_owned()) };
-        self.state.children.insert(name, child);
+        self.state.tree.children.insert(name, child);
     }
 
     pub(crate) fn look(&self) -> CheckInput<'_> {

@@ -100,7 +100,8 @@ impl Alerts {
         for outcome in notifier.outcomes() {
             hear(schedulers, &outcome, published, now, world);
         }
-        let (issues, minute) = (published.issues(), (world.minute_of_day)());
+        let issues = published.health.read(|health| health.issues.clone());
+        let minute = (world.minute_of_day)();
         let acknowledged = &published.acknowledged();
         for scheduler in schedulers {
             let random = (world.random)();

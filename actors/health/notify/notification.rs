@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::message::delivery::UnixMillis;
-use crate::status::issue::{Issue, Severity, Standing};
+use crate::status::issue::{HealthLevel, Issue, Severity};
 
 /// Version of the JSON object. Keys may be added without a new one; none changes its meaning.
 const JSON_VERSION: u32 = 1;
@@ -84,7 +84,7 @@ pub struct Notification {
     /// The recorder's name: its client id at the broker.
     pub recorder: String,
     /// How the recorder is now.
-    pub standing: Standing,
+    pub health: HealthLevel,
     /// Sent because a person asked for a test.
     pub test: bool,
     /// What is told, the worst first.
@@ -104,7 +104,7 @@ impl Notification {
             id,
             at,
             recorder: recorder.to_owned(),
-            standing: Standing::Ok,
+            health: HealthLevel::Ok,
             test: true,
             items: Vec::new(),
             passed: Vec::new(),
@@ -222,7 +222,7 @@ impl Notification {
             "id": self.id,
             "at": rfc3339(self.at),
             "recorder": self.recorder,
-            "standing": self.standing.word(),
+            "standing": self.health.word(),
             "subject": self.subject(),
             "issues": items.collect::<Vec<_>>(),
             "passed": passed.collect::<Vec<_>>(),

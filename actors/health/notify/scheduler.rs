@@ -16,7 +16,7 @@ use super::notification::{Change, Item, Notification, Passed};
 use super::notifier::{Failure, Outcome, Parcel};
 use crate::message::delivery::UnixMillis;
 use crate::message::moment::Moment;
-use crate::status::issue::{Finding, Issue, Severity, Standing};
+use crate::status::issue::{Finding, HealthLevel, Issue, Severity};
 use crate::supervisor::restart::backoff;
 
 /// What becomes due within this time goes as one alert.
@@ -309,7 +309,7 @@ impl ChannelScheduler {
             id,
             at: view.now.wall,
             recorder: view.recorder.to_owned(),
-            standing: Standing::of(view.issues),
+            health: HealthLevel::of(view.issues),
             test: false,
             items,
             passed,

@@ -26,7 +26,7 @@ pub(super) struct EchoMonitor {
 
 impl EchoMonitor {
     pub(super) fn new(settings: &Mqtt, published: &Published) -> Self {
-        let known = published.snapshot().hearing;
+        let known = published.broker.read(|broker| broker.hearing.clone());
         Self {
             echo: Echo::new(settings),
             ack_order: AckOrder::default(),
@@ -157,9 +157,9 @@ impl<B: Broker> Receiver<B> {
         if self.echo_monitor.echo.came_back(&delivery.payload) {
             self.echo_monitor.proven = true;
             let now = (self.setup.world.now)();
-            self.setup.published.update(|state| {
-                state.hearing.last_echo = Some(now);
-                state.hearing.off = None;
+            self.setup.published.broker.update(|broker| {
+                broker.hearing.last_echo = Some(now);
+                broker.hearing.off = None;
             });
         }
         self.echo_monitor.ack_order.wait(delivery.qos, delivery.packet_id);
@@ -195,13 +195,13 @@ impl<B: Broker> Receiver<B> {
     /// Said once in a process.
     fn do_without_echo(&self, why: &str) {
         let topic = self.echo_monitor.echo.filter().topic;
-        self.setup.published.update(|state| {
-            if state.hearing.off.is_none() {
+        self.setup.published.broker.update(|broker| {
+            if broker.hearing.off.is_none() {
                 info!(
                     "a deaf connection cannot be told from silent sensors: {why}. Let us publish and \
                      read {topic}, or set mqtt.echo = false"
                 );
-                state.hearing.off = Some(why.to_owned());
+                broker.hearing.off = Some(why.to_owned());
             }
         });
     }
@@ -211,10 +211,13 @@ impl<B: Broker> Receiver<B> {
         self.echo_monitor.renewals = self.echo_monitor.renewals.saturating_add(1);
         let (attempt, now) = (self.echo_monitor.renewals, (self.setup.world.now)());
         let published = &self.setup.published;
-        let known = published.snapshot().hearing.deaf.map(|deaf| deaf.since);
         let silent_ms = i64::try_from(silent_ms).unwrap_or(i64::MAX);
-        let since = known.unwrap_or(UnixMillis(now.0.saturating_sub(silent_ms)));
-        published.update(|state| state.hearing.deaf = Some(Deafness { since, renewals: attempt }));
+        let since = published.broker.update(|broker| {
+            let known = broker.hearing.deaf.map(|deaf| deaf.since);
+            let since = known.unwrap_or(UnixMillis(now.0.saturating_sub(silent_ms)));
+            broker.hearing.deaf = Some(Deafness { since, renewals: attempt });
+            since
+        });
         let message =
             format!("connected, and nothing was heard since {since} UTC, not even our own echo");
         let detail = format!(
@@ -242,7 +245,7 @@ impl<B: Broker> Receiver<B> {
         }
         self.echo_monitor.renewals = 0;
         let now = (self.setup.world.now)();
-        self.setup.published.update(|state| state.hearing.deaf = None);
+        self.setup.published.broker.update(|broker| broker.hearing.deaf = None);
         self.setup.published.remember(Note::gap_closed(GapCause::Deaf, None, now));
     }
 }

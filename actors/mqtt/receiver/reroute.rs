@@ -17,6 +17,7 @@ use crate::message::routing::Routing;
 use crate::message::write::{Reroute, RerouteResult};
 use crate::mqtt::subscriptions::filters;
 use crate::ports::{Broker, Filter, Session};
+use crate::status::Destination;
 use crate::status::readings::ReadingWatch;
 
 /// How long reading may stop for it, at most: the broker counts us as dead before long.
@@ -103,7 +104,7 @@ impl<B: Broker> Receiver<B> {
         }
         if self.setup.routing.wanted().is_none() {
             self.rest(None);
-        } else if self.setup.published.is_holding() {
+        } else if self.setup.published.destination.get() == Destination::Nowhere {
             // Nothing will become durable soon: what comes is still taken, by the old routes.
             self.rest(Some(now + PAUSE));
         } else {
