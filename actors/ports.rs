@@ -5,13 +5,12 @@ mod broker;
 pub mod requests;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use broker::{
-    Broker, Connecting, Down, DownKind, Filter, Greeting, Incoming, Liveness, NotSent, Publication,
-    Session,
+    Broker, BrokerRefusal, Connecting, Down, DownKind, Filter, Greeting, Incoming, Liveness,
+    NotSent, Publication, Session,
 };
 
 use crate::message::account::{RouteId, Tally};
@@ -235,7 +234,8 @@ pub trait OpenJournal: Send {
 }
 
 /// Why the journal cannot be opened.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
 pub struct OpenError {
     /// Why, as a kind.
     pub cause: WriteCause,
@@ -246,7 +246,8 @@ pub struct OpenError {
 }
 
 /// A write failed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
 pub struct WriteError {
     /// Why, as a kind.
     pub cause: WriteCause,
@@ -257,11 +258,3 @@ pub struct WriteError {
     /// The handle is of no more use: the file must be opened anew.
     pub reopen: bool,
 }
-
-impl fmt::Display for WriteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for WriteError {}

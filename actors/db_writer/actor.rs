@@ -16,15 +16,10 @@ use tokio::sync::oneshot;
 use crate::db_writer::setup::Setup;
 use crate::db_writer::writer::{Next, Writer};
 use crate::message::batch::Batch;
-use crate::message::write::Append;
-use crate::message::write::Checkpoint;
-use crate::message::write::Decided;
-use crate::message::write::Durable;
-use crate::message::write::Reopen;
-use crate::message::write::Reroute;
-use crate::message::write::RerouteResult;
-use crate::message::write::Stopping;
-use crate::message::write::{Checkpointed, Decision};
+use crate::message::write::{
+    Append, Checkpoint, CheckpointError, Checkpointed, Decided, Decision, Durable, Reopen, Reroute,
+    RerouteResult, Stopping,
+};
 use crate::ports::{Environment, KeepEvents, OpenError, OpenJournal, OpenSpool};
 use crate::supervisor::restart::backoff;
 use crate::supervisor::{Cause, Fault, Lifeline, Stop};
@@ -196,13 +191,13 @@ impl Handler<Decided> for DbWriterActor {
 }
 
 impl Handler<Checkpoint> for DbWriterActor {
-    type Result = Result<Checkpointed, String>;
+    type Result = Result<Checkpointed, CheckpointError>;
 
     fn handle(&mut self, _: Checkpoint, _: &mut Context<Self>) -> Self::Result {
         self.lifeline.pulse().beat();
         match &mut self.writing {
             Some(writing) => writing.checkpoint(),
-            None => Err("the writer is stopping".to_owned()),
+            None => Err(CheckpointError::Stopping),
         }
     }
 }

@@ -30,7 +30,7 @@ use crate::message::batch::{Batch, Receipt};
 use crate::message::delivery::UnixMillis;
 use crate::message::event;
 use crate::message::note::Event;
-use crate::message::write::{Checkpointed, Decision, Place, WriteOutcome};
+use crate::message::write::{CheckpointError, Checkpointed, Decision, Place, WriteOutcome};
 use crate::ports::{
     Journal, KeepEvents, OpenError, OpenJournal, OpenSpool, Spool, TidiedUp, WriteError,
 };
@@ -407,14 +407,15 @@ impl Writer {
     /// Folds the WAL into the database.
     ///
     /// # Errors
-    /// It is given up, or cannot be written; as a sentence.
-    pub(crate) fn checkpoint(&mut self) -> Result<Checkpointed, String> {
+    /// The database is given up, or cannot be written.
+    pub(crate) fn checkpoint(&mut self) -> Result<Checkpointed, CheckpointError> {
         if self.destination() != Destination::Database
             && let Some(why) = self.reporter.database_failure()
         {
-            return Err(format!("the database is given up until it can be written again: {why}"));
+            return Err(CheckpointError::GivenUp(why.to_owned()));
         }
-        self.with_journal(|journal| journal.checkpoint()).map_err(|error| error.message)
+        self.with_journal(|journal| journal.checkpoint())
+            .map_err(|error| CheckpointError::Failed(Box::new(error)))
     }
 
     fn journal_failed(&mut self, error: &WriteError) {

@@ -12,7 +12,7 @@ use crate::message::moment::Moment;
 pub struct SystemSnapshot {
     /// How long the database took to answer a read through a connection of its own; `Err`: it did
     /// not, and why. `None`: nobody asked it, because it is not what we hold (see `replaced`).
-    pub read: Option<Result<Duration, String>>,
+    pub read: Option<Result<Duration, ReadFailed>>,
     /// The path of the database no longer leads to the open file: what is there instead.
     pub replaced: Option<String>,
     /// What earlier databases of this recorder held and is not in this one, each as a sentence.
@@ -33,6 +33,11 @@ pub struct SystemSnapshot {
     /// How long the machine has been up.
     pub up: Duration,
 }
+
+/// A read of the database through a connection of its own failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ReadFailed(pub String);
 
 /// The room on a disk, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -142,12 +142,26 @@ impl Message for Decided {
     type Result = ();
 }
 
-/// Asks for the WAL to be folded into the database. `Err` says why that cannot be.
+/// Asks for the WAL to be folded into the database.
 #[derive(Debug, Clone, Copy)]
 pub struct Checkpoint;
 
 impl Message for Checkpoint {
-    type Result = Result<Checkpointed, String>;
+    type Result = Result<Checkpointed, CheckpointError>;
+}
+
+/// Why the WAL was not folded into the database. It stays as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The writer stops.
+    #[error("the writer is stopping")]
+    Stopping,
+    /// The database is not written at present.
+    #[error("the database is given up until it can be written again: {0}")]
+    GivenUp(String),
+    /// The database refused.
+    #[error(transparent)]
+    Failed(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Asks for the database to be opened anew, because it looks odd from outside; while a batch is in hand

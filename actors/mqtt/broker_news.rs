@@ -9,7 +9,7 @@ use crate::message::delivery::UnixMillis;
 use crate::message::event;
 use crate::message::note::{GapCause, Note, process_down_detail};
 use crate::mqtt::broker_drops::Rise;
-use crate::ports::Down;
+use crate::ports::{BrokerRefusal, Down};
 use crate::status::{Connection, Published};
 
 /// Connecting failed; it is tried again after `pause`.
@@ -90,7 +90,7 @@ pub(crate) fn gap_from(published: &Published, from: UnixMillis, down: &Down) {
 pub(crate) fn subscription_refused(
     published: &Published,
     route: &Route,
-    reason: &str,
+    reason: &BrokerRefusal,
     now: UnixMillis,
 ) {
     let message = format!(

@@ -2,14 +2,13 @@
 //! actor behind it, and is never waited at: what cannot be taken now is refused.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::ports::{NotSent, Publication};
+use crate::ports::{BrokerRefusal, NotSent, Publication};
 
 /// Requests that may wait for the loop's next turn.
 const ORDERS_WAITING_MAX: usize = 64;
@@ -23,33 +22,24 @@ pub type Outcome = Result<(), NotPublished>;
 pub(crate) type Reply = oneshot::Sender<Outcome>;
 
 /// Why something was not published.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotPublished {
     /// There is no connection to the broker.
+    #[error("there is no connection to the broker")]
     NotConnected,
     /// The connection ended before the broker answered: it may have it or not.
+    #[error("the connection broke before the broker answered")]
     Lost,
     /// It could not be sent.
+    #[error(transparent)]
     NotSent(NotSent),
     /// More than [`KEPT_TOPICS_MAX`] topics would have to be kept, or too many orders wait.
+    #[error("too many messages to publish at once")]
     TooMany,
-    /// The broker's word: MQTT 5 has reasons, 3.1.1 takes in silence what it then throws away.
-    Refused(String),
+    /// The broker refused it: MQTT 5 has reasons, 3.1.1 accepts and discards it silently.
+    #[error("the broker refused it ({0})")]
+    Refused(#[source] BrokerRefusal),
 }
-
-impl fmt::Display for NotPublished {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotConnected => f.write_str("there is no connection to the broker"),
-            Self::Lost => f.write_str("the connection broke before the broker answered"),
-            Self::NotSent(why) => write!(f, "{why}"),
-            Self::TooMany => f.write_str("too many messages to publish at once"),
-            Self::Refused(reason) => write!(f, "the broker refused it ({reason})"),
-        }
-    }
-}
-
-impl std::error::Error for NotPublished {}
 
 /// A topic's last word, which the broker keeps for whoever subscribes later.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use crate::message::account::{RouteId, Tally};
 use crate::message::batch::Value;
 use crate::message::delivery::UnixMillis;
-use crate::ports::Progress;
+use crate::ports::{BrokerRefusal, Progress};
 use crate::status::issue::{Acknowledgement, HealthLevel, Issue};
 use crate::status::mode::Mode;
 
@@ -93,7 +93,7 @@ pub struct BrokerState {
     /// Whether the broker's messages reach us.
     pub hearing: Hearing,
     /// What the broker last granted for each route; empty before its first answer.
-    pub granted: BTreeMap<RouteId, Result<Qos, String>>,
+    pub granted: BTreeMap<RouteId, Result<Qos, BrokerRefusal>>,
     /// Messages that the broker reports as dropped, since the process began.
     pub dropped: u64,
     /// Since when a person has paused the recorder.

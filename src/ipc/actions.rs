@@ -135,8 +135,11 @@ async fn checkpoint(control: &Control, peer: &Peer) -> Result<Json, Refusal> {
     let Checkpointed { pages, folded_in, wholly } =
         match timeout(ANSWER_WITHIN, writer.send(Checkpoint)).await {
             Ok(Ok(Ok(done))) => done,
-            Ok(Ok(Err(message))) => {
-                return Err(Refusal::new(message, "nothing is lost: the WAL stays as it is"));
+            Ok(Ok(Err(error))) => {
+                return Err(Refusal::new(
+                    error.to_string(),
+                    "nothing is lost: the WAL stays as it is",
+                ));
             }
             Ok(Err(_)) | Err(_) => return Err(no_answer("the writer")),
         };

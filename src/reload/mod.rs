@@ -186,9 +186,9 @@ impl Reloader {
         let now_in_force = |d: &&Difference| !plan::is_for_next_start(d.part);
         lines.extend(others.iter().copied().filter(now_in_force).map(Difference::to_string));
         let mut refused = Vec::new();
-        if let Err(message) = logging::change(&old.log, &new.log) {
+        if let Err(error) = logging::change(&old.log, &new.log) {
             new.log = barograph_config::Log { level: new.log.level, ..old.log.clone() };
-            refused.push(message);
+            refused.push(error.to_string());
         }
         let wanted = std::mem::replace(&mut new.routes, old.routes.clone());
         if of_routes.is_empty() {

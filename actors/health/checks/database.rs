@@ -97,7 +97,7 @@ pub(super) fn large_wal(look: &CheckInput<'_>) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::health::checks::testing::{Scene, ids, survey};
-    use crate::health::probes::SystemSnapshot;
+    use crate::health::probes::{ReadFailed, SystemSnapshot};
 
     #[test]
     fn a_database_that_is_elsewhere_is_reopened() {
@@ -116,7 +116,7 @@ mod tests {
             (None, None),
             (Some(Ok(ms(1_000))), None),
             (Some(Ok(ms(1_001))), Some("warning database_unanswered")),
-            (Some(Err("I/O error".to_owned())), Some("critical database_unanswered")),
+            (Some(Err(ReadFailed("I/O error".to_owned()))), Some("critical database_unanswered")),
         ];
         for (read, wanted) in table {
             let mut scene = Scene::new();

@@ -3,6 +3,7 @@
 use barograph_config::{Qos, Route};
 
 use super::{CheckInput, critical, warning};
+use crate::ports::BrokerRefusal;
 use crate::status::issue::Finding;
 
 /// Connected, and nothing is heard.
@@ -64,7 +65,7 @@ pub(super) fn lowered(look: &CheckInput<'_>) -> Vec<Finding> {
 
 fn granted<'a>(
     look: &CheckInput<'a>,
-) -> impl Iterator<Item = (&'a Route, &'a Result<Qos, String>)> + use<'a> {
+) -> impl Iterator<Item = (&'a Route, &'a Result<Qos, BrokerRefusal>)> + use<'a> {
     let granted = &look.state.broker.granted;
     look.router.active().filter_map(|(id, route)| Some((route, granted.get(&id)?)))
 }
@@ -103,13 +104,13 @@ mod tests {
         let mut scene = Scene::new();
         assert!(scene.finds(refused).is_empty() && scene.finds(lowered).is_empty());
         let wanted: Vec<Qos> = scene.settings.routes.iter().map(|route| route.qos).collect();
-        let ids_of = |answers: Vec<Result<Qos, String>>| {
+        let ids_of = |answers: Vec<Result<Qos, BrokerRefusal>>| {
             (0..).map(|index| RouteId(Some(index))).zip(answers).collect()
         };
         scene.state.broker.granted = ids_of(wanted.iter().copied().map(Ok).collect());
         assert!(scene.finds(refused).is_empty() && scene.finds(lowered).is_empty());
         scene.state.broker.granted =
-            ids_of(vec![Ok(Qos::AtMostOnce), Err("NotAuthorized".to_owned())]);
+            ids_of(vec![Ok(Qos::AtMostOnce), Err(BrokerRefusal("NotAuthorized".to_owned()))]);
         assert!(wanted[0] > Qos::AtMostOnce);
         assert_eq!(ids(&scene.finds(lowered)), ["warning subscription_lowered:weather_data"]);
         let found = scene.finds(refused);

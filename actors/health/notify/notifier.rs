@@ -31,7 +31,8 @@ pub struct Outcome {
 }
 
 /// An attempt to deliver failed. (It may have been delivered all the same: an answer can be lost.)
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{said}; {hint}")]
 pub struct Failure {
     /// What was tried and what the other side said, without a secret.
     pub said: String,

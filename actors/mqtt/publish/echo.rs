@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::mqtt::publish::publish_guard::PublishGuard;
-use crate::ports::{Filter, NotSent, Publication, Session};
+use crate::ports::{BrokerRefusal, Filter, NotSent, Publication, Session};
 
 /// The first echo on a connection comes this soon.
 const FIRST_AFTER: Duration = Duration::from_secs(5);
@@ -142,9 +142,9 @@ impl Echo {
     pub(crate) fn subscribed(
         &mut self,
         id: u16,
-        answers: &[Result<Qos, String>],
+        answers: &[Result<Qos, BrokerRefusal>],
         now: Instant,
-    ) -> Option<Result<(), String>> {
+    ) -> Option<Result<(), BrokerRefusal>> {
         if self.ear != Ear::Asked(id) {
             return None;
         }
@@ -164,8 +164,8 @@ impl Echo {
     pub(crate) fn published(
         &mut self,
         id: u16,
-        outcome: &Result<(), String>,
-    ) -> Option<Result<(), String>> {
+        outcome: &Result<(), BrokerRefusal>,
+    ) -> Option<Result<(), BrokerRefusal>> {
         let ours = self.under_way.iter_mut().find(|echo| echo.number == Some(id))?;
         ours.number = None;
         if outcome.is_err() {

@@ -7,7 +7,7 @@ use barograph_config::Qos;
 
 use crate::mqtt::publish::publish_guard::PublishGuard;
 use crate::ports::requests::{KEPT_TOPICS_MAX, NotPublished, Reply, SessionRequests, ToPublish};
-use crate::ports::{NotSent, Publication, Session};
+use crate::ports::{BrokerRefusal, NotSent, Publication, Session};
 
 /// Last words that may wait for room among those on their way.
 const DUE_MAX: usize = 2 * KEPT_TOPICS_MAX;
@@ -73,7 +73,7 @@ impl Publications {
     pub(crate) fn answered(
         &mut self,
         id: u16,
-        outcome: &Result<(), String>,
+        outcome: &Result<(), BrokerRefusal>,
         session: &mut impl Session,
         guard: &mut PublishGuard,
     ) -> bool {

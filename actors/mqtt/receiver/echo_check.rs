@@ -10,7 +10,7 @@ use crate::message::event;
 use crate::message::note::{GapCause, Note};
 use crate::mqtt::publish::echo::{AckOrder, Echo, Verdict, judge, resubscribes};
 use crate::mqtt::subscriptions::{Subscriptions, filters};
-use crate::ports::{Broker, Down, DownKind, Session};
+use crate::ports::{Broker, BrokerRefusal, Down, DownKind, Session};
 use crate::status::{Deafness, Published};
 
 /// What a life knows of its hearing.
@@ -169,7 +169,11 @@ impl<B: Broker> Receiver<B> {
     }
 
     /// The answer to a request; whether it was the echo's.
-    pub(super) fn on_echo_subscribed(&mut self, id: u16, answers: &[Result<Qos, String>]) -> bool {
+    pub(super) fn on_echo_subscribed(
+        &mut self,
+        id: u16,
+        answers: &[Result<Qos, BrokerRefusal>],
+    ) -> bool {
         match self.echo_monitor.echo.subscribed(id, answers, Instant::now()) {
             None => false,
             Some(Ok(())) => true,
@@ -181,7 +185,11 @@ impl<B: Broker> Receiver<B> {
     }
 
     /// The answer to a message; whether it was the echo's.
-    pub(super) fn on_echo_published(&mut self, id: u16, outcome: &Result<(), String>) -> bool {
+    pub(super) fn on_echo_published(
+        &mut self,
+        id: u16,
+        outcome: &Result<(), BrokerRefusal>,
+    ) -> bool {
         match self.echo_monitor.echo.published(id, outcome) {
             None => false,
             Some(Ok(())) => true,

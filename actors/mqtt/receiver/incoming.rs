@@ -17,7 +17,7 @@ use crate::mqtt::barriers::Barriers;
 use crate::mqtt::broker_news as news;
 use crate::mqtt::connection::ConnectionEvent;
 use crate::mqtt::decode::decode_noticing;
-use crate::ports::{Broker, Down, DownKind, Incoming};
+use crate::ports::{Broker, BrokerRefusal, Down, DownKind, Incoming};
 use crate::status::arrivals::Arrived;
 use crate::status::{Connection, Destination};
 
@@ -160,7 +160,7 @@ impl<B: Broker> Receiver<B> {
         }
     }
 
-    fn on_subscribed(&mut self, topics: Vec<String>, answers: Vec<Result<Qos, String>>) {
+    fn on_subscribed(&mut self, topics: Vec<String>, answers: Vec<Result<Qos, BrokerRefusal>>) {
         let router = Arc::clone(&self.setup.router);
         let active = |topic: &String| router.active().find(|(_, route)| route.topic == *topic);
         for (topic, answer) in topics.into_iter().zip(answers) {
