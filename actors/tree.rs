@@ -22,7 +22,7 @@ use crate::mqtt::window::WindowHandoff;
 use crate::ports::requests::SessionRequests;
 use crate::ports::{Broker, Environment, KeepEvents, OpenJournal, OpenSpool};
 use crate::stats::actor::StatsActor;
-use crate::status::mode::Limits;
+use crate::status::mode::FailureLimits;
 use crate::status::settings::InForce;
 use crate::status::{Published, StatePart};
 use crate::supervisor::child::ThreadPlacement;
@@ -169,8 +169,8 @@ struct ActorHandles {
 }
 
 impl ActorHandles {
-    fn writer(&self) -> db_writer::setup::Setup {
-        db_writer::setup::Setup {
+    fn writer(&self) -> db_writer::setup::WriterSetup {
+        db_writer::setup::WriterSetup {
             health: self.health.clone(),
             stats: self.stats.clone(),
             published: self.published.clone(),
@@ -181,23 +181,23 @@ impl ActorHandles {
         }
     }
 
-    fn health(&self) -> health::actor::Setup {
+    fn health(&self) -> health::actor::HealthSetup {
         let settings = self.in_force.now();
-        health::actor::Setup {
+        health::actor::HealthSetup {
             decide: self.writer.recipient(),
             reopen: self.writer.recipient(),
             memory: self.memory.clone(),
             router: self.routing.now(),
             published: self.published.clone(),
             world: self.world,
-            limits: Limits::from(&settings.health),
+            limits: FailureLimits::from(&settings.health),
             in_force: self.in_force.clone(),
             alerts: self.alerts.clone(),
         }
     }
 
-    fn stats(&self) -> stats::actor::Setup {
-        stats::actor::Setup {
+    fn stats(&self) -> stats::actor::StatsSetup {
+        stats::actor::StatsSetup {
             router: self.routing.now(),
             published: self.published.clone(),
             world: self.world,
@@ -206,8 +206,8 @@ impl ActorHandles {
         }
     }
 
-    fn mqtt(&self) -> mqtt::receiver::Setup {
-        mqtt::receiver::Setup {
+    fn mqtt(&self) -> mqtt::receiver::ReceiverSetup {
+        mqtt::receiver::ReceiverSetup {
             router: self.routing.now(),
             routing: self.routing.clone(),
             mqtt: self.in_force.now().mqtt.clone(),

@@ -22,7 +22,7 @@ use barograph_actors::status::summary::summary;
 use barograph_actors::status::{ChildState, Published};
 use barograph_actors::supervisor::actor::Observer;
 use barograph_actors::supervisor::child::ThreadPlacement;
-use barograph_actors::supervisor::{Exit, Outcome, Policy, Pulse, Supervisor};
+use barograph_actors::supervisor::{Exit, Policy, Pulse, Supervisor, TreeOutcome};
 use barograph_actors::tree::{self, Links, Parts};
 use barograph_config::{Part, Settings, Synchronous};
 use parking_lot::Mutex;
@@ -432,7 +432,7 @@ impl Observer for Witness {
         self.published.tree.update(|tree| tree.lock_lost = Some(lost));
     }
 
-    fn ended(&mut self, outcome: &Outcome) {
+    fn ended(&mut self, outcome: &TreeOutcome) {
         say_end(&self.published, outcome);
         if let Some(socket) = &self.socket {
             socket.remove();
@@ -452,7 +452,7 @@ fn say_replaced(published: &Published, name: &str) {
 }
 
 /// The account of this run. What is held was not acknowledged, and is still at the broker.
-fn say_end(published: &Published, outcome: &Outcome) {
+fn say_end(published: &Published, outcome: &TreeOutcome) {
     let account = published.snapshot().account();
     let Account { received, sums, spooled, held } = account;
     let Sums { stored, duplicate, quarantined, dropped } = sums;

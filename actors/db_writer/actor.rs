@@ -13,7 +13,7 @@ use actix::{
 };
 use tokio::sync::oneshot;
 
-use crate::db_writer::setup::Setup;
+use crate::db_writer::setup::WriterSetup;
 use crate::db_writer::writer::{Next, Writer};
 use crate::message::batch::Batch;
 use crate::message::write::{
@@ -32,7 +32,7 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_millis(500);
 
 /// The batch in hand.
-struct Pending {
+struct PendingBatch {
     batch: Arc<Batch>,
     answer: oneshot::Sender<Durable>,
     attempt: u32,
@@ -43,7 +43,7 @@ pub struct DbWriterActor {
     /// `Some` until it is closed.
     writing: Option<Writer>,
     world: Environment,
-    pending: Option<Pending>,
+    pending: Option<PendingBatch>,
     retry: Option<SpawnHandle>,
     lifeline: Lifeline,
 }
@@ -62,7 +62,7 @@ impl DbWriterActor {
         journal: Box<dyn OpenJournal>,
         spool: Box<dyn OpenSpool>,
         keeper: Box<dyn KeepEvents>,
-        setup: Setup,
+        setup: WriterSetup,
         lifeline: Lifeline,
     ) -> Self {
         let world = setup.world;
@@ -154,7 +154,7 @@ impl Handler<Append> for DbWriterActor {
     /// and this question takes its place.
     fn handle(&mut self, Append(batch): Append, ctx: &mut Context<Self>) -> Self::Result {
         let (answer, durable) = oneshot::channel();
-        let waits = self.pending.replace(Pending { batch, answer, attempt: 0 }).is_some();
+        let waits = self.pending.replace(PendingBatch { batch, answer, attempt: 0 }).is_some();
         if !waits {
             self.try_pending(ctx);
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use crate::db_writer::setup::Setup;
+use crate::db_writer::setup::WriterSetup;
 use crate::message::account::RouteId;
 use crate::message::batch::{Batch, Body, Receipt, Record, Value};
 use crate::message::delivery::UnixMillis;
@@ -37,7 +37,7 @@ struct WriteTrouble {
 /// Reports what the writer does.
 #[derive(Debug)]
 pub(crate) struct WriteReporter {
-    setup: Setup,
+    setup: WriterSetup,
     times: TimeColumns,
     database: Option<WriteTrouble>,
     spool: Option<WriteTrouble>,
@@ -46,7 +46,7 @@ pub(crate) struct WriteReporter {
 }
 
 impl WriteReporter {
-    pub(crate) fn new(setup: Setup) -> Self {
+    pub(crate) fn new(setup: WriterSetup) -> Self {
         Self {
             times: TimeColumns::of_routes(&setup.routing.now()),
             setup,

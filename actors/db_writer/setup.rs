@@ -12,7 +12,7 @@ use crate::supervisor::Link;
 
 /// What the writer needs.
 #[derive(Debug, Clone)]
-pub struct Setup {
+pub struct WriterSetup {
     /// Who judges.
     pub health: Link<HealthActor>,
     /// Who counts.

@@ -23,9 +23,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::error;
 
-use crate::db_writer::probe::Probe;
+use crate::db_writer::probe::ProbeSchedule;
 use crate::db_writer::reporter::WriteReporter;
-use crate::db_writer::setup::Setup;
+use crate::db_writer::setup::WriterSetup;
 use crate::message::batch::{Batch, Receipt};
 use crate::message::delivery::UnixMillis;
 use crate::message::event;
@@ -34,7 +34,7 @@ use crate::message::write::{CheckpointError, Checkpointed, Decision, Place, Writ
 use crate::ports::{
     Journal, KeepEvents, OpenError, OpenJournal, OpenSpool, Spool, TidiedUp, WriteError,
 };
-use crate::status::mode::Limits;
+use crate::status::mode::FailureLimits;
 use crate::status::{Destination, Published};
 
 pub(crate) use drain::Next;
@@ -57,9 +57,9 @@ pub(crate) struct Writer {
     /// A spool is there that has not been opened yet.
     spool_unopened: bool,
     failures: u32,
-    probe: Probe,
-    limits: Limits,
-    setup: Setup,
+    probe: ProbeSchedule,
+    limits: FailureLimits,
+    setup: WriterSetup,
     pub(crate) reporter: WriteReporter,
     heartbeat_at: Instant,
     upkeep_at: Instant,
@@ -78,7 +78,7 @@ impl Writer {
         journal_port: Box<dyn OpenJournal>,
         spool_port: Box<dyn OpenSpool>,
         keeper: Box<dyn KeepEvents>,
-        setup: Setup,
+        setup: WriterSetup,
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -88,8 +88,8 @@ impl Writer {
             spool_port,
             spool: None,
             failures: 0,
-            probe: Probe::new(&setup.limits),
-            limits: Limits::from(&setup.limits),
+            probe: ProbeSchedule::new(&setup.limits),
+            limits: FailureLimits::from(&setup.limits),
             reporter: WriteReporter::new(setup.clone()),
             setup,
             heartbeat_at: now + HEARTBEAT_EVERY,

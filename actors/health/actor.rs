@@ -22,7 +22,7 @@ use crate::message::write::{
     Decided, Drained, Place, ProbeFailed, WriteCause, WriteFailed, WriteSucceeded,
 };
 use crate::ports::Environment;
-use crate::status::mode::{Heard, Limits, Mode};
+use crate::status::mode::{FailureLimits, Heard, Mode};
 use crate::status::settings::InForce;
 use crate::status::{HealthState, Published, Snapshot};
 use crate::supervisor::{Fault, Lifeline, LinkRecipient, Stop};
@@ -57,7 +57,7 @@ pub trait ServiceManager: Send {
 
 /// What the judging needs.
 #[derive(Debug, Clone)]
-pub struct Setup {
+pub struct HealthSetup {
     /// Tells the writer which place to use.
     pub decide: LinkRecipient<Decided>,
     /// Asks the writer to reopen the database.
@@ -69,7 +69,7 @@ pub struct Setup {
     /// The wall clock.
     pub world: Environment,
     /// When the database is given up.
-    pub limits: Limits,
+    pub limits: FailureLimits,
     /// What the checks go by.
     pub in_force: InForce,
     /// Who tells people of issues; what was told outlives the judge.
@@ -80,7 +80,7 @@ pub struct Setup {
 
 /// Judges how the recorder is.
 pub struct HealthActor {
-    setup: Setup,
+    setup: HealthSetup,
     /// As of the last look around.
     settings: Arc<Settings>,
     manager: Box<dyn ServiceManager>,
@@ -105,7 +105,7 @@ impl std::fmt::Debug for HealthActor {
 impl HealthActor {
     /// A new life. What it must remember is in published state.
     pub fn new(
-        setup: Setup,
+        setup: HealthSetup,
         manager: Box<dyn ServiceManager>,
         probe: SystemProbe,
         lifeline: Lifeline,

@@ -23,9 +23,9 @@ pub struct SystemSnapshot {
     /// is large.
     pub wal_reader: Option<String>,
     /// Where the database is.
-    pub database: Option<Disk>,
+    pub database: Option<DiskSpace>,
     /// Where the spool is, or will be.
-    pub spool: Option<Disk>,
+    pub spool: Option<DiskSpace>,
     /// What the spool's files take, in bytes.
     pub spool_size: u64,
     /// Whether the kernel calls the clock synchronised; `None`: it cannot be known here.
@@ -41,7 +41,7 @@ pub struct ReadFailed(pub String);
 
 /// The room on a disk, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Disk {
+pub struct DiskSpace {
     /// Tells disks apart.
     pub device: u64,
     /// For us to use.

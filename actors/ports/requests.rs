@@ -16,10 +16,10 @@ const ORDERS_WAITING_MAX: usize = 64;
 pub const KEPT_TOPICS_MAX: usize = 64;
 
 /// What became of an order.
-pub type Outcome = Result<(), NotPublished>;
+pub type PublishOutcome = Result<(), NotPublished>;
 
 /// Where the outcome is told.
-pub(crate) type Reply = oneshot::Sender<Outcome>;
+pub(crate) type Reply = oneshot::Sender<PublishOutcome>;
 
 /// Why something was not published.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +55,7 @@ pub struct Retained {
 
 /// What is asked.
 #[derive(Debug)]
-pub(crate) enum Order {
+pub(crate) enum SessionOrder {
     /// Receive nothing until told otherwise; it is told when we have gone.
     Pause(oneshot::Sender<()>),
     /// Receive again.
@@ -79,14 +79,14 @@ pub(crate) enum ToPublish {
 pub struct NobodyThere;
 
 #[derive(Debug, Default)]
-struct Shared {
-    desk: Option<mpsc::Sender<Order>>,
+struct RequestState {
+    desk: Option<mpsc::Sender<SessionOrder>>,
     kept: BTreeMap<String, Retained>,
 }
 
 /// Where orders are given. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct SessionRequests(Arc<Mutex<Shared>>);
+pub struct SessionRequests(Arc<Mutex<RequestState>>);
 
 impl SessionRequests {
     /// Publishes a message at QoS 0 or 1. Completes when the broker has taken it (QoS 1), or when
@@ -94,7 +94,7 @@ impl SessionRequests {
     ///
     /// # Errors
     /// It was not published, or nobody knows; it is not tried again.
-    pub async fn publish(&self, message: Publication) -> Outcome {
+    pub async fn publish(&self, message: Publication) -> PublishOutcome {
         self.give(|reply| ToPublish::Once(message, reply)).await
     }
 
@@ -104,7 +104,7 @@ impl SessionRequests {
     /// # Errors
     /// It was not published now. Unless that is [`NotPublished::TooMany`], it will be at the next
     /// connection.
-    pub async fn retain(&self, retained: Retained) -> Outcome {
+    pub async fn retain(&self, retained: Retained) -> PublishOutcome {
         let topic = retained.topic.clone();
         {
             let kept = &mut self.shared().kept;
@@ -128,7 +128,7 @@ impl SessionRequests {
     /// # Errors
     /// Nobody heard it.
     pub async fn pause(&self) -> Result<(), NobodyThere> {
-        self.say(Order::Pause).await
+        self.say(SessionOrder::Pause).await
     }
 
     /// Ends the pause; nothing happens without one.
@@ -136,12 +136,12 @@ impl SessionRequests {
     /// # Errors
     /// Nobody heard it.
     pub async fn resume(&self) -> Result<(), NobodyThere> {
-        self.say(Order::Resume).await
+        self.say(SessionOrder::Resume).await
     }
 
     async fn say(
         &self,
-        order: impl FnOnce(oneshot::Sender<()>) -> Order,
+        order: impl FnOnce(oneshot::Sender<()>) -> SessionOrder,
     ) -> Result<(), NobodyThere> {
         let (done, is_done) = oneshot::channel();
         let desk = self.shared().desk.clone().ok_or(NobodyThere)?;
@@ -149,10 +149,10 @@ impl SessionRequests {
         is_done.await.map_err(|_| NobodyThere)
     }
 
-    async fn give(&self, order: impl FnOnce(Reply) -> ToPublish) -> Outcome {
+    async fn give(&self, order: impl FnOnce(Reply) -> ToPublish) -> PublishOutcome {
         let (reply, answer) = oneshot::channel();
         let desk = self.shared().desk.clone().ok_or(NotPublished::NotConnected)?;
-        desk.try_send(Order::Publication(order(reply))).map_err(|error| match error {
+        desk.try_send(SessionOrder::Publication(order(reply))).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => NotPublished::TooMany,
             mpsc::error::TrySendError::Closed(_) => NotPublished::NotConnected,
         })?;
@@ -160,7 +160,7 @@ impl SessionRequests {
     }
 
     /// A life of the broker session begins: orders come to it from now on.
-    pub(crate) fn open(&self) -> mpsc::Receiver<Order> {
+    pub(crate) fn open(&self) -> mpsc::Receiver<SessionOrder> {
         let (desk, orders) = mpsc::channel(ORDERS_WAITING_MAX);
         self.shared().desk = Some(desk);
         orders
@@ -176,7 +176,7 @@ impl SessionRequests {
         self.shared().kept.keys().cloned().collect()
     }
 
-    fn shared(&self) -> MutexGuard<'_, Shared> {
+    fn shared(&self) -> MutexGuard<'_, RequestState> {
         self.0.lock()
     }
 }

@@ -43,7 +43,7 @@ fn a_stop_stores_and_acknowledges_what_has_arrived() {
         eventually(5, "some have arrived", || house.published.received() > 0).await;
         assert_eq!(
             house.shut_down().await,
-            crate::supervisor::Outcome { code: exit_code::OK, reason: None }
+            crate::supervisor::TreeOutcome { code: exit_code::OK, reason: None }
         );
         let account = house.published.snapshot().account();
         assert_eq!(account.received, account.sums.total());

@@ -26,7 +26,7 @@ const MAILBOX_LEN: usize = 256;
 
 /// What the counting needs.
 #[derive(Debug, Clone)]
-pub struct Setup {
+pub struct StatsSetup {
     /// The routes, for their names.
     pub router: Arc<Router>,
     /// What everyone may see.
@@ -42,13 +42,13 @@ pub struct Setup {
 /// Counts, and says so. All counts are in published state: another life goes on with them.
 #[derive(Debug)]
 pub struct StatsActor {
-    setup: Setup,
+    setup: StatsSetup,
     lifeline: Lifeline,
 }
 
 impl StatsActor {
     /// A new life.
-    pub fn new(setup: Setup, lifeline: Lifeline) -> Self {
+    pub fn new(setup: StatsSetup, lifeline: Lifeline) -> Self {
         let stats = Self { setup, lifeline };
         stats.setup.published.measures().begin(stats.totals(&stats.setup.published.snapshot()));
         stats

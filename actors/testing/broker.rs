@@ -41,7 +41,7 @@ pub(crate) enum Meets {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct State {
+pub(crate) struct FakeBrokerState {
     /// Waits for a connection, or for room on it.
     pub(super) queue: VecDeque<Message>,
     /// Sent, and not known to be acknowledged: delivered again after a reconnect.
@@ -91,7 +91,7 @@ pub(crate) struct State {
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FakeBroker {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<FakeBrokerState>>,
     pub(super) changed: Arc<Notify>,
     pub(crate) disk: Disk,
 }
@@ -102,7 +102,7 @@ impl FakeBroker {
         Self { disk, ..Self::default() }
     }
 
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, FakeBrokerState> {
         self.state.lock()
     }
 

@@ -29,7 +29,7 @@ use crate::status::Published;
 use crate::status::settings::InForce;
 use crate::supervisor::actor::{InstanceLock, Observer};
 use crate::supervisor::child::ThreadPlacement;
-use crate::supervisor::{Exit, Fault, Inject, Outcome, Policy, Pulse, Shutdown, Supervisor};
+use crate::supervisor::{Exit, Fault, Inject, Policy, Pulse, Shutdown, Supervisor, TreeOutcome};
 use crate::tree::{self, Parts};
 use crate::watchtower::actor::{PageServer, Serving};
 
@@ -92,7 +92,7 @@ pub(crate) struct Seen(Rc<RefCell<Sights>>);
 pub(crate) struct Sights {
     pub(crate) said: Vec<(Instant, String)>,
     pub(crate) exits: Vec<(&'static str, Exit)>,
-    pub(crate) outcome: Option<Outcome>,
+    pub(crate) outcome: Option<TreeOutcome>,
     pub(crate) abandoned: Option<i32>,
 }
 
@@ -120,7 +120,7 @@ impl Seen {
         !self.times(what).is_empty()
     }
 
-    pub(crate) async fn outcome(&self, seconds: u64) -> Outcome {
+    pub(crate) async fn outcome(&self, seconds: u64) -> TreeOutcome {
         eventually(seconds, "the tree ends", || self.look().outcome.is_some()).await;
         self.look().outcome.clone().expect("just seen")
     }
@@ -150,7 +150,7 @@ impl Observer for Seen {
 
     fn lock_lost(&mut self, _: &str) {}
 
-    fn ended(&mut self, outcome: &Outcome) {
+    fn ended(&mut self, outcome: &TreeOutcome) {
         self.0.borrow_mut().outcome = Some(outcome.clone());
     }
 
@@ -247,7 +247,7 @@ impl House {
         eventually(600, "the broker is owed nothing, and the spool is empty", settled).await;
     }
 
-    pub(crate) async fn shut_down(&self) -> Outcome {
+    pub(crate) async fn shut_down(&self) -> TreeOutcome {
         // As the real observer of the tree does.
         self.published.tree.update(|tree| tree.stopping = true);
         self.supervisor.do_send(Shutdown);

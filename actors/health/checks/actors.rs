@@ -47,7 +47,7 @@ pub(super) fn stuck(look: &CheckInput<'_>) -> Vec<Finding> {
 
 /// Again and again dead.
 pub(super) fn restarting(look: &CheckInput<'_>) -> Vec<Finding> {
-    let finding = |(name, restarts): (&&'static str, &super::memory::Restarts)| {
+    let finding = |(name, restarts): (&&'static str, &super::memory::ChildRestarts)| {
         let dead = restarts.dead_since.filter(|since| look.now.since(*since) >= DEAD_MAX);
         let child = look.state.tree.children.get(name)?;
         // At an ordered stop everyone ends, and nobody is restarted.

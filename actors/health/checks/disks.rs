@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use super::{CheckInput, Trend, bytes, critical, warning};
-use crate::health::probes::Disk;
+use crate::health::probes::DiskSpace;
 use crate::status::issue::{Finding, Severity};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -29,24 +29,25 @@ pub(super) fn filling(look: &CheckInput<'_>) -> Vec<Finding> {
     let same = database.map(|disk| disk.device) == spool.map(|disk| disk.device);
     let mut found = Vec::new();
     if let Some(disk) = database {
-        let place = Place { name: "database", is_the_spools: same, trend: &memory.database_disk };
+        let place =
+            WatchedDisk { name: "database", is_the_spools: same, trend: &memory.database_disk };
         found.extend(place.judge(look, disk));
     }
     if let Some(disk) = spool.filter(|_| !same) {
-        let place = Place { name: "spool", is_the_spools: true, trend: &memory.spool_disk };
+        let place = WatchedDisk { name: "spool", is_the_spools: true, trend: &memory.spool_disk };
         found.extend(place.judge(look, disk));
     }
     found
 }
 
-struct Place<'a> {
+struct WatchedDisk<'a> {
     name: &'static str,
     is_the_spools: bool,
     trend: &'a Trend,
 }
 
-impl Place<'_> {
-    fn judge(&self, look: &CheckInput<'_>, disk: Disk) -> Option<Finding> {
+impl WatchedDisk<'_> {
+    fn judge(&self, look: &CheckInput<'_>, disk: DiskSpace) -> Option<Finding> {
         let full_in = self.trend.full_in(look.now.steady, disk.free);
         let min_free = look.settings.spool.min_free;
         let severity = by_room(disk, min_free, self.is_the_spools).max(by_trend(full_in))?;
@@ -75,7 +76,7 @@ impl Place<'_> {
     }
 }
 
-fn by_room(disk: Disk, min_free: u64, is_the_spools: bool) -> Option<Severity> {
+fn by_room(disk: DiskSpace, min_free: u64, is_the_spools: bool) -> Option<Severity> {
     let critical = min_free.min(disk.size / 50);
     let warning = min_free.saturating_mul(4).min(disk.size / 20);
     if disk.free < critical {
@@ -136,8 +137,8 @@ mod tests {
     const MIB: u64 = 1 << 20;
     const GIB: u64 = 1 << 30;
 
-    fn disk(device: u64, free: u64, size: u64) -> Option<Disk> {
-        Some(Disk { device, free, size })
+    fn disk(device: u64, free: u64, size: u64) -> Option<DiskSpace> {
+        Some(DiskSpace { device, free, size })
     }
 
     #[test]

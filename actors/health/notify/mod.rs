@@ -18,7 +18,7 @@ use barograph_config::Alert;
 use parking_lot::{Mutex, MutexGuard};
 use tracing::{info, warn};
 
-use self::notifier::{Notifier, Outcome};
+use self::notifier::{AlertOutcome, Notifier};
 use self::retained_state::RetainedStatePublisher;
 use self::scheduler::{ChannelScheduler, Said, View};
 use crate::message::event;
@@ -112,7 +112,7 @@ impl Alerts {
             let number = parcel.number;
             if let Err(failure) = notifier.submit(parcel) {
                 let channel = scheduler.name().to_owned();
-                let outcome = Outcome { channel, number, result: Err(failure) };
+                let outcome = AlertOutcome { channel, number, result: Err(failure) };
                 hear(std::slice::from_mut(scheduler), &outcome, published, now, world);
             }
         }
@@ -164,7 +164,7 @@ fn has_messages(alert: &&Alert) -> bool {
 
 fn hear(
     schedulers: &mut [ChannelScheduler],
-    outcome: &Outcome,
+    outcome: &AlertOutcome,
     published: &Published,
     now: Moment,
     world: Environment,

@@ -21,7 +21,7 @@ pub struct Parcel {
 
 /// What became of a parcel.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct AlertOutcome {
     /// Name of the channel.
     pub channel: String,
     /// The parcel's.
@@ -52,5 +52,5 @@ pub trait Notifier: Send {
     fn submit(&mut self, parcel: Parcel) -> Result<(), Failure>;
 
     /// What has become of parcels since the last call; never blocks.
-    fn outcomes(&mut self) -> Vec<Outcome>;
+    fn outcomes(&mut self) -> Vec<AlertOutcome>;
 }

@@ -15,7 +15,7 @@ use super::notification::{issue_json, rfc3339};
 use crate::message::delivery::UnixMillis;
 use crate::message::moment::Moment;
 use crate::ports::Publication;
-use crate::ports::requests::{NotPublished, Outcome, Retained, SessionRequests};
+use crate::ports::requests::{NotPublished, PublishOutcome, Retained, SessionRequests};
 use crate::status::Snapshot;
 use crate::status::issue::{Finding, Severity};
 use crate::status::summary::summary;
@@ -64,7 +64,7 @@ pub(crate) struct RetainedStatePublisher {
 }
 
 /// What became of what was published: the newest answer.
-type Answers = Arc<Mutex<Option<Outcome>>>;
+type Answers = Arc<Mutex<Option<PublishOutcome>>>;
 
 impl RetainedStatePublisher {
     /// `None`: the alert is of another type.

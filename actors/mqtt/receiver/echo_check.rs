@@ -8,7 +8,7 @@ use super::Receiver;
 use crate::message::delivery::{Delivery, UnixMillis};
 use crate::message::event;
 use crate::message::note::{GapCause, Note};
-use crate::mqtt::publish::echo::{AckOrder, Echo, Verdict, judge, resubscribes};
+use crate::mqtt::publish::echo::{AckOrder, Echo, EchoVerdict, judge, resubscribes};
 use crate::mqtt::subscriptions::{Subscriptions, filters};
 use crate::ports::{Broker, BrokerRefusal, Down, DownKind, Session};
 use crate::status::{Deafness, Published};
@@ -126,9 +126,9 @@ impl<B: Broker> Receiver<B> {
         }
         let (interval, renewals) = (self.echo_monitor.echo.interval(), self.echo_monitor.renewals);
         match judge(silence, interval, renewals, self.echo_monitor.proven) {
-            Verdict::Well => {}
-            Verdict::Deaf => return self.renew(silence.unwrap_or_default().as_millis()),
-            Verdict::Unproven => {
+            EchoVerdict::Well => {}
+            EchoVerdict::Deaf => return self.renew(silence.unwrap_or_default().as_millis()),
+            EchoVerdict::Unproven => {
                 let why = "no message to ourselves has come back yet; perhaps the broker does not \
                     allow it";
                 self.do_without_echo(why);

@@ -3,7 +3,7 @@
 use crate::supervisor::exit::Exit;
 use crate::supervisor::pulse::Pulse;
 
-use super::Outcome;
+use super::TreeOutcome;
 
 /// The lock that makes this the only instance, as the supervisor sees it: held as long as it lives.
 pub trait InstanceLock {
@@ -26,7 +26,7 @@ pub trait Observer {
     /// The instance's lock keeps nobody out any more.
     fn lock_lost(&mut self, trouble: &str);
     /// The tree has ended.
-    fn ended(&mut self, outcome: &Outcome);
+    fn ended(&mut self, outcome: &TreeOutcome);
     /// The supervisor itself died: the process must exit with this code, at once.
     fn abandoned(&mut self, code: i32);
 }
