@@ -18,9 +18,7 @@ use crate::message::batch::{Batch, BatchId, Receipt};
 use crate::message::delivery::UnixMillis;
 use crate::message::note::{Event, Note};
 use crate::message::route::Router;
-use crate::message::write::Checkpointed;
-use crate::message::write::WriteCause;
-use crate::message::write::WriteOutcome;
+use crate::message::write::{Checkpointed, WriteCause, WriteOutcome};
 
 /// Time and chance.
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +40,8 @@ pub trait Journal {
     /// `repeated` set.
     ///
     /// # Errors
-    /// Nothing of the batch was stored (`Outcome::Refused`), or nobody knows (`Outcome::Unknown`:
-    /// open anew and append again).
+    /// Nothing of the batch was stored ([`WriteOutcome::Refused`]), or that is unknown
+    /// ([`WriteOutcome::Unknown`]: open anew and append again).
     fn append(&mut self, batch: &Batch, notes: &[Note]) -> Result<Receipt, WriteError>;
 
     /// Takes over what a spool holds, oldest first, in one transaction together with the position
@@ -89,7 +87,7 @@ pub trait Journal {
         BTreeMap::new()
     }
 
-    /// Folds the WAL into the database, as far as nobody holds it back, without waiting for anyone.
+    /// Folds the WAL into the database as far as readers allow, without waiting for them.
     ///
     /// # Errors
     /// The file cannot be written.

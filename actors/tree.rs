@@ -11,11 +11,7 @@ use crate::health::actor::{HealthActor, ServiceManager};
 use crate::health::checks::KeptMemory;
 use crate::health::notify::Alerts;
 use crate::health::probes::SystemProbe;
-use crate::message::children::DB_WRITER;
-use crate::message::children::HEALTH;
-use crate::message::children::MQTT;
-use crate::message::children::STATS;
-use crate::message::children::WATCHTOWER;
+use crate::message::children::{DB_WRITER, HEALTH, MQTT, STATS, WATCHTOWER};
 use crate::message::routing::Routing;
 use crate::mqtt::actor::MqttActor;
 use crate::mqtt::window::WindowHandoff;
@@ -71,7 +67,7 @@ pub struct Parts<B: Broker> {
     pub memory: KeptMemory,
     /// Where the children live.
     pub placement: ThreadPlacement,
-    /// Who is reached from outside the tree.
+    /// The links that are used from outside the tree.
     pub links: Links,
 }
 

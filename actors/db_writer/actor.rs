@@ -81,7 +81,7 @@ impl DbWriterActor {
         pending.attempt = pending.attempt.saturating_add(1);
         match writing.write(&pending.batch, pending.attempt) {
             Ok(()) => {
-                // Whoever asked may be gone: the batch is durable all the same, and known again by
+                // The asker may be gone: the batch is durable all the same, and known again by
                 // its name.
                 let _unheard = pending.answer.send(Durable);
             }

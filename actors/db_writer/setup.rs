@@ -13,9 +13,9 @@ use crate::supervisor::Link;
 /// What the writer needs.
 #[derive(Debug, Clone)]
 pub struct WriterSetup {
-    /// Who judges.
+    /// `HealthActor`.
     pub health: Link<HealthActor>,
-    /// Who counts.
+    /// `StatsActor`.
     pub stats: Link<StatsActor>,
     /// What everyone may see.
     pub published: Published,

@@ -261,7 +261,7 @@ impl Writer {
         let notes = self.published().take_notes();
         let spooled = opened.and_then(|()| {
             self.with_spool(|spool| {
-                // Whoever asked the first time died before the answer came.
+                // The one that asked the first time died before the answer came.
                 let repeated = spool.last() == Some(batch.id);
                 if !repeated {
                     spool.append(batch, notes.as_slice())?;

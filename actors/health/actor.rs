@@ -17,9 +17,8 @@ use crate::message::event;
 use crate::message::moment::Moment;
 use crate::message::note::{GapCause, Note};
 use crate::message::route::Router;
-use crate::message::write::Reopen;
 use crate::message::write::{
-    Decided, Drained, Place, ProbeFailed, WriteCause, WriteFailed, WriteSucceeded,
+    Decided, Drained, Place, ProbeFailed, Reopen, WriteCause, WriteFailed, WriteSucceeded,
 };
 use crate::ports::Environment;
 use crate::status::mode::{FailureLimits, Heard, Mode};

@@ -1,5 +1,5 @@
 //! What the judge has to fetch from the world outside: a port. It may take as long as a hanging disk
-//! does, so nobody waits for it: it is asked for, and comes when it comes.
+//! does, so nothing waits for it: it is requested, and arrives when it is ready.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::message::moment::Moment;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SystemSnapshot {
     /// How long the database took to answer a read through a connection of its own; `Err`: it did
-    /// not, and why. `None`: nobody asked it, because it is not what we hold (see `replaced`).
+    /// not, and why. `None`: it was not read, because it is not what we hold (see `replaced`).
     pub read: Option<Result<Duration, ReadFailed>>,
     /// The path of the database no longer leads to the open file: what is there instead.
     pub replaced: Option<String>,

@@ -87,7 +87,7 @@ pub const STOPPED: &str = "stopped";
 pub const FORCED_EXIT: &str = "forced_exit";
 /// The lock file was removed or replaced while we hold it.
 pub const LOCK_LOST: &str = "lock_lost";
-/// An actor was stopped in order and started anew, because somebody asked for it or its settings changed.
+/// An actor was stopped in order and started anew, because an operator asked for it or its settings changed.
 pub const ACTOR_RENEWED: &str = "actor_renewed";
 /// A person paused the recorder: the broker keeps the messages.
 pub const PAUSED: &str = "paused";
@@ -103,7 +103,7 @@ pub const RELOAD_WAITS: &str = "reload_waits";
 pub const ISSUE_APPEARED: &str = "issue_appeared";
 /// An issue became worse, or milder.
 pub const ISSUE_CHANGED: &str = "issue_changed";
-/// Somebody knows of an issue: its alerts repeat no more.
+/// A person acknowledged an issue: its alerts repeat no more.
 pub const ISSUE_ACKNOWLEDGED: &str = "issue_acknowledged";
 /// What was wrong is over.
 pub const ISSUE_RESOLVED: &str = "issue_resolved";

@@ -1,5 +1,5 @@
 //! The routes in force, and those that are to come. A change has a place here until it is made, so
-//! that whoever dies over it, the next life completes it.
+//! that the next life completes it when one dies over it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -65,7 +65,7 @@ impl Routing {
         self.news.send_replace(());
     }
 
-    /// Nobody wants other routes any more.
+    /// Other routes are not wanted any more.
     pub fn want_no_change(&self) {
         let before = self.state().wanted.take();
         if let Some((_, tell)) = before {

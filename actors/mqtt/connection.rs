@@ -173,7 +173,7 @@ impl<B: Broker> BrokerConnection<B> {
     }
 
     /// A broker that closes connections one after the other right after it accepted them is most
-    /// likely serving somebody else under our name.
+    /// likely serving another client under our client id.
     fn suspect_another_client(&mut self, down: Down) -> Down {
         let cut_short = match &self.state {
             ConnectionState::Up { since, heard, .. } => {
@@ -214,7 +214,7 @@ impl<B: Broker> BrokerConnection<B> {
     }
 }
 
-/// A message of somebody's, not the broker's own count.
+/// A message of another client, not the broker's own count.
 fn is_message(incoming: &Incoming) -> bool {
     matches!(incoming, Incoming::Delivery(delivery) if delivery.topic != DROPPED_TOPIC)
 }

@@ -69,9 +69,9 @@ pub struct ReceiverSetup {
     pub routing: Routing,
     /// Time and chance.
     pub world: Environment,
-    /// Who writes.
+    /// `DbWriterActor`.
     pub writer: Link<DbWriterActor>,
-    /// Who judges.
+    /// `HealthActor`.
     pub health: Link<HealthActor>,
     /// What everyone may see.
     pub published: Published,
@@ -108,7 +108,7 @@ pub struct Receiver<B: Broker> {
     orders: mpsc::Receiver<SessionOrder>,
     subscriptions: Subscriptions,
     rerouting: Rerouting,
-    /// No commit interval is kept: somebody waits for the window to be empty.
+    /// No commit interval is kept: a stop or other routes wait for the window to be empty.
     hurry: bool,
     echo_monitor: EchoMonitor,
     stall: Stall,

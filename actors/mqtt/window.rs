@@ -221,7 +221,7 @@ impl Window {
         u64::try_from(self.waiting_records + in_flight).unwrap_or(u64::MAX)
     }
 
-    /// Deliveries of QoS 0 that would be lost if the process ended now, by route: nobody will send
+    /// Deliveries of QoS 0 that would be lost if the process ended now, by route: no client will send
     /// them again.
     pub fn unrepeatable(&self) -> Vec<(RouteId, u64)> {
         let waiting = self.waiting.iter().filter_map(|item| match item {

@@ -124,7 +124,7 @@ pub struct Publication {
     pub payload: Bytes,
     /// 0 or 1.
     pub qos: Qos,
-    /// The broker keeps it for whoever subscribes later.
+    /// The broker keeps it for later subscribers.
     pub retain: bool,
 }
 
@@ -165,7 +165,7 @@ pub struct Down {
 pub enum DownKind {
     /// The name is not known.
     Dns,
-    /// Nobody listens there.
+    /// Nothing listens there.
     Refused,
     /// No answer in time.
     Timeout,

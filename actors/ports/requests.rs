@@ -41,7 +41,7 @@ pub enum NotPublished {
     Refused(#[source] BrokerRefusal),
 }
 
-/// A topic's last word, which the broker keeps for whoever subscribes later.
+/// A retained message, which the broker sends to later subscribers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retained {
     /// Topic name.
@@ -76,7 +76,7 @@ pub(crate) enum ToPublish {
 /// The broker session is just not there: it is being restarted, or the recorder stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the broker session is just being started anew; try again")]
-pub struct NobodyThere;
+pub struct SessionNotRunning;
 
 #[derive(Debug, Default)]
 struct RequestState {
@@ -93,7 +93,7 @@ impl SessionRequests {
     /// it is on its way (QoS 0). A broker may take its time: give it a time limit.
     ///
     /// # Errors
-    /// It was not published, or nobody knows; it is not tried again.
+    /// It was not published, or that is unknown; it is not tried again.
     pub async fn publish(&self, message: Publication) -> PublishOutcome {
         self.give(|reply| ToPublish::Once(message, reply)).await
     }
@@ -126,27 +126,27 @@ impl SessionRequests {
     /// broker session is started anew, but not longer than the process.
     ///
     /// # Errors
-    /// Nobody heard it.
-    pub async fn pause(&self) -> Result<(), NobodyThere> {
+    /// The broker session is not running.
+    pub async fn pause(&self) -> Result<(), SessionNotRunning> {
         self.say(SessionOrder::Pause).await
     }
 
     /// Ends the pause; nothing happens without one.
     ///
     /// # Errors
-    /// Nobody heard it.
-    pub async fn resume(&self) -> Result<(), NobodyThere> {
+    /// The broker session is not running.
+    pub async fn resume(&self) -> Result<(), SessionNotRunning> {
         self.say(SessionOrder::Resume).await
     }
 
     async fn say(
         &self,
         order: impl FnOnce(oneshot::Sender<()>) -> SessionOrder,
-    ) -> Result<(), NobodyThere> {
+    ) -> Result<(), SessionNotRunning> {
         let (done, is_done) = oneshot::channel();
-        let desk = self.shared().desk.clone().ok_or(NobodyThere)?;
-        desk.try_send(order(done)).map_err(|_| NobodyThere)?;
-        is_done.await.map_err(|_| NobodyThere)
+        let desk = self.shared().desk.clone().ok_or(SessionNotRunning)?;
+        desk.try_send(order(done)).map_err(|_| SessionNotRunning)?;
+        is_done.await.map_err(|_| SessionNotRunning)
     }
 
     async fn give(&self, order: impl FnOnce(Reply) -> ToPublish) -> PublishOutcome {

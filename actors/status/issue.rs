@@ -90,16 +90,16 @@ pub struct Issue {
     pub hint: String,
 }
 
-/// Somebody knows of an issue. It holds for as long as the issue lasts and does not become worse.
+/// A person has acknowledged an issue. It holds for as long as the issue lasts and does not become worse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acknowledgement {
     /// Since when the issue was there: another one with the same id is another issue.
     pub since: UnixMillis,
     /// How bad it was.
     pub severity: Severity,
-    /// When somebody said so.
+    /// When it was acknowledged.
     pub at: UnixMillis,
-    /// Who, in words.
+    /// By which person or client, in words.
     pub by: String,
 }
 

@@ -1,6 +1,6 @@
 //! How the recorder stands with its durable places, as one pure function of what is heard from the
 //! writer. `HealthActor` keeps the mode and tells what follows from it; the writer's own reflex (to
-//! the spool when the database fails it) needs nobody's permission, so each message says where
+//! the spool when the database fails it) needs no permission, so each message says where
 //! things really are, and the mode follows.
 //!
 //! ```text
@@ -14,8 +14,7 @@ use std::time::Duration;
 use barograph_config::Health;
 
 use crate::message::delivery::UnixMillis;
-use crate::message::write::Decision;
-use crate::message::write::WriteCause;
+use crate::message::write::{Decision, WriteCause};
 
 /// How it stands. Each state has only what it needs; `since` is when the trouble began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

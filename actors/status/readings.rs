@@ -1,7 +1,7 @@
 //! Readings that are wrong in themselves: a value that stands still for longer than a living sensor's
 //! would, or one that its column does not take.
 //!
-//! The data path looks at each record and writes only what changes; whoever judges reads. Routes
+//! The data path looks at each record and writes only what changes; `HealthActor` reads. Routes
 //! without `stuck_after` and without a bad value cost a branch.
 
 use std::collections::BTreeMap;
@@ -42,7 +42,7 @@ enum TroubleKind {
 
 type Troubles = BTreeMap<(RouteId, usize, TroubleKind), Trouble>;
 
-/// Troubles of now, by route and column. Written by the data path, read by whoever watches. Clones
+/// Troubles of now, by route and column. Written by the data path, read by `HealthActor` and the page. Clones
 /// share it.
 #[derive(Debug, Clone, Default)]
 pub struct Readings(Arc<Mutex<Troubles>>);

@@ -1,4 +1,4 @@
-//! How the recorder is, in one sentence: for the service manager, for whoever asks.
+//! The recorder's health in one sentence, for the service manager, the page and the commands.
 
 use crate::status::mode::Mode;
 use crate::status::{Connection, Snapshot};

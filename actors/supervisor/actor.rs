@@ -1,5 +1,5 @@
 //! The root of the tree. It asks no one and blocks on nothing: it is told of ends, judges them, and
-//! acts. If it panics the process exits, because nobody is left who could judge; the service
+//! acts. If it panics the process exits, because nothing is left that could judge; the service
 //! manager starts a fresh one.
 
 use std::time::Duration;
@@ -299,7 +299,7 @@ impl Supervisor {
         }
     }
 
-    /// Whoever finds no lock file makes a new one and believes to be alone. Said once.
+    /// A second instance that finds no lock file creates one and starts. Reported once.
     fn check_lock(&mut self) {
         if self.lock_lost {
             return;
@@ -427,7 +427,7 @@ impl Actor for Supervisor {
     }
 }
 
-/// Nobody judges the judge: when it ends before the tree has, by a panic or otherwise, the process
+/// Nothing supervises the supervisor: when it ends before the tree has, by a panic or otherwise, the process
 /// does.
 impl Drop for Supervisor {
     fn drop(&mut self) {

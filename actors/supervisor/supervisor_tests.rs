@@ -83,7 +83,7 @@ fn policy() -> Policy {
     }
 }
 
-/// A lock that nobody takes away.
+/// A lock that is never lost.
 impl InstanceLock for Rc<()> {
     fn lost(&self) -> Option<String> {
         None

@@ -70,8 +70,14 @@ pub(crate) async fn eventually(seconds: u64, what: &str, mut so: impl FnMut() ->
 
 /// The settings by default, with one route: `a/#`, one required number.
 pub(crate) fn settings() -> Settings {
-    let text = "[[route]]\ntopic = 'a/#'\ntable = 'a'\n[route.columns]\nn = { type = 'integer', \
-        required = true }\n";
+    load(
+        "[[route]]\ntopic = 'a/#'\ntable = 'a'\n[route.columns]\nn = { type = 'integer', required = \
+         true }\n",
+    )
+}
+
+/// The settings of a file with this text, in an empty environment.
+pub(crate) fn load(text: &str) -> Settings {
     let world = barograph_config::World {
         env: BTreeMap::new(),
         cwd: PathBuf::from("/nowhere"),

@@ -63,12 +63,7 @@ pub(super) enum MalformedPacket {
     Topic(#[from] std::string::FromUtf8Error),
     /// Only a PUBLISH may be that large.
     #[error("a packet of type {kind} with {size} bytes")]
-    TooLarge {
-        /// The packet type.
-        kind: u8,
-        /// Size of the packet, in bytes.
-        size: u64,
-    },
+    TooLarge { kind: u8, size: u64 },
     /// The head of a PUBLISH that is larger than is taken in.
     #[error("an oversized message whose head cannot be read")]
     Head,

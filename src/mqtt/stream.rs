@@ -101,11 +101,8 @@ enum TlsSettingsError {
     /// A file cannot be used.
     #[error("{setting} {}: {cause}", file.display())]
     File {
-        /// The setting that names it.
         setting: &'static str,
-        /// The file.
         file: PathBuf,
-        /// What is wrong with it.
         #[source]
         cause: Box<dyn Error + Send + Sync>,
     },
@@ -118,9 +115,7 @@ enum TlsSettingsError {
     /// Certificate and key do not belong together.
     #[error("mqtt.client_cert {} and its key: {cause}", file.display())]
     ClientAuth {
-        /// The certificate.
         file: PathBuf,
-        /// What is wrong with them.
         #[source]
         cause: rustls::Error,
     },

@@ -88,7 +88,7 @@ impl HealthActor {
         ctx.spawn(survey.into_actor(self).map(|survey, health, _| health.on_survey(survey.ok())));
     }
 
-    /// `None`: whoever fetches it has died over it, and is asked again another time.
+    /// `None`: the probe's thread died over it; it is asked again another time.
     fn on_survey(&mut self, survey: Option<SystemSnapshot>) {
         let now = self.now();
         self.outside.asked = None;

@@ -1,4 +1,4 @@
-//! What nobody sends a message about: the judge looks at intervals, and tells of what it sees in log,
+//! What no message reports: `HealthActor` looks at intervals, and reports what it sees in log,
 //! events and gaps.
 
 use std::time::Duration;
@@ -34,7 +34,7 @@ impl HealthActor {
             let lasted = humantime::format_duration(Duration::from_secs(lasted.as_secs()));
             let told = format!(
                 "messages wait, and for {lasted} nothing has become durable: look at the disk and \
-                 at whoever locks the database; nothing is acknowledged meanwhile"
+                 at the process that locks the database; nothing is acknowledged meanwhile"
             );
             warn!(event = event::NO_WRITES, "{told}");
             published.note(event::NO_WRITES, now.wall, told);
@@ -86,7 +86,7 @@ impl HealthActor {
         let published = self.setup.published.clone();
         let BrokerState { connection, hearing, .. } = published.broker.get();
         let connected = match connection {
-            // A deaf recorder calls nobody silent.
+            // A deaf recorder calls no sensor silent.
             Connection::Up(_) if hearing.deaf.is_some() => Err(now.wall),
             Connection::Up(since) => {
                 // The wall's time of it may have been set since; this life saw it begin then.

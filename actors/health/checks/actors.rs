@@ -1,4 +1,4 @@
-//! The tree: who gives no sign of life, who is restarted again and again.
+//! The tree: actors without a sign of life, actors that are restarted again and again.
 
 use std::time::Duration;
 
@@ -50,10 +50,10 @@ pub(super) fn restarting(look: &CheckInput<'_>) -> Vec<Finding> {
     let finding = |(name, restarts): (&&'static str, &super::memory::ChildRestarts)| {
         let dead = restarts.dead_since.filter(|since| look.now.since(*since) >= DEAD_MAX);
         let child = look.state.tree.children.get(name)?;
-        // At an ordered stop everyone ends, and nobody is restarted.
+        // At an ordered stop every actor ends, and none is restarted.
         let dead = dead.filter(|_| child.state != "stopped");
         let often = restarts.recent() >= RESTARTS_MIN;
-        let last = child.last_exit.as_deref().unwrap_or("nobody knows why");
+        let last = child.last_exit.as_deref().unwrap_or("the cause is unknown");
         let sentence = match (dead, often) {
             (Some(since), _) => format!("actor {name} is dead since {} UTC: {last}", since.wall),
             (None, true) => format!(
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_stays_dead_is_told_of() {
+    fn an_actor_that_stays_dead_is_an_issue() {
         let mut scene = Scene::new();
         scene.child("stats", "restarting", 1);
         scene.passes(0);

@@ -38,8 +38,8 @@ pub(super) fn earlier(look: &CheckInput<'_>) -> Vec<Finding> {
 pub(super) fn unanswered(look: &CheckInput<'_>) -> Vec<Finding> {
     let path = look.settings.database.path.display();
     let id = "database_unanswered";
-    let hint = "recording may go on all the same; look at the disk (dmesg), at its load, and at whoever \
-                locks the database";
+    let hint = "recording may go on all the same; look at the disk (dmesg), at its load, and at the \
+                process that locks the database";
     if let Some(asked) = look.outside.asked
         && look.now.since(asked) > ANSWERS_WITHIN
     {
@@ -85,7 +85,7 @@ pub(super) fn large_wal(look: &CheckInput<'_>) -> Vec<Finding> {
             "end that program, or its transaction; readers must not keep one open",
         ),
         None => (
-            "nobody holds it back now".to_owned(),
+            "no reader holds it back now".to_owned(),
             "nothing: it becomes small again with the next writes",
         ),
     };
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_keeps_the_wal_large_is_named() {
+    fn the_reader_that_keeps_the_wal_large_is_named() {
         let mut scene = Scene::new();
         scene.surveyed(SystemSnapshot { wal: WAL_LARGE, ..survey() });
         assert!(scene.finds(large_wal).is_empty());

@@ -3,7 +3,7 @@
 use super::{CheckInput, critical};
 use crate::status::issue::Finding;
 
-/// It keeps nobody out any more.
+/// It does not keep other instances out any more.
 pub(super) fn lost(look: &CheckInput<'_>) -> Vec<Finding> {
     let Some((since, why)) = &look.state.tree.lock_lost else { return Vec::new() };
     let hint = "restart this recorder, and let nothing clean up there: two recorders with one client id \

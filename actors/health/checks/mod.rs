@@ -86,7 +86,7 @@ pub const CHECKS: &[Check] = &[
     settings::not_in_force,
 ];
 
-/// What those say who are no actors.
+/// Findings from outside of the actors.
 fn found_elsewhere(look: &CheckInput<'_>) -> Vec<Finding> {
     look.state.findings.values().cloned().collect()
 }

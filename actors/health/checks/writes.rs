@@ -22,8 +22,8 @@ pub(super) fn failing_database(look: &CheckInput<'_>) -> Vec<Finding> {
         }
         Mode::Recovering { .. } => warning(id, sentence, "nothing: it ends by itself"),
         Mode::Holding { .. } => {
-            let hint = "mend what the sentence names (make room, end whoever locks it): recording goes \
-                        on by itself; what QoS 0 loses meanwhile is counted";
+            let hint = "mend what the sentence names (make room, end the process that locks it): \
+                        recording goes on by itself; what QoS 0 loses meanwhile is counted";
             critical(id, sentence, hint)
         }
     };
@@ -55,7 +55,7 @@ pub(super) fn stalled(look: &CheckInput<'_>) -> Vec<Finding> {
         since.wall
     );
     let hint = "nothing is acknowledged meanwhile, so the broker keeps QoS 1 and 2; look at the disk, and \
-                at whoever locks the database";
+                at the process that locks the database";
     vec![critical(event::NO_WRITES, sentence, hint)]
 }
 

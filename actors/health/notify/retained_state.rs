@@ -1,4 +1,4 @@
-//! The channel of type `mqtt`: not messages but a state, kept by the broker for whoever looks, and
+//! The channel of type `mqtt`: not messages but a retained state, and
 //! `offline` when we are gone. With it the announcement by which Home Assistant shows the recorder as a
 //! device.
 

@@ -46,7 +46,7 @@ pub(crate) struct View<'v> {
     pub(crate) minute: u16,
     /// What is wrong.
     pub(crate) issues: &'v [Issue],
-    /// Ids of those that somebody knows of.
+    /// Ids of the acknowledged ones.
     pub(crate) acknowledged: &'v BTreeSet<String>,
     /// The recorder's name.
     pub(crate) recorder: &'v str,
@@ -83,7 +83,7 @@ struct AlertEntry {
     eased: bool,
     /// It has lasted long enough to be told.
     due: bool,
-    /// Somebody knows of it.
+    /// It is acknowledged.
     acknowledged: bool,
     told: Option<ToldIssue>,
 }
@@ -123,7 +123,7 @@ impl AlertEntry {
         }
     }
 
-    /// The severity by which it wakes somebody.
+    /// The severity that decides whether it is sent during quiet hours.
     fn weight(&self) -> Severity {
         let told = self.told.map_or(Severity::Warning, |told| told.severity);
         if self.ended.is_some() { told } else { self.issue.severity }

@@ -185,7 +185,7 @@ fn what_lasts_is_repeated_and_what_gets_worse_is_told_at_once() {
     );
     phone.acknowledged.insert("a".to_owned());
     phone.pass(180 * MINUTE, Ok(()));
-    assert_eq!(phone.changes().len(), 3, "somebody knows of it");
+    assert_eq!(phone.changes().len(), 3, "it is acknowledged");
     phone.acknowledged.clear();
     phone.issues = vec![issue("a", Severity::Critical)];
     phone.pass(3 * SECOND, Ok(()));

@@ -1,5 +1,5 @@
 //! Hearing ourselves: now and then a message to our own topic must come back. A connection can be
-//! alive to every ping and yet deliver nothing; without an echo nobody could tell that from sensors
+//! alive to every ping and yet deliver nothing; without an echo that looks like sensors
 //! that have nothing to say.
 //!
 //! An echo is no message of anybody's: it is acknowledged in its turn, and that is all.
@@ -174,7 +174,7 @@ impl Echo {
         Some(outcome.clone())
     }
 
-    /// Something of somebody's came at QoS 1 or 2.
+    /// A message of another client came at QoS 1 or 2.
     pub(crate) fn hear(&mut self) {
         self.heard = true;
     }
@@ -248,7 +248,7 @@ impl Echo {
     }
 }
 
-/// Echoes that may wait; whoever floods our topic stops the reading, and no more.
+/// Echoes that may wait; a flood on our topic pauses the reading, and no more.
 const WAITING_MAX: usize = 1_000;
 
 /// Whose turn it is to be acknowledged: echoes wait for the deliveries before them on their

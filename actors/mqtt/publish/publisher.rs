@@ -111,7 +111,7 @@ impl Publications {
     }
 
     /// What is to stand there when we have gone: the goodbye makes the broker discard the last will.
-    /// At QoS 0, because nobody waits for an answer any more; the connection keeps the order.
+    /// At QoS 0, because no answer is awaited any more; the connection keeps the order.
     pub(crate) fn say_farewell(&self, session: &mut impl Session) {
         let kept = self.orders.kept_topics().into_iter();
         for kept in kept.filter_map(|topic| self.orders.kept(&topic)) {
@@ -125,7 +125,7 @@ impl Publications {
     }
 }
 
-/// Whoever asked may have gone.
+/// The requester may have gone.
 fn tell(reply: Reply, outcome: Result<(), NotPublished>) {
     let _nobody_waits = reply.send(outcome);
 }

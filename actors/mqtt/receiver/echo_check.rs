@@ -51,7 +51,7 @@ impl EchoMonitor {
         self.echo.is_topic(topic)
     }
 
-    /// A delivery of somebody's is admitted.
+    /// A delivery of another client is admitted.
     pub(super) fn admitted(&mut self, qos: Qos) {
         if qos != Qos::AtMostOnce {
             self.ack_order.admitted();

@@ -126,7 +126,7 @@ impl<B: Broker> Receiver<B> {
     }
 }
 
-/// Whoever asked may have gone.
+/// The requester may have gone.
 fn tell(done: oneshot::Sender<()>) {
     let _nobody_waits = done.send(());
 }

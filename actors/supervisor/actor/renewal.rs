@@ -51,7 +51,7 @@ impl Supervisor {
         let child = &mut self.children[index];
         let (ActorState::Starting(life) | ActorState::Running(life)) = &child.state else { return };
         life.running.stop.do_send(Stop);
-        // Nobody waits for it: it is stuck when any other would be.
+        // It is given no extra time: it is stuck when any other would be.
         let within = child.spec.stop_within.max(self.stuck_after);
         let timer = ctx.run_later(within, move |supervisor, ctx| {
             supervisor.out_of_time(index, ctx);
@@ -83,7 +83,7 @@ impl Supervisor {
         self.start(index, ctx);
     }
 
-    /// The tree stops: there is no next life, and somebody waits.
+    /// The tree stops: there is no next life, and the requester waits.
     pub(super) fn stop_instead(
         &mut self,
         index: usize,
@@ -125,7 +125,7 @@ impl Supervisor {
     }
 
     /// A child that owns nothing is started anew on another thread. The stuck one, should it ever go
-    /// on, finds that it was asked to stop, and nobody listens to it any more.
+    /// on, finds that it was asked to stop, and its reports are ignored.
     pub(super) fn abandon(&mut self, index: usize, ctx: &mut Context<Self>) {
         let child = &mut self.children[index];
         child.thread_lost = true;
