@@ -80,6 +80,7 @@ pub struct Links {
 
 /// The children of the tree.
 pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
+    let handles = ActorHandles::of(&parts);
     let Parts {
         mut broker,
         mut journal,
@@ -88,26 +89,11 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         mut manager,
         mut probe,
         mut page,
+        published,
         placement,
         ..
     } = parts;
-    let Parts { in_force, routing, world, published, orders, alerts, memory, links, .. } = parts;
-    published.tree.update(|tree| tree.started = Some((world.now)()));
-    let handles = ActorHandles {
-        in_force,
-        routing,
-        world,
-        published,
-        orders,
-        alerts,
-        memory,
-        writer: links.writer,
-        health: Link::new(),
-        stats: Link::new(),
-        handoff: WindowHandoff::default(),
-        writer_memory: StatePart::default(),
-        began: Instant::now(),
-    };
+    published.tree.update(|tree| tree.started = Some((handles.world.now)()));
     let (writer, health, stats) =
         (handles.writer.clone(), handles.health.clone(), handles.stats.clone());
     let (to_writer, to_health, to_stats, to_mqtt) =
@@ -165,6 +151,24 @@ struct ActorHandles {
 }
 
 impl ActorHandles {
+    fn of<B: Broker>(parts: &Parts<B>) -> Self {
+        Self {
+            in_force: parts.in_force.clone(),
+            routing: parts.routing.clone(),
+            world: parts.world,
+            published: parts.published.clone(),
+            orders: parts.orders.clone(),
+            alerts: parts.alerts.clone(),
+            memory: parts.memory.clone(),
+            writer: parts.links.writer.clone(),
+            health: Link::new(),
+            stats: Link::new(),
+            handoff: WindowHandoff::default(),
+            writer_memory: StatePart::default(),
+            began: Instant::now(),
+        }
+    }
+
     fn writer(&self) -> db_writer::setup::WriterSetup {
         db_writer::setup::WriterSetup {
             health: self.health.clone(),

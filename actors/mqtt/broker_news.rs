@@ -50,8 +50,8 @@ pub(crate) fn starts_slowly(published: &Published, now: UnixMillis) -> bool {
     true
 }
 
-/// The broker session ends while it is connected: nothing is received from now on.
-pub(crate) fn session_ends(published: &Published, now: UnixMillis) {
+/// The broker session ends while it is connected: nothing is received from then on.
+pub(crate) fn session_ends(published: &Published, from: UnixMillis) {
     let (cause, detail) = match published.tree.read(|tree| tree.stopping) {
         true => (GapCause::ProcessDown, process_down_detail("it was stopped")),
         false => {
@@ -60,7 +60,7 @@ pub(crate) fn session_ends(published: &Published, now: UnixMillis) {
             (GapCause::BrokerUnreachable, detail.to_owned())
         }
     };
-    published.remember(Note::gap_opened(cause, None, now, detail));
+    published.remember(Note::gap_opened(cause, None, from, detail));
 }
 
 /// Nothing has come on the connection since then, although the broker owes an answer.

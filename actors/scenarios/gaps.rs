@@ -12,7 +12,7 @@ use crate::message::write::WriteCause;
 use crate::ports::OpenError;
 use crate::supervisor::Fault;
 use crate::testing::broker::{FakeBroker, Meets};
-use crate::testing::harness::{House, eventually, settings, with_paused_time};
+use crate::testing::harness::{House, WORLD, eventually, settings, with_paused_time};
 use crate::testing::journal::Disk;
 
 /// The gaps of a cause, as they were opened and closed one after the other: from, to, in milliseconds. What is
@@ -281,6 +281,42 @@ fn a_connection_that_stands_still_without_an_echo_is_a_gap_while_an_answer_is_ow
         eventually(5, "it is noted", || gap().len() == 1).await;
         assert_eq!(gap()[0].1, None, "it lasts");
         eventually(15, "it ends with the answer", || gap()[0].1.is_some()).await;
+    });
+}
+
+/// A broker that owes an answer for one second, which alone is no gap.
+async fn owing_for_a_second() -> (House, i64) {
+    let mut silent = settings();
+    silent.mqtt.echo = false;
+    let house = House::new(silent).await;
+    house.settle().await;
+    house.broker.state().lag = Duration::from_secs(10);
+    house.broker.publish(1, Qos::AtLeastOnce);
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(bounds(&house, GapCause::Deaf), [], "too short to be noted");
+    let now = (WORLD.now)().0;
+    (house, now)
+}
+
+#[test]
+fn an_orderly_stop_while_the_broker_owes_an_answer_is_a_gap_from_the_last_byte() {
+    with_paused_time(async {
+        let (house, now) = owing_for_a_second().await;
+        house.shut_down().await;
+        let from = bounds(&house, GapCause::ProcessDown)[0].0;
+        assert!((now - 1_500..=now - 900).contains(&from), "stopped at {now}, gap from {from}");
+    });
+}
+
+#[test]
+fn a_pause_while_the_broker_owes_an_answer_is_a_gap_from_the_last_byte() {
+    with_paused_time(async {
+        let (house, now) = owing_for_a_second().await;
+        house.orders.pause().await.expect("it is there");
+        let noted = || !bounds(&house, GapCause::Paused).is_empty();
+        eventually(60, "the pause is noted", noted).await;
+        let from = bounds(&house, GapCause::Paused)[0].0;
+        assert!((now - 1_500..=now - 900).contains(&from), "paused at {now}, gap from {from}");
     });
 }
 

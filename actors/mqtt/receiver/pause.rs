@@ -71,7 +71,8 @@ impl<B: Broker> Receiver<B> {
         published.broker.update(|broker| broker.paused = Some(now));
         published.note(event::PAUSED, now, told);
         published.remember(Note::gap_closed(GapCause::BrokerUnreachable, None, now));
-        published.remember(Note::gap_opened(GapCause::Paused, None, now, told));
+        let from = self.silent_since();
+        self.setup.published.remember(Note::gap_opened(GapCause::Paused, None, from, told));
         let until = Instant::now() + LEAVE_WITHIN;
         self.pause = Pause::Leaving { until, told: vec![done] };
     }

@@ -17,23 +17,36 @@ impl<B: Broker> Receiver<B> {
             self.note_slow_start();
         }
         let reading = self.may_read();
-        let echo = self.echo_monitor.expects_echo().filter(|_| !self.is_held_back());
-        let deaf = self.echo_monitor.is_deaf();
         let now = Instant::now();
-        let Some((_, session)) = self.line.session() else { return };
-        if deaf {
+        let Some(liveness) = self.liveness() else { return };
+        if self.echo_monitor.is_deaf() {
             // Its gap lasts until something is heard.
             self.stall.end(now, None);
             return;
         }
-        let Liveness { heard, asked } = session.liveness();
-        let asked = asked.into_iter().chain(echo).min();
-        match self.stall.look(now, Liveness { heard, asked }, reading) {
+        match self.stall.look(now, liveness, reading) {
             Some(StallChange::Began(heard)) => {
                 news::stalled(&self.setup.published, self.wall_at(heard));
             }
             Some(StallChange::Ended(heard)) => self.end_stall_at(self.wall_at(heard)),
             None => {}
+        }
+    }
+
+    /// What the connection in force shows of the broker: its answers, and the echo of our own publications.
+    fn liveness(&mut self) -> Option<Liveness> {
+        let echo = self.echo_monitor.expects_echo().filter(|_| !self.is_held_back());
+        let (_, session) = self.line.session()?;
+        let Liveness { heard, asked } = session.liveness();
+        Some(Liveness { heard, asked: asked.into_iter().chain(echo).min() })
+    }
+
+    /// Since when nothing is known to have come, if this life stops reading now.
+    pub(super) fn silent_since(&mut self) -> UnixMillis {
+        let last = self.liveness();
+        match self.stall.clone().end(Instant::now(), last) {
+            StallEnd::Silent(heard) => self.wall_at(heard),
+            StallEnd::StoodStill | StallEnd::Alive => (self.setup.world.now)(),
         }
     }
 
@@ -47,11 +60,14 @@ impl<B: Broker> Receiver<B> {
         self.setup.published.remember(Note::gap_closed(GapCause::Deaf, None, at));
     }
 
-    /// The connection is gone, and if it stood still, that has an end. One that is given up as deaf stays so
-    /// until something is heard. Gives since when nothing can have been received.
+    /// The connection is gone (`kind`: how it broke; `None`: we end it), and if it stood still, that has an end. One that
+    /// is given up as deaf stays so until something is heard. Gives since when nothing can have been received.
     pub(super) fn end_stall(&mut self, kind: Option<DownKind>) -> UnixMillis {
         let now = (self.setup.world.now)();
-        let last = kind.and_then(|_| self.line.last_liveness());
+        let last = match kind {
+            Some(_) => self.line.last_liveness(),
+            None => self.liveness(),
+        };
         match self.stall.end(Instant::now(), last) {
             StallEnd::StoodStill if kind != Some(DownKind::Deaf) => self.end_stall_at(now),
             StallEnd::Silent(heard) => return self.wall_at(heard),
@@ -72,8 +88,8 @@ impl<B: Broker> Receiver<B> {
     pub(super) fn note_end(&mut self) {
         if self.line.session().is_some() && !self.end_noted {
             self.end_noted = true;
-            self.end_stall(None);
-            news::session_ends(&self.setup.published, (self.setup.world.now)());
+            let silent_since = self.end_stall(None);
+            news::session_ends(&self.setup.published, silent_since);
         }
     }
 }
