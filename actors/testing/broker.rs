@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::journal::Disk;
-use super::session::Connection;
+use super::session::FakeConnection;
 use crate::ports::{Down, DownKind, Publication};
 
 /// Deliveries of QoS 1 and 2 that may be on their way to one client (mosquitto's
@@ -59,7 +59,7 @@ pub(crate) struct FakeBrokerState {
     pub(super) next_id: u16,
     /// The session is known here.
     pub(super) kept: bool,
-    pub(crate) connection: Option<Connection>,
+    pub(crate) connection: Option<FakeConnection>,
     /// What the client sends no longer arrives: the line is half dead.
     pub(crate) deaf: bool,
     /// Nothing goes through in either direction, and nothing is lost.
