@@ -5,13 +5,12 @@ mod broker;
 pub mod requests;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use broker::{
-    Broker, Connecting, Down, DownKind, Filter, Greeting, Incoming, Liveness, NotSent, Publication,
-    Session,
+    Broker, BrokerRefusal, Connecting, Down, DownKind, Filter, Greeting, Incoming, Liveness,
+    NotSent, Publication, Session,
 };
 
 use crate::message::account::{RouteId, Tally};
@@ -19,9 +18,7 @@ use crate::message::batch::{Batch, BatchId, Receipt};
 use crate::message::delivery::UnixMillis;
 use crate::message::note::{Event, Note};
 use crate::message::route::Router;
-use crate::message::write::Checkpointed;
-use crate::message::write::WriteCause;
-use crate::message::write::WriteOutcome;
+use crate::message::write::{Checkpointed, WriteCause, WriteOutcome};
 
 /// Time and chance.
 #[derive(Debug, Clone, Copy)]
@@ -43,8 +40,8 @@ pub trait Journal {
     /// `repeated` set.
     ///
     /// # Errors
-    /// Nothing of the batch was stored (`Outcome::Refused`), or nobody knows (`Outcome::Unknown`:
-    /// open anew and append again).
+    /// Nothing of the batch was stored ([`WriteOutcome::Refused`]), or that is unknown
+    /// ([`WriteOutcome::Unknown`]: open anew and append again).
     fn append(&mut self, batch: &Batch, notes: &[Note]) -> Result<Receipt, WriteError>;
 
     /// Takes over what a spool holds, oldest first, in one transaction together with the position
@@ -90,7 +87,7 @@ pub trait Journal {
         BTreeMap::new()
     }
 
-    /// Folds the WAL into the database, as far as nobody holds it back, without waiting for anyone.
+    /// Folds the WAL into the database as far as readers allow, without waiting for them.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -235,7 +232,8 @@ pub trait OpenJournal: Send {
 }
 
 /// Why the journal cannot be opened.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
 pub struct OpenError {
     /// Why, as a kind.
     pub cause: WriteCause,
@@ -246,7 +244,8 @@ pub struct OpenError {
 }
 
 /// A write failed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
 pub struct WriteError {
     /// Why, as a kind.
     pub cause: WriteCause,
@@ -257,11 +256,3 @@ pub struct WriteError {
     /// The handle is of no more use: the file must be opened anew.
     pub reopen: bool,
 }
-
-impl fmt::Display for WriteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for WriteError {}

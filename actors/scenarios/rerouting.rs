@@ -11,6 +11,7 @@ use crate::message::children::{DB_WRITER, HEALTH, MQTT};
 use crate::message::routing::Rerouted;
 use crate::message::write::WriteCause;
 use crate::ports::OpenError;
+use crate::status::Destination;
 use crate::supervisor::Fault;
 use crate::testing::harness::{House, eventually, settings, with_paused_time};
 
@@ -149,7 +150,10 @@ fn while_nothing_becomes_durable_they_wait_and_what_comes_is_taken_by_the_old_on
         let house = House::new(settings()).await;
         house.disk.platter().lock(true);
         house.broker.publish(10, Qos::AtLeastOnce);
-        eventually(600, "nothing takes it", || house.published.is_holding()).await;
+        eventually(600, "nothing takes it", || {
+            house.published.destination.get() == Destination::Nowhere
+        })
+        .await;
         let mut told = want(&house, &others());
         sleep(Duration::from_secs(60)).await;
         assert!(told.try_recv().is_err() && house.routing.now().active().count() == 1);

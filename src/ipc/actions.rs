@@ -65,11 +65,11 @@ pub(super) fn note(control: &Control, peer: &Peer, what: &str) {
 
 async fn restart(control: &Control, peer: &Peer, actor: &str) -> Result<Json, Refusal> {
     let since = |name: &str| {
-        let children = control.sources.published.snapshot().children;
+        let children = control.sources.published.tree.get().children;
         children.get(name).map(|child| (child.state.clone(), child.since))
     };
     let Some((_, before)) = since(actor) else {
-        let there = control.sources.published.snapshot().children;
+        let there = control.sources.published.tree.get().children;
         let names: Vec<&str> = there.keys().copied().collect();
         let message = format!("there is no actor {actor:?}");
         return Err(Refusal::new(message, format!("there are: {}", names.join(", "))));
@@ -135,8 +135,11 @@ async fn checkpoint(control: &Control, peer: &Peer) -> Result<Json, Refusal> {
     let Checkpointed { pages, folded_in, wholly } =
         match timeout(ANSWER_WITHIN, writer.send(Checkpoint)).await {
             Ok(Ok(Ok(done))) => done,
-            Ok(Ok(Err(message))) => {
-                return Err(Refusal::new(message, "nothing is lost: the WAL stays as it is"));
+            Ok(Ok(Err(error))) => {
+                return Err(Refusal::new(
+                    error.to_string(),
+                    "nothing is lost: the WAL stays as it is",
+                ));
             }
             Ok(Err(_)) | Err(_) => return Err(no_answer("the writer")),
         };
@@ -154,7 +157,7 @@ async fn checkpoint(control: &Control, peer: &Peer) -> Result<Json, Refusal> {
 fn acknowledge(control: &Control, peer: &Peer, id: &str) -> Result<Json, Refusal> {
     let (now, by) = (world::now(), peer.sentence());
     let Some(issue) = control.sources.published.acknowledge(id, now, &by) else {
-        let issues = control.sources.published.issues();
+        let issues = control.sources.published.health.get().issues;
         let ids: Vec<&str> = issues.iter().map(|issue| issue.id.as_str()).collect();
         let message = format!("there is no issue {id:?} now");
         let hint = match ids.as_slice() {

@@ -5,13 +5,15 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use barograph_actors::message::account::RouteId;
+use barograph_actors::message::account::{Account, RouteId, Tally};
 use barograph_actors::message::delivery::UnixMillis;
 use barograph_actors::message::route::Router;
 use barograph_actors::status::measures::Rates;
 use barograph_actors::status::mode::Mode;
-use barograph_actors::status::summary::sentence;
-use barograph_actors::status::{Connection, State};
+use barograph_actors::status::summary::summary;
+use barograph_actors::status::{
+    BrokerState, Connection, HealthState, NewestRows, StorageState, TreeState,
+};
 use barograph_config::{Route, Settings};
 use serde_json::{Map, Value as Json, json};
 use tokio::time::{Instant, timeout};
@@ -43,28 +45,28 @@ pub(crate) async fn report(sources: &Sources) -> Json {
     let interval = settings.database.commit_interval;
     json!({
         "now": world::now().to_string(),
-        "standing": state.standing().word(),
-        "sentence": sentence(&state),
-        "mode": mode_json(state.mode),
-        "paused_since": time(state.paused),
+        "standing": state.health.level().word(),
+        "sentence": summary(&state),
+        "mode": mode_json(state.health.mode),
+        "paused_since": time(state.broker.paused),
         "version": env!("CARGO_PKG_VERSION"),
         "pid": std::process::id(),
-        "started": time(state.started),
-        "broker": broker_json(&state, settings),
+        "started": time(state.tree.started),
+        "broker": broker_json(&state.broker, settings),
         "database": {
             "path": database.display().to_string(),
             "bytes": files.database,
             "wal_bytes": files.wal,
             "free_bytes": files.database_free,
-            "last_commit": time(state.last_commit),
-            "failures_in_a_row": state.consecutive_failures,
-            "last_failure": state.last_failure,
+            "last_commit": time(state.storage.last_commit),
+            "failures_in_a_row": state.health.consecutive_failures,
+            "last_failure": state.health.last_failure,
             "full_in_seconds": full_in(sources, files.database_free).map(|left| left.as_secs()),
-            "summing_up": summing_up(&state),
+            "summing_up": summing_up(&state.storage),
         },
         "spool": {
             "path": spool.display().to_string(),
-            "messages": state.spooled,
+            "messages": state.storage.spooled,
             "bytes": files.spool,
             "free_bytes": files.spool_free,
         },
@@ -75,10 +77,10 @@ pub(crate) async fn report(sources: &Sources) -> Json {
             "over_seconds": rates.over.as_secs(),
         },
         "flow": flow_json(&state, &sources.published, &measured, interval),
-        "routes": routes_json(&state, &sources.router()),
-        "actors": actors_json(sources, &state, &rates),
-        "issues": issues_json(&state),
-        "account": account_json(&state),
+        "routes": routes_json(&state.tally(), &sources.published.rows.get(), &sources.router()),
+        "actors": actors_json(sources, &state.tree, &rates),
+        "issues": issues_json(&state.health),
+        "account": account_json(&state.account()),
     })
 }
 
@@ -92,7 +94,7 @@ fn full_in(sources: &Sources, free: Option<u64>) -> Option<Duration> {
 }
 
 /// How far what was there before is summed up for the charts, in rows of all routes; `None`: all of it is.
-fn summing_up(state: &State) -> Option<Json> {
+fn summing_up(state: &StorageState) -> Option<Json> {
     let under_way = state.rollups.values();
     let (done, of) = under_way.fold((0, 0), |(done, of), route| (done + route.done, of + route.of));
     (of > 0).then(|| json!({ "done": done, "of": of }))
@@ -103,7 +105,7 @@ fn mode_json(mode: Mode) -> Json {
     json!({ "mode": mode.word(), "since": time(since), "cause": cause.map(|cause| cause.word()) })
 }
 
-fn broker_json(state: &State, settings: &Settings) -> Json {
+fn broker_json(state: &BrokerState, settings: &Settings) -> Json {
     let (word, since, why) = match &state.connection {
         Connection::Starting => ("starting", None, None),
         Connection::Up(since) => ("connected", Some(*since), None),
@@ -119,9 +121,9 @@ fn broker_json(state: &State, settings: &Settings) -> Json {
     })
 }
 
-fn routes_json(state: &State, router: &Router) -> Vec<Json> {
+fn routes_json(tally: &Tally, rows: &NewestRows, router: &Router) -> Vec<Json> {
     let of = |(id, route): (RouteId, &Route)| {
-        let latest = state.latest.get(&id).map(|(at, values)| {
+        let latest = rows.latest.get(&id).map(|(at, values)| {
             let columns = route.columns.iter().zip(values);
             let values = columns.map(|(column, value)| {
                 json!({ "column": column.name, "value": value_json(value), "unit": column.unit })
@@ -131,18 +133,18 @@ fn routes_json(state: &State, router: &Router) -> Vec<Json> {
         json!({
             "route": route.table,
             "topic": route.topic,
-            "stored": state.tally.sums_of(id).stored,
+            "stored": tally.sums_of(id).stored,
             "latest": latest,
         })
     };
     router.active().map(of).collect()
 }
 
-fn actors_json(sources: &Sources, state: &State, rates: &Rates) -> Vec<Json> {
+fn actors_json(sources: &Sources, tree: &TreeState, rates: &Rates) -> Vec<Json> {
     let pulses = sources.published.pulses();
     let pulse =
         |name: &str| pulses.get(name).map(|pulse| pulse.since_last_beat().as_millis() as u64);
-    let of_child = state.children.iter().map(|(name, child)| {
+    let of_child = tree.children.iter().map(|(name, child)| {
         json!({
             "actor": name,
             "state": child.state,
@@ -156,7 +158,7 @@ fn actors_json(sources: &Sources, state: &State, rates: &Rates) -> Vec<Json> {
     let supervisor = json!({
         "actor": "supervisor",
         "state": "running",
-        "since": time(state.started),
+        "since": time(tree.started),
         "pulse_age_ms": pulse("supervisor"),
         "restarts": 0,
         "last_exit": null,
@@ -165,7 +167,7 @@ fn actors_json(sources: &Sources, state: &State, rates: &Rates) -> Vec<Json> {
 }
 
 /// What is wrong, the worst first.
-pub(crate) fn issues_json(state: &State) -> Vec<Json> {
+pub(crate) fn issues_json(state: &HealthState) -> Vec<Json> {
     let issues = state.issues.iter().map(|issue| {
         let known = state.acknowledgement(issue);
         json!({
@@ -181,8 +183,7 @@ pub(crate) fn issues_json(state: &State) -> Vec<Json> {
 }
 
 /// Where every delivery is.
-pub(crate) fn account_json(state: &State) -> Json {
-    let account = state.account();
+pub(crate) fn account_json(account: &Account) -> Json {
     let counts = [
         ("received", account.received),
         ("stored", account.sums.stored),

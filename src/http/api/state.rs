@@ -18,15 +18,15 @@ pub(super) async fn status(request: HttpRequest, tower: web::Data<Tower>) -> Ans
 /// `issues`
 pub(super) async fn issues(request: HttpRequest, tower: web::Data<Tower>) -> Answer {
     Query::of(&request, &[])?;
-    let state = tower.sources.published.snapshot();
-    Ok(json_answer(&request, &json!({ "issues": status::issues_json(&state) })))
+    let health = tower.sources.published.health.get();
+    Ok(json_answer(&request, &json!({ "issues": status::issues_json(&health) })))
 }
 
 /// `account`
 pub(super) async fn account(request: HttpRequest, tower: web::Data<Tower>) -> Answer {
     Query::of(&request, &[])?;
     let state = tower.sources.published.snapshot();
-    Ok(json_answer(&request, &status::account_json(&state)))
+    Ok(json_answer(&request, &status::account_json(&state.account())))
 }
 
 /// `routes`
