@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use barograph_actors::db_writer::ledger::Ledger;
+use barograph_actors::db_writer::plan::history::LedgerHistory;
+use barograph_actors::db_writer::plan::retained::RetainedSeen;
 use barograph_actors::message::event;
 use barograph_actors::message::note::Event;
 use barograph_actors::message::route::Router;
@@ -18,9 +20,7 @@ use tracing::{info, warn};
 
 use super::catalog::{Catalog, DatabaseEntry};
 use super::file::{DamagedHandles, OpenFile, set_aside};
-use super::history::History;
 use super::left::{Left, Take, clear_away, say_set_aside};
-use super::retained::Retained;
 use super::row_writer::Shapes;
 use super::statements::{CACHED_MAX, Statements};
 use super::strays::{DATABASE, clear_strays};
@@ -250,9 +250,12 @@ impl Opener {
         let ledger_rows = rows::ledger(&conn).map_err(failed)?;
         let known = Known {
             last: ledger_rows.last().map(|row| (row.batch, row.number)),
-            retained: Retained::load(&conn).map_err(failed)?,
+            retained: RetainedSeen::new(
+                rows::known_filters(&conn).map_err(failed)?,
+                rows::retained(&conn).map_err(failed)?,
+            ),
             ledger: Ledger::load(&ledger_rows),
-            history: History::of(&ledger_rows),
+            history: LedgerHistory::of(&ledger_rows),
         };
         let taken_over = stored_position(&conn).map_err(failed)?;
         let mut salvages = Salvage::unfinished(&conn).map_err(failed)?;

@@ -1,6 +1,8 @@
 //! What a batch's transaction does, before it is committed.
 
 use barograph_actors::db_writer::ledger::{Ledger, Row, blob};
+use barograph_actors::db_writer::plan::history::{LedgerHistory, Trim};
+use barograph_actors::db_writer::plan::retained::RetainedSeen;
 use barograph_actors::message::account::{Outcome, Repeat, RouteId, Tally};
 use barograph_actors::message::batch::{Batch, BatchId, Body, Opening, Receipt, Record};
 use barograph_actors::message::delivery::UnixMillis;
@@ -8,9 +10,7 @@ use barograph_actors::message::note::{Event, GapCause, Note};
 use rusqlite::params;
 
 use super::SqliteJournal;
-use super::history::{History, Trim};
 use super::notes;
-use super::retained::Retained;
 use super::row_writer::{RowWriter, name_of, route_of};
 use super::rows;
 use super::rows::as_i64;
@@ -21,10 +21,10 @@ use super::statements as sql;
 pub(in crate::sqlite) struct Known {
     pub(in crate::sqlite) ledger: Ledger,
     /// The rows of the ledger's table.
-    pub(in crate::sqlite) history: History,
+    pub(in crate::sqlite) history: LedgerHistory,
     /// The last batch that is durable, and its number in the ledger.
     pub(in crate::sqlite) last: Option<(BatchId, i64)>,
-    pub(in crate::sqlite) retained: Retained,
+    pub(in crate::sqlite) retained: RetainedSeen,
 }
 
 /// What one batch's part of a transaction has done.
@@ -116,7 +116,7 @@ impl SqliteJournal {
             self.conn.execute(sql::LEDGER_CLEAR, [])?;
             rows::set_meta(&self.conn, rows::SUBSCRIBED, "[]")?;
             self.conn.execute(sql::RETAINED_CLEAR, [])?;
-            self.known.retained = Retained::default();
+            self.known.retained = RetainedSeen::default();
         }
         if stored_session.as_deref() != Some(opening.session.as_str()) {
             rows::set_meta(&self.conn, rows::SESSION, &opening.session)?;
