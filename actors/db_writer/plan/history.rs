@@ -20,8 +20,10 @@ pub enum Trim {
     Below {
         /// The number.
         point: i64,
-        /// Those of them that are not confirmed, in order.
+        /// Those of them that are not confirmed and stay, in order.
         kept: Vec<KeptRow>,
+        /// Numbers of those that go although an older one stays, in order.
+        between: Vec<i64>,
     },
 }
 
@@ -79,11 +81,15 @@ impl LedgerHistory {
         }
         let kept = ledger.unconfirmed_below(point);
         let kept = kept.map(|(number, entries, is_less)| KeptRow { number, entries, is_less });
-        Trim::Below { point, kept: kept.collect() }
+        let kept: Vec<KeptRow> = kept.collect();
+        let oldest_kept = kept.first().map_or(point, |kept| kept.number);
+        let is_kept = |number: i64| kept.binary_search_by_key(&number, |kept| kept.number).is_ok();
+        let between = self.numbers(oldest_kept, point).filter(|number| !is_kept(*number)).collect();
+        Trim::Below { point, kept, between }
     }
 
     /// The rows there are from one number up to another, without that.
-    pub fn numbers(&self, from: i64, to: i64) -> impl Iterator<Item = i64> {
+    fn numbers(&self, from: i64, to: i64) -> impl Iterator<Item = i64> {
         let first = self.rows.partition_point(move |(number, _)| *number < from);
         let numbers = self.rows.iter().skip(first).map(|(number, _)| *number);
         numbers.take_while(move |number| *number < to)
@@ -94,7 +100,7 @@ impl LedgerHistory {
         match trim {
             Trim::Nothing => {}
             Trim::All => *self = Self::default(),
-            Trim::Below { point, kept } => {
+            Trim::Below { point, kept, .. } => {
                 let first = self.rows.partition_point(|(number, _)| *number < point);
                 let kept = kept.iter().map(|kept| (kept.number, kept.entries.len().max(1)));
                 self.rows = kept.chain(self.rows.drain(..).skip(first)).collect();

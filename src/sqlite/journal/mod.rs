@@ -8,6 +8,8 @@ pub(super) mod file;
 pub(super) mod left;
 pub(super) mod notes;
 pub(super) mod open;
+#[cfg(test)]
+mod plan_tests;
 pub(super) mod row_writer;
 pub(super) mod rows;
 pub(super) mod schema;

@@ -214,20 +214,15 @@ impl SqliteJournal {
     /// broker may still send again stay.
     fn trim_ledger(&self) -> rusqlite::Result<Trim> {
         let trim = self.known.history.trim(&self.known.ledger);
-        if let Trim::Below { point, kept } = &trim {
+        if let Trim::Below { point, kept, between } = &trim {
             let oldest_kept = kept.first().map_or(*point, |kept| kept.number);
             self.conn.prepare_cached(sql::LEDGER_TRIM)?.execute(params![oldest_kept])?;
-            for number in self.known.history.numbers(oldest_kept, *point) {
-                match kept.binary_search_by_key(&number, |kept| kept.number).map(|at| &kept[at]) {
-                    Err(_) => {
-                        self.conn.prepare_cached(sql::LEDGER_DELETE)?.execute(params![number])?;
-                    }
-                    Ok(kept) if kept.is_less => {
-                        let mut statement = self.conn.prepare_cached(sql::LEDGER_ENTRIES)?;
-                        statement.execute(params![number, blob(&kept.entries)])?;
-                    }
-                    Ok(_) => {}
-                }
+            for number in between {
+                self.conn.prepare_cached(sql::LEDGER_DELETE)?.execute(params![number])?;
+            }
+            for kept in kept.iter().filter(|kept| kept.is_less) {
+                let mut statement = self.conn.prepare_cached(sql::LEDGER_ENTRIES)?;
+                statement.execute(params![kept.number, blob(&kept.entries)])?;
             }
         }
         Ok(trim)
