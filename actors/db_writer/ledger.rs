@@ -205,11 +205,6 @@ impl Ledger {
         slot.is_some_and(|(known, row)| known == entry && row < self.current_from)
     }
 
-    /// Looks at a delivery for signs that the broker rolled back.
-    pub fn rolled_back(&mut self, record: &Record) -> Option<UnixMillis> {
-        self.rollback.observe(record)
-    }
-
     /// Looks whether a resumed session repeats the past; as far as it has come.
     pub fn watch(&self) -> RollbackWatch {
         self.rollback.clone()

@@ -5,8 +5,8 @@
 //! The one thing that a plan leaves open is what the tables say: a row may repeat a natural key, or be refused.
 //! [`WritePlan::place`] asks for it record by record, and counts.
 
-pub mod history;
-pub mod retained;
+mod history;
+mod retained;
 #[cfg(test)]
 mod tests;
 

@@ -23,6 +23,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use barograph_actors::db_writer::plan::Known;
 use barograph_actors::message::account::{RouteId, Tally};
 use barograph_actors::message::batch::{Batch, Receipt};
 use barograph_actors::message::delivery::UnixMillis;
@@ -39,7 +40,6 @@ use super::journal::left::Left;
 use super::journal::row_writer::Shapes;
 use super::journal::statements::Statements;
 use super::journal::upkeep::Upkeep;
-use super::journal::write::Known;
 use super::salvage::Salvage;
 
 /// Key of `barograph_meta`: the spool that was last taken over, and how far: `<id>:<position>`.
@@ -83,20 +83,12 @@ impl fmt::Debug for SqliteJournal {
 
 impl Journal for SqliteJournal {
     fn append(&mut self, batch: &Batch, notes: &[Note]) -> Result<Receipt, WriteError> {
-        if self.known.last.is_some_and(|(id, _)| id == batch.id) {
-            return Ok(repeated());
+        if self.known.has(batch.id) {
+            return Ok(Receipt::repeated());
         }
-        // An opening changes the ledger before the deliveries after it are judged; a transaction
-        // that fails must leave no trace of it.
-        let before = batch.opening.as_ref().map(|_| self.known.clone());
         match self.in_transaction(|journal| journal.write(batch, notes)) {
-            Ok(written) => Ok(self.known.adopt(written)),
-            Err(error) => {
-                if let Some(known) = before {
-                    self.known = known;
-                }
-                Err(self.say_what_is_needed(error, [batch]))
-            }
+            Ok((plan, outcomes)) => Ok(self.known.adopt(plan, outcomes)),
+            Err(error) => Err(self.say_what_is_needed(error, [batch])),
         }
     }
 
@@ -218,12 +210,12 @@ impl SqliteJournal {
             return Ok(None);
         };
         // It went to the spool because nobody knew whether its commit had become durable.
-        if self.known.last.is_some_and(|(id, _)| id == batch.id) {
+        if self.known.has(batch.id) {
             notes::write(&self.conn, &spooled.notes)?;
-            return Ok(Some(repeated()));
+            return Ok(Some(Receipt::repeated()));
         }
-        let written = self.write(batch, &spooled.notes)?;
-        Ok(Some(self.known.adopt(written)))
+        let (plan, outcomes) = self.write(batch, &spooled.notes)?;
+        Ok(Some(self.known.adopt(plan, outcomes)))
     }
 
     pub(super) fn set_synchronous(&mut self, number: i64) -> Result<(), WriteError> {
@@ -413,11 +405,6 @@ impl Drop for SqliteJournal {
             self.wrecks.leave(Wreck { conn, file: self.file.clone(), is_whole });
         }
     }
-}
-
-fn repeated() -> Receipt {
-    let (tally, events, passed_by) = (Tally::default(), Vec::new(), Vec::new());
-    Receipt { repeated: true, tally, events, passed_by }
 }
 
 /// The file's content is not what SQLite wrote.

@@ -5,9 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use barograph_actors::db_writer::ledger::Ledger;
-use barograph_actors::db_writer::plan::history::LedgerHistory;
-use barograph_actors::db_writer::plan::retained::RetainedSeen;
+use barograph_actors::db_writer::plan::Known;
 use barograph_actors::message::event;
 use barograph_actors::message::note::Event;
 use barograph_actors::message::route::Router;
@@ -25,7 +23,6 @@ use super::row_writer::Shapes;
 use super::statements::{CACHED_MAX, Statements};
 use super::strays::{DATABASE, clear_strays};
 use super::upkeep::Upkeep;
-use super::write::Known;
 use super::{notes, rows, schema};
 use crate::os::lock::DatabaseLock;
 use crate::os::paths::folder_of;
@@ -247,16 +244,7 @@ impl Opener {
             message: sentence(WriteCause::Replaced, path, &error.to_string()),
             permanent: None,
         })?;
-        let ledger_rows = rows::ledger(&conn).map_err(failed)?;
-        let known = Known {
-            last: ledger_rows.last().map(|row| (row.batch, row.number)),
-            retained: RetainedSeen::new(
-                rows::known_filters(&conn).map_err(failed)?,
-                rows::retained(&conn).map_err(failed)?,
-            ),
-            ledger: Ledger::load(&ledger_rows),
-            history: LedgerHistory::of(&ledger_rows),
-        };
+        let known = Known::load(rows::ledger_state(&conn).map_err(failed)?);
         let taken_over = stored_position(&conn).map_err(failed)?;
         let mut salvages = Salvage::unfinished(&conn).map_err(failed)?;
         // From here on nothing fails: what was left is the journal's.

@@ -197,13 +197,7 @@ impl Database {
     }
 
     fn state(&mut self) -> LedgerState {
-        let conn = &self.journal().conn;
-        LedgerState {
-            rows: rows::ledger(conn).unwrap(),
-            session: rows::meta(conn, rows::SESSION).unwrap(),
-            settled_filters: rows::known_filters(conn).unwrap(),
-            retained: rows::retained(conn).unwrap(),
-        }
+        rows::ledger_state(&self.journal().conn).unwrap()
     }
 }
 

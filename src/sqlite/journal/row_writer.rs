@@ -223,11 +223,7 @@ impl<'a> RowWriter<'a> {
 
 /// The table of a route; empty for none.
 pub(in crate::sqlite) fn name_of(id: RouteId, routes: &[Route]) -> &str {
-    route_of(id, routes).map_or("", |route| &route.table)
-}
-
-pub(in crate::sqlite) fn route_of(id: RouteId, routes: &[Route]) -> Option<&Route> {
-    id.0.and_then(|index| routes.get(usize::from(index)))
+    id.0.and_then(|index| routes.get(usize::from(index))).map_or("", |route| &route.table)
 }
 
 /// The row's own fault: the next row may be fine.

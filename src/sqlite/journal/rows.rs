@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use barograph_actors::db_writer::ledger::Row;
+use barograph_actors::db_writer::plan::LedgerState;
 use barograph_actors::message::account::{Outcome, RouteId, Tally};
 use barograph_actors::message::batch::BatchId;
 use barograph_actors::message::delivery::{ConnectionId, UnixMillis};
@@ -33,6 +34,16 @@ pub(in crate::sqlite) fn ledger(conn: &Connection) -> rusqlite::Result<Vec<Row>>
         })
     })?;
     rows.collect()
+}
+
+/// All that is stored for the rules of exactly-once.
+pub(in crate::sqlite) fn ledger_state(conn: &Connection) -> rusqlite::Result<LedgerState> {
+    Ok(LedgerState {
+        rows: ledger(conn)?,
+        session: meta(conn, SESSION)?,
+        settled_filters: known_filters(conn)?,
+        retained: retained(conn)?,
+    })
 }
 
 /// A value of `barograph_meta`.
@@ -105,7 +116,7 @@ pub(in crate::sqlite) fn as_i64(n: u64) -> i64 {
 }
 
 /// Filters whose retained messages were recorded.
-pub(in crate::sqlite) fn known_filters(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+fn known_filters(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     let text = meta(conn, SUBSCRIBED)?;
     Ok(text
         .and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok())
@@ -115,7 +126,7 @@ pub(in crate::sqlite) fn known_filters(conn: &Connection) -> rusqlite::Result<Ve
 
 /// Digests of the retained messages that were recorded while their filter was new. (SQLite's integers
 /// are signed: the bits are the same.)
-pub(in crate::sqlite) fn retained(conn: &Connection) -> rusqlite::Result<HashSet<u64>> {
+fn retained(conn: &Connection) -> rusqlite::Result<HashSet<u64>> {
     let mut statement = conn.prepare("SELECT digest FROM barograph_retained")?;
     let digests = statement.query_map([], |row| row.get::<_, i64>(0))?;
     digests.map(|digest| digest.map(i64::cast_unsigned)).collect()
