@@ -13,6 +13,7 @@ use actix::{
 };
 use tokio::sync::oneshot;
 
+use crate::exit_code;
 use crate::db_writer::setup::Setup;
 use crate::db_writer::writer::{Next, Writer};
 use crate::message::batch::Batch;
@@ -25,7 +26,7 @@ use crate::message::write::Reroute;
 use crate::message::write::RerouteResult;
 use crate::message::write::Stopping;
 use crate::message::write::{Checkpointed, Decision};
-use crate::ports::{Environment, KeepEvents, OpenError, OpenJournal, OpenSpool};
+use crate::ports::{Environment, KeepEvents, OpenJournal, OpenSpool};
 use crate::supervisor::restart::backoff;
 use crate::supervisor::{Cause, Fault, Lifeline, Stop};
 
@@ -143,9 +144,8 @@ impl Actor for DbWriterActor {
             }
             Err(error) => {
                 writing.keep_failure(&error);
-                let OpenError { permanent, message, .. } = error;
-                let code = permanent.unwrap_or(crate::exit_code::CANNOT_CREATE);
-                self.lifeline.fail(Cause::permanent(message, code));
+                let code = exit_code::of_open_error(error.cause);
+                self.lifeline.fail(Cause::permanent(error.message, code));
                 ctx.stop();
             }
         }

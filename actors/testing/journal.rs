@@ -15,7 +15,9 @@ use crate::message::delivery::UnixMillis;
 use crate::message::note::{Event, GapCause, GapChange, Note, RunBegins};
 use crate::message::route::Router;
 use crate::message::write::{Checkpointed, WriteCause, WriteOutcome};
-use crate::ports::{Journal, OpenError, OpenJournal, Spooled, TidiedUp, WriteError};
+use crate::ports::{
+    Journal, Maintenance, OpenError, OpenJournal, Spooled, TidiedUp, WriteError,
+};
 
 /// What one write meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -290,14 +292,6 @@ impl Journal for FakeJournal {
         Ok(())
     }
 
-    fn tidy_up(&mut self) -> Result<TidiedUp, WriteError> {
-        Ok(TidiedUp::Done)
-    }
-
-    fn checkpoint(&mut self) -> Result<Checkpointed, WriteError> {
-        Ok(Checkpointed { pages: 0, folded_in: 0, wholly: true })
-    }
-
     fn taken_over(&self, spool: i64) -> i64 {
         let (of, position) = self.disk.platter().taken_over;
         if of == spool { position } else { 0 }
@@ -308,4 +302,14 @@ impl Journal for FakeJournal {
     }
 
     fn close(self: Box<Self>, _: bool) {}
+}
+
+impl Maintenance for FakeJournal {
+    fn tidy_up(&mut self) -> Result<TidiedUp, WriteError> {
+        Ok(TidiedUp::Done)
+    }
+
+    fn checkpoint(&mut self) -> Result<Checkpointed, WriteError> {
+        Ok(Checkpointed { blocks: 0, merged: 0, is_complete: true })
+    }
 }

@@ -142,7 +142,7 @@ impl Writer {
                 Next::After(UPKEEP_REST)
             }
             Ok(TidiedUp::More) => Next::After(UPKEEP_PAUSE),
-            Ok(TidiedUp::Salvaged(tally)) => {
+            Ok(TidiedUp::Recovered(tally)) => {
                 self.published().update(|state| {
                     state.salvaged += tally.sums().total();
                     state.tally.merge(&tally);

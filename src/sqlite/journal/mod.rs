@@ -30,7 +30,9 @@ use barograph_actors::message::delivery::UnixMillis;
 use barograph_actors::message::note::Note;
 use barograph_actors::message::route::Router;
 use barograph_actors::message::write::{Checkpointed, WriteCause, WriteOutcome};
-use barograph_actors::ports::{Environment, Journal, Progress, Spooled, TidiedUp, WriteError};
+use barograph_actors::ports::{
+    Environment, Journal, Maintenance, Progress, Spooled, TidiedUp, WriteError,
+};
 use rusqlite::{Connection, OpenFlags};
 
 use super::cause::{full, sentence, write_error};
@@ -150,24 +152,6 @@ impl Journal for SqliteJournal {
         Ok(())
     }
 
-    fn remember(&self) {
-        self.note_in_catalog(false);
-    }
-
-    fn tidy_up(&mut self) -> Result<TidiedUp, WriteError> {
-        self.upkeep_step()
-    }
-
-    fn summing_up(&self) -> BTreeMap<RouteId, Progress> {
-        self.rollup_progress()
-    }
-
-    fn checkpoint(&mut self) -> Result<Checkpointed, WriteError> {
-        self.check_file()?;
-        let folded = self.fold_wal_in();
-        folded.map_err(|error| self.understand(&error, false))
-    }
-
     fn taken_over(&self, spool: i64) -> i64 {
         let (of, position) = self.taken_over;
         if of == spool { position } else { 0 }
@@ -192,6 +176,26 @@ impl Journal for SqliteJournal {
         if let Err(error) = quiet.and(checkpoint) {
             tracing::debug!("the WAL is left for the next start: {error}");
         }
+    }
+}
+
+impl Maintenance for SqliteJournal {
+    fn remember(&self) {
+        self.note_in_catalog(false);
+    }
+
+    fn tidy_up(&mut self) -> Result<TidiedUp, WriteError> {
+        self.upkeep_step()
+    }
+
+    fn summing_up(&self) -> BTreeMap<RouteId, Progress> {
+        self.rollup_progress()
+    }
+
+    fn checkpoint(&mut self) -> Result<Checkpointed, WriteError> {
+        self.check_file()?;
+        let folded = self.fold_wal_in();
+        folded.map_err(|error| self.understand(&error, false))
     }
 }
 
@@ -301,12 +305,12 @@ impl SqliteJournal {
             self.conn.query_row(&format!("PRAGMA wal_checkpoint({kind})"), [], |row| {
                 let (busy, pages, done): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
                 let count = |n: i64| u64::try_from(n).unwrap_or(0);
-                Ok(Checkpointed { pages: count(pages), folded_in: count(done), wholly: busy == 0 })
+                Ok(Checkpointed { blocks: count(pages), merged: count(done), is_complete: busy == 0 })
             })
         };
         let folded = checkpoint("PASSIVE").and_then(|passive| {
-            let wholly = checkpoint("TRUNCATE")?.wholly;
-            Ok(Checkpointed { wholly, ..passive })
+            let is_complete = checkpoint("TRUNCATE")?.is_complete;
+            Ok(Checkpointed { is_complete, ..passive })
         });
         self.conn.busy_timeout(Duration::from_millis(patience.unsigned_abs()))?;
         folded
