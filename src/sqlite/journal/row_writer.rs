@@ -248,7 +248,7 @@ fn plain(value: &Value) -> ValueRef<'_> {
 }
 
 /// A value on its way into a statement.
-struct Bound<'a>(&'a Value);
+pub(in crate::sqlite) struct Bound<'a>(pub(in crate::sqlite) &'a Value);
 
 impl ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

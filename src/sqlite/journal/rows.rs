@@ -73,7 +73,7 @@ pub(in crate::sqlite) fn last_batch_at(conn: &Connection) -> rusqlite::Result<Op
 }
 
 /// The lowest and the highest row id of a table. Asked for both in one question, SQLite reads the whole table.
-pub(crate) fn ends(conn: &Connection, table: &str) -> rusqlite::Result<Option<(i64, i64)>> {
+pub(in crate::sqlite) fn ends(conn: &Connection, table: &str) -> rusqlite::Result<Option<(i64, i64)>> {
     Ok(lowest(conn, table)?.zip(highest(conn, table)?))
 }
 
@@ -84,7 +84,7 @@ pub(in crate::sqlite) fn lowest(conn: &Connection, table: &str) -> rusqlite::Res
 }
 
 /// The highest row id of a table.
-pub(crate) fn highest(conn: &Connection, table: &str) -> rusqlite::Result<Option<i64>> {
+pub(in crate::sqlite) fn highest(conn: &Connection, table: &str) -> rusqlite::Result<Option<i64>> {
     let select = format!("SELECT max(rowid) FROM \"{table}\"");
     conn.prepare_cached(&select)?.query_row([], |row| row.get(0))
 }
