@@ -13,9 +13,9 @@ use actix::{
 };
 use tokio::sync::oneshot;
 
-use crate::exit_code;
 use crate::db_writer::setup::Setup;
 use crate::db_writer::writer::{Next, Writer};
+use crate::exit_code;
 use crate::message::batch::Batch;
 use crate::message::write::Append;
 use crate::message::write::Checkpoint;

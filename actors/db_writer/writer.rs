@@ -457,7 +457,8 @@ impl Writer {
     fn let_go(&mut self) {
         let until = Instant::now() + LET_GO_MAX;
         if let Some(journal) = &mut self.journal {
-            while Instant::now() < until && matches!(journal.tidy_up(), Ok(TidiedUp::Recovered(_))) {
+            while Instant::now() < until && matches!(journal.tidy_up(), Ok(TidiedUp::Recovered(_)))
+            {
             }
             return;
         }

@@ -129,7 +129,8 @@ fn a_database_that_contradicts_them_refuses_them_and_one_that_is_busy_is_asked_a
         assert_eq!(want(&house, &others()).await, Ok(refused));
         assert_eq!(house.routing.now().active().count(), 1, "the old ones stay");
         goes_on(&house).await;
-        let busy = [WriteCause::Busy, WriteCause::Locked].map(|cause| refusal(cause, Outlook::MayPass));
+        let busy =
+            [WriteCause::Busy, WriteCause::Locked].map(|cause| refusal(cause, Outlook::MayPass));
         house.disk.platter().open_faults.extend(busy);
         let told = want(&house, &others());
         sleep(Duration::from_millis(500)).await;

@@ -155,8 +155,11 @@ fn without_a_commit_interval_a_message_is_written_as_it_comes() {
 fn a_database_that_cannot_be_opened_yet_is_probed_and_messages_go_to_the_spool() {
     with_paused_time(async {
         let disk = Disk::default();
-        let passing =
-            OpenError { cause: WriteCause::Locked, message: "locked".to_owned(), outlook: Outlook::MayPass };
+        let passing = OpenError {
+            cause: WriteCause::Locked,
+            message: "locked".to_owned(),
+            outlook: Outlook::MayPass,
+        };
         disk.platter().open_faults.extend(vec![passing; 4]);
         let broker = FakeBroker::new(disk);
         let began = Instant::now();

@@ -15,9 +15,7 @@ use crate::message::delivery::UnixMillis;
 use crate::message::note::{Event, GapCause, GapChange, Note, RunBegins};
 use crate::message::route::Router;
 use crate::message::write::{Checkpointed, WriteCause, WriteOutcome};
-use crate::ports::{
-    Journal, Maintenance, OpenError, OpenJournal, Spooled, TidiedUp, WriteError,
-};
+use crate::ports::{Journal, Maintenance, OpenError, OpenJournal, Spooled, TidiedUp, WriteError};
 
 /// What one write meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

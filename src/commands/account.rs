@@ -11,8 +11,8 @@ use super::database::{Place, say, shown_route, unreadable};
 use super::read_args::AccountArgs;
 use crate::exit::Failed;
 use crate::sqlite::{
-    AccountingReport, Catalog, DatabaseEntry, DatabaseError, Databases, Held, ReadOnlyDatabase, SpoolReport,
-    spool_path, taken_over,
+    AccountingReport, Catalog, DatabaseEntry, DatabaseError, Databases, Held, ReadOnlyDatabase,
+    SpoolReport, spool_path, taken_over,
 };
 use crate::text::{table, wrapped};
 

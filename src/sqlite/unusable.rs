@@ -19,8 +19,7 @@ impl Unusable {
     /// What this error says of the file at `path`.
     pub fn of(error: &rusqlite::Error, path: &Path) -> Self {
         let code = error.sqlite_error_code();
-        let is_locked =
-            matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
+        let is_locked = matches!(code, Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked));
         Self { is_locked, message: message(error, code, path) }
     }
 }

@@ -305,7 +305,11 @@ impl SqliteJournal {
             self.conn.query_row(&format!("PRAGMA wal_checkpoint({kind})"), [], |row| {
                 let (busy, pages, done): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
                 let count = |n: i64| u64::try_from(n).unwrap_or(0);
-                Ok(Checkpointed { blocks: count(pages), merged: count(done), is_complete: busy == 0 })
+                Ok(Checkpointed {
+                    blocks: count(pages),
+                    merged: count(done),
+                    is_complete: busy == 0,
+                })
             })
         };
         let folded = checkpoint("PASSIVE").and_then(|passive| {

@@ -381,11 +381,7 @@ fn unheard(path: &Path, pragma: &str, wanted: &str, answer: &str) -> OpenError {
 /// SQLite answers "unable to open" for many things: the plain ones are told apart before.
 fn check_place(path: &Path) -> Result<(), OpenError> {
     let refuse = |cause, detail: &str| {
-        Err(OpenError {
-            cause,
-            message: sentence(cause, path, detail),
-            outlook: outlook(cause),
-        })
+        Err(OpenError { cause, message: sentence(cause, path, detail), outlook: outlook(cause) })
     };
     match std::fs::metadata(folder_of(path)) {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {

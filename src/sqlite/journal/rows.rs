@@ -73,7 +73,10 @@ pub(in crate::sqlite) fn last_batch_at(conn: &Connection) -> rusqlite::Result<Op
 }
 
 /// The lowest and the highest row id of a table. Asked for both in one question, SQLite reads the whole table.
-pub(in crate::sqlite) fn ends(conn: &Connection, table: &str) -> rusqlite::Result<Option<(i64, i64)>> {
+pub(in crate::sqlite) fn ends(
+    conn: &Connection,
+    table: &str,
+) -> rusqlite::Result<Option<(i64, i64)>> {
     Ok(lowest(conn, table)?.zip(highest(conn, table)?))
 }
 

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::bound;
 use super::sum::Sums;
-use crate::sqlite::rollup::{number, time};
 use crate::sqlite::journal::rows::{ends, highest};
+use crate::sqlite::rollup::{number, time};
 
 /// Rows that are late one after the other, so that a search by time is not led astray.
 const LATE_ROWS_MAX: usize = 16;
