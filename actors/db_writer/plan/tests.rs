@@ -241,6 +241,7 @@ fn everything_received_is_counted_and_rows_that_are_not_stored_are_named() {
     store.opens(FIRST, (false, "s"), vec![record(1)]);
     let bad = Refusal { reason: Reason::NotJson, detail: String::new() };
     let bad = Record { body: Body::Quarantined(bad), ..record(2) };
+    store.opens(SECOND, (true, "s"), Vec::new());
     let mut batch = store.batch(SECOND, vec![dup(1), bad, record(3), record(4)]);
     batch.dropped.add(RouteId(None), Outcome::Dropped(Drop::Holding), 7);
     let plan = store.plan(&batch);
