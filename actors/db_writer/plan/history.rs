@@ -40,7 +40,7 @@ pub struct KeptRow {
 
 /// The rows of the ledger's table: number and weight. A row without entries weighs as much as one.
 #[derive(Debug, Clone, Default)]
-pub struct LedgerHistory {
+pub(super) struct LedgerHistory {
     rows: VecDeque<(i64, usize)>,
     weight: usize,
     /// The weight after it was trimmed last: what is not confirmed is not looked through again and again.
@@ -49,7 +49,7 @@ pub struct LedgerHistory {
 
 impl LedgerHistory {
     /// That of a table with these rows, in order of number.
-    pub fn of(rows: &[Row]) -> Self {
+    pub(super) fn of(rows: &[Row]) -> Self {
         let mut history = Self::default();
         for row in rows {
             history.push(row);
@@ -58,7 +58,7 @@ impl LedgerHistory {
     }
 
     /// The row is in the table.
-    pub fn push(&mut self, row: &Row) {
+    pub(super) fn push(&mut self, row: &Row) {
         let weight = row.entries.len().max(1);
         self.rows.push_back((row.number, weight));
         self.weight += weight;
@@ -66,7 +66,7 @@ impl LedgerHistory {
 
     /// What may go of the table; nothing while there are few. Rather much at a time and seldom than each
     /// time a little.
-    pub fn trim(&self, ledger: &Ledger) -> Trim {
+    pub(super) fn trim(&self, ledger: &Ledger) -> Trim {
         if self.weight <= WEIGHT_MAX.max(self.trimmed_to + HISTORY_ENTRIES_MAX / 2) {
             return Trim::Nothing;
         }
@@ -96,7 +96,7 @@ impl LedgerHistory {
     }
 
     /// So much of the table is gone.
-    pub fn adopt(&mut self, trim: Trim) {
+    pub(super) fn adopt(&mut self, trim: Trim) {
         match trim {
             Trim::Nothing => {}
             Trim::All => *self = Self::default(),

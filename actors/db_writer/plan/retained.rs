@@ -9,7 +9,7 @@ use crate::message::batch::Record;
 
 /// What is known of retained messages.
 #[derive(Debug, Clone, Default)]
-pub struct RetainedSeen {
+pub(super) struct RetainedSeen {
     /// Filters whose retained messages have all been recorded.
     filters: Vec<String>,
     /// Digests of those recorded while their filter was new: a connection that is cut before the
@@ -20,13 +20,13 @@ pub struct RetainedSeen {
 impl RetainedSeen {
     /// As it was stored: the filters whose retained messages were all recorded, and the digests of those that
     /// were recorded since.
-    pub fn new(filters: Vec<String>, digests: HashSet<u64>) -> Self {
+    pub(super) fn new(filters: Vec<String>, digests: HashSet<u64>) -> Self {
         Self { filters, digests }
     }
 
     /// A retained message that was recorded before. One with DUP set was never acknowledged, and is
     /// the ledger's to judge.
-    pub fn is_repeat(&self, record: &Record, route: Option<&Route>) -> bool {
+    pub(super) fn is_repeat(&self, record: &Record, route: Option<&Route>) -> bool {
         record.retain
             && !record.dup
             && (self.digests.contains(&record.digest)
@@ -34,18 +34,18 @@ impl RetainedSeen {
     }
 
     /// These were recorded.
-    pub fn record(&mut self, digests: &[u64]) {
+    pub(super) fn record(&mut self, digests: &[u64]) {
         self.digests.extend(digests);
     }
 
     /// These filters have delivered theirs; now they are known as a whole.
-    pub fn settle(&mut self, filters: Vec<String>) {
+    pub(super) fn settle(&mut self, filters: Vec<String>) {
         self.filters = filters;
         self.digests.clear();
     }
 
     /// Whether settling these filters would change nothing.
-    pub fn has_settled(&self, filters: &[String]) -> bool {
+    pub(super) fn has_settled(&self, filters: &[String]) -> bool {
         self.filters == filters
     }
 }

@@ -289,7 +289,7 @@ fn holds(ids: Ids, steps: &[Step]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn a_broker_that_counts_its_packet_ids_up_is_recorded_exactly_once(steps in vec(step(), 1..160)) {
         holds(Ids::CountUp, &steps);
