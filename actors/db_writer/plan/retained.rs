@@ -8,7 +8,7 @@ use barograph_config::Route;
 use crate::message::batch::Record;
 
 /// What is known of retained messages.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct RetainedSeen {
     /// Filters whose retained messages have all been recorded.
     filters: Vec<String>,

@@ -70,7 +70,16 @@ impl Store {
         let plan = self.plan(batch);
         let Ok(outcomes) = plan.place(|record| Ok::<_, Infallible>(outcome(record)));
         self.state.apply(&plan, &outcomes);
-        self.known.adopt(plan, outcomes)
+        let receipt = self.known.adopt(plan, outcomes);
+        self.assert_that_a_restart_knows_the_same();
+        receipt
+    }
+
+    /// But for the ledger, which also knows the connection in force.
+    fn assert_that_a_restart_knows_the_same(&self) {
+        let (now, then) = (&self.known, Known::load(self.state.clone()));
+        assert_eq!((now.last, &now.session), (then.last, &then.session));
+        assert_eq!(now.retained, then.retained);
     }
 
     fn restart(&mut self) {
@@ -134,7 +143,8 @@ fn a_batch_that_is_durable_is_known_by_its_id() {
 /// (first session, second connection: session present, session; redeliveries known, ledger forgotten, events)
 #[test]
 fn a_ledger_of_another_session_means_nothing() {
-    let table: &[(&str, (bool, &str), u64, bool, &[&str])] = &[
+    type Case = (&'static str, (bool, &'static str), u64, bool, &'static [&'static str]);
+    let table: &[Case] = &[
         ("s", (true, "s"), 1, false, &[]),
         ("s", (false, "s"), 0, true, &["broker_forgot_session"]),
         ("s", (true, "other"), 0, true, &[]),
