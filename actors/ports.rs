@@ -34,7 +34,7 @@ pub struct Environment {
 }
 
 /// A durable store of batches. Its calls block: it lives on a thread of its own.
-pub trait Journal {
+pub trait Journal: Maintenance {
     /// Makes a batch durable, in one transaction: rows, ledger, counters, and the `notes` that
     /// waited. Idempotent by the batch's id: a batch that is already durable gives a receipt with
     /// `repeated` set.
@@ -71,6 +71,18 @@ pub trait Journal {
     /// As [`Journal::append`].
     fn heartbeat(&mut self) -> Result<(), WriteError>;
 
+    /// How far the database has taken over the spool of this id; 0: nothing of it.
+    fn taken_over(&self, spool: i64) -> i64;
+
+    /// What became of all deliveries since the database began, by its own account.
+    fn account(&self) -> Tally;
+
+    /// Closes, and leaves as little as can be for the next opening. `orderly`: the process stops now, and says so in its sign of life.
+    fn close(self: Box<Self>, orderly: bool);
+}
+
+/// What a journal does for itself, beside the path of a message. Its calls block, too.
+pub trait Maintenance {
     /// Notes outside of the database what it holds, so that a later one knows of it. Not durably: a power cut
     /// may take it.
     fn remember(&self) {}
@@ -87,20 +99,12 @@ pub trait Journal {
         BTreeMap::new()
     }
 
-    /// Folds the WAL into the database as far as readers allow, without waiting for them.
+    /// Merges the log of recent writes into the database, as far as nobody holds it back, without waiting for
+    /// anyone.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The database cannot be written.
     fn checkpoint(&mut self) -> Result<Checkpointed, WriteError>;
-
-    /// How far the database has taken over the spool of this id; 0: nothing of it.
-    fn taken_over(&self, spool: i64) -> i64;
-
-    /// What became of all deliveries since the database began, by its own account.
-    fn account(&self) -> Tally;
-
-    /// Checkpoints and closes. `orderly`: the process stops now, and says so in its sign of life.
-    fn close(self: Box<Self>, orderly: bool);
 }
 
 /// How far something long has come.
@@ -112,15 +116,15 @@ pub struct Progress {
     pub of: u64,
 }
 
-/// What a step of upkeep came to.
+/// What a step of maintenance came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TidiedUp {
     /// There is nothing to do for a while.
     Done,
     /// There is more to do.
     More,
-    /// Rows were copied out of a damaged database: what the account has more by them.
-    Salvaged(Tally),
+    /// Rows of an earlier database were copied into this one: what the account has more by them.
+    Recovered(Tally),
 }
 
 /// A second durable store, for batches that the journal cannot take: a queue, first in first out.
@@ -239,8 +243,17 @@ pub struct OpenError {
     pub cause: WriteCause,
     /// What is wrong, where, and what to do.
     pub message: String,
-    /// Set where waiting cannot help: the exit code.
-    pub permanent: Option<i32>,
+    /// Whether waiting can help.
+    pub outlook: Outlook,
+}
+
+/// Whether what is wrong may end by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outlook {
+    /// It may: it is tried again.
+    MayPass,
+    /// Only a person can mend it.
+    NeedsAPerson,
 }
 
 /// A write failed.

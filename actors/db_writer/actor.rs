@@ -15,12 +15,13 @@ use tokio::sync::oneshot;
 
 use crate::db_writer::setup::WriterSetup;
 use crate::db_writer::writer::{Next, Writer};
+use crate::exit_code;
 use crate::message::batch::Batch;
 use crate::message::write::{
     Append, Checkpoint, CheckpointError, Checkpointed, Decided, Decision, Durable, Reopen, Reroute,
     RerouteResult, Stopping,
 };
-use crate::ports::{Environment, KeepEvents, OpenError, OpenJournal, OpenSpool};
+use crate::ports::{Environment, KeepEvents, OpenJournal, OpenSpool};
 use crate::supervisor::restart::backoff;
 use crate::supervisor::{Cause, Fault, Lifeline, Stop};
 
@@ -138,9 +139,8 @@ impl Actor for DbWriterActor {
             }
             Err(error) => {
                 writing.keep_failure(&error);
-                let OpenError { permanent, message, .. } = error;
-                let code = permanent.unwrap_or(crate::exit_code::CANNOT_CREATE);
-                self.lifeline.fail(Cause::permanent(message, code));
+                let code = exit_code::of_open_error(error.cause);
+                self.lifeline.fail(Cause::permanent(error.message, code));
                 ctx.stop();
             }
         }

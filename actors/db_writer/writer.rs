@@ -32,7 +32,7 @@ use crate::message::event;
 use crate::message::note::Event;
 use crate::message::write::{CheckpointError, Checkpointed, Decision, Place, WriteOutcome};
 use crate::ports::{
-    Journal, KeepEvents, OpenError, OpenJournal, OpenSpool, Spool, TidiedUp, WriteError,
+    Journal, KeepEvents, OpenError, OpenJournal, OpenSpool, Outlook, Spool, TidiedUp, WriteError,
 };
 use crate::status::mode::FailureLimits;
 use crate::status::{Destination, Published};
@@ -110,7 +110,7 @@ impl Writer {
     pub(crate) fn open_at_start(&mut self) -> Result<(), OpenError> {
         self.take_kept_events();
         if let Err(error) = self.open_journal() {
-            if error.permanent.is_some() && !self.outlasts(&error) {
+            if error.outlook == Outlook::NeedsAPerson && !self.outlasts(&error) {
                 return Err(error);
             }
             let error = refused(error);
@@ -144,7 +144,7 @@ impl Writer {
             journal.begin_run(started).map_err(|WriteError { cause, message, .. }| OpenError {
                 cause,
                 message,
-                permanent: None,
+                outlook: Outlook::MayPass,
             })?;
         }
         self.count_anew(&journal.account());
@@ -404,7 +404,7 @@ impl Writer {
         }
     }
 
-    /// Folds the WAL into the database.
+    /// Merges the log of recent writes into the database.
     ///
     /// # Errors
     /// The database is given up, or cannot be written.
@@ -464,7 +464,8 @@ impl Writer {
     fn let_go(&mut self) {
         let until = Instant::now() + LET_GO_MAX;
         if let Some(journal) = &mut self.journal {
-            while Instant::now() < until && matches!(journal.tidy_up(), Ok(TidiedUp::Salvaged(_))) {
+            while Instant::now() < until && matches!(journal.tidy_up(), Ok(TidiedUp::Recovered(_)))
+            {
             }
             return;
         }

@@ -142,7 +142,7 @@ impl Message for Decided {
     type Result = ();
 }
 
-/// Asks for the WAL to be folded into the database.
+/// Asks for the log of recent writes to be merged into the database. `Err` says why that cannot be.
 #[derive(Debug, Clone, Copy)]
 pub struct Checkpoint;
 
@@ -186,12 +186,12 @@ pub enum Decision {
 /// What a checkpoint came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checkpointed {
-    /// Pages that were in the WAL.
-    pub pages: u64,
-    /// Those of them that are in the database's own file now.
-    pub folded_in: u64,
-    /// The WAL is empty; else another process reads what only it has, or writes.
-    pub wholly: bool,
+    /// Blocks that were in the log of recent writes.
+    pub blocks: u64,
+    /// Those of them that are in the database itself now.
+    pub merged: u64,
+    /// The log is empty; else somebody reads what only it has, or writes.
+    pub is_complete: bool,
 }
 
 /// Why a write failed.

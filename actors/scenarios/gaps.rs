@@ -9,7 +9,7 @@ use crate::message::delivery::UnixMillis;
 use crate::message::event;
 use crate::message::note::{GapCause, GapChange, GapStep, Note};
 use crate::message::write::WriteCause;
-use crate::ports::OpenError;
+use crate::ports::{OpenError, Outlook};
 use crate::supervisor::Fault;
 use crate::testing::broker::{FakeBroker, Meets};
 use crate::testing::harness::{House, WORLD, eventually, settings, with_paused_time};
@@ -39,7 +39,7 @@ fn spooled(house: &House) -> Vec<Note> {
 }
 
 fn locked() -> OpenError {
-    OpenError { cause: WriteCause::Locked, message: "locked".to_owned(), permanent: None }
+    OpenError { cause: WriteCause::Locked, message: "locked".to_owned(), outlook: Outlook::MayPass }
 }
 
 #[test]
@@ -398,7 +398,7 @@ fn the_reason_why_a_process_ended_at_its_start_is_kept() {
         let clash = OpenError {
             cause: WriteCause::SchemaClash,
             message: "the table does not fit".to_owned(),
-            permanent: Some(65),
+            outlook: Outlook::NeedsAPerson,
         };
         disk.platter().open_faults.push_back(clash);
         let house = House::start(&FakeBroker::new(disk), settings());

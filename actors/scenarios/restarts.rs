@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use crate::exit_code;
 use crate::message::children::{DB_WRITER, HEALTH, MQTT, STATS, WATCHTOWER};
 use crate::message::write::WriteCause;
-use crate::ports::OpenError;
+use crate::ports::{OpenError, Outlook};
 use crate::supervisor::{Exit, Fault};
 use crate::testing::broker::FakeBroker;
 use crate::testing::harness::{House, eventually, settings, with_paused_time};
@@ -112,7 +112,7 @@ fn a_database_that_only_a_person_can_mend_ends_the_process_before_anything_else_
         let permanent = OpenError {
             cause: WriteCause::NotADatabase,
             message: "no database".into(),
-            permanent: Some(code),
+            outlook: Outlook::NeedsAPerson,
         };
         disk.platter().open_faults.push_back(permanent);
         let broker = FakeBroker::new(disk);

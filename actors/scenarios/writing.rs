@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::message::event;
 use crate::message::write::WriteCause;
-use crate::ports::OpenError;
+use crate::ports::{OpenError, Outlook};
 use crate::testing::broker::FakeBroker;
 use crate::testing::harness::{House, eventually, settings, with_paused_time};
 use crate::testing::journal::{Disk, WriteFault};
@@ -158,8 +158,11 @@ fn without_a_commit_interval_a_message_is_written_as_it_comes() {
 fn a_database_that_cannot_be_opened_yet_is_probed_and_messages_go_to_the_spool() {
     with_paused_time(async {
         let disk = Disk::default();
-        let passing =
-            OpenError { cause: WriteCause::Locked, message: "locked".to_owned(), permanent: None };
+        let passing = OpenError {
+            cause: WriteCause::Locked,
+            message: "locked".to_owned(),
+            outlook: Outlook::MayPass,
+        };
         disk.platter().open_faults.extend(vec![passing; 4]);
         let broker = FakeBroker::new(disk);
         let began = Instant::now();

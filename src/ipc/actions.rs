@@ -132,7 +132,7 @@ async fn checkpoint(control: &Control, peer: &Peer) -> Result<Json, Refusal> {
         let hint = "try again in a moment: barograph status says how it is";
         return Err(Refusal::new("the writer is not running now", hint));
     };
-    let Checkpointed { pages, folded_in, wholly } =
+    let Checkpointed { blocks, merged, is_complete } =
         match timeout(ANSWER_WITHIN, writer.send(Checkpoint)).await {
             Ok(Ok(Ok(done))) => done,
             Ok(Ok(Err(error))) => {
@@ -144,14 +144,14 @@ async fn checkpoint(control: &Control, peer: &Peer) -> Result<Json, Refusal> {
             Ok(Err(_)) | Err(_) => return Err(no_answer("the writer")),
         };
     let path = control.sources.in_force.now().database.path.clone();
-    let held_by = if wholly {
+    let held_by = if is_complete {
         Vec::new()
     } else {
         let look = tokio::task::spawn_blocking(move || sqlite_readers(&path));
         let holders = timeout(ANSWER_WITHIN, look).await.ok().and_then(Result::ok);
         holders.unwrap_or_default().iter().map(ToString::to_string).collect()
     };
-    Ok(json!({ "pages": pages, "folded_in": folded_in, "wholly": wholly, "held_by": held_by }))
+    Ok(json!({ "pages": blocks, "folded_in": merged, "wholly": is_complete, "held_by": held_by }))
 }
 
 fn acknowledge(control: &Control, peer: &Peer, id: &str) -> Result<Json, Refusal> {

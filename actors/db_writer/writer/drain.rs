@@ -140,7 +140,7 @@ impl Writer {
                 Next::After(UPKEEP_REST)
             }
             Ok(TidiedUp::More) => Next::After(UPKEEP_PAUSE),
-            Ok(TidiedUp::Salvaged(tally)) => {
+            Ok(TidiedUp::Recovered(tally)) => {
                 self.published().storage.update(|storage| {
                     storage.salvaged += tally.sums().total();
                     storage.tally.merge(&tally);

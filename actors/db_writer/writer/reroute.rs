@@ -6,7 +6,7 @@ use super::Writer;
 use crate::message::account::{RouteId, Tally};
 use crate::message::route::Router;
 use crate::message::write::RerouteResult;
-use crate::ports::OpenError;
+use crate::ports::{OpenError, Outlook};
 use crate::status::Destination;
 
 impl Writer {
@@ -36,10 +36,10 @@ impl Writer {
                 let _said_at_the_next_write = self.take_journal(journal);
                 RerouteResult::Decided
             }
-            Err(OpenError { cause, permanent, message }) => {
+            Err(OpenError { cause, outlook, message }) => {
                 self.journal_port.reroute(&before);
                 let _said_at_the_next_write = self.open_journal();
-                if cause.is_the_operators() || permanent.is_some() {
+                if cause.is_the_operators() || outlook == Outlook::NeedsAPerson {
                     self.setup.routing.refuse(router, message);
                     return RerouteResult::Decided;
                 }

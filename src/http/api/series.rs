@@ -4,7 +4,6 @@ use std::ops::RangeInclusive;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, web};
-use rusqlite::Connection;
 use serde_json::Value as Json;
 
 use super::answer::{Answer, text_answer};
@@ -47,11 +46,8 @@ pub(super) async fn series(request: HttpRequest, tower: web::Data<Tower>) -> Ans
     };
     let question = Question::new(&table.route(), &columns, range, buckets, &stats, world::now().0)
         .map_err(|senseless| refusal(&senseless))?;
-    let ask = move |conn: &Connection| {
-        let answer = question.ask(conn)?;
-        Ok(Series { from_ms: from, to_ms: to, ..answer }.json())
-    };
-    Ok(text_answer(&request, tower.history.run(WITHIN, ask).await?))
+    let json = move |answer| Series { from_ms: from, to_ms: to, ..answer }.json();
+    Ok(text_answer(&request, tower.history.series(WITHIN, question, json).await?))
 }
 
 /// A width says more than a number.

@@ -10,7 +10,7 @@ use barograph_config::{Column, Kind, Route};
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::rows;
-use crate::sqlite::cause::{open_error, permanence, sentence};
+use crate::sqlite::cause::{open_error, outlook, sentence};
 use crate::sqlite::salvage;
 
 /// Our own tables. STRICT: what is written there is what was meant.
@@ -77,7 +77,7 @@ pub(in crate::sqlite) fn refuse_clashes<'r>(
 
 fn clash(path: &Path, detail: &str) -> OpenError {
     let cause = WriteCause::SchemaClash;
-    OpenError { cause, message: sentence(cause, path, detail), permanent: permanence(cause) }
+    OpenError { cause, message: sentence(cause, path, detail), outlook: outlook(cause) }
 }
 
 /// Makes the database fit the routes, in one transaction, and says what was added.
