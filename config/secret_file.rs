@@ -103,12 +103,12 @@ fn keep(
 ) -> Option<Secret> {
     match secret {
         Ok(secret) => {
-            section.mark(name, Some(Mark::Good(spot)));
+            section.mark(name, Mark::Good(spot));
             Some(secret)
         }
         Err(complaint) => {
-            section.reader.refuse(&Spot { written: None, ..spot }, complaint);
-            section.mark(name, Some(Mark::Bad));
+            section.reader.refuse(&spot.bare(), complaint);
+            section.mark(name, Mark::Bad);
             None
         }
     }

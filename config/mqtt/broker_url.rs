@@ -157,24 +157,3 @@ fn explain(error: ParseError) -> &'static str {
         HOST
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::field::Declared;
-    use crate::mqtt::Mqtt;
-
-    fn read(text: &str) -> Result<Address, Complaint> {
-        address(&DeValue::String(text.into()), Mqtt::TABLE.key("url"))
-    }
-
-    #[test]
-    fn credentials_are_taken_out_and_decoded() {
-        let address = read("mqtt://bob:p%40ss%2F@broker").unwrap();
-        assert_eq!(address.username.as_deref(), Some("bob"));
-        assert_eq!(address.password.as_ref().map(Secret::expose), Some("p@ss/"));
-        assert!(!format!("{address:?}").contains("p@ss"));
-        let address = read("mqtt://:secret@broker").unwrap();
-        assert_eq!(address.username, None, "an empty user is none");
-    }
-}

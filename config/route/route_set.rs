@@ -5,7 +5,7 @@ use crate::read::problems::Spot;
 use crate::read::reader::{Reader, join};
 use crate::read::redact::shorten;
 use crate::route::column::Column;
-use crate::route::columns::column_path;
+use crate::route::column::column_path;
 use crate::route::topic::filters_overlap;
 use crate::route::{Route, route_path};
 
@@ -171,7 +171,7 @@ fn required_alone(
         at.place
     );
     let advice = format!("write: {name} = {{ ..., required = false }}, or use another table");
-    reader.refuse(&Spot { written: None, ..spot.clone() }, Complaint::advise(why, advice));
+    reader.refuse(&spot.bare(), Complaint::advise(why, advice));
 }
 
 fn same_key(reader: &mut Reader<'_>, twin: Numbered<'_>, this: Numbered<'_>) {
