@@ -15,8 +15,8 @@ use crate::declare::key::{
 };
 use crate::declare::settings;
 use crate::declare::text::quote;
-use crate::field::{Declared, Item};
-use crate::page::Shown;
+use crate::field::{Declared, ListItem};
+use crate::page::ShownValue;
 use crate::part::Part;
 use crate::read::problems::Spot;
 use crate::read::reader::join;
@@ -95,7 +95,7 @@ impl Alert {
     }
 }
 
-impl Item for Alert {
+impl ListItem for Alert {
     fn read<'a>(section: &mut Section<'_, 'a>, entry: Entry<'a>, _before: &[Self]) -> Option<Self> {
         let keys = Channel::tables().flat_map(|table| table.keys());
         let mut alert = Self::initial();
@@ -105,13 +105,13 @@ impl Item for Alert {
         Some(alert)
     }
 
-    fn shown(all: &[Self]) -> Option<Shown> {
+    fn shown(all: &[Self]) -> Option<ShownValue> {
         let lines = all.iter().map(|alert| {
             let mut lines = alert.lines();
             lines.extend(alert.channel.lines());
             lines
         });
-        Some(Shown::List(lines.collect()))
+        Some(ShownValue::List(lines.collect()))
     }
 }
 

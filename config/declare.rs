@@ -75,7 +75,7 @@ macro_rules! settings {
                 $crate::field::take_table(self, section, keys);
             }
 
-            fn lines(&self, keys: &'static [$crate::declare::key::Key]) -> Vec<$crate::page::Line> {
+            fn lines(&self, keys: &'static [$crate::declare::key::Key]) -> Vec<$crate::page::Assignment> {
                 $crate::field::table_line($crate::field::Declared::lines(self), keys)
             }
         }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::field::Declared;
-use crate::page::{Line, Shown};
+use crate::page::{Assignment, ShownValue};
 use crate::part::Part;
 use crate::settings::Settings;
 
@@ -42,8 +42,14 @@ pub fn differences(old: &Settings, new: &Settings) -> Vec<Difference> {
 }
 
 /// Compares tables line by line.
-fn compare(path: &str, before: &[Line], after: &[Line], differences: &mut Vec<Difference>) {
-    let find = |lines: &'_ [Line], name: &str| lines.iter().position(|line| line.name == name);
+fn compare(
+    path: &str,
+    before: &[Assignment],
+    after: &[Assignment],
+    differences: &mut Vec<Difference>,
+) {
+    let find =
+        |lines: &'_ [Assignment], name: &str| lines.iter().position(|line| line.name == name);
     let kept = before.iter().map(|old| (Some(old), find(after, &old.name).map(|at| &after[at])));
     let added = after.iter().filter(|new| find(before, &new.name).is_none());
     for (old, new) in kept.chain(added.map(|new| (None, Some(new)))) {
@@ -51,14 +57,15 @@ fn compare(path: &str, before: &[Line], after: &[Line], differences: &mut Vec<Di
         let key = if path.is_empty() { line.name.clone() } else { format!("{path}.{}", line.name) };
         match (old.map(|line| &line.value), new.map(|line| &line.value)) {
             (
-                Some(Shown::Braces(old) | Shown::Table(old) | Shown::Named(old)),
-                Some(Shown::Braces(new) | Shown::Table(new) | Shown::Named(new)),
+                Some(ShownValue::Braces(old) | ShownValue::Table(old) | ShownValue::Named(old)),
+                Some(ShownValue::Braces(new) | ShownValue::Table(new) | ShownValue::Named(new)),
             ) => compare(&key, old, new, differences),
-            (Some(Shown::List(old)), Some(Shown::List(new))) => {
+            (Some(ShownValue::List(old)), Some(ShownValue::List(new))) => {
                 compare_lists(&key, line.part, old, new, differences);
             }
             (old, new) if old != new => {
-                let shown = |value: Option<&Shown>| value.map_or(NOT_SET.to_owned(), Shown::text);
+                let shown =
+                    |value: Option<&ShownValue>| value.map_or(NOT_SET.to_owned(), ShownValue::text);
                 let (before, after) = (shown(old), shown(new));
                 differences.push(Difference { key, before, after, part: line.part });
             }
@@ -68,7 +75,7 @@ fn compare(path: &str, before: &[Line], after: &[Line], differences: &mut Vec<Di
 }
 
 /// The value of a key of a route or an alert.
-fn value<'l>(lines: &'l [Line], key: &str) -> Option<&'l Shown> {
+fn value<'l>(lines: &'l [Assignment], key: &str) -> Option<&'l ShownValue> {
     lines.iter().find(|line| line.name == key).map(|line| &line.value)
 }
 
@@ -76,12 +83,12 @@ fn value<'l>(lines: &'l [Line], key: &str) -> Option<&'l Shown> {
 fn compare_lists(
     name: &str,
     part: Part,
-    old: &[Vec<Line>],
-    new: &[Vec<Line>],
+    old: &[Vec<Assignment>],
+    new: &[Vec<Assignment>],
     differences: &mut Vec<Difference>,
 ) {
-    let mut partners: Vec<Option<&[Line]>> = vec![None; old.len()];
-    let mut added: Vec<&[Line]> = new.iter().map(Vec::as_slice).collect();
+    let mut partners: Vec<Option<&[Assignment]>> = vec![None; old.len()];
+    let mut added: Vec<&[Assignment]> = new.iter().map(Vec::as_slice).collect();
     let identity: &[&str] = if name == "route" { &["topic", "table"] } else { &["name"] };
     for key in identity {
         for (lines, partner) in old.iter().zip(&mut partners).filter(|(_, found)| found.is_none()) {
@@ -106,18 +113,18 @@ fn compare_lists(
 }
 
 /// The name of a route or an alert in a message, among its neighbours.
-fn label(name: &str, lines: &[Line], neighbours: &[Vec<Line>]) -> String {
-    let has_table = |other: &&Vec<Line>| value(other, "table") == value(lines, "table");
+fn label(name: &str, lines: &[Assignment], neighbours: &[Vec<Assignment>]) -> String {
+    let has_table = |other: &&Vec<Assignment>| value(other, "table") == value(lines, "table");
     let key = match name {
         "route" if neighbours.iter().filter(has_table).count() > 1 => "topic",
         "route" => "table",
         _ => "name",
     };
-    let shown = value(lines, key).map(Shown::text).unwrap_or_default();
+    let shown = value(lines, key).map(ShownValue::text).unwrap_or_default();
     format!("{name}[{}]", shown.trim_matches('"'))
 }
 
 /// A route or an alert in one word.
-fn gist(lines: &[Line]) -> String {
-    value(lines, "topic").or(value(lines, "type")).map(Shown::text).unwrap_or_default()
+fn gist(lines: &[Assignment]) -> String {
+    value(lines, "topic").or(value(lines, "type")).map(ShownValue::text).unwrap_or_default()
 }

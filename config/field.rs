@@ -3,7 +3,7 @@
 use crate::declare::key::{Key, Table};
 use crate::declare::text::list;
 use crate::declare::values::Scalar;
-use crate::page::{Line, Shown};
+use crate::page::{Assignment, ShownValue};
 use crate::read::section::{Entry, Section};
 
 /// A struct whose fields are declared with [`settings!`](crate::declare::settings).
@@ -30,7 +30,7 @@ pub(crate) trait Declared: Sized {
     }
 
     /// Every key that is set.
-    fn lines(&self) -> Vec<Line> {
+    fn lines(&self) -> Vec<Assignment> {
         lines_of(self.fields(), &Self::TABLE)
     }
 }
@@ -47,7 +47,7 @@ pub(crate) fn take_fields(
 }
 
 /// The lines of the fields of a declaration.
-pub(crate) fn lines_of(fields: Vec<&dyn Field>, table: &Table) -> Vec<Line> {
+pub(crate) fn lines_of(fields: Vec<&dyn Field>, table: &Table) -> Vec<Assignment> {
     let fields = fields.into_iter().zip(table.fields);
     fields.flat_map(|(field, declared)| field.lines(declared.keys)).collect()
 }
@@ -58,16 +58,16 @@ pub(crate) trait Field {
     fn take(&mut self, section: &mut Section<'_, '_>, keys: &'static [Key]);
 
     /// Its keys and their values, without those that are not set.
-    fn lines(&self, keys: &'static [Key]) -> Vec<Line>;
+    fn lines(&self, keys: &'static [Key]) -> Vec<Assignment>;
 }
 
 /// An entry of a table or list of the operator's: a column, a route.
-pub(crate) trait Item: Sized {
+pub(crate) trait ListItem: Sized {
     /// Reads an entry; `before` are those above it.
     fn read<'a>(section: &mut Section<'_, 'a>, entry: Entry<'a>, before: &[Self]) -> Option<Self>;
 
     /// All entries as they are printed; `None`: as if the key was not set.
-    fn shown(all: &[Self]) -> Option<Shown>;
+    fn shown(all: &[Self]) -> Option<ShownValue>;
 }
 
 /// Reads an entry that is a table. One that is something else has been refused; its place keeps the numbers of the others.
@@ -79,7 +79,7 @@ pub(crate) fn read_declared<'a, T: Declared>(section: &mut Section<'_, 'a>, entr
     item
 }
 
-impl<T: Item> Field for Vec<T> {
+impl<T: ListItem> Field for Vec<T> {
     fn take(&mut self, section: &mut Section<'_, '_>, keys: &'static [Key]) {
         let [key] = keys else { return };
         let Some(entries) = section.entries(key) else { return };
@@ -90,7 +90,7 @@ impl<T: Item> Field for Vec<T> {
         }
     }
 
-    fn lines(&self, keys: &'static [Key]) -> Vec<Line> {
+    fn lines(&self, keys: &'static [Key]) -> Vec<Assignment> {
         let shown = keys.first().zip(T::shown(self));
         shown.map(|(key, shown)| line(key, shown)).into_iter().collect()
     }
@@ -108,19 +108,19 @@ pub(crate) fn take_table<T: Declared>(
 }
 
 /// A section of the file.
-pub(crate) fn table_line(lines: Vec<Line>, keys: &'static [Key]) -> Vec<Line> {
-    keys.first().map(|key| line(key, Shown::Table(lines))).into_iter().collect()
+pub(crate) fn table_line(lines: Vec<Assignment>, keys: &'static [Key]) -> Vec<Assignment> {
+    keys.first().map(|key| line(key, ShownValue::Table(lines))).into_iter().collect()
 }
 
 /// The value of a key among the lines of the defaults; a table with a header has none.
-pub(crate) fn default_of(defaults: &[Line], name: &str) -> Option<String> {
+pub(crate) fn default_of(defaults: &[Assignment], name: &str) -> Option<String> {
     let line = defaults.iter().find(|line| line.name == name && !line.value.has_header());
     line.map(|line| line.value.text())
 }
 
 /// A line of a key.
-pub(crate) fn line(key: &Key, value: Shown) -> Line {
-    Line { name: key.name.to_owned(), value, part: key.part }
+pub(crate) fn line(key: &Key, value: ShownValue) -> Assignment {
+    Assignment { name: key.name.to_owned(), value, part: key.part }
 }
 
 impl<T: Scalar> Field for T {
@@ -132,8 +132,8 @@ impl<T: Scalar> Field for T {
         }
     }
 
-    fn lines(&self, keys: &'static [Key]) -> Vec<Line> {
-        keys.iter().map(|key| line(key, Shown::Plain(self.print(&key.spec)))).collect()
+    fn lines(&self, keys: &'static [Key]) -> Vec<Assignment> {
+        keys.iter().map(|key| line(key, ShownValue::Plain(self.print(&key.spec)))).collect()
     }
 }
 
@@ -146,7 +146,7 @@ impl<T: Scalar> Field for Option<T> {
         }
     }
 
-    fn lines(&self, keys: &'static [Key]) -> Vec<Line> {
+    fn lines(&self, keys: &'static [Key]) -> Vec<Assignment> {
         self.as_ref().map_or_else(Vec::new, |value| value.lines(keys))
     }
 }
@@ -160,7 +160,7 @@ impl Field for Vec<String> {
         }
     }
 
-    fn lines(&self, keys: &'static [Key]) -> Vec<Line> {
-        keys.iter().map(|key| line(key, Shown::Plain(list(self)))).collect()
+    fn lines(&self, keys: &'static [Key]) -> Vec<Assignment> {
+        keys.iter().map(|key| line(key, ShownValue::Plain(list(self)))).collect()
     }
 }

@@ -7,10 +7,10 @@ use toml::de::DeTable;
 
 use crate::field::Declared;
 use crate::read::layers;
-use crate::read::problems::Lines;
-use crate::read::problems::{Place, Problem, Problems};
-use crate::read::reader::Reader;
-use crate::read::recovery::{Fault, blank_broken_lines};
+use crate::read::problems::LineIndex;
+use crate::read::problems::{Origin, Problem, Problems};
+use crate::read::reader::SettingsReader;
+use crate::read::recovery::{SyntaxFault, blank_broken_lines};
 use crate::read::section::Section;
 use crate::read::world::{CONFIG_VARIABLE, Overrides, World};
 use crate::secret::Secret;
@@ -147,8 +147,8 @@ fn resolve(file: SettingsFile, world: &World, overrides: &Overrides) -> Result<L
     problems.extend(foreign_bytes(&file.bytes, &text));
     let (rest, mut faults) = blank_broken_lines(&text);
     let (tree, errors) = DeTable::parse_recoverable(&rest);
-    faults.extend(errors.iter().map(Fault::of));
-    let mut reader = Reader::new(&text, &faults, &layers.values, sections, &world.cwd);
+    faults.extend(errors.iter().map(SyntaxFault::of));
+    let mut reader = SettingsReader::new(&text, &faults, &layers.values, sections, &world.cwd);
     let mut root = Section::root(&mut reader, tree.get_ref(), Settings::TABLE.keys());
     let mut settings = Settings::default_with(&world.hostname);
     settings.read(&mut root);
@@ -166,7 +166,7 @@ fn resolve(file: SettingsFile, world: &World, overrides: &Overrides) -> Result<L
 fn foreign_bytes(bytes: &[u8], lossy: &str) -> Option<Problem> {
     let error = std::str::from_utf8(bytes).err()?;
     // Up to here the lossy text is the file's own.
-    let (line, column) = Lines::of(lossy).position(error.valid_up_to());
+    let (line, column) = LineIndex::of(lossy).position(error.valid_up_to());
     let text = "not UTF-8: a byte of another encoding; save the file as UTF-8".to_owned();
-    Some(Problem { place: Place::File { line, column }, text })
+    Some(Problem { place: Origin::File { line, column }, text })
 }

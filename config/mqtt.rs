@@ -15,7 +15,7 @@ use crate::field::Declared;
 use crate::key_pair::ClientAuth;
 use crate::mqtt::broker_url::{Address, BrokerUrl, address};
 use crate::part::Part;
-use crate::read::problems::Place;
+use crate::read::problems::Origin;
 use crate::read::section::{Section, strongest};
 use crate::secret::Secret;
 use crate::word::{Word, words};
@@ -127,7 +127,7 @@ impl Mqtt {
         let url_spot = section.spot("url");
         let Address { username, password, .. } = from_url.unwrap_or_default();
         if let Some(spot) = url_spot.as_ref().filter(|_| password.is_some())
-            && matches!(spot.place, Place::Flag(_))
+            && matches!(spot.place, Origin::Flag(_))
         {
             let text = "every user of this machine can read a password on the command line; \
                         better: mqtt.password_file";

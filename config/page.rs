@@ -7,31 +7,31 @@ use crate::secret::Secret;
 
 /// A key and its value.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Line {
+pub(crate) struct Assignment {
     /// In quotes where TOML needs them.
     pub(crate) name: String,
-    pub(crate) value: Shown,
+    pub(crate) value: ShownValue,
     pub(crate) part: Part,
 }
 
 /// A value, as TOML.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Shown {
+pub(crate) enum ShownValue {
     /// All of it.
     Plain(String),
     /// What may be shown of a secret, and the secret.
     Secret(String, Secret),
     /// A table in braces.
-    Braces(Vec<Line>),
+    Braces(Vec<Assignment>),
     /// A table with a header: `[mqtt]`.
-    Table(Vec<Line>),
+    Table(Vec<Assignment>),
     /// A list of tables, each with a header: `[[route]]`.
-    List(Vec<Vec<Line>>),
+    List(Vec<Vec<Assignment>>),
     /// A list of tables that are told apart by their key `name`: each is a line of that name, with braces.
-    Named(Vec<Line>),
+    Named(Vec<Assignment>),
 }
 
-impl Shown {
+impl ShownValue {
     /// The value as it is printed in one line; of what has a header only the keys of its own.
     pub(crate) fn text(&self) -> String {
         match self {
@@ -50,38 +50,38 @@ impl Shown {
 }
 
 /// `key = value` of all that has no header of its own.
-fn texts(lines: &[Line]) -> Vec<String> {
+fn texts(lines: &[Assignment]) -> Vec<String> {
     let lines = lines.iter().filter(|line| !line.value.has_header());
     lines.map(|line| format!("{} = {}", line.name, line.value.text())).collect()
 }
 
 /// What has a header, as a file; `path` is the path of the table that holds it.
-pub(crate) fn print(path: &str, lines: &[Line]) -> String {
+pub(crate) fn print(path: &str, lines: &[Assignment]) -> String {
     let mut tables = Vec::new();
     print_below(path, lines, &mut tables);
     tables.join("\n")
 }
 
-fn print_below(path: &str, lines: &[Line], tables: &mut Vec<String>) {
+fn print_below(path: &str, lines: &[Assignment], tables: &mut Vec<String>) {
     for line in lines {
         let path =
             if path.is_empty() { line.name.clone() } else { format!("{path}.{}", line.name) };
-        let mut table = |header: String, texts: Vec<String>, lines: &[Line]| {
+        let mut table = |header: String, texts: Vec<String>, lines: &[Assignment]| {
             let texts = std::iter::once(header).chain(texts);
             tables.push(texts.map(|text| text + "\n").collect());
             print_below(&path, lines, tables);
         };
         match &line.value {
-            Shown::Plain(_) | Shown::Secret(..) | Shown::Braces(_) => {}
-            Shown::Table(lines) => table(format!("[{path}]"), texts(lines), lines),
-            Shown::List(list) => {
+            ShownValue::Plain(_) | ShownValue::Secret(..) | ShownValue::Braces(_) => {}
+            ShownValue::Table(lines) => table(format!("[{path}]"), texts(lines), lines),
+            ShownValue::List(list) => {
                 for lines in list {
                     table(format!("[[{path}]]"), texts(lines), lines);
                 }
             }
-            Shown::Named(named) => {
+            ShownValue::Named(named) => {
                 for line in named {
-                    let Shown::Braces(lines) = &line.value else { continue };
+                    let ShownValue::Braces(lines) = &line.value else { continue };
                     let mut texts = texts(lines);
                     texts.insert(0, format!("name = {}", quote(&line.name)));
                     table(format!("[[{path}]]"), texts, lines);

@@ -12,9 +12,9 @@ use std::time::Duration;
 use crate::declare::key::{Complaint, Key, NAMES, SUBTABLE, SUBTABLES, TEXT, YEAR, count, time};
 use crate::declare::settings;
 use crate::declare::text::quote;
-use crate::field::{Declared, Item, read_declared};
+use crate::field::{Declared, ListItem, read_declared};
 use crate::mqtt::qos::Qos;
-use crate::page::Shown;
+use crate::page::ShownValue;
 use crate::part::Part;
 use crate::read::section::{Entry, Section};
 use crate::route::column::Column;
@@ -122,13 +122,13 @@ impl Route {
     }
 }
 
-impl Item for Route {
+impl ListItem for Route {
     fn read<'a>(section: &mut Section<'_, 'a>, entry: Entry<'a>, _before: &[Self]) -> Option<Self> {
         Some(read_declared(section, entry))
     }
 
-    fn shown(all: &[Self]) -> Option<Shown> {
-        Some(Shown::List(all.iter().map(Declared::lines).collect()))
+    fn shown(all: &[Self]) -> Option<ShownValue> {
+        Some(ShownValue::List(all.iter().map(Declared::lines).collect()))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::field::{Declared, Field};
 use crate::mqtt::{Mqtt, client_id};
 use crate::page::print;
 use crate::part::Part;
-use crate::read::reader::Reader;
+use crate::read::reader::SettingsReader;
 use crate::read::section::Section;
 use crate::read::world::World;
 use crate::route::{Route, route_set};
@@ -57,9 +57,8 @@ settings! {
 
 /// The tables of the file that environment variables can set, too.
 pub(crate) fn sections() -> impl Iterator<Item = &'static Table> {
-    Settings::TABLE.keys().filter_map(|key| match key.spec.wants {
-        Wants::Section(table) => Some(table),
-        _ => None,
+    Settings::TABLE.keys().filter_map(|key| {
+        if let Wants::Section(table) = key.spec.wants { Some(table) } else { None }
     })
 }
 
@@ -109,21 +108,13 @@ impl Settings {
             reader.warn_of_default(text.to_owned());
         }
         let (database, log) = (&self.database.path, &self.log.file);
-        let taken = "expected another file than the database";
-        let clashes = [
-            // The lock would truncate the database or the log.
-            (
-                "instance.lock_file",
-                " and the log",
-                [Some(database), log.as_ref()].contains(&Some(&self.instance.lock_file)),
-            ),
-            ("log.file", "", log.as_ref() == Some(database)),
-        ];
-        for (path, more, _) in clashes.into_iter().filter(|(.., is_taken)| *is_taken) {
-            if let Some(spot) = reader.good(path) {
-                let why = format!("{taken}{more}");
-                reader.refuse(&spot, Complaint::advise(why, "write another path"));
-            }
+        let lock = &self.instance.lock_file;
+        if lock == database || Some(lock) == log.as_ref() {
+            let why = "expected another file than the database and the log";
+            refuse_path(reader, "instance.lock_file", why);
+        }
+        if log.as_ref() == Some(database) {
+            refuse_path(reader, "log.file", "expected another file than the database");
         }
         if let Some(spot) = reader.good("database.busy_timeout")
             && self.database.busy_timeout >= self.supervisor.stuck_after
@@ -140,13 +131,20 @@ impl Settings {
     }
 }
 
+/// The lock would truncate the database or the log, and the log would write into the database.
+fn refuse_path(reader: &mut SettingsReader<'_>, key: &str, why: &str) {
+    if let Some(spot) = reader.good(key) {
+        reader.refuse(&spot, Complaint::advise(why, "write another path"));
+    }
+}
+
 /// The routes of the shipped file, which hold if the operator's file has none.
 fn built_in() -> Vec<Route> {
     static ROUTES: OnceLock<Vec<Route>> = OnceLock::new();
     let read_shipped = || {
         let tree = DeTable::parse(crate::DEFAULT_FILE).expect("the shipped file is TOML");
         let (layered, cwd) = (&[], std::path::Path::new(""));
-        let mut reader = Reader::new(crate::DEFAULT_FILE, &[], layered, Vec::new(), cwd);
+        let mut reader = SettingsReader::new(crate::DEFAULT_FILE, &[], layered, Vec::new(), cwd);
         let mut root = Section::root(&mut reader, tree.get_ref(), Settings::TABLE.keys());
         let mut routes = Vec::new();
         let declared = Settings::TABLE.key("route");

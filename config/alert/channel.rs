@@ -8,8 +8,8 @@ use crate::declare::key::{
 };
 use crate::declare::text::{quote, spell_key};
 use crate::declare::values::{self, Scalar};
-use crate::field::{Declared, Field, Item, line, lines_of, take_fields};
-use crate::page::{Line, Shown};
+use crate::field::{Declared, Field, ListItem, line, lines_of, take_fields};
+use crate::page::{Assignment, ShownValue};
 use crate::part::Part;
 use crate::read::redact::{HIDDEN, printed_url};
 use crate::read::section::{Entry, Section};
@@ -232,7 +232,7 @@ impl Channel {
     }
 
     /// Its keys that are set.
-    pub(crate) fn lines(&self) -> Vec<Line> {
+    pub(crate) fn lines(&self) -> Vec<Assignment> {
         lines_of(self.fields(), self.kind().table())
     }
 
@@ -252,8 +252,8 @@ impl Field for Channel {
         }
     }
 
-    fn lines(&self, keys: &'static [Key]) -> Vec<Line> {
-        keys.iter().map(|key| line(key, Shown::Plain(quote(self.word())))).collect()
+    fn lines(&self, keys: &'static [Key]) -> Vec<Assignment> {
+        keys.iter().map(|key| line(key, ShownValue::Plain(quote(self.word())))).collect()
     }
 }
 
@@ -298,7 +298,7 @@ fn argument(word: &str, key: &Key) -> Result<String, Complaint> {
 }
 
 /// `[alert.headers]`: the operator's own names, and secret values.
-impl Item for (String, Secret) {
+impl ListItem for (String, Secret) {
     fn read<'a>(section: &mut Section<'_, 'a>, entry: Entry<'a>, before: &[Self]) -> Option<Self> {
         let header = Key { spec: SECRET, ..*entry.key };
         let given = section.reader.given(&header, entry.spot.path, entry.value);
@@ -317,13 +317,13 @@ impl Item for (String, Secret) {
         }
     }
 
-    fn shown(all: &[Self]) -> Option<Shown> {
-        let headers = all.iter().map(|(name, value)| Line {
+    fn shown(all: &[Self]) -> Option<ShownValue> {
+        let headers = all.iter().map(|(name, value)| Assignment {
             name: spell_key(name),
-            value: Shown::Secret(quote(HIDDEN), value.clone()),
+            value: ShownValue::Secret(quote(HIDDEN), value.clone()),
             part: Part::Alerts,
         });
-        (!all.is_empty()).then(|| Shown::Table(headers.collect()))
+        (!all.is_empty()).then(|| ShownValue::Table(headers.collect()))
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) enum Wants {
 }
 
 /// Checks a text further, or brings it into its usual form; the error is why it is wrong and what to write.
-pub(crate) type Check = fn(&str, &Key) -> Result<String, Complaint>;
+pub(crate) type TextCheck = fn(&str, &Key) -> Result<String, Complaint>;
 
 /// Why a value is refused, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,7 +90,7 @@ pub(crate) struct Spec {
     pub(crate) is_needed: bool,
     /// `None`: that of the table.
     pub(crate) part: Option<Part>,
-    pub(crate) check: Option<Check>,
+    pub(crate) check: Option<TextCheck>,
 }
 
 impl Spec {
@@ -144,7 +144,7 @@ impl Spec {
     }
 
     /// With a further check of the text, or of each text of a list.
-    pub(crate) const fn checked(self, check: Check) -> Self {
+    pub(crate) const fn checked(self, check: TextCheck) -> Self {
         Self { check: Some(check), ..self }
     }
 }

@@ -100,13 +100,13 @@ impl Scalar for Duration {
             (_, Some(text)) => parse_duration(text),
             (_, None) => None,
         };
-        let is_in = |duration: &Self| match key.spec.wants {
-            Wants::Duration { min, max, whole_seconds } => {
-                (min..=max).contains(duration) && (!whole_seconds || duration.subsec_nanos() == 0)
-            }
-            _ => unreachable!("{} is not declared as a duration", key.name),
+        let Wants::Duration { min, max, whole_seconds } = key.spec.wants else {
+            unreachable!("{} is not declared as a duration", key.name);
         };
-        duration.filter(is_in).ok_or_else(|| unexpected(value, key))
+        duration
+            .filter(|duration| (min..=max).contains(duration))
+            .filter(|duration| !whole_seconds || duration.subsec_nanos() == 0)
+            .ok_or_else(|| unexpected(value, key))
     }
 
     fn print(&self, _spec: &Spec) -> String {
@@ -119,18 +119,14 @@ macro_rules! whole_numbers {
     ($($type:ty),+) => {
         $(impl Scalar for $type {
             fn read(value: &DeValue<'_>, key: &Key) -> Result<Self, Complaint> {
-                let number = match key.spec.wants {
-                    Wants::Size { min, max } => {
-                        size_of(value).filter(|size| (min..=max).contains(size))
-                    }
-                    Wants::Whole { min, max } => {
-                        let number = value.as_integer().and_then(whole_of);
-                        let number = number.filter(|number| (min..=max).contains(number));
-                        number.map(|number| {
-                            u64::try_from(number).expect("no declared limit is negative")
-                        })
-                    }
-                    _ => unreachable!("{} is not declared as a number", key.name),
+                let number = if let Wants::Size { min, max } = key.spec.wants {
+                    size_of(value).filter(|size| (min..=max).contains(size))
+                } else if let Wants::Whole { min, max } = key.spec.wants {
+                    let number = value.as_integer().and_then(whole_of);
+                    let number = number.filter(|number| (min..=max).contains(number));
+                    number.map(|number| u64::try_from(number).expect("no limit is negative"))
+                } else {
+                    unreachable!("{} is not declared as a number", key.name)
                 };
                 let number = number.ok_or_else(|| unexpected(value, key))?;
                 Ok(Self::try_from(number).expect("the declared limits are those of the type"))

@@ -11,7 +11,7 @@ use crate::declare::key::{Complaint, Key};
 use crate::declare::text::quote;
 use crate::declare::values;
 use crate::field::{Field, line};
-use crate::page::{Line, Shown};
+use crate::page::{Assignment, ShownValue};
 use crate::read::section::Section;
 use crate::secret::Secret;
 
@@ -56,8 +56,8 @@ impl Field for BrokerUrl {
         }
     }
 
-    fn lines(&self, keys: &'static [Key]) -> Vec<Line> {
-        keys.iter().map(|key| line(key, Shown::Plain(quote(&self.to_string())))).collect()
+    fn lines(&self, keys: &'static [Key]) -> Vec<Assignment> {
+        keys.iter().map(|key| line(key, ShownValue::Plain(quote(&self.to_string())))).collect()
     }
 }
 

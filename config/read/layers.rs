@@ -6,7 +6,7 @@ use toml::de::DeValue;
 
 use crate::declare::key::{Key, Table};
 use crate::declare::nearest::nearest;
-use crate::read::problems::{Place, Problem, Spot};
+use crate::read::problems::{Origin, Problem, Spot};
 use crate::read::redact::written;
 use crate::read::world::{CONFIG_VARIABLE, Overrides, PREFIX, World};
 use crate::secret::Secret;
@@ -20,7 +20,7 @@ pub(crate) struct Layered<'w> {
 }
 
 impl<'w> Layered<'w> {
-    fn new(place: Place, table: &str, key: &Key, value: DeValue<'w>, raw: &str) -> Self {
+    fn new(place: Origin, table: &str, key: &Key, value: DeValue<'w>, raw: &str) -> Self {
         let written = Some(written(key, &value, raw));
         let (path, name) = (format!("{table}.{}", key.name), key.name.to_owned());
         Self { spot: Spot { place, path, name, written }, value }
@@ -57,7 +57,7 @@ pub(crate) fn collect<'w>(
     for (name, value) in world.env.iter().filter(|(name, _)| *name != CONFIG_VARIABLE) {
         let single = |variable: &str| variable.replacen("__", "_", 1);
         if let Some((table, key, _)) = known.iter().find(|(.., variable)| variable == name) {
-            let (place, raw) = (Place::Environment(name.clone()), value.expose());
+            let (place, raw) = (Origin::Environment(name.clone()), value.expose());
             let value = variable_value(key, raw);
             layers.values.push(Layered::new(place, table, key, value, raw));
         } else if let Some(section) = section_of(name) {
@@ -95,7 +95,7 @@ fn unknown_variable<'k>(
         ("unknown setting", advice.unwrap_or(example))
     };
     // Without the value: it may be a misspelt password.
-    Problem { place: Place::Environment(name.to_owned()), text: format!("{why}; {instead}") }
+    Problem { place: Origin::Environment(name.to_owned()), text: format!("{why}; {instead}") }
 }
 
 /// A quoted TOML text, a TOML scalar, or the bare words where a text is expected or nothing else fits.
@@ -119,10 +119,10 @@ fn flags<'w>(
     let values = given.into_iter().filter_map(|(table, name, flag, text)| {
         let (_, key, _) = known.iter().find(|(of, key, _)| (*of, key.name) == (table, name))?;
         let value = DeValue::String(text?.into());
-        Some(Layered::new(Place::Flag(flag), table, key, value, text?))
+        Some(Layered::new(Origin::Flag(flag), table, key, value, text?))
     });
     let not_utf8 = db.filter(|path| path.to_str().is_none()).map(|path| Problem {
-        place: Place::Flag("--db"),
+        place: Origin::Flag("--db"),
         text: format!(
             "database.path: expected a path in UTF-8, found {}; rename the file, or its directory",
             path.to_string_lossy()

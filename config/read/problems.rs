@@ -7,7 +7,7 @@ use crate::declare::text::spell_key;
 
 /// Where a value is set. Sorts as a person reads: the file from top to bottom, then environment, then flags.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Place {
+pub(crate) enum Origin {
     /// In the settings file; line and column count from 1, columns in characters.
     File {
         /// The line.
@@ -21,7 +21,7 @@ pub(crate) enum Place {
     Flag(&'static str),
 }
 
-impl Place {
+impl Origin {
     /// Which layer it belongs to: a stronger one has the greater number.
     pub(crate) fn strength(&self) -> u8 {
         match self {
@@ -32,7 +32,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { line, column } => write!(f, "line {line}, column {column}"),
@@ -45,7 +45,7 @@ impl fmt::Display for Place {
 /// One thing that is wrong. Holds no secret: what could be one is `***`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Problem {
-    pub(crate) place: Place,
+    pub(crate) place: Origin,
     /// The key's path, `route[1].columns.temperature.min` (routes and list entries count from 1), where one is known; why
     /// its value is wrong, mostly `expected ...`; and what to do instead, mostly `write: key = value`.
     pub(crate) text: String,
@@ -84,7 +84,7 @@ impl Problems {
 
     /// What has the problems: the file, if all are in it.
     fn subject(&self) -> (&str, &'static str) {
-        let in_file = |problem: &Problem| matches!(problem.place, Place::File { .. });
+        let in_file = |problem: &Problem| matches!(problem.place, Origin::File { .. });
         match &self.file {
             Some(file) if self.list.iter().all(in_file) => (file, "has"),
             Some(_) | None => ("the settings", "have"),
@@ -99,8 +99,10 @@ impl fmt::Display for Problems {
         writeln!(f, "{subject} {has} {count} problem{}:", if count == 1 { "" } else { "s" })?;
         for problem in self.list.iter().take(PRINTED_MAX) {
             let from = match (&problem.place, &self.file) {
-                (Place::File { .. }, Some(file)) if has == "have" => format!("{file}, "),
-                (Place::File { .. } | Place::Environment(_) | Place::Flag(_), _) => String::new(),
+                (Origin::File { .. }, Some(file)) if has == "have" => format!("{file}, "),
+                (Origin::File { .. } | Origin::Environment(_) | Origin::Flag(_), _) => {
+                    String::new()
+                }
             };
             writeln!(f, "  {from}{problem}")?;
         }
@@ -116,7 +118,7 @@ impl std::error::Error for Problems {}
 /// A value that is set: where, under which key, and how it was written (without secrets).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Spot {
-    pub(crate) place: Place,
+    pub(crate) place: Origin,
     /// The whole path.
     pub(crate) path: String,
     /// What stands left of the equals sign.
@@ -152,9 +154,9 @@ impl Spot {
                 // A value with a blank keeps its quotes: shells need them, and our reading takes them off.
                 let bare = if value.contains(' ') { &value } else { value.trim_matches('"') };
                 match &self.place {
-                    Place::File { .. } => format!("write: {} = {value}", self.name),
-                    Place::Environment(name) => format!("write: {name}={bare}"),
-                    Place::Flag(name) => format!("write: {name} {bare}"),
+                    Origin::File { .. } => format!("write: {} = {value}", self.name),
+                    Origin::Environment(name) => format!("write: {name}={bare}"),
+                    Origin::Flag(name) => format!("write: {name} {bare}"),
                 }
             }
         }
@@ -162,13 +164,13 @@ impl Spot {
 }
 
 /// The file's text and where its lines begin.
-pub(crate) struct Lines<'a> {
+pub(crate) struct LineIndex<'a> {
     text: &'a str,
     /// Byte offset of the first character of each line; never empty.
     starts: Vec<usize>,
 }
 
-impl<'a> Lines<'a> {
+impl<'a> LineIndex<'a> {
     /// Finds the lines of a text.
     pub(crate) fn of(text: &'a str) -> Self {
         let mut starts = vec![0];

@@ -11,9 +11,9 @@ use crate::declare::key::{Complaint, Key, Table, Wants};
 use crate::declare::nearest::{nearest, renamed};
 use crate::declare::text::spell_key;
 use crate::read::layers::Layered;
-use crate::read::problems::Lines;
-use crate::read::problems::{Place, Problem, Spot};
-use crate::read::recovery::Fault;
+use crate::read::problems::LineIndex;
+use crate::read::problems::{Origin, Problem, Spot};
+use crate::read::recovery::SyntaxFault;
 use crate::read::redact::{shorten, written};
 use crate::read::syntax_error::SyntaxError;
 
@@ -37,8 +37,8 @@ pub(crate) struct Given<'a> {
 }
 
 /// The values of all layers, and what has been found wrong with them.
-pub(crate) struct Reader<'a> {
-    lines: Lines<'a>,
+pub(crate) struct SettingsReader<'a> {
+    lines: LineIndex<'a>,
     layered: &'a [Layered<'a>],
     sections: Vec<&'static Table>,
     cwd: &'a Path,
@@ -51,16 +51,16 @@ pub(crate) struct Reader<'a> {
     misspelt: BTreeSet<String>,
 }
 
-impl<'a> Reader<'a> {
+impl<'a> SettingsReader<'a> {
     /// A reader of a text with these syntax errors, and of what environment and flags set; `sections` are all of a file.
     pub(crate) fn new(
         text: &'a str,
-        faults: &[Fault],
+        faults: &[SyntaxFault],
         layered: &'a [Layered<'a>],
         sections: Vec<&'static Table>,
         cwd: &'a Path,
     ) -> Self {
-        let lines = Lines::of(text);
+        let lines = LineIndex::of(text);
         let syntax_errors = SyntaxError::all(faults, &lines);
         let (problems, warnings) = (Vec::new(), Vec::new());
         let (marks, misspelt) = (BTreeMap::new(), BTreeSet::new());
@@ -112,11 +112,8 @@ impl<'a> Reader<'a> {
             | DeValue::Boolean(_)
             | DeValue::Datetime(_) => shorten(self.lines.slice(value.span())),
         };
-        let is_entry = path.ends_with(']');
-        let expected = match wants {
-            Wants::Tables if !is_entry => "expected a list of tables",
-            _ => "expected a table",
-        };
+        let is_list = matches!(wants, Wants::Tables) && !path.ends_with(']');
+        let expected = if is_list { "expected a list of tables" } else { "expected a table" };
         let spot = self.spot(path.to_owned(), value.span(), Some(found));
         let advice = format!("write: {}, and its keys in the lines below it", header(wants, path));
         self.refuse(&spot, Complaint::advise(expected, advice));
@@ -174,7 +171,7 @@ impl<'a> Reader<'a> {
         let (line, column) = self.lines.position(span.start);
         let dot = if path.ends_with('"') { path.rfind(".\"") } else { path.rfind('.') };
         let name = path[dot.map_or(0, |dot| dot + 1)..].to_owned();
-        Spot { place: Place::File { line, column }, path, name, written }
+        Spot { place: Origin::File { line, column }, path, name, written }
     }
 
     /// A path of the file, from the working directory.

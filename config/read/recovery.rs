@@ -17,12 +17,12 @@ const FAULTS_MAX: usize = 100;
 
 /// A syntax error: where, and the message of the parser.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub(crate) struct SyntaxFault {
     pub(crate) span: Range<usize>,
     pub(crate) message: String,
 }
 
-impl Fault {
+impl SyntaxFault {
     /// What the parser found.
     pub(crate) fn of(error: &toml::de::Error) -> Self {
         Self { span: error.span().unwrap_or(0..0), message: error.message().to_owned() }
@@ -48,7 +48,7 @@ impl Fault {
 
 /// The text with the lines blanked that nothing can be made of, and the syntax errors that were in them. What else is
 /// wrong with the syntax is found by parsing the rest.
-pub(crate) fn blank_broken_lines(text: &str) -> (String, Vec<Fault>) {
+pub(crate) fn blank_broken_lines(text: &str) -> (String, Vec<SyntaxFault>) {
     let mut text = text.to_owned();
     let mut faults = Vec::new();
     for _ in 0..READINGS_MAX {
@@ -62,9 +62,9 @@ pub(crate) fn blank_broken_lines(text: &str) -> (String, Vec<Fault>) {
 }
 
 /// The first error that makes the parser skip what follows, and the lines to blank.
-fn first_skipping_error(text: &str) -> Option<(Fault, Range<usize>)> {
+fn first_skipping_error(text: &str) -> Option<(SyntaxFault, Range<usize>)> {
     let (tree, errors) = DeTable::parse_recoverable(text);
-    let mut faults: Vec<Fault> = errors.iter().map(Fault::of).collect();
+    let mut faults: Vec<SyntaxFault> = errors.iter().map(SyntaxFault::of).collect();
     faults.sort_by_key(|fault| fault.span.start);
     let culprits = faults.into_iter().take(FAULTS_MAX).filter_map(|fault| {
         let at = fault.span.start;
@@ -86,7 +86,11 @@ fn first_skipping_error(text: &str) -> Option<(Fault, Range<usize>)> {
 
 /// An unclosed value is reported where it begins, and only its first line is blanked: the rest was not meant to be in
 /// it. A closed one of several lines is blanked as a whole.
-fn enclosed_culprit(text: &str, fault: Fault, value: Range<usize>) -> (Fault, Range<usize>) {
+fn enclosed_culprit(
+    text: &str,
+    fault: SyntaxFault,
+    value: Range<usize>,
+) -> (SyntaxFault, Range<usize>) {
     let raw = &text[value.clone()];
     let (closing, message) = match raw.chars().next() {
         Some('[') => ("]", "unclosed array"),
@@ -98,7 +102,7 @@ fn enclosed_culprit(text: &str, fault: Fault, value: Range<usize>) -> (Fault, Ra
     if is_closed && fault.span.start < value.end {
         return (fault, line_around(text, value));
     }
-    let fault = Fault { span: first_line.clone(), message: message.to_owned() };
+    let fault = SyntaxFault { span: first_line.clone(), message: message.to_owned() };
     (fault, line_around(text, first_line))
 }
 
@@ -144,7 +148,7 @@ fn line_around(text: &str, span: Range<usize>) -> Range<usize> {
 
 /// A header's line and all up to the next table that is not one of its own: without its header, a key would be
 /// taken for one of the table before.
-fn header_culprit(text: &str, fault: Fault) -> (Fault, Range<usize>) {
+fn header_culprit(text: &str, fault: SyntaxFault) -> (SyntaxFault, Range<usize>) {
     let header = line_around(text, fault.span.start..fault.span.start);
     let name = text[header.clone()].trim().trim_start_matches(['[', ' ']);
     let name = name.split([']', '#']).next().unwrap_or_default().trim();
@@ -160,7 +164,7 @@ fn header_culprit(text: &str, fault: Fault) -> (Fault, Range<usize>) {
     let is_list = text[header.clone()].trim().starts_with("[[");
     let meant = if is_list { format!("[[{name}]]") } else { format!("[{name}]") };
     let message = format!("unclosed table: {meant}");
-    (Fault { message, ..fault }, header.start..end)
+    (SyntaxFault { message, ..fault }, header.start..end)
 }
 
 /// The text with these bytes made blanks, line ends excepted.

@@ -10,7 +10,7 @@ use crate::declare::key::{Complaint, Key, Wants};
 use crate::declare::text::{print_duration, quote};
 use crate::declare::values::{Scalar, unexpected};
 use crate::read::problems::Spot;
-use crate::read::reader::{Given, Mark, Reader, join};
+use crate::read::reader::{Given, Mark, SettingsReader, join};
 use crate::read::redact::written;
 
 /// Most entries of a list; SQLite takes no index of more than 2000 columns, and a route has no more than 500.
@@ -18,7 +18,7 @@ const NAMES_MAX: usize = 500;
 
 /// A table of the file, with the reader that collects its problems.
 pub(crate) struct Section<'r, 'a> {
-    pub(crate) reader: &'r mut Reader<'a>,
+    pub(crate) reader: &'r mut SettingsReader<'a>,
     toml: Option<&'a DeTable<'a>>,
     pub(crate) path: String,
     /// Where a missing key is reported.
@@ -39,7 +39,7 @@ pub(crate) struct Entry<'a> {
 impl<'r, 'a> Section<'r, 'a> {
     /// The file itself.
     pub(crate) fn root(
-        reader: &'r mut Reader<'a>,
+        reader: &'r mut SettingsReader<'a>,
         toml: &'a DeTable<'a>,
         known: impl Iterator<Item = &'static Key>,
     ) -> Self {
@@ -49,7 +49,7 @@ impl<'r, 'a> Section<'r, 'a> {
 
     /// Opens a table and refuses the keys it does not know.
     fn open(
-        reader: &'r mut Reader<'a>,
+        reader: &'r mut SettingsReader<'a>,
         known: impl Iterator<Item = &'static Key>,
         toml: Option<&'a DeTable<'a>>,
         header: Spot,
@@ -170,7 +170,7 @@ impl<'r, 'a> Section<'r, 'a> {
     fn take_given<T>(
         &mut self,
         key: &Key,
-        read: impl Fn(&mut Reader<'a>, &Given<'a>) -> Option<T>,
+        read: impl Fn(&mut SettingsReader<'a>, &Given<'a>) -> Option<T>,
     ) -> Option<T> {
         let mut best = None;
         let mut is_bad = false;
@@ -279,7 +279,7 @@ impl<'r, 'a> Section<'r, 'a> {
 
 /// The texts of a list; each is marked under its path.
 pub(crate) fn names<'a>(
-    reader: &mut Reader<'a>,
+    reader: &mut SettingsReader<'a>,
     key: &Key,
     given: &Given<'a>,
 ) -> Option<Vec<String>> {
@@ -323,7 +323,7 @@ fn name(entry: &DeValue<'_>, key: &Key) -> Result<String, Complaint> {
 
 /// The value of the strongest layer; two of one layer contradict each other, even if they are equal.
 pub(crate) fn strongest<T, const N: usize>(
-    reader: &mut Reader<'_>,
+    reader: &mut SettingsReader<'_>,
     values: [Option<(T, Spot)>; N],
 ) -> Option<(T, Spot)> {
     let mut winner: Option<(T, Spot)> = None;

@@ -6,9 +6,9 @@
 use crate::declare::key::{Complaint, Key, Wants};
 use crate::declare::nearest::nearest_word;
 use crate::declare::text::quote;
-use crate::read::problems::Lines;
-use crate::read::problems::{Place, Problem, Spot};
-use crate::read::recovery::Fault;
+use crate::read::problems::LineIndex;
+use crate::read::problems::{Origin, Problem, Spot};
+use crate::read::recovery::SyntaxFault;
 use crate::read::redact::redact_url;
 
 /// One place where the text is not TOML.
@@ -23,7 +23,7 @@ pub(crate) struct SyntaxError {
 
 impl SyntaxError {
     /// The syntax errors of a text, in its order, one a line at most.
-    pub(crate) fn all(faults: &[Fault], lines: &Lines<'_>) -> Vec<Self> {
+    pub(crate) fn all(faults: &[SyntaxFault], lines: &LineIndex<'_>) -> Vec<Self> {
         let mut syntax_errors: Vec<Self> =
             faults.iter().map(|fault| Self::of(fault, lines)).collect();
         syntax_errors.sort_by_key(|error| error.at);
@@ -31,11 +31,11 @@ impl SyntaxError {
         syntax_errors
     }
 
-    fn of(fault: &Fault, lines: &Lines<'_>) -> Self {
+    fn of(fault: &SyntaxFault, lines: &LineIndex<'_>) -> Self {
         let at = fault.span.start;
         let (line, column) = lines.position(at);
         let (why, instead) = explain(&fault.message, lines.slice(fault.span.clone()));
-        let place = Place::File { line, column };
+        let place = Origin::File { line, column };
         let problem = Problem { place, text: format!("{why}; {instead}") };
         Self { at, line, problem, of_key: None }
     }

@@ -5,8 +5,8 @@ use crate::declare::nearest::nearest;
 use crate::declare::settings;
 use crate::declare::text::{pointer, quote};
 use crate::declare::values::Scalar;
-use crate::field::{Declared, Item};
-use crate::page::{Line, Shown};
+use crate::field::{Declared, ListItem};
+use crate::page::{Assignment, ShownValue};
 use crate::part::Part;
 use crate::read::problems::Spot;
 use crate::read::reader::{Given, Mark, join};
@@ -88,7 +88,7 @@ words! {
 }
 
 /// Each column is marked under its path: bad, if type or `required` are not known.
-impl Item for Column {
+impl ListItem for Column {
     fn read<'a>(section: &mut Section<'_, 'a>, entry: Entry<'a>, before: &[Self]) -> Option<Self> {
         let spot = entry.spot.clone();
         check_name(section, &entry, before);
@@ -98,13 +98,13 @@ impl Item for Column {
         Some(column)
     }
 
-    fn shown(all: &[Self]) -> Option<Shown> {
-        let lines = all.iter().map(|column| Line {
+    fn shown(all: &[Self]) -> Option<ShownValue> {
+        let lines = all.iter().map(|column| Assignment {
             name: column.name.clone(),
-            value: Shown::Braces(column.lines()),
+            value: ShownValue::Braces(column.lines()),
             part: Part::Routes,
         });
-        Some(Shown::Table(lines.collect()))
+        Some(ShownValue::Table(lines.collect()))
     }
 }
 

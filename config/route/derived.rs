@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 use crate::declare::key::{Complaint, NAMES, NUMBER, TEXT, word};
 use crate::declare::settings;
 use crate::declare::text::quote;
-use crate::field::{Declared, Item, read_declared};
-use crate::page::{Line, Shown, print};
+use crate::field::{Declared, ListItem, read_declared};
+use crate::page::{Assignment, ShownValue, print};
 use crate::part::Part;
 use crate::read::problems::Spot;
 use crate::read::reader::join;
@@ -57,29 +57,33 @@ impl Derived {
 
     /// The table `[[route.derived]]` of this value, to be put below its route.
     pub fn to_toml(&self) -> String {
-        let value = Shown::Named(vec![self.line()]);
-        print("route", &[Line { name: "derived".to_owned(), value, part: Part::Derived }])
+        let value = ShownValue::Named(vec![self.line()]);
+        print("route", &[Assignment { name: "derived".to_owned(), value, part: Part::Derived }])
     }
 
     /// What has no meaning for its kind is left out.
-    fn line(&self) -> Line {
-        let is_meant = |line: &Line| match line.name.as_str() {
+    fn line(&self) -> Assignment {
+        let is_meant = |line: &Assignment| match line.name.as_str() {
             "name" => false,
             number @ ("per" | "factor" | "offset") => self.kind.has(number),
             _ => true,
         };
         let lines = self.lines().into_iter().filter(is_meant).collect();
-        Line { name: self.name.clone(), value: Shown::Braces(lines), part: Part::Derived }
+        Assignment {
+            name: self.name.clone(),
+            value: ShownValue::Braces(lines),
+            part: Part::Derived,
+        }
     }
 }
 
-impl Item for Derived {
+impl ListItem for Derived {
     fn read<'a>(section: &mut Section<'_, 'a>, entry: Entry<'a>, _before: &[Self]) -> Option<Self> {
         Some(read_declared(section, entry))
     }
 
-    fn shown(all: &[Self]) -> Option<Shown> {
-        Some(Shown::Named(all.iter().map(Self::line).collect()))
+    fn shown(all: &[Self]) -> Option<ShownValue> {
+        Some(ShownValue::Named(all.iter().map(Self::line).collect()))
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::declare::key::Complaint;
 use crate::declare::nearest::nearest;
 use crate::declare::text::list;
-use crate::field::{Declared, Item};
-use crate::page::{Line, Shown};
+use crate::field::{Declared, ListItem};
+use crate::page::{Assignment, ShownValue};
 use crate::part::Part;
 use crate::read::problems::Spot;
 use crate::read::reader::{Mark, join};
@@ -24,7 +24,7 @@ pub struct Index {
 }
 
 /// Each is marked under its path.
-impl Item for Index {
+impl ListItem for Index {
     fn read<'a>(section: &mut Section<'_, 'a>, entry: Entry<'a>, _before: &[Self]) -> Option<Self> {
         let Entry { name, spot, value, .. } = entry;
         if let Some(why) = identifier_fault(name, INDEX_LEN_MAX) {
@@ -42,13 +42,13 @@ impl Item for Index {
         Some(Self { name: name.to_owned(), columns })
     }
 
-    fn shown(all: &[Self]) -> Option<Shown> {
-        let lines = all.iter().map(|index| Line {
+    fn shown(all: &[Self]) -> Option<ShownValue> {
+        let lines = all.iter().map(|index| Assignment {
             name: index.name.clone(),
-            value: Shown::Plain(list(&index.columns)),
+            value: ShownValue::Plain(list(&index.columns)),
             part: Part::Routes,
         });
-        Some(Shown::Table(lines.collect()))
+        Some(ShownValue::Table(lines.collect()))
     }
 }
 

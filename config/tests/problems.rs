@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use crate::alert::channel::ChannelKind;
-use crate::read::problems::Place;
+use crate::read::problems::Origin;
 use crate::tests::testing::{ROUTE, only_problem, problems, problems_of, world, world_with};
 use crate::word::Word;
 use crate::{known_keys, load_text};
@@ -87,7 +87,7 @@ fn foreign_bytes_are_told_and_the_rest_is_checked() {
     let places: Vec<_> = problems.iter().map(|problem| problem.place.clone()).collect();
     assert_eq!(
         places,
-        [Place::File { line: 1, column: 5 }, Place::File { line: 3, column: 9 }],
+        [Origin::File { line: 1, column: 5 }, Origin::File { line: 3, column: 9 }],
         "{problems}"
     );
 }
