@@ -10,6 +10,7 @@ use crate::alert::channel::ChannelKind;
 use crate::declare::key::{Key, Table, Wants};
 use crate::declare::text::{print_duration, quote};
 use crate::field::Declared;
+use crate::part::Part;
 use crate::route::Route;
 use crate::route::column::Column;
 use crate::route::derived::{Derived, DerivedKind};
@@ -169,6 +170,8 @@ fn any_special_text(key: &Key) -> Option<BoxedStrategy<String>> {
         "host" => one_of(&["mail.example", "other.example", "::1"]),
         "from" => one_of(&["a@b", "x@y.example"]),
         "discovery_prefix" => one_of(&["h/a", "homeassistant"]),
+        // No route records what an alert publishes.
+        "topic" if key.part == Part::Alerts => "alert/[^\0#+$/]{1,8}".boxed(),
         "topic" => "[0-9]/[^\0#+$/]{1,8}".boxed(),
         "url" => one_of(&["http://[::1]:1/a", "https://t.example"]),
         "table" | "name" => "[a-z]{8,20}_".boxed(),
@@ -218,7 +221,11 @@ pub(crate) fn any_value(key: &'static Key) -> BoxedStrategy<String> {
             _ => one_of(&[r#"["a.example", "::1"]"#]),
         },
         Wants::Pointer => "(/([^/~\0]|~0|~1){0,4}){0,3}".prop_map(quoted).boxed(),
-        Wants::Path => "d/[^\0:]{1,12}".prop_map(quoted).boxed(),
+        // No two keys name the same file.
+        Wants::Path => {
+            let path = move |name: String| quote(&format!("{}/{name}", key.name));
+            "[^\0:]{1,12}".prop_map(path).boxed()
+        }
         Wants::Text => {
             let special = any_special_text(key);
             special.unwrap_or_else(|| any_text().boxed()).prop_map(quoted).boxed()
