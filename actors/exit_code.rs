@@ -1,6 +1,8 @@
 //! Exit codes of the program: those of `sysexits.h`, so that scripts and service managers can tell
 //! what to do.
 
+use crate::message::write::WriteCause;
+
 /// It was asked to stop, and did.
 pub const OK: i32 = 0;
 /// `account` or `verify` found something wrong, and said what; somebody did not take the message of
@@ -31,3 +33,21 @@ pub const LOCKED: i32 = 75;
 pub const CONFIG: i32 = 78;
 /// A second signal ended the stop, or a signal ended `verify` (128 + SIGINT).
 pub const INTERRUPTED: i32 = 130;
+
+/// That of a process which cannot open its database, and whose waiting would not help.
+pub fn of_open_error(cause: WriteCause) -> i32 {
+    match cause {
+        WriteCause::NotADatabase | WriteCause::Corrupt | WriteCause::SchemaClash => {
+            DATABASE_UNUSABLE
+        }
+        WriteCause::Missing
+        | WriteCause::Permission
+        | WriteCause::ReadOnly
+        | WriteCause::Locked
+        | WriteCause::Busy
+        | WriteCause::Full
+        | WriteCause::Io
+        | WriteCause::Replaced
+        | WriteCause::Other => CANNOT_CREATE,
+    }
+}

@@ -5,13 +5,12 @@ mod broker;
 pub mod requests;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use broker::{
-    Broker, Connecting, Down, DownKind, Filter, Greeting, Incoming, Liveness, NotSent, Publication,
-    Session,
+    Broker, BrokerRefusal, Connecting, Down, DownKind, Filter, Greeting, Incoming, Liveness,
+    NotSent, Publication, Session,
 };
 
 use crate::message::account::{RouteId, Tally};
@@ -19,9 +18,7 @@ use crate::message::batch::{Batch, BatchId, Receipt};
 use crate::message::delivery::UnixMillis;
 use crate::message::note::{Event, Note};
 use crate::message::route::Router;
-use crate::message::write::Checkpointed;
-use crate::message::write::WriteCause;
-use crate::message::write::WriteOutcome;
+use crate::message::write::{Checkpointed, WriteCause, WriteOutcome};
 
 /// Time and chance.
 #[derive(Debug, Clone, Copy)]
@@ -37,14 +34,14 @@ pub struct Environment {
 }
 
 /// A durable store of batches. Its calls block: it lives on a thread of its own.
-pub trait Journal {
+pub trait Journal: Maintenance {
     /// Makes a batch durable, in one transaction: rows, ledger, counters, and the `notes` that
     /// waited. Idempotent by the batch's id: a batch that is already durable gives a receipt with
     /// `repeated` set.
     ///
     /// # Errors
-    /// Nothing of the batch was stored (`Outcome::Refused`), or nobody knows (`Outcome::Unknown`:
-    /// open anew and append again).
+    /// Nothing of the batch was stored ([`WriteOutcome::Refused`]), or that is unknown
+    /// ([`WriteOutcome::Unknown`]: open anew and append again).
     fn append(&mut self, batch: &Batch, notes: &[Note]) -> Result<Receipt, WriteError>;
 
     /// Takes over what a spool holds, oldest first, in one transaction together with the position
@@ -74,6 +71,18 @@ pub trait Journal {
     /// As [`Journal::append`].
     fn heartbeat(&mut self) -> Result<(), WriteError>;
 
+    /// How far the database has taken over the spool of this id; 0: nothing of it.
+    fn taken_over(&self, spool: i64) -> i64;
+
+    /// What became of all deliveries since the database began, by its own account.
+    fn account(&self) -> Tally;
+
+    /// Closes, and leaves as little as can be for the next opening. `orderly`: the process stops now, and says so in its sign of life.
+    fn close(self: Box<Self>, orderly: bool);
+}
+
+/// What a journal does for itself, beside the path of a message. Its calls block, too.
+pub trait Maintenance {
     /// Notes outside of the database what it holds, so that a later one knows of it. Not durably: a power cut
     /// may take it.
     fn remember(&self) {}
@@ -90,20 +99,12 @@ pub trait Journal {
         BTreeMap::new()
     }
 
-    /// Folds the WAL into the database, as far as nobody holds it back, without waiting for anyone.
+    /// Merges the log of recent writes into the database, as far as nobody holds it back, without waiting for
+    /// anyone.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The database cannot be written.
     fn checkpoint(&mut self) -> Result<Checkpointed, WriteError>;
-
-    /// How far the database has taken over the spool of this id; 0: nothing of it.
-    fn taken_over(&self, spool: i64) -> i64;
-
-    /// What became of all deliveries since the database began, by its own account.
-    fn account(&self) -> Tally;
-
-    /// Checkpoints and closes. `orderly`: the process stops now, and says so in its sign of life.
-    fn close(self: Box<Self>, orderly: bool);
 }
 
 /// How far something long has come.
@@ -115,15 +116,15 @@ pub struct Progress {
     pub of: u64,
 }
 
-/// What a step of upkeep came to.
+/// What a step of maintenance came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TidiedUp {
     /// There is nothing to do for a while.
     Done,
     /// There is more to do.
     More,
-    /// Rows were copied out of a damaged database: what the account has more by them.
-    Salvaged(Tally),
+    /// Rows of an earlier database were copied into this one: what the account has more by them.
+    Recovered(Tally),
 }
 
 /// A second durable store, for batches that the journal cannot take: a queue, first in first out.
@@ -235,18 +236,29 @@ pub trait OpenJournal: Send {
 }
 
 /// Why the journal cannot be opened.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
 pub struct OpenError {
     /// Why, as a kind.
     pub cause: WriteCause,
     /// What is wrong, where, and what to do.
     pub message: String,
-    /// Set where waiting cannot help: the exit code.
-    pub permanent: Option<i32>,
+    /// Whether waiting can help.
+    pub outlook: Outlook,
+}
+
+/// Whether what is wrong may end by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outlook {
+    /// It may: it is tried again.
+    MayPass,
+    /// Only a person can mend it.
+    NeedsAPerson,
 }
 
 /// A write failed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
 pub struct WriteError {
     /// Why, as a kind.
     pub cause: WriteCause,
@@ -257,11 +269,3 @@ pub struct WriteError {
     /// The handle is of no more use: the file must be opened anew.
     pub reopen: bool,
 }
-
-impl fmt::Display for WriteError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for WriteError {}

@@ -6,24 +6,21 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::db_writer::actor::DbWriterActor;
+use crate::db_writer::setup::WriterMemory;
 use crate::health::actor::{HealthActor, ServiceManager};
 use crate::health::checks::KeptMemory;
 use crate::health::notify::Alerts;
 use crate::health::probes::SystemProbe;
-use crate::message::children::DB_WRITER;
-use crate::message::children::HEALTH;
-use crate::message::children::MQTT;
-use crate::message::children::STATS;
-use crate::message::children::WATCHTOWER;
+use crate::message::children::{DB_WRITER, HEALTH, MQTT, STATS, WATCHTOWER};
 use crate::message::routing::Routing;
 use crate::mqtt::actor::MqttActor;
 use crate::mqtt::window::WindowHandoff;
 use crate::ports::requests::SessionRequests;
 use crate::ports::{Broker, Environment, KeepEvents, OpenJournal, OpenSpool};
 use crate::stats::actor::StatsActor;
-use crate::status::Published;
-use crate::status::mode::Limits;
+use crate::status::mode::FailureLimits;
 use crate::status::settings::InForce;
+use crate::status::{Published, StatePart};
 use crate::supervisor::child::ThreadPlacement;
 use crate::supervisor::{ChildSpec, Link};
 use crate::watchtower::actor::{PageServer, WatchtowerActor};
@@ -70,7 +67,7 @@ pub struct Parts<B: Broker> {
     pub memory: KeptMemory,
     /// Where the children live.
     pub placement: ThreadPlacement,
-    /// Who is reached from outside the tree.
+    /// The links that are used from outside the tree.
     pub links: Links,
 }
 
@@ -96,7 +93,7 @@ pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
         placement,
         ..
     } = parts;
-    published.begins((handles.world.now)());
+    published.tree.update(|tree| tree.started = Some((handles.world.now)()));
     let (writer, health, stats) =
         (handles.writer.clone(), handles.health.clone(), handles.stats.clone());
     let (to_writer, to_health, to_stats, to_mqtt) =
@@ -149,6 +146,7 @@ struct ActorHandles {
     health: Link<HealthActor>,
     stats: Link<StatsActor>,
     handoff: WindowHandoff,
+    writer_memory: StatePart<WriterMemory>,
     began: Instant,
 }
 
@@ -166,38 +164,40 @@ impl ActorHandles {
             health: Link::new(),
             stats: Link::new(),
             handoff: WindowHandoff::default(),
+            writer_memory: StatePart::default(),
             began: Instant::now(),
         }
     }
 
-    fn writer(&self) -> db_writer::setup::Setup {
-        db_writer::setup::Setup {
+    fn writer(&self) -> db_writer::setup::WriterSetup {
+        db_writer::setup::WriterSetup {
             health: self.health.clone(),
             stats: self.stats.clone(),
             published: self.published.clone(),
             routing: self.routing.clone(),
             world: self.world,
             limits: self.in_force.now().health.clone(),
+            memory: self.writer_memory.clone(),
         }
     }
 
-    fn health(&self) -> health::actor::Setup {
+    fn health(&self) -> health::actor::HealthSetup {
         let settings = self.in_force.now();
-        health::actor::Setup {
+        health::actor::HealthSetup {
             decide: self.writer.recipient(),
             reopen: self.writer.recipient(),
             memory: self.memory.clone(),
             router: self.routing.now(),
             published: self.published.clone(),
             world: self.world,
-            limits: Limits::from(&settings.health),
+            limits: FailureLimits::from(&settings.health),
             in_force: self.in_force.clone(),
             alerts: self.alerts.clone(),
         }
     }
 
-    fn stats(&self) -> stats::actor::Setup {
-        stats::actor::Setup {
+    fn stats(&self) -> stats::actor::StatsSetup {
+        stats::actor::StatsSetup {
             router: self.routing.now(),
             published: self.published.clone(),
             world: self.world,
@@ -206,8 +206,8 @@ impl ActorHandles {
         }
     }
 
-    fn mqtt(&self) -> mqtt::receiver::Setup {
-        mqtt::receiver::Setup {
+    fn mqtt(&self) -> mqtt::receiver::ReceiverSetup {
+        mqtt::receiver::ReceiverSetup {
             router: self.routing.now(),
             routing: self.routing.clone(),
             mqtt: self.in_force.now().mqtt.clone(),

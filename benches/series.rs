@@ -13,7 +13,7 @@ use barograph::sqlite::read::{Buckets, Question};
 use barograph::sqlite::{DamagedHandles, Opener, SqliteJournal};
 use barograph_actors::message::delivery::UnixMillis;
 use barograph_actors::message::route::Router;
-use barograph_actors::ports::{Journal, TidiedUp};
+use barograph_actors::ports::{Maintenance, TidiedUp};
 use barograph_config::{Database, Derived, DerivedKind, Route, Settings};
 use rusqlite::{Connection, OpenFlags, params};
 use tempfile::TempDir;

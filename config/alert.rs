@@ -1,41 +1,36 @@
 //! `[[alert]]`: who is notified when something is wrong, how soon, and over which channel.
 
 pub(crate) mod channel;
-pub(crate) mod checks;
 pub(crate) mod email;
-pub(crate) mod http_url;
 pub(crate) mod quiet_hours;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use toml::Spanned;
-use toml::de::DeValue;
-
-use crate::alert::channel::{Channel, ChannelKind};
+use crate::alert::channel::{Channel, ChannelKind, http_url, is_loopback};
+use crate::alert::email::{Email, EmailTls};
 use crate::alert::quiet_hours::QuietHours;
 use crate::declare::key::{
     Complaint, DAY, FLAG, Key, MINUTE, PATH, SECOND, TEXT, YEAR, count, millis, time, word,
 };
 use crate::declare::settings;
 use crate::declare::text::quote;
-use crate::field::{Declared, word_scalars};
-use crate::page::{Line, Sheet, Shown};
+use crate::field::{Declared, ListItem};
+use crate::page::ShownValue;
 use crate::part::Part;
 use crate::read::problems::Spot;
-use crate::read::reader::Reader;
-use crate::read::section::Section;
+use crate::read::reader::join;
+use crate::read::redact::shorten;
+use crate::read::section::{Entry, Section};
+use crate::route::topic::filter_matches;
 use crate::word::{Word, words};
-
-/// Most alerts of a file: each may have a thread of its own.
-const ALERTS_MAX: usize = 100;
 
 /// Longest name, in bytes.
 const NAME_LEN_MAX: usize = 64;
 
 settings! {
     /// `[[alert]]`: one way to notify a person of issues.
-    pub struct Alert in "alert" concerns Part::Alerts;
+    pub struct Alert in "alert" concerns Part::Alerts, checked check;
 
     /// Its name in logs and commands: letters, digits, `_` and `-`; no other alert has it.
     name: String = String::new(), TEXT.checked(plain_name).example(r#""phone""#).needed();
@@ -83,8 +78,6 @@ words! {
     }
 }
 
-word_scalars!(AlertSeverity);
-
 fn plain_name(name: &str, _key: &Key) -> Result<String, Complaint> {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
     if name.chars().all(is_plain) && name.len() <= NAME_LEN_MAX {
@@ -100,83 +93,189 @@ impl Alert {
     pub fn new(name: impl Into<String>, channel: Channel) -> Self {
         Self { name: name.into(), channel, ..Self::initial() }
     }
+}
 
-    /// Its tables, as the file writes them.
-    pub(crate) fn sheets(&self) -> Vec<Sheet> {
-        let (mut headers, mut lines): (Vec<Line>, Vec<Line>) =
-            self.lines().into_iter().partition(|line| line.name == "headers");
-        lines.extend(self.channel.lines().into_iter().filter(|line| line.name != "headers"));
-        headers.extend(self.channel.lines().into_iter().filter(|line| line.name == "headers"));
-        let mut sheets = vec![Sheet::new("[[alert]]", lines)];
-        for line in headers {
-            if let Shown::Braces(lines) = line.value {
-                sheets.push(Sheet::new("[alert.headers]", lines));
+impl ListItem for Alert {
+    fn read<'a>(section: &mut Section<'_, 'a>, entry: Entry<'a>, _before: &[Self]) -> Option<Self> {
+        let keys = Channel::tables().flat_map(|table| table.keys());
+        let mut alert = Self::initial();
+        if let Some(mut section) = section.open_entry(entry, Self::TABLE.keys().chain(keys)) {
+            Declared::read(&mut alert, &mut section);
+        }
+        Some(alert)
+    }
+
+    fn shown(all: &[Self]) -> Option<ShownValue> {
+        let lines = all.iter().map(|alert| {
+            let mut lines = alert.lines();
+            lines.extend(alert.channel.lines());
+            lines
+        });
+        Some(ShownValue::List(lines.collect()))
+    }
+}
+
+/// Checks an alert, and fills what follows from the rest.
+fn check(alert: &mut Alert, section: &mut Section<'_, '_>) {
+    if section.spot("type").is_none() {
+        return;
+    }
+    let kind = alert.channel.kind();
+    refuse_foreign(section, kind);
+    match &mut alert.channel {
+        Channel::Webhook { url, .. }
+        | Channel::Slack { url }
+        | Channel::Discord { url }
+        | Channel::Ntfy { url, .. } => warn_of_plain_url(section, url.expose()),
+        Channel::Telegram { url, .. } => warn_of_plain_url(section, url),
+        Channel::Email(email) => check_email(section, email),
+        Channel::Mqtt { .. } => {}
+        Channel::Command { argv } => {
+            let is_set = section.spot("argv").is_some();
+            if is_set && argv.first().is_none_or(String::is_empty) {
+                let why = "expected the program as the first entry";
+                let example = kind.table().key("argv").example();
+                section.refuse("argv", Complaint::write(why, example));
             }
         }
-        sheets
     }
 }
 
-/// The alerts of the file. `client_id` is our name at the broker, `filters` are those of all routes.
-pub(crate) fn read(reader: &mut Reader<'_>, client_id: &str, filters: &[&str]) -> Vec<Alert> {
-    let Some((list, spot)) = reader.list("alert") else { return Vec::new() };
-    if list.len() > ALERTS_MAX {
-        let why = format!("expected at most {ALERTS_MAX} alerts");
-        let advice = "let one webhook or command notify the others";
-        reader.refuse(&spot, Complaint::advise(why, advice));
-        return Vec::new();
-    }
-    let mut alerts: Vec<Alert> = Vec::new();
-    let mut places = Vec::new();
-    for (index, value) in list.iter().enumerate() {
-        let Some((alert, spot)) = read_one(reader, index, value, client_id, filters) else {
-            continue;
-        };
-        compare(reader, &alerts, &places, &alert, &spot);
-        alerts.push(alert);
-        places.push(spot);
-    }
-    alerts
-}
-
-/// An alert and the place of its name.
-fn read_one<'a>(
-    reader: &mut Reader<'a>,
-    index: usize,
-    value: &'a Spanned<DeValue<'a>>,
+/// Names never repeat, the broker holds one state of ours, and no route records it. `client_id` is our name at the broker,
+/// `filters` are those of all routes.
+pub(crate) fn compare(
+    file: &mut Section<'_, '_>,
+    alerts: &mut [Alert],
     client_id: &str,
     filters: &[&str],
-) -> Option<(Alert, Spot)> {
-    let path = format!("alert[{}]", index + 1);
-    let table = reader.expect_table(&path, value, "[[alert]]")?;
-    let header = reader.spot(path, value.span(), None);
-    let keys = Alert::TABLE.keys().chain(Channel::tables().flat_map(|table| table.keys()));
-    let mut section = Section::open(reader, keys, Some(table), header.clone());
-    let mut alert = Alert::initial();
-    alert.take(&mut section);
-    let kind = section.again(Alert::TABLE.key("type"), crate::declare::values::word);
-    if let Some(kind) = kind {
-        alert.channel = Channel::take(kind, &mut section);
-        checks::check(&mut section, &mut alert, client_id, filters);
+) {
+    let mut names: Vec<(String, Spot)> = Vec::new();
+    let mut state: Option<Spot> = None;
+    for (index, alert) in alerts.iter_mut().enumerate() {
+        let Some(mut section) = file.reopen_entry("alert", index) else { continue };
+        let spot = section.spot("name").unwrap_or_else(|| section.header.clone());
+        let twin = names.iter().find(|(name, _)| !name.is_empty() && *name == alert.name);
+        if let Some((_, at)) = twin {
+            let why = format!("another alert has this name ({})", at.place);
+            let offer = format!("\"{}-2\"", alert.name);
+            section.reader.refuse(&spot, Complaint::write(why, offer));
+        }
+        names.push((alert.name.clone(), spot.clone()));
+        let Channel::Mqtt { topic, discovery, discovery_prefix } = &mut alert.channel else {
+            continue;
+        };
+        if topic.is_empty() {
+            *topic = health_topic(client_id);
+        }
+        let prefix = discovery.then_some(discovery_prefix.as_str());
+        keep_off_the_routes(&mut section, topic, prefix, filters);
+        if let Some(at) = &state {
+            let why = format!("another alert is of type mqtt ({})", at.place);
+            let complaint = Complaint::advise(why, "keep only one of them");
+            section.reader.refuse(&spot.bare(), complaint);
+        }
+        state = state.or(Some(spot));
     }
-    let spot = section.spot("name").unwrap_or(header);
-    Some((alert, spot))
 }
 
-/// Names never repeat, and the broker holds one state of ours.
-fn compare(reader: &mut Reader<'_>, before: &[Alert], places: &[Spot], alert: &Alert, spot: &Spot) {
-    let twin = |is_twin: &dyn Fn(&Alert) -> bool| {
-        let found = before.iter().position(is_twin);
-        found.map(|found| places[found].place.clone())
-    };
-    if let Some(at) = twin(&|other| !other.name.is_empty() && other.name == alert.name) {
-        let why = format!("another alert has this name ({at})");
-        reader.refuse(spot, Complaint::write(why, format!("\"{}-2\"", alert.name)));
+/// The topic of our own health: below the client's name, in which nothing may be a wildcard.
+fn health_topic(client_id: &str) -> String {
+    format!("barograph/{}/health", client_id.replace(['+', '#'], "_"))
+}
+
+/// One problem for each key that only other types have.
+fn refuse_foreign(section: &mut Section<'_, '_>, kind: ChannelKind) {
+    let no_server = matches!(kind, ChannelKind::Mqtt | ChannelKind::Command);
+    let mut seen = Vec::new();
+    for key in Channel::tables().flat_map(|table| table.keys()) {
+        if seen.contains(&key.name) || kind.table().has(key.name) {
+            continue;
+        }
+        seen.push(key.name);
+        let homes = ChannelKind::VARIANTS.iter().filter(|home| home.table().has(key.name));
+        let homes: Vec<&str> = homes.map(|home| home.word()).collect();
+        refuse_key(section, key.name, kind, &homes.join(", "));
     }
-    let is_mqtt = |alert: &Alert| alert.channel.state_topic().is_some();
-    if let Some(at) = twin(&is_mqtt).filter(|_| is_mqtt(alert)) {
-        let why = format!("another alert is of type mqtt ({at})");
-        let spot = Spot { written: None, ..spot.clone() };
-        reader.refuse(&spot, Complaint::advise(why, "keep only one of them"));
+    if no_server {
+        refuse_key(section, "ca_file", kind, "types that connect to a server");
+    }
+}
+
+fn refuse_key(section: &mut Section<'_, '_>, name: &str, kind: ChannelKind, homes: &str) {
+    if let Some(value) = section.value(name) {
+        let spot = section.reader.spot(join(&section.path, name), value.span(), None);
+        let why = format!("an alert of type {} has no such key", kind.word());
+        let advice = format!("remove it; it belongs to {homes}");
+        section.reader.refuse(&spot, Complaint::advise(why, advice));
+    }
+}
+
+fn warn_of_plain_url(section: &mut Section<'_, '_>, url: &str) {
+    if http_url(url).is_ok_and(|address| !address.tls && !address.loopback) {
+        let text =
+            "others on the network can read this URL and what is sent to it; better: https://";
+        section.warn("url", text);
+    }
+}
+
+fn check_email(section: &mut Section<'_, '_>, email: &mut Email) {
+    if section.spot("port").is_none() {
+        email.port = email.tls.port();
+    }
+    let has_password =
+        section.value("password").is_some() || section.value("password_file").is_some();
+    match (section.value("username").is_some(), has_password) {
+        (true, false) if !section.is_bad("username") => {
+            let advice = "add: password_file = \"...\", or remove this line";
+            let complaint = Complaint::advise("a user name needs a password", advice);
+            section.refuse("username", complaint);
+        }
+        (false, true) => {
+            let example = ChannelKind::Email.table().key("username").example();
+            section.refuse_lack(
+                "username",
+                Complaint::write("missing, but there is a password", example),
+            );
+        }
+        (true | false, _) => {}
+    }
+    let leaves = !email.host.is_empty() && !is_loopback(&email.host);
+    if leaves && email.tls == EmailTls::None {
+        let text = "others on the network can read this password; better: tls = \"starttls\"";
+        section.warn("password", text);
+    }
+    if section.spot("to").is_some() && !(1..=50).contains(&email.to.len()) {
+        let example = ChannelKind::Email.table().key("to").example();
+        section.refuse("to", Complaint::write("expected 1 to 50 recipients", example));
+    }
+}
+
+/// What we publish would come back to us, and be recorded.
+fn keep_off_the_routes(
+    section: &mut Section<'_, '_>,
+    topic: &str,
+    discovery_prefix: Option<&str>,
+    filters: &[&str],
+) {
+    if let Some(filter) = filters.iter().find(|filter| filter_matches(filter, topic)) {
+        let why = format!(
+            "the route with the topic `{}` would record this alert's messages",
+            shorten(filter)
+        );
+        let advice = "make the route's topic narrower, or write another topic here";
+        section.refuse("topic", Complaint::advise(why, advice));
+    }
+    let Some(prefix) = discovery_prefix else { return };
+    // <prefix>/<component>/[<node>/]<object>/config, for what we may be announced as.
+    let announced = [
+        format!("{prefix}/device/barograph/config"),
+        format!("{prefix}/sensor/barograph/0/config"),
+    ];
+    let taken = |filter: &&&str| announced.iter().any(|topic| filter_matches(filter, topic));
+    if let Some(filter) = filters.iter().find(taken) {
+        let why =
+            format!("the route with the topic `{}` would record the announcement", shorten(filter));
+        let advice = "make the route's topic narrower, or write: discovery = false";
+        section.refuse("discovery_prefix", Complaint::advise(why, advice));
     }
 }

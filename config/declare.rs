@@ -11,11 +11,11 @@
 //!
 //! The struct, its reading and printing, the difference at a reload, the environment variable, `docs/settings.md` and
 //! the line of the shipped file follow from it. A field has the key of its name, or those behind `as` and `and`; a
-//! field without a key is filled by the code that reads the table.
+//! field without a key is filled by the code that reads the table. What `checked` names judges the table once its fields
+//! are read.
 
 pub(crate) mod key;
 pub(crate) mod nearest;
-pub(crate) mod pointer;
 pub(crate) mod text;
 pub(crate) mod values;
 
@@ -23,7 +23,7 @@ pub(crate) mod values;
 macro_rules! settings {
     (
         $(#[$meta:meta])*
-        pub struct $name:ident in $table:literal concerns $part:expr;
+        pub struct $name:ident in $table:literal concerns $part:expr $(, checked $check:path)?;
         $(
             $(#[doc = $help:literal])*
             $field:ident: $type:ty = $default:expr
@@ -53,15 +53,30 @@ macro_rules! settings {
                 Self { $( $field: $default, )+ }
             }
 
-            fn take(&mut self, section: &mut $crate::read::section::Section<'_, '_>) {
-                let mut fields = Self::TABLE.fields.iter();
-                $( $crate::declare::take_next(&mut self.$field, section, &mut fields); )+
+            fn fields(&self) -> Vec<&dyn $crate::field::Field> {
+                vec![$( &self.$field, )+]
             }
 
-            fn lines(&self) -> Vec<$crate::page::Line> {
-                let mut fields = Self::TABLE.fields.iter();
-                let lines = [$( $crate::declare::lines_of_next(&self.$field, &mut fields), )+];
-                lines.into_iter().flatten().collect()
+            fn fields_mut(&mut self) -> Vec<&mut dyn $crate::field::Field> {
+                vec![$( &mut self.$field, )+]
+            }
+
+            $( fn check(&mut self, section: &mut $crate::read::section::Section<'_, '_>) {
+                $check(self, section);
+            } )?
+        }
+
+        impl $crate::field::Field for $name {
+            fn take(
+                &mut self,
+                section: &mut $crate::read::section::Section<'_, '_>,
+                keys: &'static [$crate::declare::key::Key],
+            ) {
+                $crate::field::take_table(self, section, keys);
+            }
+
+            fn lines(&self, keys: &'static [$crate::declare::key::Key]) -> Vec<$crate::page::Assignment> {
+                $crate::field::table_line($crate::field::Declared::lines(self), keys)
             }
         }
     };
@@ -84,7 +99,7 @@ macro_rules! field_keys {
                     $crate::declare::key::Key {
                         name: $crate::declare::key_name!($field $($key)?),
                         spec: $spec,
-                        part: $crate::declare::part_of(&$spec, $part),
+                        part: $spec.part_in($part),
                         default: || {
                             let name = $crate::declare::key_name!($field $($key)?);
                             $crate::field::default_of(&$defaults, name)
@@ -94,7 +109,7 @@ macro_rules! field_keys {
                         $crate::declare::key::Key {
                             name: $key2,
                             spec: $spec2,
-                            part: $crate::declare::part_of(&$spec2, $part),
+                            part: $spec2.part_in($part),
                             default: || None,
                         },
                     )*
@@ -115,38 +130,3 @@ macro_rules! key_name {
 }
 
 pub(crate) use {field_keys, key_name, settings};
-
-use crate::field::Field;
-use crate::page::Line;
-use crate::part::Part;
-use crate::read::section::Section;
-use key::{FieldKeys, Spec};
-
-/// The part that a key concerns: its own, or that of its table.
-pub(crate) const fn part_of(spec: &Spec, of_table: Part) -> Part {
-    match spec.part {
-        Some(part) => part,
-        None => of_table,
-    }
-}
-
-/// Reads the next field of a declaration.
-pub(crate) fn take_next(
-    field: &mut impl Field,
-    section: &mut Section<'_, '_>,
-    fields: &mut std::slice::Iter<'static, FieldKeys>,
-) {
-    field.take(section, next(fields));
-}
-
-/// The lines of the next field of a declaration.
-pub(crate) fn lines_of_next(
-    field: &impl Field,
-    fields: &mut std::slice::Iter<'static, FieldKeys>,
-) -> Vec<Line> {
-    field.lines(next(fields))
-}
-
-fn next(fields: &mut std::slice::Iter<'static, FieldKeys>) -> &'static [key::Key] {
-    fields.next().expect("the table has the fields of its struct").keys
-}

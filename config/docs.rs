@@ -1,65 +1,111 @@
-//! `docs/settings.md`, made of the declarations.
+//! Every key that the settings file can hold, for tests, and the sections of `docs/settings.md`, made of the declarations.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use crate::alert::Alert;
 use crate::alert::channel::ChannelKind;
-use crate::declare::key::{Key, Table};
+use crate::declare::key::{FieldKeys, Key, Table};
 use crate::field::Declared;
-use crate::known::{OF_ROUTES, keys_with_help};
 use crate::read::layers::variable;
-use crate::settings::SECTIONS;
+use crate::route::Route;
+use crate::route::column::Column;
+use crate::route::derived::Derived;
+use crate::settings::sections;
 use crate::word::Word;
 
-const INTRODUCTION: &str = "\
-# Settings
+/// A key of the settings file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KnownKey {
+    /// Its table as the file writes it: `mqtt`, `alert`, `route`, `route.derived`, or `route.columns.*` for the attributes
+    /// of one column.
+    pub table: &'static str,
+    /// Its name in that table.
+    pub name: &'static str,
+}
 
-This page is made of the declarations of the settings. The file itself, with the defaults, is config/barograph.toml.
-
-A setting is taken from the strongest of four layers: the built-in default, the file, the environment variable, and the
-flags `--mqtt` (mqtt.url), `--db` (database.path) and `--log-level` (log.level). `barograph check` reads all of them, and
-reports every problem at once. A running recorder reads them again at `systemctl reload barograph` or SIGHUP: a file
-with a problem changes nothing.
-
-Durations are written with a unit, in quotes: \"500ms\", \"5s\", \"2h 30min\", \"7days\". Sizes are written with a unit, in
-quotes, or as a number of bytes: \"512 KiB\", \"1 MiB\" (1 KiB is 1024 bytes, 1 KB is 1000). Relative paths begin in the
-working directory of the program.
-";
-
-/// The page of all settings for `docs/`, in Markdown.
-pub fn settings_page() -> String {
-    let mut page = INTRODUCTION.to_owned();
-    for table in SECTIONS {
-        section(&mut page, &format!("`[{}]`", table.name), table, true);
+impl KnownKey {
+    /// The environment variable that sets it, `BAROGRAPH_MQTT__URL`; `None` for keys of alerts and routes.
+    pub fn variable(&self) -> Option<String> {
+        let settable = sections().any(|section| section.name == self.table);
+        settable.then(|| variable(self.table, self.name))
     }
-    section(&mut page, "`[[alert]]`", &Alert::TABLE, false);
-    for kind in ChannelKind::VARIANTS {
+}
+
+impl fmt::Display for KnownKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.table, self.name)
+    }
+}
+
+/// Every table of the file with its title, in the order of the shipped one.
+fn tables() -> impl Iterator<Item = (String, &'static Table)> {
+    let sections = sections().map(|table| (format!("`[{}]`", table.name), table));
+    let alerts = std::iter::once(("`[[alert]]`".to_owned(), &Alert::TABLE));
+    let channels = ChannelKind::VARIANTS.iter().map(|kind| {
         let title = format!("`[[alert]]` of `type = \"{}\"`", kind.word());
-        section(&mut page, &title, kind.table(), false);
+        (title, kind.table())
+    });
+    let routes: [(&str, &Table); 3] = [
+        ("`[[route]]`", &Route::TABLE),
+        ("A column in `[route.columns]`", &Column::TABLE),
+        ("`[[route.derived]]`", &Derived::TABLE),
+    ];
+    let routes = routes.into_iter().map(|(title, table)| (title.to_owned(), table));
+    sections.chain(alerts).chain(channels).chain(routes)
+}
+
+/// Every key of the settings file, in the order of the shipped one.
+pub fn known_keys() -> impl Iterator<Item = KnownKey> {
+    let mut keys: Vec<KnownKey> = Vec::new();
+    for (_, table) in tables() {
+        for key in table.keys() {
+            let known = KnownKey { table: table.name, name: key.name };
+            // Several types of alerts share a key.
+            if !keys.contains(&known) {
+                keys.push(known);
+            }
+        }
     }
-    let titles = ["`[[route]]`", "A column in `[route.columns]`", "`[[route.derived]]`"];
-    for (title, table) in titles.iter().zip(OF_ROUTES) {
-        section(&mut page, title, table, false);
+    keys.into_iter()
+}
+
+/// The keys of a table with their help.
+pub(crate) fn keys_with_help(
+    table: &Table,
+) -> impl Iterator<Item = (&'static Key, String)> + use<> {
+    table.fields.iter().flat_map(|FieldKeys { help, keys }| {
+        keys.iter().enumerate().map(|(index, key)| {
+            let of_field = || help.iter().map(|line| line.trim()).collect::<Vec<_>>().join(" ");
+            let help = if index == 0 { of_field() } else { key.spec.note.to_owned() };
+            (key, help)
+        })
+    })
+}
+
+/// The sections of all settings in `docs/settings.md`, below its introduction.
+pub fn settings_page() -> String {
+    let mut page = String::new();
+    for (title, table) in tables() {
+        write!(page, "\n## {title}\n").expect("a String takes all");
+        for (key, help) in keys_with_help(table) {
+            let facts = facts(table, key).join("; ");
+            write!(page, "\n### `{}`\n\n{help}\n\n{facts}.\n", key.name)
+                .expect("a String takes all");
+        }
     }
     page
 }
 
-fn section(page: &mut String, title: &str, table: &Table, has_variables: bool) {
-    let mut entries = format!("\n## {title}\n");
-    for (key, help) in keys_with_help(table) {
-        let mut facts = vec![format!("Value: {}", key.expected()), default_of(key)];
-        if has_variables {
-            facts.push(format!("environment variable `{}`", variable(table.name, key.name)));
-        }
-        if key.is_secret() {
-            facts.push("never shown".to_owned());
-        }
-        facts.push(key.part.effect().to_owned());
-        let facts = facts.join("; ");
-        write!(entries, "\n### `{}`\n\n{help}\n\n{facts}.\n", key.name)
-            .expect("a String takes all");
+/// What there is to know of a key besides its help.
+fn facts(table: &Table, key: &Key) -> Vec<String> {
+    let mut facts = vec![format!("Value: {}", key.expected()), default_of(key)];
+    let variable = KnownKey { table: table.name, name: key.name }.variable();
+    facts.extend(variable.map(|variable| format!("environment variable `{variable}`")));
+    if key.is_secret() {
+        facts.push("never shown".to_owned());
     }
-    page.push_str(&entries);
+    facts.push(key.part.effect().to_owned());
+    facts
 }
 
 fn default_of(key: &Key) -> String {

@@ -1,18 +1,10 @@
 //! What a field of a settings struct can hold: how it is read from its keys, and printed.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::time::Duration;
-
-use toml::de::DeValue;
-
-use crate::declare::key::{Complaint, Key, Spec, Table, Wants};
-use crate::declare::pointer::print_pointer;
-use crate::declare::text::{list, print_duration, print_size, quote};
-use crate::declare::values;
-use crate::page::{Line, Shown};
-use crate::read::section::Section;
-use crate::word::Word;
+use crate::declare::key::{Key, Table};
+use crate::declare::text::list;
+use crate::declare::values::Scalar;
+use crate::page::{Assignment, ShownValue};
+use crate::read::section::{Entry, Section};
 
 /// A struct whose fields are declared with [`settings!`](crate::declare::settings).
 pub(crate) trait Declared: Sized {
@@ -22,11 +14,42 @@ pub(crate) trait Declared: Sized {
     /// With the default of every field.
     fn initial() -> Self;
 
+    /// Its fields, in the order of [`Declared::TABLE`].
+    fn fields(&self) -> Vec<&dyn Field>;
+
+    /// The same, to be read.
+    fn fields_mut(&mut self) -> Vec<&mut dyn Field>;
+
+    /// Judges the table once its fields are read, and fills what follows from the rest.
+    fn check(&mut self, _section: &mut Section<'_, '_>) {}
+
     /// Reads every field that is set.
-    fn take(&mut self, section: &mut Section<'_, '_>);
+    fn read(&mut self, section: &mut Section<'_, '_>) {
+        take_fields(self.fields_mut(), &Self::TABLE, section);
+        self.check(section);
+    }
 
     /// Every key that is set.
-    fn lines(&self) -> Vec<Line>;
+    fn lines(&self) -> Vec<Assignment> {
+        lines_of(self.fields(), &Self::TABLE)
+    }
+}
+
+/// Reads the fields of a declaration.
+pub(crate) fn take_fields(
+    fields: Vec<&mut dyn Field>,
+    table: &Table,
+    section: &mut Section<'_, '_>,
+) {
+    for (field, declared) in fields.into_iter().zip(table.fields) {
+        field.take(section, declared.keys);
+    }
+}
+
+/// The lines of the fields of a declaration.
+pub(crate) fn lines_of(fields: Vec<&dyn Field>, table: &Table) -> Vec<Assignment> {
+    let fields = fields.into_iter().zip(table.fields);
+    fields.flat_map(|(field, declared)| field.lines(declared.keys)).collect()
 }
 
 /// What a field holds.
@@ -35,26 +58,69 @@ pub(crate) trait Field {
     fn take(&mut self, section: &mut Section<'_, '_>, keys: &'static [Key]);
 
     /// Its keys and their values, without those that are not set.
-    fn lines(&self, keys: &'static [Key]) -> Vec<Line>;
+    fn lines(&self, keys: &'static [Key]) -> Vec<Assignment>;
 }
 
-/// What one key can hold.
-pub(crate) trait Scalar: Sized {
-    /// Reads it, or says why it is wrong.
-    fn read(value: &DeValue<'_>, key: &Key) -> Result<Self, Complaint>;
+/// An entry of a table or list of the operator's: a column, a route.
+pub(crate) trait ListItem: Sized {
+    /// Reads an entry; `before` are those above it.
+    fn read<'a>(section: &mut Section<'_, 'a>, entry: Entry<'a>, before: &[Self]) -> Option<Self>;
 
-    /// As TOML.
-    fn print(&self, spec: &Spec) -> String;
+    /// All entries as they are printed; `None`: as if the key was not set.
+    fn shown(all: &[Self]) -> Option<ShownValue>;
 }
 
-/// The value of a key among the lines of the defaults.
-pub(crate) fn default_of(defaults: &[Line], name: &str) -> Option<String> {
-    defaults.iter().find(|line| line.name == name).map(|line| line.value.text())
+/// Reads an entry that is a table. One that is something else has been refused; its place keeps the numbers of the others.
+pub(crate) fn read_declared<'a, T: Declared>(section: &mut Section<'_, 'a>, entry: Entry<'a>) -> T {
+    let mut item = T::initial();
+    if let Some(mut section) = section.open_entry(entry, T::TABLE.keys()) {
+        item.read(&mut section);
+    }
+    item
+}
+
+impl<T: ListItem> Field for Vec<T> {
+    fn take(&mut self, section: &mut Section<'_, '_>, keys: &'static [Key]) {
+        let [key] = keys else { return };
+        let Some(entries) = section.entries(key) else { return };
+        self.clear();
+        for entry in entries {
+            let item = T::read(section, entry, self);
+            self.extend(item);
+        }
+    }
+
+    fn lines(&self, keys: &'static [Key]) -> Vec<Assignment> {
+        let shown = keys.first().zip(T::shown(self));
+        shown.map(|(key, shown)| line(key, shown)).into_iter().collect()
+    }
+}
+
+/// Reads a section of the file; without it the environment may set its keys.
+pub(crate) fn take_table<T: Declared>(
+    target: &mut T,
+    section: &mut Section<'_, '_>,
+    keys: &'static [Key],
+) {
+    if let [key] = keys {
+        target.read(&mut section.open_section(key, T::TABLE.keys()));
+    }
+}
+
+/// A section of the file.
+pub(crate) fn table_line(lines: Vec<Assignment>, keys: &'static [Key]) -> Vec<Assignment> {
+    keys.first().map(|key| line(key, ShownValue::Table(lines))).into_iter().collect()
+}
+
+/// The value of a key among the lines of the defaults; a table with a header has none.
+pub(crate) fn default_of(defaults: &[Assignment], name: &str) -> Option<String> {
+    let line = defaults.iter().find(|line| line.name == name && !line.value.has_header());
+    line.map(|line| line.value.text())
 }
 
 /// A line of a key.
-pub(crate) fn line(key: &Key, value: Shown) -> Line {
-    Line { name: key.name.to_owned(), value, part: key.part }
+pub(crate) fn line(key: &Key, value: ShownValue) -> Assignment {
+    Assignment { name: key.name.to_owned(), value, part: key.part }
 }
 
 impl<T: Scalar> Field for T {
@@ -66,8 +132,8 @@ impl<T: Scalar> Field for T {
         }
     }
 
-    fn lines(&self, keys: &'static [Key]) -> Vec<Line> {
-        keys.iter().map(|key| line(key, Shown::Plain(self.print(&key.spec)))).collect()
+    fn lines(&self, keys: &'static [Key]) -> Vec<Assignment> {
+        keys.iter().map(|key| line(key, ShownValue::Plain(self.print(&key.spec)))).collect()
     }
 }
 
@@ -80,7 +146,7 @@ impl<T: Scalar> Field for Option<T> {
         }
     }
 
-    fn lines(&self, keys: &'static [Key]) -> Vec<Line> {
+    fn lines(&self, keys: &'static [Key]) -> Vec<Assignment> {
         self.as_ref().map_or_else(Vec::new, |value| value.lines(keys))
     }
 }
@@ -90,129 +156,11 @@ impl Field for Vec<String> {
         if let [key] = keys
             && let Some(names) = section.names(key)
         {
-            *self = names.into_iter().map(|(name, _)| name).collect();
+            *self = names;
         }
     }
 
-    fn lines(&self, keys: &'static [Key]) -> Vec<Line> {
-        keys.iter().map(|key| line(key, Shown::Plain(list(self)))).collect()
+    fn lines(&self, keys: &'static [Key]) -> Vec<Assignment> {
+        keys.iter().map(|key| line(key, ShownValue::Plain(list(self)))).collect()
     }
-}
-
-impl Scalar for String {
-    fn read(value: &DeValue<'_>, key: &Key) -> Result<Self, Complaint> {
-        let is_pointer = matches!(key.spec.wants, Wants::Pointer);
-        if is_pointer { values::pointer(value, key) } else { values::text(value, key) }
-    }
-
-    fn print(&self, spec: &Spec) -> String {
-        let is_pointer = matches!(spec.wants, Wants::Pointer);
-        quote(if is_pointer { print_pointer(self) } else { self })
-    }
-}
-
-impl Scalar for PathBuf {
-    fn read(value: &DeValue<'_>, key: &Key) -> Result<Self, Complaint> {
-        values::path(value, key)
-    }
-
-    fn print(&self, _spec: &Spec) -> String {
-        quote(&self.to_string_lossy())
-    }
-}
-
-impl Scalar for bool {
-    fn read(value: &DeValue<'_>, key: &Key) -> Result<Self, Complaint> {
-        values::flag(value, key)
-    }
-
-    fn print(&self, _spec: &Spec) -> String {
-        self.to_string()
-    }
-}
-
-impl Scalar for Duration {
-    fn read(value: &DeValue<'_>, key: &Key) -> Result<Self, Complaint> {
-        values::duration(value, key)
-    }
-
-    fn print(&self, _spec: &Spec) -> String {
-        quote(&print_duration(*self))
-    }
-}
-
-impl Scalar for f64 {
-    fn read(value: &DeValue<'_>, key: &Key) -> Result<Self, Complaint> {
-        values::real(value, key)
-    }
-
-    /// Debug of a finite number is TOML: `-60.0`, `1e300`.
-    fn print(&self, _spec: &Spec) -> String {
-        format!("{self:?}")
-    }
-}
-
-impl Scalar for SocketAddr {
-    fn read(value: &DeValue<'_>, key: &Key) -> Result<Self, Complaint> {
-        let why = "expected an address of this machine and a port (0.0.0.0: on all addresses)";
-        let like = |text: &str| {
-            Complaint::write(why, quote(&values::address_like(text, 9464).to_string()))
-        };
-        match value.as_integer() {
-            Some(port) => Err(like(port.as_str())),
-            None => values::text(value, key).and_then(|text| text.parse().map_err(|_| like(&text))),
-        }
-    }
-
-    fn print(&self, _spec: &Spec) -> String {
-        quote(&self.to_string())
-    }
-}
-
-/// Whole numbers; the declared limits must make them fit. A `u64` may also be a size.
-macro_rules! whole_numbers {
-    ($($type:ty),+) => {
-        $(impl Scalar for $type {
-            fn read(value: &DeValue<'_>, key: &Key) -> Result<Self, Complaint> {
-                let number = if matches!(key.spec.wants, Wants::Size { .. }) {
-                    values::size(value, key)?
-                } else {
-                    u64::try_from(values::whole(value, key)?).expect("no declared limit is negative")
-                };
-                Ok(Self::try_from(number).expect("the declared limits are those of the type"))
-            }
-
-            fn print(&self, spec: &Spec) -> String {
-                let is_size = matches!(spec.wants, Wants::Size { .. });
-                if is_size { print_size(u64::from(*self)) } else { self.to_string() }
-            }
-        })+
-    };
-}
-
-whole_numbers!(u16, u32, u64);
-
-/// Implements [`Scalar`] for enums that are declared with [`words!`](crate::word::words).
-macro_rules! word_scalars {
-    ($($type:ty),+) => {
-        $(impl $crate::field::Scalar for $type {
-            fn read(
-                value: &toml::de::DeValue<'_>,
-                key: &$crate::declare::key::Key,
-            ) -> Result<Self, $crate::declare::key::Complaint> {
-                $crate::declare::values::word(value, key)
-            }
-
-            fn print(&self, _spec: &$crate::declare::key::Spec) -> String {
-                $crate::field::print_word(*self)
-            }
-        })+
-    };
-}
-
-pub(crate) use word_scalars;
-
-/// A word as TOML.
-pub(crate) fn print_word<W: Word>(word: W) -> String {
-    quote(word.word())
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::declare::key::{Complaint, Key};
 use crate::declare::text::quote;
 use crate::field::{Field, line};
-use crate::page::{Line, Shown};
+use crate::page::{Assignment, ShownValue};
 use crate::read::section::Section;
 
 /// PEM files of a certificate chain and of its private key.
@@ -28,9 +28,9 @@ impl Field for Option<KeyPair> {
         *self = take_pair(section, keys);
     }
 
-    fn lines(&self, keys: &'static [Key]) -> Vec<Line> {
+    fn lines(&self, keys: &'static [Key]) -> Vec<Assignment> {
         let Some(KeyPair { cert_file, key_file }) = self else { return Vec::new() };
-        let quoted = |file: &Path| Shown::Plain(quote(&file.to_string_lossy()));
+        let quoted = |file: &Path| ShownValue::Plain(quote(&file.to_string_lossy()));
         keys.iter().zip([cert_file, key_file]).map(|(key, file)| line(key, quoted(file))).collect()
     }
 }

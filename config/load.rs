@@ -1,23 +1,28 @@
 //! Finds the file, joins the layers, and gives either settings or everything that is wrong.
 
-use std::fmt;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use toml::de::DeTable;
 
-use crate::alert;
+use crate::field::Declared;
 use crate::read::layers;
-use crate::read::lines::Lines;
-use crate::read::problems::{Place, Problem, Problems};
-use crate::read::reader::Reader;
-use crate::read::recovery::{Fault, blank_broken_lines};
+use crate::read::problems::LineIndex;
+use crate::read::problems::{Origin, Problem, Problems};
+use crate::read::reader::SettingsReader;
+use crate::read::recovery::{SyntaxFault, blank_broken_lines};
+use crate::read::section::Section;
 use crate::read::world::{CONFIG_VARIABLE, Overrides, World};
-use crate::route;
-use crate::settings::{SECTIONS, Settings};
+use crate::secret::Secret;
+use crate::settings::{Settings, sections};
 
 /// Largest settings file, in bytes: a limit, so that `--config /dev/zero` ends.
 const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Who named the settings file.
+const BY_FLAG: &str = "named by --config";
+const BY_VARIABLE: &str = "named by the environment variable BAROGRAPH_CONFIG";
+const BY_SEARCH: &str = "found in its usual place";
 
 /// The name looked for in the working directory.
 const FILE_NAME: &str = "barograph.toml";
@@ -45,35 +50,14 @@ pub enum LoadError {
     Unreadable {
         /// The path as it was named.
         path: PathBuf,
-        /// Who named it.
-        named_by: NamedBy,
+        /// Who named it: `named by --config`.
+        named_by: &'static str,
         /// What the operating system says.
         cause: io::Error,
     },
     /// Everything that is wrong in the file, the environment and the flags.
     #[error(transparent)]
     Problems(#[from] Problems),
-}
-
-/// Who named the settings file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NamedBy {
-    /// `--config`
-    Flag,
-    /// `BAROGRAPH_CONFIG`
-    Variable,
-    /// It is in one of the usual places.
-    Search,
-}
-
-impl fmt::Display for NamedBy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Flag => f.write_str("named by --config"),
-            Self::Variable => write!(f, "named by the environment variable {CONFIG_VARIABLE}"),
-            Self::Search => f.write_str("found in its usual place"),
-        }
-    }
 }
 
 /// The settings, from the built-in default, the file, the environment and the flags, each stronger than the one before.
@@ -115,15 +99,16 @@ struct SettingsFile {
 }
 
 fn find_file(world: &World, overrides: &Overrides) -> Result<SettingsFile, LoadError> {
-    let variable = world.env.get(CONFIG_VARIABLE).filter(|path| !path.is_empty());
+    let variable =
+        world.env.get(CONFIG_VARIABLE).map(Secret::expose).filter(|path| !path.is_empty());
     if let Some(path) = &overrides.config {
-        return read_named(world, path, NamedBy::Flag);
+        return read_named(world, path, BY_FLAG);
     }
     if let Some(path) = variable {
-        return read_named(world, Path::new(path), NamedBy::Variable);
+        return read_named(world, Path::new(path), BY_VARIABLE);
     }
     for path in [Path::new(FILE_NAME), &world.etc_file] {
-        match read_named(world, path, NamedBy::Search) {
+        match read_named(world, path, BY_SEARCH) {
             Err(LoadError::Unreadable { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => {
             }
             found => return found,
@@ -132,7 +117,11 @@ fn find_file(world: &World, overrides: &Overrides) -> Result<SettingsFile, LoadE
     Ok(SettingsFile::default())
 }
 
-fn read_named(world: &World, named: &Path, named_by: NamedBy) -> Result<SettingsFile, LoadError> {
+fn read_named(
+    world: &World,
+    named: &Path,
+    named_by: &'static str,
+) -> Result<SettingsFile, LoadError> {
     let path = world.cwd.join(named);
     let mut bytes = Vec::new();
     let read = std::fs::File::open(&path)
@@ -152,22 +141,18 @@ fn read_named(world: &World, named: &Path, named_by: NamedBy) -> Result<Settings
 
 fn resolve(file: SettingsFile, world: &World, overrides: &Overrides) -> Result<Loaded, LoadError> {
     let text = String::from_utf8_lossy(&file.bytes);
-    let layers = layers::collect(world, overrides, SECTIONS);
+    let sections: Vec<_> = sections().collect();
+    let layers = layers::collect(world, overrides, &sections);
     let mut problems = layers.problems;
     problems.extend(foreign_bytes(&file.bytes, &text));
     let (rest, mut faults) = blank_broken_lines(&text);
     let (tree, errors) = DeTable::parse_recoverable(&rest);
-    faults.extend(errors.iter().map(Fault::of));
-    let root = tree.get_ref();
-    let mut reader = Reader::new(&text, root, &faults, &layers.values, SECTIONS, &world.cwd);
-
+    faults.extend(errors.iter().map(SyntaxFault::of));
+    let mut reader = SettingsReader::new(&text, &faults, &layers.values, sections, &world.cwd);
+    let mut root = Section::root(&mut reader, tree.get_ref(), Settings::TABLE.keys());
     let mut settings = Settings::default_with(&world.hostname);
-    settings.read_sections(&mut reader, world);
-    if let Some(routes) = route::read(&mut reader) {
-        settings.routes = routes;
-    }
-    let filters: Vec<&str> = settings.routes.iter().map(|route| route.topic.as_str()).collect();
-    settings.alerts = alert::read(&mut reader, &settings.mqtt.client_id, &filters);
+    settings.read(&mut root);
+    settings.join(&mut root, world);
     let (found, mut warnings) = reader.finish();
     problems.extend(found);
     if !problems.is_empty() {
@@ -181,12 +166,7 @@ fn resolve(file: SettingsFile, world: &World, overrides: &Overrides) -> Result<L
 fn foreign_bytes(bytes: &[u8], lossy: &str) -> Option<Problem> {
     let error = std::str::from_utf8(bytes).err()?;
     // Up to here the lossy text is the file's own.
-    let (line, column) = Lines::of(lossy).position(error.valid_up_to());
-    Some(Problem {
-        place: Place::File { line, column },
-        key: String::new(),
-        value: None,
-        why: "not UTF-8: a byte of another encoding".to_owned(),
-        instead: "save the file as UTF-8".to_owned(),
-    })
+    let (line, column) = LineIndex::of(lossy).position(error.valid_up_to());
+    let text = "not UTF-8: a byte of another encoding; save the file as UTF-8".to_owned();
+    Some(Problem { place: Origin::File { line, column }, text })
 }

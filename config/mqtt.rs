@@ -1,7 +1,6 @@
 //! `[mqtt]`: the broker and our session there.
 
 pub(crate) mod broker_url;
-pub(crate) mod credentials;
 pub(crate) mod qos;
 
 use std::path::PathBuf;
@@ -12,18 +11,18 @@ use crate::declare::key::{
     millis, size, time, whole_seconds, word,
 };
 use crate::declare::settings;
-use crate::field::word_scalars;
+use crate::field::Declared;
 use crate::key_pair::ClientAuth;
-use crate::mqtt::broker_url::BrokerUrl;
+use crate::mqtt::broker_url::{Address, BrokerUrl, address};
 use crate::part::Part;
-use crate::read::section::Section;
-use crate::read::world::World;
+use crate::read::problems::Origin;
+use crate::read::section::{Section, strongest};
 use crate::secret::Secret;
 use crate::word::{Word, words};
 
 settings! {
     /// `[mqtt]`
-    pub struct Mqtt in "mqtt" concerns Part::Mqtt;
+    pub struct Mqtt in "mqtt" concerns Part::Mqtt, checked Mqtt::check;
 
     /// The broker. mqtt:// is plain, port 1883 if none is named; mqtts:// is encrypted, port 8883. User and password may
     /// stand in it (mqtt://user:password@host), but this file is rarely as private as `password_file`; a `/`, `?`, `#` or
@@ -107,27 +106,45 @@ words! {
     }
 }
 
-word_scalars!(Protocol);
-
 /// `barograph-<hostname>`.
 pub(crate) fn client_id(hostname: &str) -> String {
     format!("barograph-{hostname}")
 }
 
 impl Mqtt {
-    pub(crate) fn check(&mut self, section: &mut Section<'_, '_>, world: &World) {
-        section.keep_order(
-            ("reconnect_min", self.reconnect_min),
-            ("reconnect_max", self.reconnect_max),
-        );
-        credentials::join(section, self);
+    fn check(&mut self, section: &mut Section<'_, '_>) {
+        let (min, max) = (self.reconnect_min, self.reconnect_max);
+        section.keep_order(("reconnect_min", min), ("reconnect_max", max));
+        self.join_credentials(section);
         self.check_certificates(section);
         self.warn_of_unused(section);
-        let is_default = section.spot("client_id").is_none() && !section.is_bad("client_id");
-        if is_default && world.hostname == "localhost" {
-            let text = "mqtt.client_id: this host is named `localhost`, as others may be, and two recorders with one \
-                        client id disconnect each other: set a client_id";
-            section.reader.warn_of_default(text.to_owned());
+    }
+
+    /// Joins `username` and `password` with those of the URL; the stronger layer wins.
+    fn join_credentials(&mut self, section: &mut Section<'_, '_>) {
+        let bad = ["username", "password", "password_file"].map(|name| section.is_bad(name));
+        let from_url = section.again(Mqtt::TABLE.key("url"), address);
+        let url_spot = section.spot("url");
+        let Address { username, password, .. } = from_url.unwrap_or_default();
+        if let Some(spot) = url_spot.as_ref().filter(|_| password.is_some())
+            && matches!(spot.place, Origin::Flag(_))
+        {
+            let text = "every user of this machine can read a password on the command line; \
+                        better: mqtt.password_file";
+            section.reader.warn(spot, text);
+        }
+        let own = self.username.take().zip(section.spot("username"));
+        let names = [own, username.zip(url_spot.clone())];
+        self.username = strongest(section.reader, names).map(|(name, _)| name);
+        let own = self.password.take().zip(section.spot("password"));
+        let winner = strongest(section.reader, [own, password.zip(url_spot)]);
+        let Some((password, spot)) = winner else { return };
+        self.password = Some(password);
+        let is_nameless = self.username.is_none() && self.protocol == Protocol::V311;
+        if is_nameless && !bad.contains(&true) && section.reader.is_whole() {
+            let why = "MQTT 3.1.1 has no password without a user name";
+            let advice = "add: username = \"...\", or write: protocol = \"5\"";
+            section.reader.refuse(&spot, Complaint::advise(why, advice));
         }
     }
 

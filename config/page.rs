@@ -1,5 +1,5 @@
-//! The settings as tables of keys and values: the declarations fill them, here they become text, and `difference.rs`
-//! compares them.
+//! The settings as a tree of keys and values: the declarations fill it, here it becomes text, and `difference.rs`
+//! compares it.
 
 use crate::declare::text::quote;
 use crate::part::Part;
@@ -7,73 +7,86 @@ use crate::secret::Secret;
 
 /// A key and its value.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Line {
+pub(crate) struct Assignment {
     /// In quotes where TOML needs them.
     pub(crate) name: String,
-    pub(crate) value: Shown,
+    pub(crate) value: ShownValue,
     pub(crate) part: Part,
 }
 
 /// A value, as TOML.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Shown {
+pub(crate) enum ShownValue {
     /// All of it.
     Plain(String),
     /// What may be shown of a secret, and the secret.
     Secret(String, Secret),
     /// A table in braces.
-    Braces(Vec<Line>),
+    Braces(Vec<Assignment>),
+    /// A table with a header: `[mqtt]`.
+    Table(Vec<Assignment>),
+    /// A list of tables, each with a header: `[[route]]`.
+    List(Vec<Vec<Assignment>>),
+    /// A list of tables that are told apart by their key `name`: each is a line of that name, with braces.
+    Named(Vec<Assignment>),
 }
 
-impl Shown {
-    /// The value as it is printed.
+impl ShownValue {
+    /// The value as it is printed in one line; of what has a header only the keys of its own.
     pub(crate) fn text(&self) -> String {
         match self {
             Self::Plain(text) | Self::Secret(text, _) => text.clone(),
-            Self::Braces(lines) => {
-                let lines =
-                    lines.iter().map(|line| format!("{} = {}", line.name, line.value.text()));
-                format!("{{ {} }}", lines.collect::<Vec<_>>().join(", "))
-            }
+            Self::Braces(lines) => format!("{{ {} }}", texts(lines).join(", ")),
+            Self::Table(_) | Self::List(_) | Self::Named(_) => String::new(),
+        }
+    }
+
+    pub(crate) fn has_header(&self) -> bool {
+        match self {
+            Self::Plain(_) | Self::Secret(..) | Self::Braces(_) => false,
+            Self::Table(_) | Self::List(_) | Self::Named(_) => true,
         }
     }
 }
 
-/// A table and its lines.
-pub(crate) struct Sheet {
-    /// Its header: `[mqtt]`, `[[route]]`, `[route.columns]`.
-    pub(crate) header: String,
-    pub(crate) lines: Vec<Line>,
+/// `key = value` of all that has no header of its own.
+fn texts(lines: &[Assignment]) -> Vec<String> {
+    let lines = lines.iter().filter(|line| !line.value.has_header());
+    lines.map(|line| format!("{} = {}", line.name, line.value.text())).collect()
 }
 
-impl Sheet {
-    pub(crate) fn new(header: impl Into<String>, lines: Vec<Line>) -> Self {
-        Self { header: header.into(), lines }
-    }
-
-    /// A table of a list that a name tells from the others, such as `[[route.derived]]`.
-    pub(crate) fn named(header: &str, name: &str, part: Part, lines: Vec<Line>) -> Self {
-        let line = Line { name: name.to_owned(), value: Shown::Braces(lines), part };
-        Self::new(header, vec![line])
-    }
-
-    pub(crate) fn to_toml(&self) -> String {
-        let is_named = self.header.starts_with("[[");
-        let lines = self.lines.iter().map(|line| match &line.value {
-            Shown::Braces(lines) if is_named => {
-                let lines =
-                    lines.iter().map(|line| format!("{} = {}\n", line.name, line.value.text()));
-                format!("name = {}\n{}", quote(&line.name), lines.collect::<String>())
-            }
-            Shown::Plain(_) | Shown::Secret(..) | Shown::Braces(_) => {
-                format!("{} = {}\n", line.name, line.value.text())
-            }
-        });
-        format!("{}\n{}", self.header, lines.collect::<String>())
-    }
+/// What has a header, as a file; `path` is the path of the table that holds it.
+pub(crate) fn print(path: &str, lines: &[Assignment]) -> String {
+    let mut tables = Vec::new();
+    print_below(path, lines, &mut tables);
+    tables.join("\n")
 }
 
-/// Sheets as a file.
-pub(crate) fn print(sheets: &[Sheet]) -> String {
-    sheets.iter().map(Sheet::to_toml).collect::<Vec<_>>().join("\n")
+fn print_below(path: &str, lines: &[Assignment], tables: &mut Vec<String>) {
+    for line in lines {
+        let path =
+            if path.is_empty() { line.name.clone() } else { format!("{path}.{}", line.name) };
+        let mut table = |header: String, texts: Vec<String>, lines: &[Assignment]| {
+            let texts = std::iter::once(header).chain(texts);
+            tables.push(texts.map(|text| text + "\n").collect());
+            print_below(&path, lines, tables);
+        };
+        match &line.value {
+            ShownValue::Plain(_) | ShownValue::Secret(..) | ShownValue::Braces(_) => {}
+            ShownValue::Table(lines) => table(format!("[{path}]"), texts(lines), lines),
+            ShownValue::List(list) => {
+                for lines in list {
+                    table(format!("[[{path}]]"), texts(lines), lines);
+                }
+            }
+            ShownValue::Named(named) => {
+                for line in named {
+                    let ShownValue::Braces(lines) = &line.value else { continue };
+                    let mut texts = texts(lines);
+                    texts.insert(0, format!("name = {}", quote(&line.name)));
+                    table(format!("[[{path}]]"), texts, lines);
+                }
+            }
+        }
+    }
 }

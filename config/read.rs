@@ -1,7 +1,6 @@
 //! Reading a TOML text with all of its problems at once.
 
 pub(crate) mod layers;
-pub(crate) mod lines;
 pub(crate) mod problems;
 pub(crate) mod reader;
 pub(crate) mod recovery;

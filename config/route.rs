@@ -1,44 +1,34 @@
 //! `[[route]]`: the messages of one topic filter become the rows of one table.
 
 pub(crate) mod column;
-pub(crate) mod columns;
 pub(crate) mod derived;
-pub(crate) mod derived_values;
 pub(crate) mod index;
 pub(crate) mod names;
 pub(crate) mod route_set;
 pub(crate) mod topic;
 
-use std::sync::OnceLock;
 use std::time::Duration;
-
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
 use crate::declare::key::{Complaint, Key, NAMES, SUBTABLE, SUBTABLES, TEXT, YEAR, count, time};
 use crate::declare::settings;
 use crate::declare::text::quote;
-use crate::field::{Declared, Field};
+use crate::field::{Declared, ListItem, read_declared};
 use crate::mqtt::qos::Qos;
-use crate::page::{Line, Sheet, Shown};
+use crate::page::ShownValue;
 use crate::part::Part;
-use crate::read::reader::Reader;
-use crate::read::section::Section;
+use crate::read::section::{Entry, Section};
 use crate::route::column::Column;
 use crate::route::derived::Derived;
 use crate::route::index::Index;
 use crate::route::names::{IDENTIFIER_LEN_MAX, identifier_fault, identifier_like};
 use crate::route::topic::filter_fault;
 
-/// Most routes of a file: each is compared with each.
-const ROUTES_MAX: usize = 500;
-
 /// Longest filter that is offered in place of a bad one, in bytes.
 const OFFER_LEN_MAX: usize = 200;
 
 settings! {
     /// `[[route]]`: the messages of one topic filter become the rows of one table.
-    pub struct Route in "route" concerns Part::Routes;
+    pub struct Route in "route" concerns Part::Routes, checked Route::check;
 
     /// The MQTT topic filter: `+` stands for one level, `#` (at the end) for all that follow. Filters of two routes may not
     /// overlap: the broker might deliver one message twice.
@@ -59,11 +49,16 @@ settings! {
 
     /// The columns, in the order of the file: `column = "field"`, or `column = { ... }`. Never empty; names are unique
     /// regardless of case, and never `id` or `created_at`.
-    columns: Vec<Column> = Vec::new(), SUBTABLE.example(r#"{ temperature = "temperature" }"#);
+    columns: Vec<Column> = Vec::new(), SUBTABLE
+        .of("columns")
+        .at_most(500, "divide the message between two tables, or keep it whole in a json column")
+        .example(r#"{ temperature = "temperature" }"#);
 
     /// Indexes that are created with the table: `name = ["column", ...]`, also of `created_at` and `id`. An empty table
     /// means none.
     indexes: Vec<Index> = Vec::new(), SUBTABLE
+        .of("indexes")
+        .at_most(64, "keep those that a reader needs: each makes every write slower")
         .example(r#"{ idx_weather_created = ["created_at"] }"#)
         .absent("one on created_at");
 
@@ -77,7 +72,11 @@ settings! {
 
     /// Values computed from the columns for the page; they are never stored, and their names are unlike the columns',
     /// regardless of case. A reload that changes nothing else applies them without touching the data path.
-    derived: Vec<Derived> = Vec::new(), SUBTABLES.example("[[route.derived]]").affects(Part::Derived);
+    derived: Vec<Derived> = Vec::new(), SUBTABLES
+        .of("derived values")
+        .at_most(100, "keep those that someone looks at")
+        .example("[[route.derived]]")
+        .affects(Part::Derived);
 }
 
 fn filter(filter: &str, key: &Key) -> Result<String, Complaint> {
@@ -98,23 +97,6 @@ fn table_name(name: &str, _key: &Key) -> Result<String, Complaint> {
 }
 
 impl Route {
-    /// Its tables, as the file writes them.
-    pub(crate) fn sheets(&self) -> Vec<Sheet> {
-        let columns = self.columns.iter().map(|column| Line {
-            name: column.name.clone(),
-            value: Shown::Braces(column.lines()),
-            part: Part::Routes,
-        });
-        let indexes = self.indexes.iter().map(Index::line);
-        let mut sheets = vec![
-            Sheet::new("[[route]]", self.lines()),
-            Sheet::new("[route.columns]", columns.collect()),
-            Sheet::new("[route.indexes]", indexes.collect()),
-        ];
-        sheets.extend(self.derived.iter().map(Derived::sheet));
-        sheets
-    }
-
     /// A table is named after the topic, a topic after the table.
     fn check_needed(&self, section: &mut Section<'_, '_>) {
         if section.value("topic").is_none() {
@@ -130,83 +112,27 @@ impl Route {
         }
     }
 
-    fn read(section: &mut Section<'_, '_>) -> Self {
-        let mut route = Self::initial();
-        route.take(section);
-        route.check_needed(section);
-        columns::check(section, &route.columns);
-        index::check_unique(section, &route);
-        index::read(section, &mut route);
-        columns::check_time_column(section, &mut route);
-        derived_values::read(section, &mut route);
-        route
+    fn check(&mut self, section: &mut Section<'_, '_>) {
+        self.check_needed(section);
+        column::check(section, &self.columns);
+        index::check_unique(section, self);
+        index::check(section, self);
+        column::check_time_column(section, self);
+        derived::check(section, self);
     }
 }
 
-/// Indexes are read by [`index::read`], and derived values by [`derived_values::read`]: both look at the columns.
-impl Field for Vec<Index> {
-    fn take(&mut self, _section: &mut Section<'_, '_>, _keys: &'static [Key]) {}
-
-    fn lines(&self, _keys: &'static [Key]) -> Vec<Line> {
-        Vec::new()
+impl ListItem for Route {
+    fn read<'a>(section: &mut Section<'_, 'a>, entry: Entry<'a>, _before: &[Self]) -> Option<Self> {
+        Some(read_declared(section, entry))
     }
-}
 
-impl Field for Vec<Derived> {
-    fn take(&mut self, _section: &mut Section<'_, '_>, _keys: &'static [Key]) {}
-
-    fn lines(&self, _keys: &'static [Key]) -> Vec<Line> {
-        Vec::new()
+    fn shown(all: &[Self]) -> Option<ShownValue> {
+        Some(ShownValue::List(all.iter().map(Declared::lines).collect()))
     }
-}
-
-/// The routes of the file; `None` if it has none, and the built-in ones hold.
-pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Vec<Route>> {
-    let (list, spot) = reader.list("route")?;
-    if list.is_empty() && reader.is_whole() {
-        let why = "without a route nothing is recorded";
-        let advice = "write a [[route]], or remove this line: then the built-in routes hold";
-        reader.refuse(&spot, Complaint::advise(why, advice));
-    }
-    if list.len() > ROUTES_MAX {
-        let why = format!("expected at most {ROUTES_MAX} routes");
-        reader.refuse(&spot, Complaint::advise(why, "use wildcards, or a second recorder"));
-        return None;
-    }
-    let mut routes = Vec::with_capacity(list.len());
-    for (index, value) in list.iter().enumerate() {
-        // One that is no table has been refused; its place keeps the numbers of the others.
-        routes.push(read_one(reader, index, value).unwrap_or_else(Route::initial));
-    }
-    route_set::compare(reader, &routes);
-    Some(routes)
-}
-
-fn read_one<'a>(
-    reader: &mut Reader<'a>,
-    index: usize,
-    value: &'a Spanned<DeValue<'a>>,
-) -> Option<Route> {
-    let path = route_path(index);
-    let table = reader.expect_table(&path, value, "[[route]]")?;
-    let header = reader.spot(path, value.span(), None);
-    Some(Route::read(&mut Section::open(reader, Route::TABLE.keys(), Some(table), header)))
 }
 
 /// `route[1]` of the first one.
 pub(crate) fn route_path(index: usize) -> String {
     format!("route[{}]", index + 1)
-}
-
-/// The routes of the shipped file, which hold if the operator's file has none.
-pub(crate) fn built_in() -> Vec<Route> {
-    static ROUTES: OnceLock<Vec<Route>> = OnceLock::new();
-    let read_shipped = || {
-        let tree = DeTable::parse(crate::DEFAULT_FILE).expect("the shipped file is TOML");
-        let root = tree.get_ref();
-        let cwd = std::path::Path::new("");
-        let mut reader = Reader::new(crate::DEFAULT_FILE, root, &[], &[], &[], cwd);
-        read(&mut reader).expect("the shipped file has routes")
-    };
-    ROUTES.get_or_init(read_shipped).clone()
 }

@@ -8,7 +8,7 @@ use crate::declare::key::{Complaint, Key, Spec, Wants};
 use crate::declare::text::quote;
 use crate::declare::values;
 use crate::field::{Field, line};
-use crate::page::{Line, Shown};
+use crate::page::{Assignment, ShownValue};
 use crate::read::problems::Spot;
 use crate::read::reader::Mark;
 use crate::read::redact::{HIDDEN, printed_url};
@@ -30,11 +30,11 @@ impl Field for Option<Secret> {
         }
     }
 
-    fn lines(&self, keys: &'static [Key]) -> Vec<Line> {
+    fn lines(&self, keys: &'static [Key]) -> Vec<Assignment> {
         let (Some(secret), Some(key)) = (self, keys.first()) else { return Vec::new() };
         let is_url = matches!(key.spec.wants, Wants::SecretUrl);
         let shown = if is_url { printed_url(secret.expose()) } else { HIDDEN.to_owned() };
-        vec![line(key, Shown::Secret(quote(&shown), secret.clone()))]
+        vec![line(key, ShownValue::Secret(quote(&shown), secret.clone()))]
     }
 }
 
@@ -47,7 +47,7 @@ impl Field for Secret {
         }
     }
 
-    fn lines(&self, keys: &'static [Key]) -> Vec<Line> {
+    fn lines(&self, keys: &'static [Key]) -> Vec<Assignment> {
         Some(self.clone()).lines(keys)
     }
 }
@@ -70,7 +70,7 @@ fn take_secret(section: &mut Section<'_, '_>, word: &'static Key, file: &Key) ->
     let secret = match source {
         Ok(secret) => Ok(secret),
         Err(path) => read_secret(&section.reader.in_cwd(&path)).and_then(|secret| {
-            let check = |check: crate::declare::key::Check| check(secret.expose(), word);
+            let check = |check: crate::declare::key::TextCheck| check(secret.expose(), word);
             word.spec.check.map_or(Ok(String::new()), check).map_err(|complaint| {
                 let example = word.example();
                 let advice = format!("write into that file a text like {example}, without quotes");
@@ -103,12 +103,12 @@ fn keep(
 ) -> Option<Secret> {
     match secret {
         Ok(secret) => {
-            section.mark(name, Some(Mark::Good(spot)));
+            section.mark(name, Mark::Good(spot));
             Some(secret)
         }
         Err(complaint) => {
-            section.reader.refuse(&Spot { written: None, ..spot }, complaint);
-            section.mark(name, Some(Mark::Bad));
+            section.reader.refuse(&spot.bare(), complaint);
+            section.mark(name, Mark::Bad);
             None
         }
     }

@@ -1,7 +1,7 @@
 //! The small sections of the file: what they hold, and what in them contradicts something.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::declare::key::{
@@ -10,7 +10,6 @@ use crate::declare::key::{
 };
 use crate::declare::settings;
 use crate::declare::text::quote;
-use crate::field::word_scalars;
 use crate::part::Part;
 use crate::read::section::Section;
 use crate::word::{Word, words};
@@ -28,7 +27,7 @@ settings! {
 
 settings! {
     /// `[database]`
-    pub struct Database in "database" concerns Part::Database;
+    pub struct Database in "database" concerns Part::Database, checked Database::warn;
 
     /// The SQLite file. It is created if there is none; an existing one is opened as it is, and never rewritten. While
     /// Barograph runs, two more files with -wal and -shm after its name are part of the database: copy all three or none.
@@ -70,7 +69,7 @@ settings! {
 
 settings! {
     /// `[health]`
-    pub struct Health in "health" concerns Part::Health;
+    pub struct Health in "health" concerns Part::Health, checked Health::keep_order;
 
     /// Consecutive failed writes, of causes that often pass (a disk error, a busy file), before messages go to the spool.
     /// For other causes (locked, full, read-only, damaged) they go there at once.
@@ -107,7 +106,7 @@ settings! {
 
 settings! {
     /// `[supervisor]`
-    pub struct Supervision in "supervisor" concerns Part::Supervisor;
+    pub struct Supervision in "supervisor" concerns Part::Supervisor, checked Supervision::keep_order;
 
     /// Pause before the first restart of an actor that died. It doubles, with jitter, up to `backoff_max`.
     backoff_min: Duration = millis(100), time(1, DAY);
@@ -132,7 +131,7 @@ settings! {
 
 settings! {
     /// `[log]`
-    pub struct Log in "log" concerns Part::Log;
+    pub struct Log in "log" concerns Part::Log, checked Log::warn;
 
     /// "error": data was lost, or a person is needed. "warn": unexpected, nothing lost, it recovers. "info": what changed.
     /// "debug" and "trace": for developers.
@@ -201,8 +200,6 @@ words! {
     }
 }
 
-word_scalars!(Synchronous, Level, Format);
-
 fn database_path(text: &str, key: &Key) -> Result<String, Complaint> {
     if text == ":memory:" || text.starts_with("file:") {
         let plain = text.trim_start_matches("file:").split('?').next().unwrap_or_default();
@@ -224,54 +221,30 @@ impl Database {
         self.path.with_file_name("spool")
     }
 
-    pub(crate) fn check(&self, section: &mut Section<'_, '_>) {
-        if let Some(spot) = section.spot("synchronous")
-            && self.synchronous == Synchronous::Normal
-        {
+    fn warn(&mut self, section: &mut Section<'_, '_>) {
+        if self.synchronous == Synchronous::Normal {
             let text = "a power cut may take the last messages, also acknowledged ones";
-            section.reader.warn(&spot, text);
+            section.warn("synchronous", text);
         }
     }
 }
 
 impl Health {
-    pub(crate) fn check(&self, section: &mut Section<'_, '_>) {
+    fn keep_order(&mut self, section: &mut Section<'_, '_>) {
         section.keep_order(("probe_min", self.probe_min), ("probe_max", self.probe_max));
     }
 }
 
 impl Supervision {
-    pub(crate) fn check(&self, section: &mut Section<'_, '_>) {
+    fn keep_order(&mut self, section: &mut Section<'_, '_>) {
         section.keep_order(("backoff_min", self.backoff_min), ("backoff_max", self.backoff_max));
     }
 }
 
 impl Log {
-    pub(crate) fn check(&self, section: &mut Section<'_, '_>, database: &Path) {
-        let file = section.spot("file");
-        if let Some(spot) = section.spot("rotate_size")
-            && file.is_none()
-            && !section.is_bad("file")
-        {
-            section.reader.warn(&spot, "has no effect without log.file");
-        }
-        if let Some(spot) = file
-            && self.file.as_deref() == Some(database)
-        {
-            let why = "expected another file than the database";
-            section.reader.refuse(&spot, Complaint::advise(why, "write another path"));
-        }
-    }
-}
-
-impl Instance {
-    /// The lock would truncate the database or the log.
-    pub(crate) fn check(&self, section: &mut Section<'_, '_>, database: &Path, log: Option<&Path>) {
-        if let Some(spot) = section.spot("lock_file")
-            && (self.lock_file == database || Some(self.lock_file.as_path()) == log)
-        {
-            let why = "expected another file than the database and the log";
-            section.reader.refuse(&spot, Complaint::advise(why, "write another path"));
+    fn warn(&mut self, section: &mut Section<'_, '_>) {
+        if self.file.is_none() && !section.is_bad("file") {
+            section.warn("rotate_size", "has no effect without log.file");
         }
     }
 }

@@ -1,102 +1,121 @@
 //! The resolved settings: what the rest of the program reads. No optional left open that a default could close, no
 //! string that a type could hold, no secret that `Debug` could print.
 
-use crate::alert::Alert;
-use crate::declare::key::Table;
-use crate::field::Declared;
+use std::sync::OnceLock;
+
+use toml::de::DeTable;
+
+use crate::alert::{self, Alert};
+use crate::declare::key::{Complaint, SUBTABLES, Table, Wants, section};
+use crate::declare::settings;
+use crate::field::{Declared, Field};
 use crate::mqtt::{Mqtt, client_id};
-use crate::page::{Sheet, print};
-use crate::read::problems::{Place, Spot};
-use crate::read::reader::Reader;
+use crate::page::print;
+use crate::part::Part;
+use crate::read::reader::SettingsReader;
 use crate::read::section::Section;
 use crate::read::world::World;
-use crate::route::{Route, built_in};
+use crate::route::{Route, route_set};
 use crate::sections::{Database, Health, Instance, Log, Metrics, Quarantine, Spool, Supervision};
 use crate::watchtower::Watchtower;
 
-/// Lists the sections, in the order of the shipped file, once.
-macro_rules! sections {
-    ($( $(#[doc = $doc:literal])* $field:ident: $type:ident, )+) => {
-        /// Everything the operator can set, checked and resolved.
-        #[derive(Debug, Clone, PartialEq)]
-        pub struct Settings {
-            $( $(#[doc = $doc])* pub $field: $type, )+
-            /// Who is notified of issues: names never repeat, at most one is on MQTT.
-            pub alerts: Vec<Alert>,
-            /// What is recorded, and where: never empty, filters never overlap.
-            pub routes: Vec<Route>,
-        }
+settings! {
+    /// Everything the operator can set, checked and resolved.
+    pub struct Settings in "" concerns Part::Instance;
 
-        /// The tables that environment variables can set, too.
-        pub(crate) const SECTIONS: &[&Table] = &[$( &<$type as Declared>::TABLE ),+];
-
-        impl Settings {
-            fn initial(routes: Vec<Route>) -> Self {
-                Self { $( $field: <$type as Declared>::initial(), )+ alerts: Vec::new(), routes }
-            }
-
-            fn take_sections(&mut self, reader: &mut Reader<'_>) {
-                $( take(&mut self.$field, reader); )+
-            }
-
-            /// Every key that is set, section by section.
-            fn section_sheets(&self) -> Vec<Sheet> {
-                vec![$( sheet(&self.$field) ),+]
-            }
-        }
-    };
+    /// The one running instance.
+    instance: Instance = Instance::initial(), section(&Instance::TABLE);
+    /// The broker and our session there.
+    mqtt: Mqtt = Mqtt::initial(), section(&Mqtt::TABLE);
+    /// The database file and how it is written.
+    database: Database = Database::initial(), section(&Database::TABLE);
+    /// Where batches go while the database cannot take them.
+    spool: Spool = Spool::initial(), section(&Spool::TABLE);
+    /// What is checked, and when messages go to the spool.
+    health: Health = Health::initial(), section(&Health::TABLE);
+    /// What is kept of messages that cannot become rows.
+    quarantine: Quarantine = Quarantine::initial(), section(&Quarantine::TABLE);
+    /// How actors are restarted.
+    supervisor: Supervision = Supervision::initial(), section(&Supervision::TABLE);
+    /// The log.
+    log: Log = Log::initial(), section(&Log::TABLE);
+    /// The metrics endpoint.
+    metrics: Metrics = Metrics::initial(), section(&Metrics::TABLE);
+    /// The page.
+    watchtower: Watchtower = Watchtower::initial(), section(&Watchtower::TABLE);
+    /// Who is notified of issues: names never repeat, at most one is on MQTT.
+    alerts: Vec<Alert> = Vec::new(), as "alert" SUBTABLES
+        .of("alerts")
+        .at_most(100, "let one webhook or command notify the others")
+        .affects(Part::Alerts);
+    /// What is recorded, and where: never empty, filters never overlap.
+    routes: Vec<Route> = built_in(), as "route" SUBTABLES
+        .of("routes")
+        .at_most(500, "use wildcards, or a second recorder")
+        .affects(Part::Routes);
 }
 
-sections! {
-    /// The one running instance.
-    instance: Instance,
-    /// The broker and our session there.
-    mqtt: Mqtt,
-    /// The database file and how it is written.
-    database: Database,
-    /// Where batches go while the database cannot take them.
-    spool: Spool,
-    /// What is checked, and when messages go to the spool.
-    health: Health,
-    /// What is kept of messages that cannot become rows.
-    quarantine: Quarantine,
-    /// How actors are restarted.
-    supervisor: Supervision,
-    /// The log.
-    log: Log,
-    /// The metrics endpoint.
-    metrics: Metrics,
-    /// The page.
-    watchtower: Watchtower,
+/// The tables of the file that environment variables can set, too.
+pub(crate) fn sections() -> impl Iterator<Item = &'static Table> {
+    Settings::TABLE.keys().filter_map(|key| {
+        if let Wants::Section(table) = key.spec.wants { Some(table) } else { None }
+    })
 }
 
 impl Settings {
     /// The built-in settings of a host of this name.
     pub fn default_with(hostname: &str) -> Self {
-        let mut settings = Self::initial(built_in());
+        let mut settings = Self::initial();
         settings.mqtt.client_id = client_id(hostname);
         settings.instance.lock_file = settings.database.lock_beside();
         settings.spool.dir = settings.database.spool_beside();
         settings
     }
 
-    /// Reads the sections over their defaults, and compares them with each other.
-    pub(crate) fn read_sections(&mut self, reader: &mut Reader<'_>, world: &World) {
-        self.take_sections(reader);
-        if reader.good("instance.lock_file").is_none() {
+    /// Fills what follows from several sections, and compares them with each other.
+    pub(crate) fn join(&mut self, file: &mut Section<'_, '_>, world: &World) {
+        self.join_sections(file, world);
+        if let Some(value) = file.value("route").filter(|_| self.routes.is_empty())
+            && file.reader.is_whole()
+        {
+            let spot = file.reader.spot("route".to_owned(), value.span(), None);
+            let why = "without a route nothing is recorded";
+            let advice = "write a [[route]], or remove this line: then the built-in routes hold";
+            file.reader.refuse(&spot, Complaint::advise(why, advice));
+        }
+        if file.value("route").is_some() {
+            route_set::compare(file.reader, &self.routes);
+        }
+        let filters: Vec<&str> = self.routes.iter().map(|route| route.topic.as_str()).collect();
+        alert::compare(file, &mut self.alerts, &self.mqtt.client_id, &filters);
+    }
+
+    fn join_sections(&mut self, file: &mut Section<'_, '_>, world: &World) {
+        let reader = &mut *file.reader;
+        let is_set = |path: &str| reader.good(path).is_some();
+        if !is_set("instance.lock_file") {
             self.instance.lock_file = self.database.lock_beside();
         }
-        if reader.good("spool.dir").is_none() {
+        if !is_set("spool.dir") {
             self.spool.dir = self.database.spool_beside();
         }
-        let database = self.database.path.as_path();
-        self.mqtt.check(&mut closed::<Mqtt>(reader), world);
-        self.database.check(&mut closed::<Database>(reader));
-        self.health.check(&mut closed::<Health>(reader));
-        self.supervisor.check(&mut closed::<Supervision>(reader));
-        self.log.check(&mut closed::<Log>(reader), database);
-        self.instance.check(&mut closed::<Instance>(reader), database, self.log.file.as_deref());
-        self.watchtower.check(&mut closed::<Watchtower>(reader));
+        if !is_set("mqtt.client_id")
+            && !reader.is_bad("mqtt.client_id")
+            && world.hostname == "localhost"
+        {
+            let text = "mqtt.client_id: this host is named `localhost`, as others may be, and two recorders with one \
+                        client id disconnect each other: set a client_id";
+            reader.warn_of_default(text.to_owned());
+        }
+        let (database, log) = (&self.database.path, &self.log.file);
+        let lock = &self.instance.lock_file;
+        if lock == database || Some(lock) == log.as_ref() {
+            let why = "expected another file than the database and the log";
+            refuse_path(reader, "instance.lock_file", why);
+        }
+        if log.as_ref() == Some(database) {
+            refuse_path(reader, "log.file", "expected another file than the database");
+        }
         if let Some(spot) = reader.good("database.busy_timeout")
             && self.database.busy_timeout >= self.supervisor.stuck_after
         {
@@ -108,34 +127,29 @@ impl Settings {
     /// The settings as TOML, every key that is set, secrets as `***`. Loading the text gives equal settings, except for
     /// secrets; with a token of the page it cannot be loaded, because the token's file is not named.
     pub fn to_toml(&self) -> String {
-        print(&self.sheets())
-    }
-
-    /// Every key that is set.
-    pub(crate) fn sheets(&self) -> Vec<Sheet> {
-        let mut sheets = self.section_sheets();
-        sheets.extend(self.alerts.iter().flat_map(Alert::sheets));
-        sheets.extend(self.routes.iter().flat_map(Route::sheets));
-        sheets
+        print("", &Declared::lines(self))
     }
 }
 
-fn take<T: Declared>(target: &mut T, reader: &mut Reader<'_>) {
-    let toml = reader.section(T::TABLE.name);
-    let mut section = Section::open(reader, T::TABLE.keys(), toml, header_of(T::TABLE.name));
-    target.take(&mut section);
+/// The lock would truncate the database or the log, and the log would write into the database.
+fn refuse_path(reader: &mut SettingsReader<'_>, key: &str, why: &str) {
+    if let Some(spot) = reader.good(key) {
+        reader.refuse(&spot, Complaint::advise(why, "write another path"));
+    }
 }
 
-/// A section that has been read, for the checks of its values.
-fn closed<'r, 'a, T: Declared>(reader: &'r mut Reader<'a>) -> Section<'r, 'a> {
-    Section::reopen(reader, T::TABLE.name, header_of(T::TABLE.name))
-}
-
-fn sheet<T: Declared>(section: &T) -> Sheet {
-    Sheet::new(format!("[{}]", T::TABLE.name), section.lines())
-}
-
-fn header_of(name: &str) -> Spot {
-    let place = Place::File { line: 1, column: 1 };
-    Spot { place, path: name.to_owned(), name: name.to_owned(), written: None }
+/// The routes of the shipped file, which hold if the operator's file has none.
+fn built_in() -> Vec<Route> {
+    static ROUTES: OnceLock<Vec<Route>> = OnceLock::new();
+    let read_shipped = || {
+        let tree = DeTable::parse(crate::DEFAULT_FILE).expect("the shipped file is TOML");
+        let (layered, cwd) = (&[], std::path::Path::new(""));
+        let mut reader = SettingsReader::new(crate::DEFAULT_FILE, &[], layered, Vec::new(), cwd);
+        let mut root = Section::root(&mut reader, tree.get_ref(), Settings::TABLE.keys());
+        let mut routes = Vec::new();
+        let declared = Settings::TABLE.key("route");
+        routes.take(&mut root, std::slice::from_ref(declared));
+        routes
+    };
+    ROUTES.get_or_init(read_shipped).clone()
 }

@@ -9,8 +9,7 @@ use toml::de::DeValue;
 use crate::declare::key::{Complaint, FLAG, Key, NAMES, PATH, Spec, TEXT, count};
 use crate::declare::settings;
 use crate::declare::text::quote;
-use crate::declare::values::{self, address_like};
-use crate::field::Scalar;
+use crate::declare::values::{Scalar, address_like, text};
 use crate::key_pair::PageTls;
 use crate::part::Part;
 use crate::read::redact::shorten;
@@ -34,7 +33,7 @@ const PORT: u16 = 8000;
 
 settings! {
     /// `[watchtower]`
-    pub struct Watchtower in "watchtower" concerns Part::Watchtower;
+    pub struct Watchtower in "watchtower" concerns Part::Watchtower, checked Watchtower::check;
 
     /// Where the page is served: an address and a port ("0.0.0.0:8000": on all addresses), "unix:/run/barograph/page.sock"
     /// (a Unix socket, for a proxy on this machine), "systemd" (the socket of barograph.socket), or "off". Recording does
@@ -116,7 +115,7 @@ impl Scalar for Listen {
         if let Some(port) = value.as_integer() {
             return Err(like(port.as_str()));
         }
-        let text = values::text(value, key)?;
+        let text = text(value, key)?;
         if let Some(path) = text.strip_prefix("unix:") {
             return socket_path(path).map(Self::Unix);
         }
@@ -186,7 +185,7 @@ impl Watchtower {
         self.read_token.is_some() || !self.listen.is_local() && !self.anonymous_read
     }
 
-    pub(crate) fn check(&mut self, section: &mut Section<'_, '_>) {
+    fn check(&mut self, section: &mut Section<'_, '_>) {
         self.check_tokens(section);
         if let Some(spot) = section.spot("cert_file").or(section.spot("key_file"))
             && matches!(self.listen, Listen::Unix(_))
@@ -236,6 +235,30 @@ impl Watchtower {
             let text = "tokens cross the network unencrypted: add a certificate (cert_file, key_file), or listen on \
                         127.0.0.1 behind a proxy that has one";
             section.reader.warn(&spot, text);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::field::Declared;
+
+    #[test]
+    fn reading_requires_a_token_where_one_is_set_or_others_reach_the_page() {
+        let tcp = |address: &str| Listen::Tcp(address.parse().unwrap());
+        let needs = |listen: &Listen, anonymous_read, read_token: Option<Secret>| {
+            let listen = listen.clone();
+            let page = Watchtower { listen, anonymous_read, read_token, ..Watchtower::initial() };
+            page.reading_needs_a_token()
+        };
+        for listen in [tcp("0.0.0.0:1"), tcp("192.0.2.7:80"), tcp("[::]:1"), Listen::Systemd] {
+            assert!(needs(&listen, false, None) && !needs(&listen, true, None), "{listen}");
+        }
+        let unix = Listen::Unix("/run/a".into());
+        for listen in [tcp("127.9.9.9:1"), tcp("[::1]:1"), unix, Listen::Off] {
+            assert!(!needs(&listen, false, None), "{listen}");
+            assert!(needs(&listen, false, Some(Secret::new("x"))), "{listen}");
         }
     }
 }

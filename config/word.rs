@@ -40,6 +40,20 @@ macro_rules! words {
             }
         }
 
+        impl $crate::declare::values::Scalar for $type {
+            fn read(
+                value: &toml::de::DeValue<'_>,
+                key: &$crate::declare::key::Key,
+            ) -> Result<Self, $crate::declare::key::Complaint> {
+                let word = value.as_str().and_then(<Self as $crate::word::Word>::of_word);
+                word.ok_or_else(|| $crate::declare::values::unexpected(value, key))
+            }
+
+            fn print(&self, _spec: &$crate::declare::key::Spec) -> String {
+                $crate::declare::text::quote($crate::word::Word::word(*self))
+            }
+        }
+
         impl $crate::word::Word for $type {
             const VARIANTS: &'static [Self] = &[$(Self::$variant),+];
             const WORDS: &'static [&'static str] = &[$($word),+];

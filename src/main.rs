@@ -76,7 +76,7 @@ fn record(args: RunArgs) -> Result<i32, Failed> {
     let source = Source { world: World::of_this_process(), overrides: args.config.overrides() };
     let Loaded { settings, warnings, .. } = load_from(&source)?;
     logging::start(&settings.log)
-        .map_err(|message| Failed { code: exit_code::CANNOT_CREATE, message })?;
+        .map_err(|error| Failed { code: exit_code::CANNOT_CREATE, message: error.to_string() })?;
     for warning in warnings {
         tracing::warn!("{warning}");
     }

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 use std::{fs, io};
 
-use barograph_actors::health::probes::{Disk, SystemProbe, SystemSnapshot};
+use barograph_actors::health::probes::{DiskSpace, SystemProbe, SystemSnapshot};
 use barograph_config::Settings;
 use nix::sys::statvfs::statvfs;
 use std::os::unix::fs::MetadataExt;
@@ -79,7 +79,7 @@ pub(crate) fn size_of(path: &Path) -> u64 {
 }
 
 /// The disk of the folder that a file is in, or will be.
-pub(crate) fn disk_of(file: &Path) -> Option<Disk> {
+pub(crate) fn disk_of(file: &Path) -> Option<DiskSpace> {
     let mut folder = folder_of(file);
     let meta = loop {
         match fs::metadata(&folder) {
@@ -92,7 +92,7 @@ pub(crate) fn disk_of(file: &Path) -> Option<Disk> {
     let disk = statvfs(&folder).ok()?;
     let bytes = |blocks: u64| blocks * disk.fragment_size();
     let (free, size) = (bytes(disk.blocks_available()), bytes(disk.blocks()));
-    Some(Disk { device: meta.dev(), free, size })
+    Some(DiskSpace { device: meta.dev(), free, size })
 }
 
 #[cfg(test)]

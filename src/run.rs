@@ -18,11 +18,11 @@ use barograph_actors::mistake::{Mistake, makes};
 use barograph_actors::ports::requests::SessionRequests;
 use barograph_actors::ports::{KeepEvents, OpenJournal, OpenSpool};
 use barograph_actors::status::settings::InForce;
-use barograph_actors::status::summary::sentence;
+use barograph_actors::status::summary::summary;
 use barograph_actors::status::{ChildState, Published};
 use barograph_actors::supervisor::actor::Observer;
 use barograph_actors::supervisor::child::ThreadPlacement;
-use barograph_actors::supervisor::{Exit, Outcome, Policy, Pulse, Supervisor};
+use barograph_actors::supervisor::{Exit, Policy, Pulse, Supervisor, TreeOutcome};
 use barograph_actors::tree::{self, Links, Parts};
 use barograph_config::{Part, Settings, Synchronous};
 use parking_lot::Mutex;
@@ -385,13 +385,13 @@ impl Observer for Witness {
     fn ready(&mut self) {
         info!(event = event::READY, "ready: the database is open and the broker was tried");
         self.published.note(event::READY, world::now(), "recording began");
-        systemd::ready(&sentence(&self.published.snapshot()));
+        systemd::ready(&summary(&self.published.snapshot()));
     }
 
     fn stopping(&mut self, reason: &str) {
         info!(event = event::STOPPING, reason, "stopping in order");
         self.published.note(event::STOPPING, world::now(), reason);
-        self.published.update(|state| state.stopping = true);
+        self.published.tree.update(|tree| tree.stopping = true);
         systemd::stopping(reason);
         systemd::needs(STOP_WITHIN);
     }
@@ -416,8 +416,8 @@ impl Observer for Witness {
         {
             self.published.note(event::ACTOR_RESTARTED, world::now(), format!("{name}: {exit}"));
         }
-        self.published.update(|published| {
-            let child = published.children.entry(name).or_insert_with(ChildState::default);
+        self.published.tree.update(|tree| {
+            let child = tree.children.entry(name).or_insert_with(ChildState::default);
             state.clone_into(&mut child.state);
             child.since = Some(world::now());
             child.restarts = restarts;
@@ -429,10 +429,10 @@ impl Observer for Witness {
 
     fn lock_lost(&mut self, trouble: &str) {
         let lost = (world::now(), trouble.to_owned());
-        self.published.update(|state| state.lock_lost = Some(lost));
+        self.published.tree.update(|tree| tree.lock_lost = Some(lost));
     }
 
-    fn ended(&mut self, outcome: &Outcome) {
+    fn ended(&mut self, outcome: &TreeOutcome) {
         say_end(&self.published, outcome);
         if let Some(socket) = &self.socket {
             socket.remove();
@@ -452,7 +452,7 @@ fn say_replaced(published: &Published, name: &str) {
 }
 
 /// The account of this run. What is held was not acknowledged, and is still at the broker.
-fn say_end(published: &Published, outcome: &Outcome) {
+fn say_end(published: &Published, outcome: &TreeOutcome) {
     let account = published.snapshot().account();
     let Account { received, sums, spooled, held } = account;
     let Sums { stored, duplicate, quarantined, dropped } = sums;

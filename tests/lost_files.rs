@@ -298,7 +298,7 @@ fn a_wal_beside_another_database_is_not_read_into_it() {
     assert_eq!(scene.database.one::<String>("PRAGMA integrity_check"), "ok");
 }
 
-/// An ordered stop leaves the locks' files: the next start needs no room for them.
+/// An ordered stop leaves the locks' files: the next start needs no room for them, nor to write into them who holds them.
 #[test]
 fn a_start_on_a_full_disk_records_into_the_spool() {
     if !needs::are_met(&[Need::Mounts]) {
@@ -311,6 +311,10 @@ fn a_start_on_a_full_disk_records_into_the_spool() {
     let first = publish(full.scene.broker.port(), Load::numbered(1).count(300));
     fills(&recorder, &first, &[full.database()]);
     recorder.stop();
+    for lock in ["barograph.lock", "data.db.lock"] {
+        // An empty file has no block that could be written again.
+        fs::write(full.disk.path(lock), "").expect("there is room yet");
+    }
     full.disk.fill();
     let recorder = full.scene.recorder(&settings);
     recorder.is_in_mode("degraded");
@@ -350,6 +354,32 @@ fn a_start_without_the_databases_folder_records_into_the_spool() {
     let all = Published { first: 0, ..all };
     fills(&recorder, &all, std::slice::from_ref(&database));
     let mut recorder = recorder;
+    recorder.stop();
+    assert_exact(&all, &[database]);
+}
+
+#[test]
+fn a_writer_that_is_restarted_without_the_databases_folder_records_into_the_spool() {
+    let scene = Scene::new();
+    let folder = scene.folder.path("data");
+    fs::create_dir(&folder).expect("our own folder");
+    let database = folder.join("data.db");
+    let settings = scene.settings().quick_to_heal().path("database", "path", &database).path(
+        "spool",
+        "dir",
+        &scene.folder.path("spool"),
+    );
+    let mut recorder = scene.recorder(&settings);
+    let first = publish(scene.broker.port(), Load::numbered(1).count(300));
+    fills(&recorder, &first, std::slice::from_ref(&database));
+    fs::rename(&folder, scene.folder.path("away")).expect("our own folder");
+    scene.faults.inject("panic db_writer");
+    recorder.event_number(1, "actor_restarted");
+    recorder.is_in_mode("degraded");
+    let all = publish(scene.broker.port(), Load::numbered(1).first(300).count(300));
+    fs::rename(scene.folder.path("away"), &folder).expect("our own folder");
+    let all = Published { first: 0, ..all };
+    fills(&recorder, &all, std::slice::from_ref(&database));
     recorder.stop();
     assert_exact(&all, &[database]);
 }

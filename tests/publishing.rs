@@ -153,7 +153,7 @@ fn a_message_that_the_broker_refuses_is_told_with_its_reason() {
                 panic!("no answer to the message");
             };
             assert_eq!(outcome.is_err(), refused, "{outcome:?}");
-            let said = outcome.err().unwrap_or_default();
+            let said = outcome.err().map(|refusal| refusal.to_string()).unwrap_or_default();
             assert_eq!(said.contains("NotAuthorized"), refused, "{said}");
             session.disconnect().await;
         });

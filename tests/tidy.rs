@@ -146,6 +146,19 @@ fn the_direction_config_actors_src_is_kept() {
     forbid("src/sqlite", &["crate::mqtt", "rumqttc"], apart);
 }
 
+#[test]
+fn only_the_sqlite_folder_speaks_sqlite() {
+    let mut complaints = Complaints::default();
+    let outside = |source: &Source| source.is_below("src") && !source.is_below("src/sqlite");
+    for source in program().iter().filter(|source| outside(source)) {
+        for (number, line) in source.code_lines().filter(|(_, line)| line.contains("rusqlite")) {
+            let remedy = "ask a question of src/sqlite/read, or add one there";
+            complaints.add(source, number, line.trim(), remedy);
+        }
+    }
+    complaints.none();
+}
+
 /// From the ground up. An actor may ask one that stands before it.
 const ROOMS_OF_ACTORS: [&str; 11] = [
     "message",

@@ -13,19 +13,15 @@ use actix::{
 };
 use tokio::sync::oneshot;
 
-use crate::db_writer::setup::Setup;
+use crate::db_writer::setup::WriterSetup;
 use crate::db_writer::writer::{Next, Writer};
+use crate::exit_code;
 use crate::message::batch::Batch;
-use crate::message::write::Append;
-use crate::message::write::Checkpoint;
-use crate::message::write::Decided;
-use crate::message::write::Durable;
-use crate::message::write::Reopen;
-use crate::message::write::Reroute;
-use crate::message::write::RerouteResult;
-use crate::message::write::Stopping;
-use crate::message::write::{Checkpointed, Decision};
-use crate::ports::{Environment, KeepEvents, OpenError, OpenJournal, OpenSpool};
+use crate::message::write::{
+    Append, Checkpoint, CheckpointError, Checkpointed, Decided, Decision, Durable, Reopen, Reroute,
+    RerouteResult, Stopping,
+};
+use crate::ports::{Environment, KeepEvents, OpenJournal, OpenSpool};
 use crate::supervisor::restart::backoff;
 use crate::supervisor::{Cause, Fault, Lifeline, Stop};
 
@@ -37,7 +33,7 @@ const RETRY_MAX: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_millis(500);
 
 /// The batch in hand.
-struct Pending {
+struct PendingBatch {
     batch: Arc<Batch>,
     answer: oneshot::Sender<Durable>,
     attempt: u32,
@@ -48,7 +44,7 @@ pub struct DbWriterActor {
     /// `Some` until it is closed.
     writing: Option<Writer>,
     world: Environment,
-    pending: Option<Pending>,
+    pending: Option<PendingBatch>,
     retry: Option<SpawnHandle>,
     lifeline: Lifeline,
 }
@@ -67,7 +63,7 @@ impl DbWriterActor {
         journal: Box<dyn OpenJournal>,
         spool: Box<dyn OpenSpool>,
         keeper: Box<dyn KeepEvents>,
-        setup: Setup,
+        setup: WriterSetup,
         lifeline: Lifeline,
     ) -> Self {
         let world = setup.world;
@@ -86,7 +82,7 @@ impl DbWriterActor {
         pending.attempt = pending.attempt.saturating_add(1);
         match writing.write(&pending.batch, pending.attempt) {
             Ok(()) => {
-                // Whoever asked may be gone: the batch is durable all the same, and known again by
+                // The asker may be gone: the batch is durable all the same, and known again by
                 // its name.
                 let _unheard = pending.answer.send(Durable);
             }
@@ -143,9 +139,8 @@ impl Actor for DbWriterActor {
             }
             Err(error) => {
                 writing.keep_failure(&error);
-                let OpenError { permanent, message, .. } = error;
-                let code = permanent.unwrap_or(crate::exit_code::CANNOT_CREATE);
-                self.lifeline.fail(Cause::permanent(message, code));
+                let code = exit_code::of_open_error(error.cause);
+                self.lifeline.fail(Cause::permanent(error.message, code));
                 ctx.stop();
             }
         }
@@ -159,7 +154,7 @@ impl Handler<Append> for DbWriterActor {
     /// and this question takes its place.
     fn handle(&mut self, Append(batch): Append, ctx: &mut Context<Self>) -> Self::Result {
         let (answer, durable) = oneshot::channel();
-        let waits = self.pending.replace(Pending { batch, answer, attempt: 0 }).is_some();
+        let waits = self.pending.replace(PendingBatch { batch, answer, attempt: 0 }).is_some();
         if !waits {
             self.try_pending(ctx);
         }
@@ -196,13 +191,13 @@ impl Handler<Decided> for DbWriterActor {
 }
 
 impl Handler<Checkpoint> for DbWriterActor {
-    type Result = Result<Checkpointed, String>;
+    type Result = Result<Checkpointed, CheckpointError>;
 
     fn handle(&mut self, _: Checkpoint, _: &mut Context<Self>) -> Self::Result {
         self.lifeline.pulse().beat();
         match &mut self.writing {
             Some(writing) => writing.checkpoint(),
-            None => Err("the writer is stopping".to_owned()),
+            None => Err(CheckpointError::Stopping),
         }
     }
 }

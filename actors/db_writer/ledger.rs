@@ -32,7 +32,7 @@ use std::collections::VecDeque;
 
 use barograph_config::Qos;
 
-use self::rollback::Rollback;
+pub use self::rollback::RollbackWatch;
 use self::slots::Slots;
 use crate::message::batch::{Batch, BatchId, Opening, Record};
 use crate::message::delivery::{ConnectionId, UnixMillis};
@@ -144,12 +144,6 @@ pub fn blob(entries: &[Entry]) -> Vec<u8> {
     blob
 }
 
-/// A first delivery, as far as the broker's flags tell. A retained message is sent out of the
-/// session's order.
-fn is_fresh(record: &Record) -> bool {
-    record.qos != Qos::AtMostOnce && !record.dup && !record.retain
-}
-
 /// A row with deliveries that the broker may send again.
 #[derive(Debug, Clone)]
 struct Unconfirmed {
@@ -176,7 +170,7 @@ pub struct Ledger {
     /// Rows below this number came by earlier connections.
     current_from: i64,
     /// Looks whether a resumed session repeats the past.
-    rollback: Rollback,
+    rollback: RollbackWatch,
 }
 
 impl Ledger {
@@ -196,7 +190,7 @@ impl Ledger {
             self.slots = Slots::default();
         }
         self.enter(connection);
-        self.rollback = Rollback::watch(opening.session_present, stored);
+        self.rollback = RollbackWatch::watch(opening.session_present, stored);
     }
 
     fn enter(&mut self, connection: ConnectionId) {
@@ -211,13 +205,14 @@ impl Ledger {
         slot.is_some_and(|(known, row)| known == entry && row < self.current_from)
     }
 
-    /// Looks at a delivery for signs that the broker rolled back; answers once, with the time of
-    /// the first message repeated.
-    pub fn rolled_back(&mut self, record: &Record) -> Option<UnixMillis> {
-        if !is_fresh(record) {
-            return None;
-        }
-        Entry::of(record).and_then(|entry| self.rollback.observe(entry))
+    /// Looks whether a resumed session repeats the past; as far as it has come.
+    pub fn watch(&self) -> RollbackWatch {
+        self.rollback.clone()
+    }
+
+    /// It has come so far.
+    pub fn continue_watch(&mut self, watch: RollbackWatch) {
+        self.rollback = watch;
     }
 
     /// The row of the batch of this number, or of the last one before it, among those of `batch`'s

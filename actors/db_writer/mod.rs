@@ -2,6 +2,7 @@
 
 pub mod actor;
 pub mod ledger;
+pub mod plan;
 mod probe;
 mod reporter;
 pub mod setup;

@@ -9,14 +9,14 @@ use crate::supervisor::restart::backoff;
 
 /// The back-off of probes.
 #[derive(Debug)]
-pub(crate) struct Probe {
+pub(crate) struct ProbeSchedule {
     min: Duration,
     max: Duration,
     attempt: u32,
     at: Instant,
 }
 
-impl Probe {
+impl ProbeSchedule {
     /// Due at once.
     pub(crate) fn new(settings: &Health) -> Self {
         let (min, max) = (settings.probe_min, settings.probe_max);

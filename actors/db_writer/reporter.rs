@@ -1,4 +1,5 @@
-//! What the writer tells of its work: the log, the events, published state, and the judges.
+//! What the writer reports of its work: log, events, published state, and messages to `HealthActor` and
+//! `StatsActor`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use crate::db_writer::setup::Setup;
+use crate::db_writer::setup::WriterSetup;
 use crate::message::account::RouteId;
 use crate::message::batch::{Batch, Body, Receipt, Record, Value};
 use crate::message::delivery::UnixMillis;
@@ -16,37 +17,36 @@ use crate::message::note::{GapCause, Note};
 use crate::message::route::Router;
 use crate::message::write::{Drained, Place, ProbeFailed, WriteCause, WriteFailed, WriteSucceeded};
 use crate::ports::WriteError;
-use crate::status::State;
 use crate::status::feed::Row;
 use crate::status::measures::TimeColumns;
+use crate::status::{Destination, NewestRows};
 use crate::supervisor::actor::whole_ms;
 
 /// Quarantined messages are told of at most this often: a flood of bad payloads must not become a
 /// flood of lines.
 const QUARANTINE_SAID_EVERY: Duration = Duration::from_secs(10);
 
-/// A failure that has been told of and has not ended.
+/// A failure that was reported and has not ended.
 #[derive(Debug)]
-struct Trouble {
+struct WriteTrouble {
     cause: WriteCause,
+    message: String,
     since: Instant,
 }
 
-/// The writer's voice.
+/// Reports what the writer does.
 #[derive(Debug)]
 pub(crate) struct WriteReporter {
-    setup: Setup,
+    setup: WriterSetup,
     times: TimeColumns,
-    database: Option<Trouble>,
-    spool: Option<Trouble>,
+    database: Option<WriteTrouble>,
+    spool: Option<WriteTrouble>,
     quarantine_said: Option<Instant>,
     quarantined_unsaid: u64,
-    /// Whether neither place takes a batch; `None`: an earlier life may have said so.
-    holding: Option<bool>,
 }
 
 impl WriteReporter {
-    pub(crate) fn new(setup: Setup) -> Self {
+    pub(crate) fn new(setup: WriterSetup) -> Self {
         Self {
             times: TimeColumns::of_routes(&setup.routing.now()),
             setup,
@@ -54,7 +54,6 @@ impl WriteReporter {
             spool: None,
             quarantine_said: None,
             quarantined_unsaid: 0,
-            holding: None,
         }
     }
 
@@ -86,7 +85,7 @@ impl WriteReporter {
     pub(crate) fn spooled(&mut self, batch: &Batch, in_spool: u64, took: Duration) {
         self.spool_recovered();
         self.became_durable();
-        self.setup.published.update(|state| state.spooled = in_spool);
+        self.setup.published.storage.update(|storage| storage.spooled = in_spool);
         let rows = batch.records.len() as u64;
         let sums = crate::message::account::Sums::default();
         self.succeeded(WriteSucceeded { batch: batch.id, place: Place::Spool, rows, sums, took });
@@ -103,13 +102,13 @@ impl WriteReporter {
             warn!(event = event.name, "{}", event.detail);
         }
         let now = self.now();
-        self.setup.published.update(|state| {
+        self.setup.published.storage.update(|storage| {
             if !receipt.repeated {
-                state.tally.merge(&receipt.tally);
+                storage.tally.merge(&receipt.tally);
             }
-            state.last_commit = Some(now);
-            remember_latest(state, batch, receipt);
+            storage.last_commit = Some(now);
         });
+        self.setup.published.rows.update(|rows| remember_latest(rows, batch, receipt));
         if !receipt.repeated {
             self.setup.published.measures().aged(&self.times, batch, now);
             self.setup.published.feeds().rows(|| rows_of(batch, receipt));
@@ -126,7 +125,7 @@ impl WriteReporter {
             self.count(batch, receipt);
             records += batch.records.len() as u64;
         }
-        self.setup.published.update(|state| state.spooled = left);
+        self.setup.published.storage.update(|storage| storage.spooled = left);
         if left > 0 {
             self.setup.health.tell(Drained { records, left });
         }
@@ -139,15 +138,13 @@ impl WriteReporter {
                     directly again";
         info!(event = event::SPOOL_DRAINED, "{told}");
         self.setup.published.note(event::SPOOL_DRAINED, self.now(), told);
-        self.setup.published.update(|state| state.spooled = 0);
+        self.setup.published.storage.update(|storage| storage.spooled = 0);
         self.setup.health.tell(Drained { records: 0, left: 0 });
-        self.not_holding();
     }
 
     fn became_durable(&mut self) {
         let at = Moment { wall: self.now(), steady: Instant::now() };
         self.setup.published.last_seen().became_durable(at);
-        self.not_holding();
     }
 
     /// A write failed; it is tried again.
@@ -183,7 +180,7 @@ impl WriteReporter {
 
     /// Once for each cause, not for each try.
     pub(crate) fn database_failed(&mut self, cause: WriteCause, message: &str) {
-        if begins(&mut self.database, cause) {
+        if begins(&mut self.database, cause, message) {
             error!(event = event::WRITE_FAILED, cause = cause.word(), "{message}; trying again");
             self.setup.published.note(event::WRITE_FAILED, self.now(), message);
         }
@@ -191,7 +188,7 @@ impl WriteReporter {
 
     /// The spool cannot be read or written. Once for each cause.
     pub(crate) fn spool_failed(&mut self, cause: WriteCause, message: &str) {
-        if begins(&mut self.spool, cause) {
+        if begins(&mut self.spool, cause, message) {
             error!(event = event::SPOOL_FAILED, cause = cause.word(), "{message}; trying again");
             self.setup.published.note(event::SPOOL_FAILED, self.now(), message);
         }
@@ -213,28 +210,31 @@ impl WriteReporter {
         }
     }
 
-    /// Neither database nor spool takes a batch.
-    pub(crate) fn holding(&mut self, message: &str) {
-        if self.holding == Some(true) {
+    /// Why the database failed last; `None`: it has been written since, or never failed.
+    pub(crate) fn database_failure(&self) -> Option<&str> {
+        self.database.as_ref().map(|trouble| trouble.message.as_str())
+    }
+
+    /// New batches go to the database or the spool from now on. That ends the gap `holding`.
+    pub(crate) fn batches_go_to(&self, destination: Destination) {
+        let before = self.setup.published.destination.replace(destination);
+        if before == Destination::Nowhere {
+            self.setup.published.remember(Note::gap_closed(GapCause::Holding, None, self.now()));
+        }
+    }
+
+    /// Neither database nor spool took a batch. That opens the gap `holding`.
+    pub(crate) fn batches_go_nowhere(&self, message: &str) {
+        let before = self.setup.published.destination.replace(Destination::Nowhere);
+        if before == Destination::Nowhere {
             return;
         }
-        self.holding = Some(true);
-        self.setup.published.set_holding(true);
         let detail = format!(
             "neither database nor spool could be written ({message}): QoS 1 and 2 waited at the \
              broker; of QoS 0 what memory could not hold is counted as dropped (holding)"
         );
         let note = Note::gap_opened(GapCause::Holding, None, self.now(), detail);
         self.setup.published.remember(note);
-    }
-
-    fn not_holding(&mut self) {
-        if self.holding == Some(false) {
-            return;
-        }
-        self.holding = Some(false);
-        self.setup.published.set_holding(false);
-        self.setup.published.remember(Note::gap_closed(GapCause::Holding, None, self.now()));
     }
 
     /// So many more messages could not become rows.
@@ -257,7 +257,7 @@ impl WriteReporter {
 }
 
 /// The newest row of each route, and the one before it. From the end, so that each is copied once.
-fn remember_latest(state: &mut State, batch: &Batch, receipt: &Receipt) {
+fn remember_latest(rows: &mut NewestRows, batch: &Batch, receipt: &Receipt) {
     let mut seen: BTreeMap<RouteId, u32> = BTreeMap::new();
     for (record, values) in stored(batch, receipt).rev() {
         let seen = seen.entry(record.route).or_default();
@@ -265,14 +265,14 @@ fn remember_latest(state: &mut State, batch: &Batch, receipt: &Receipt) {
         let row = || (record.received_at, values.clone());
         match *seen {
             1 => {
-                let before = state.latest.insert(record.route, row());
+                let before = rows.latest.insert(record.route, row());
                 // A batch that is told of again says nothing new.
                 if let Some(before) = before.filter(|before| before.0 != record.received_at) {
-                    state.previous.insert(record.route, before);
+                    rows.previous.insert(record.route, before);
                 }
             }
             2 => {
-                state.previous.insert(record.route, row());
+                rows.previous.insert(record.route, row());
             }
             _ => {}
         }
@@ -301,12 +301,10 @@ fn stored<'a>(
     })
 }
 
-/// Whether this cause has not been told of since all was well.
-fn begins(trouble: &mut Option<Trouble>, cause: WriteCause) -> bool {
-    if trouble.as_ref().is_some_and(|trouble| trouble.cause == cause) {
-        return false;
-    }
+/// Whether this cause was not reported since the last success.
+fn begins(trouble: &mut Option<WriteTrouble>, cause: WriteCause, message: &str) -> bool {
+    let is_new = trouble.as_ref().is_none_or(|trouble| trouble.cause != cause);
     let since = trouble.as_ref().map_or_else(Instant::now, |trouble| trouble.since);
-    *trouble = Some(Trouble { cause, since });
-    true
+    *trouble = Some(WriteTrouble { cause, message: message.to_owned(), since });
+    is_new
 }

@@ -5,9 +5,11 @@
 //! 1. while something is in the spool, to the spool's end: the order of arrival is kept;
 //! 2. else to the database, as long as it is not given up;
 //! 3. a database that fails for a cause that lasts, or too often in a row, is given up: the batch
-//!    goes to the spool (the reflex; it asks nobody), and the database is probed with back-off. A
-//!    probe takes over the front of the spool; when nothing is left there, the database is in order
+//!    goes to the spool (the reflex; no other actor is asked), and the database is probed with back-off.
+//!    A probe takes over the front of the spool; when nothing is left there, the database is in order
 //!    again.
+//!
+//! The one place of that is [`Published::destination`], which outlives the writer.
 //!
 //! The spool holds deliveries as they came. Whether one is a redelivery is judged when the database
 //! takes it over, by the same ledger and in the same order as if there had been no spool.
@@ -21,18 +23,19 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::error;
 
-use crate::db_writer::probe::Probe;
+use crate::db_writer::probe::ProbeSchedule;
 use crate::db_writer::reporter::WriteReporter;
-use crate::db_writer::setup::Setup;
+use crate::db_writer::setup::WriterSetup;
 use crate::message::batch::{Batch, Receipt};
+use crate::message::delivery::UnixMillis;
 use crate::message::event;
 use crate::message::note::Event;
-use crate::message::write::{Checkpointed, Decision, Place, WriteOutcome};
+use crate::message::write::{CheckpointError, Checkpointed, Decision, Place, WriteOutcome};
 use crate::ports::{
-    Journal, KeepEvents, OpenError, OpenJournal, OpenSpool, Spool, TidiedUp, WriteError,
+    Journal, KeepEvents, OpenError, OpenJournal, OpenSpool, Outlook, Spool, TidiedUp, WriteError,
 };
-use crate::status::Published;
-use crate::status::mode::Limits;
+use crate::status::mode::FailureLimits;
+use crate::status::{Destination, Published};
 
 pub(crate) use drain::Next;
 
@@ -53,12 +56,10 @@ pub(crate) struct Writer {
     spool: Option<Box<dyn Spool>>,
     /// A spool is there that has not been opened yet.
     spool_unopened: bool,
-    /// The database is not asked for new batches.
-    given_up: bool,
     failures: u32,
-    probe: Probe,
-    limits: Limits,
-    setup: Setup,
+    probe: ProbeSchedule,
+    limits: FailureLimits,
+    setup: WriterSetup,
     pub(crate) reporter: WriteReporter,
     heartbeat_at: Instant,
     upkeep_at: Instant,
@@ -77,7 +78,7 @@ impl Writer {
         journal_port: Box<dyn OpenJournal>,
         spool_port: Box<dyn OpenSpool>,
         keeper: Box<dyn KeepEvents>,
-        setup: Setup,
+        setup: WriterSetup,
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -86,10 +87,9 @@ impl Writer {
             journal_port,
             spool_port,
             spool: None,
-            given_up: false,
             failures: 0,
-            probe: Probe::new(&setup.limits),
-            limits: Limits::from(&setup.limits),
+            probe: ProbeSchedule::new(&setup.limits),
+            limits: FailureLimits::from(&setup.limits),
             reporter: WriteReporter::new(setup.clone()),
             setup,
             heartbeat_at: now + HEARTBEAT_EVERY,
@@ -110,7 +110,7 @@ impl Writer {
     pub(crate) fn open_at_start(&mut self) -> Result<(), OpenError> {
         self.take_kept_events();
         if let Err(error) = self.open_journal() {
-            if error.permanent.is_some() && !self.outlasts(&error) {
+            if error.outlook == Outlook::NeedsAPerson && !self.outlasts(&error) {
                 return Err(error);
             }
             let error = refused(error);
@@ -118,6 +118,7 @@ impl Writer {
             self.give_up();
         }
         if self.spool_unopened {
+            self.leave_database();
             let _told_at_the_first_write = self.open_spool();
         } else {
             self.note_run();
@@ -138,13 +139,12 @@ impl Writer {
     }
 
     fn take_journal(&mut self, mut journal: Box<dyn Journal>) -> Result<(), OpenError> {
-        let first = !self.published().snapshot().run_begun;
-        if first {
-            let started = self.published().snapshot().started.unwrap_or_default();
+        if self.setup.memory.read(|memory| memory.base.is_none()) {
+            let started = self.started();
             journal.begin_run(started).map_err(|WriteError { cause, message, .. }| OpenError {
                 cause,
                 message,
-                permanent: None,
+                outlook: Outlook::MayPass,
             })?;
         }
         self.count_anew(&journal.account());
@@ -162,6 +162,16 @@ impl Writer {
         &self.setup.published
     }
 
+    /// When the process began.
+    fn started(&self) -> UnixMillis {
+        self.published().tree.read(|tree| tree.started).unwrap_or_default()
+    }
+
+    /// Where new batches go.
+    fn destination(&self) -> Destination {
+        self.published().destination.get()
+    }
+
     fn open_spool(&mut self) -> Result<&mut Box<dyn Spool>, WriteError> {
         if self.spool.is_none() {
             let (mut spool, notes) = self.spool_port.open()?;
@@ -171,10 +181,12 @@ impl Writer {
                 forget(spool.as_mut(), position);
             }
             let there = spool.len();
-            self.published().update(|state| {
-                state.spooled = there;
-                if std::mem::take(&mut state.spool_unseen) {
-                    state.spooled_before = there;
+            let is_first =
+                !self.setup.memory.update(|memory| std::mem::replace(&mut memory.spool_seen, true));
+            self.published().storage.update(|storage| {
+                storage.spooled = there;
+                if is_first {
+                    storage.spooled_before = there;
                 }
             });
             self.spool_unopened = false;
@@ -195,30 +207,23 @@ impl Writer {
     /// # Errors
     /// It is not known to be durable anywhere: the same batch must be tried again.
     pub(crate) fn write(&mut self, batch: &Batch, attempt: u32) -> Result<(), WriteError> {
-        if self.has_queue() {
-            return self.spool_or_hold(batch, attempt);
-        }
-        if !self.given_up {
+        let is_given_up = self.destination() != Destination::Database;
+        if !is_given_up {
             let Err(error) = self.store(batch, attempt) else { return Ok(()) };
             self.failures = self.failures.saturating_add(1);
             if !self.limits.are_exceeded(error.cause, self.failures) {
                 return Err(error);
             }
             self.give_up();
-            return self.spool_or_hold(batch, attempt);
         }
         let Err(spool_error) = self.spool_it(batch, attempt) else { return Ok(()) };
         // Nothing is queued in front of it: the database will do as well, if it does again.
-        match self.store(batch, attempt) {
-            Ok(()) => {
-                self.in_order_again();
-                Ok(())
-            }
-            Err(_) => {
-                self.reporter.holding(&spool_error.message);
-                Err(spool_error)
-            }
+        if is_given_up && !self.has_queue() && self.store(batch, attempt).is_ok() {
+            self.in_order_again();
+            return Ok(());
         }
+        self.reporter.batches_go_nowhere(&spool_error.message);
+        Err(spool_error)
     }
 
     /// To the database.
@@ -247,14 +252,6 @@ impl Writer {
         }
     }
 
-    fn spool_or_hold(&mut self, batch: &Batch, attempt: u32) -> Result<(), WriteError> {
-        let spooled = self.spool_it(batch, attempt);
-        if let Err(error) = &spooled {
-            self.reporter.holding(&error.message);
-        }
-        spooled
-    }
-
     /// To the spool.
     fn spool_it(&mut self, batch: &Batch, attempt: u32) -> Result<(), WriteError> {
         let began = Instant::now();
@@ -264,7 +261,7 @@ impl Writer {
         let notes = self.published().take_notes();
         let spooled = opened.and_then(|()| {
             self.with_spool(|spool| {
-                // Whoever asked the first time died before the answer came.
+                // The one that asked the first time died before the answer came.
                 let repeated = spool.last() == Some(batch.id);
                 if !repeated {
                     spool.append(batch, notes.as_slice())?;
@@ -278,6 +275,7 @@ impl Writer {
                     notes.are_durable();
                     self.release_kept_events();
                 }
+                self.reporter.batches_go_to(Destination::Spool);
                 self.reporter.spooled(batch, in_spool, began.elapsed());
                 Ok(())
             }
@@ -317,11 +315,20 @@ impl Writer {
         result
     }
 
+    /// New batches go to the spool from now on, and the database is probed after a pause.
     fn give_up(&mut self) {
-        if !self.given_up {
-            self.given_up = true;
+        if self.leave_database() {
             self.probe.put_off((self.setup.world.jitter)());
         }
+    }
+
+    /// New batches go to the spool from now on; whether they went to the database before.
+    fn leave_database(&self) -> bool {
+        let leaves = self.destination() == Destination::Database;
+        if leaves {
+            self.reporter.batches_go_to(Destination::Spool);
+        }
+        leaves
     }
 
     /// The database is in order; an empty spool leaves no file behind.
@@ -331,19 +338,18 @@ impl Writer {
         {
             spool.close();
         }
-        self.given_up = false;
+        self.reporter.batches_go_to(Destination::Database);
         self.failures = 0;
         self.probe.begin_anew();
     }
 
-    /// The judge has decided.
+    /// `HealthActor` has decided. What has not taken a batch yet is not in order by decision.
     pub(crate) fn obey(&mut self, decision: Decision) {
-        match decision {
-            Decision::UseSpool => self.give_up(),
-            Decision::UseDatabase if !self.has_queue() && self.journal.is_some() => {
-                self.in_order_again();
-            }
-            Decision::UseDatabase => {}
+        let can_store = !self.has_queue() && self.journal.is_some();
+        match (decision, self.destination()) {
+            (Decision::UseSpool, _) => self.give_up(),
+            (Decision::UseDatabase, Destination::Spool) if can_store => self.in_order_again(),
+            (Decision::UseDatabase, _) => {}
         }
     }
 
@@ -360,7 +366,7 @@ impl Writer {
         }
         let heartbeat = now >= self.heartbeat_at;
         self.look_for_freeze();
-        let to_spool = self.given_up || self.has_queue();
+        let to_spool = self.destination() != Destination::Database;
         if !self.published().has_notes() && !heartbeat {
             return;
         }
@@ -398,17 +404,18 @@ impl Writer {
         }
     }
 
-    /// Folds the WAL into the database.
+    /// Merges the log of recent writes into the database.
     ///
     /// # Errors
-    /// It is given up, or cannot be written; as a sentence.
-    pub(crate) fn checkpoint(&mut self) -> Result<Checkpointed, String> {
-        if self.given_up {
-            let why = self.published().snapshot().last_failure;
-            let why = why.unwrap_or_else(|| "it could not be written".to_owned());
-            return Err(format!("the database is given up until it can be written again: {why}"));
+    /// The database is given up, or cannot be written.
+    pub(crate) fn checkpoint(&mut self) -> Result<Checkpointed, CheckpointError> {
+        if self.destination() != Destination::Database
+            && let Some(why) = self.reporter.database_failure()
+        {
+            return Err(CheckpointError::GivenUp(why.to_owned()));
         }
-        self.with_journal(|journal| journal.checkpoint()).map_err(|error| error.message)
+        self.with_journal(|journal| journal.checkpoint())
+            .map_err(|error| CheckpointError::Failed(Box::new(error)))
     }
 
     fn journal_failed(&mut self, error: &WriteError) {
@@ -422,7 +429,7 @@ impl Writer {
     /// Opens the database anew. A handle whose file was taken away finds that out by its first use, as
     /// in any write, and leaves what only it can see; one that is in order is closed.
     pub(crate) fn reopen(&mut self) {
-        if self.given_up || self.has_queue() {
+        if self.destination() != Destination::Database {
             return;
         }
         if self.with_journal(|journal| journal.heartbeat()).is_ok()
@@ -437,7 +444,7 @@ impl Writer {
 
     /// Writes what notes there are, and closes both places.
     pub(crate) fn close(mut self) {
-        if self.published().snapshot().stopping {
+        if self.published().tree.read(|tree| tree.stopping) {
             self.let_go();
         }
         self.write_notes();
@@ -457,7 +464,8 @@ impl Writer {
     fn let_go(&mut self) {
         let until = Instant::now() + LET_GO_MAX;
         if let Some(journal) = &mut self.journal {
-            while Instant::now() < until && matches!(journal.tidy_up(), Ok(TidiedUp::Salvaged(_))) {
+            while Instant::now() < until && matches!(journal.tidy_up(), Ok(TidiedUp::Recovered(_)))
+            {
             }
             return;
         }

@@ -17,14 +17,13 @@ use crate::message::event;
 use crate::message::moment::Moment;
 use crate::message::note::{GapCause, Note};
 use crate::message::route::Router;
-use crate::message::write::Reopen;
 use crate::message::write::{
-    Decided, Drained, Place, ProbeFailed, WriteCause, WriteFailed, WriteSucceeded,
+    Decided, Drained, Place, ProbeFailed, Reopen, WriteCause, WriteFailed, WriteSucceeded,
 };
 use crate::ports::Environment;
-use crate::status::mode::{Heard, Limits, Mode};
+use crate::status::mode::{FailureLimits, Heard, Mode};
 use crate::status::settings::InForce;
-use crate::status::{Published, State};
+use crate::status::{HealthState, Published, Snapshot};
 use crate::supervisor::{Fault, Lifeline, LinkRecipient, Stop};
 
 mod judging;
@@ -57,7 +56,7 @@ pub trait ServiceManager: Send {
 
 /// What the judging needs.
 #[derive(Debug, Clone)]
-pub struct Setup {
+pub struct HealthSetup {
     /// Tells the writer which place to use.
     pub decide: LinkRecipient<Decided>,
     /// Asks the writer to reopen the database.
@@ -69,7 +68,7 @@ pub struct Setup {
     /// The wall clock.
     pub world: Environment,
     /// When the database is given up.
-    pub limits: Limits,
+    pub limits: FailureLimits,
     /// What the checks go by.
     pub in_force: InForce,
     /// Who tells people of issues; what was told outlives the judge.
@@ -80,7 +79,7 @@ pub struct Setup {
 
 /// Judges how the recorder is.
 pub struct HealthActor {
-    setup: Setup,
+    setup: HealthSetup,
     /// As of the last look around.
     settings: Arc<Settings>,
     manager: Box<dyn ServiceManager>,
@@ -90,7 +89,6 @@ pub struct HealthActor {
     /// When the next survey is due, and when the last one was asked for.
     survey_at: Instant,
     surveyed_at: Instant,
-    mode: Mode,
     memory: Memory,
     /// The connection's beginning, by both clocks.
     connected: Option<Moment>,
@@ -99,19 +97,19 @@ pub struct HealthActor {
 
 impl std::fmt::Debug for HealthActor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HealthActor").field("mode", &self.mode).finish_non_exhaustive()
+        f.debug_struct("HealthActor").finish_non_exhaustive()
     }
 }
 
 impl HealthActor {
     /// A new life. What it must remember is in published state.
     pub fn new(
-        setup: Setup,
+        setup: HealthSetup,
         manager: Box<dyn ServiceManager>,
         probe: SystemProbe,
         lifeline: Lifeline,
     ) -> Self {
-        let (mode, now) = (setup.published.snapshot().mode, Instant::now());
+        let now = Instant::now();
         let mut memory = setup.memory.get().unwrap_or_default();
         for (name, (_, known)) in memory.follow(&setup.router) {
             let at = (setup.world.now)();
@@ -128,7 +126,6 @@ impl HealthActor {
             outside: Outside::default(),
             survey_at: now,
             surveyed_at: now,
-            mode,
             memory,
             connected: None,
             lifeline,
@@ -139,7 +136,7 @@ impl HealthActor {
         Moment { wall: (self.setup.world.now)(), steady: Instant::now() }
     }
 
-    fn look<'a>(&'a self, state: &'a State) -> CheckInput<'a> {
+    fn look<'a>(&'a self, state: &'a Snapshot) -> CheckInput<'a> {
         CheckInput {
             now: self.now(),
             state,
@@ -152,17 +149,17 @@ impl HealthActor {
     }
 
     fn hear(&mut self, heard: Heard) {
-        let before = self.mode;
         let now = self.now();
-        self.mode = before.after(heard, now.wall, self.setup.limits);
-        if self.mode == before {
+        let (before, mode) = self.setup.published.health.update(|health| {
+            let mode = health.mode.after(heard, now.wall, self.setup.limits);
+            (std::mem::replace(&mut health.mode, mode), mode)
+        });
+        if mode == before {
             return;
         }
-        let mode = self.mode;
-        self.setup.published.update(|state| state.mode = mode);
         if mode.word() != before.word() {
             self.look_outside_soon();
-            self.say_mode(before);
+            self.say_mode(before, mode);
             if let Some(decision) = mode.decision() {
                 self.setup.decide.tell(Decided(decision));
             }
@@ -170,8 +167,8 @@ impl HealthActor {
         self.judge();
     }
 
-    fn say_mode(&self, before: Mode) {
-        let (now, mode) = (self.now().wall, self.mode);
+    fn say_mode(&self, before: Mode, mode: Mode) {
+        let now = self.now().wall;
         let (since, cause) =
             mode.trouble().or(before.trouble()).unwrap_or((now, WriteCause::Other));
         let told = format!(
@@ -221,7 +218,7 @@ impl Handler<WriteSucceeded> for HealthActor {
         self.memory.answered = Some(self.now());
         match written.place {
             Place::Database => {
-                self.setup.published.all_is_well();
+                self.setup.published.health.update(HealthState::write_succeeded);
                 // It is out of use; whether it works shows when it is needed again.
                 self.memory.spool_failed = None;
                 self.hear(Heard::Stored);
@@ -244,7 +241,7 @@ impl Handler<WriteFailed> for HealthActor {
             let since = self.memory.spool_failed.take().map_or(now.wall, |(since, _)| since);
             self.memory.spool_failed = Some((since, failed.message.clone()));
         }
-        self.setup.published.failed(failed.message);
+        self.setup.published.health.update(|health| health.write_failed(failed.message));
         self.hear(match failed.place {
             Place::Database => Heard::DatabaseFailed(failed.cause),
             Place::Spool => Heard::SpoolFailed(failed.cause),
@@ -258,7 +255,7 @@ impl Handler<ProbeFailed> for HealthActor {
 
     fn handle(&mut self, failed: ProbeFailed, _: &mut Context<Self>) {
         self.memory.answered = Some(self.now());
-        self.setup.published.failed(failed.message);
+        self.setup.published.health.update(|health| health.write_failed(failed.message));
         self.hear(Heard::DatabaseFailed(failed.cause));
         self.judge();
     }
@@ -272,7 +269,7 @@ impl Handler<Drained> for HealthActor {
         if drained.left == 0 {
             self.memory.spool_failed = None;
         }
-        self.setup.published.all_is_well();
+        self.setup.published.health.update(HealthState::write_succeeded);
         self.hear(if drained.left > 0 { Heard::Draining } else { Heard::Drained });
     }
 }

@@ -1,5 +1,5 @@
 //! What the judge has to fetch from the world outside: a port. It may take as long as a hanging disk
-//! does, so nobody waits for it: it is asked for, and comes when it comes.
+//! does, so nothing waits for it: it is requested, and arrives when it is ready.
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use crate::message::moment::Moment;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SystemSnapshot {
     /// How long the database took to answer a read through a connection of its own; `Err`: it did
-    /// not, and why. `None`: nobody asked it, because it is not what we hold (see `replaced`).
-    pub read: Option<Result<Duration, String>>,
+    /// not, and why. `None`: it was not read, because it is not what we hold (see `replaced`).
+    pub read: Option<Result<Duration, ReadFailed>>,
     /// The path of the database no longer leads to the open file: what is there instead.
     pub replaced: Option<String>,
     /// What earlier databases of this recorder held and is not in this one, each as a sentence.
@@ -23,9 +23,9 @@ pub struct SystemSnapshot {
     /// is large.
     pub wal_reader: Option<String>,
     /// Where the database is.
-    pub database: Option<Disk>,
+    pub database: Option<DiskSpace>,
     /// Where the spool is, or will be.
-    pub spool: Option<Disk>,
+    pub spool: Option<DiskSpace>,
     /// What the spool's files take, in bytes.
     pub spool_size: u64,
     /// Whether the kernel calls the clock synchronised; `None`: it cannot be known here.
@@ -34,9 +34,14 @@ pub struct SystemSnapshot {
     pub up: Duration,
 }
 
+/// A read of the database through a connection of its own failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ReadFailed(pub String);
+
 /// The room on a disk, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Disk {
+pub struct DiskSpace {
     /// Tells disks apart.
     pub device: u64,
     /// For us to use.

@@ -11,11 +11,11 @@ use crate::message::moment::Moment;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Silence {
     after: Duration,
-    state: Hearing,
+    state: RouteHearing,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hearing {
+enum RouteHearing {
     /// Nothing is known of what an earlier life told.
     Unknown,
     Heard,
@@ -46,7 +46,7 @@ impl Silence {
 
     /// A route that should say something at least this often.
     pub fn new(after: Duration) -> Self {
-        Self { after, state: Hearing::Unknown }
+        Self { after, state: RouteHearing::Unknown }
     }
 
     /// Looks. `connected`: since when the broker has been connected; `Err`: since when not.
@@ -64,18 +64,18 @@ impl Silence {
         let last = heard_here.unwrap_or(connected);
         if now.since(last) >= self.after {
             return match self.state {
-                Hearing::SilentSince(_) => None,
-                Hearing::Unknown | Hearing::Heard => {
-                    self.state = Hearing::SilentSince(last.wall);
+                RouteHearing::SilentSince(_) => None,
+                RouteHearing::Unknown | RouteHearing::Heard => {
+                    self.state = RouteHearing::SilentSince(last.wall);
                     Some(SilenceChange::Fell(last.wall))
                 }
             };
         }
         let heard = heard_here?;
-        match std::mem::replace(&mut self.state, Hearing::Heard) {
-            Hearing::Heard => None,
-            Hearing::Unknown => Some(SilenceChange::Broke { at: heard.wall, since: None }),
-            Hearing::SilentSince(since) => {
+        match std::mem::replace(&mut self.state, RouteHearing::Heard) {
+            RouteHearing::Heard => None,
+            RouteHearing::Unknown => Some(SilenceChange::Broke { at: heard.wall, since: None }),
+            RouteHearing::SilentSince(since) => {
                 Some(SilenceChange::Broke { at: heard.wall, since: Some(since) })
             }
         }
@@ -84,19 +84,19 @@ impl Silence {
     /// Since when nothing has come, while it is silent.
     pub fn silent_since(&self) -> Option<UnixMillis> {
         match self.state {
-            Hearing::SilentSince(since) => Some(since),
-            Hearing::Unknown | Hearing::Heard => None,
+            RouteHearing::SilentSince(since) => Some(since),
+            RouteHearing::Unknown | RouteHearing::Heard => None,
         }
     }
 
     fn lose(&mut self, since: UnixMillis) -> Option<SilenceChange> {
-        match std::mem::replace(&mut self.state, Hearing::Heard) {
-            Hearing::SilentSince(_) => Some(SilenceChange::Lost(since)),
-            Hearing::Unknown => {
-                self.state = Hearing::Unknown;
+        match std::mem::replace(&mut self.state, RouteHearing::Heard) {
+            RouteHearing::SilentSince(_) => Some(SilenceChange::Lost(since)),
+            RouteHearing::Unknown => {
+                self.state = RouteHearing::Unknown;
                 None
             }
-            Hearing::Heard => None,
+            RouteHearing::Heard => None,
         }
     }
 }

@@ -1,5 +1,5 @@
 //! History summed up: what a bucket of time holds of a series, and how rows become values of series. The
-//! recorder's writer sums up in the background, and whoever reads history sums up what is newer; both by
+//! recorder's writer sums up in the background, and a reader of history sums up what is newer; both by
 //! what is here.
 
 use crate::history::derived::{Base, Earlier};

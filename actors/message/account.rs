@@ -216,6 +216,21 @@ impl Tally {
         self.counts.iter().copied()
     }
 
+    /// The lines of the stored account: route, outcome and reason as words, count. Last, for each route, all
+    /// that was received.
+    pub fn lines(&self) -> Vec<(RouteId, (&'static str, &'static str), u64)> {
+        let mut lines: Vec<_> =
+            self.iter().map(|(id, outcome, n)| (id, outcome.words(), n)).collect();
+        let outcomes = lines.len();
+        for (route, _, n) in self.iter() {
+            match lines[outcomes..].iter_mut().find(|(id, _, _)| *id == route) {
+                Some((_, _, received)) => *received += n,
+                None => lines.push((route, ("received", ""), n)),
+            }
+        }
+        lines
+    }
+
     /// Whether nothing was counted.
     pub fn is_empty(&self) -> bool {
         self.counts.is_empty()

@@ -130,6 +130,14 @@ pub struct Receipt {
     pub passed_by: Vec<usize>,
 }
 
+impl Receipt {
+    /// The batch was durable already.
+    pub fn repeated() -> Self {
+        let (tally, events, passed_by) = (Tally::default(), Vec::new(), Vec::new());
+        Self { repeated: true, tally, events, passed_by }
+    }
+}
+
 /// Digest of topic and payload: half of what tells a redelivery from a repetition (the other half
 /// is the packet id). Not a defence against an enemy: a publisher that could forge it could as well
 /// send no data. XXH3, 64 bits: stable across versions and machines.

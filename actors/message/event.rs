@@ -36,7 +36,7 @@ pub const WINDOW_FULL: &str = "window_full";
 pub const WRITE_FAILED: &str = "write_failed";
 /// The first batch after a failure was written.
 pub const WRITE_RECOVERED: &str = "write_recovered";
-/// The recorder's standing with its durable places changed: normal, retrying, degraded, recovering,
+/// The mode changed: normal, retrying, degraded, recovering,
 /// holding.
 pub const MODE_CHANGED: &str = "mode_changed";
 /// The database took the last of the spool.
@@ -87,7 +87,7 @@ pub const STOPPED: &str = "stopped";
 pub const FORCED_EXIT: &str = "forced_exit";
 /// The lock file was removed or replaced while we hold it.
 pub const LOCK_LOST: &str = "lock_lost";
-/// An actor was stopped in order and started anew, because somebody asked for it or its settings changed.
+/// An actor was stopped in order and started anew, because an operator asked for it or its settings changed.
 pub const ACTOR_RENEWED: &str = "actor_renewed";
 /// A person paused the recorder: the broker keeps the messages.
 pub const PAUSED: &str = "paused";
@@ -103,7 +103,7 @@ pub const RELOAD_WAITS: &str = "reload_waits";
 pub const ISSUE_APPEARED: &str = "issue_appeared";
 /// An issue became worse, or milder.
 pub const ISSUE_CHANGED: &str = "issue_changed";
-/// Somebody knows of an issue: its alerts repeat no more.
+/// A person acknowledged an issue: its alerts repeat no more.
 pub const ISSUE_ACKNOWLEDGED: &str = "issue_acknowledged";
 /// What was wrong is over.
 pub const ISSUE_RESOLVED: &str = "issue_resolved";

@@ -11,7 +11,7 @@ use super::delivery::UnixMillis;
 pub struct Moment {
     /// By the wall clock.
     pub wall: UnixMillis,
-    /// By the clock that nobody sets.
+    /// By the clock that cannot be set.
     pub steady: Instant,
 }
 

@@ -1,5 +1,5 @@
 //! The routes in force, and those that are to come. A change has a place here until it is made, so
-//! that whoever dies over it, the next life completes it.
+//! that the next life completes it when one dies over it.
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub enum Rerouted {
 /// Who waits for it.
 type Tell = Box<dyn FnOnce(Rerouted) + Send>;
 
-struct State {
+struct RoutingState {
     now: Arc<Router>,
     wanted: Option<(Arc<Router>, Tell)>,
     /// Filters that the broker may still have subscriptions for in our name.
@@ -34,7 +34,7 @@ struct State {
 /// The one place of the routes. Clones share it.
 #[derive(Clone)]
 pub struct Routing {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<RoutingState>>,
     /// Changes whenever something here does.
     news: watch::Sender<()>,
 }
@@ -43,7 +43,7 @@ impl Routing {
     /// These routes are in force.
     pub fn new(routes: Vec<Route>) -> Self {
         let now = Arc::new(Router::new(routes));
-        let state = State { now, wanted: None, to_leave: Vec::new() };
+        let state = RoutingState { now, wanted: None, to_leave: Vec::new() };
         Self { state: Arc::new(Mutex::new(state)), news: watch::Sender::new(()) }
     }
 
@@ -65,7 +65,7 @@ impl Routing {
         self.news.send_replace(());
     }
 
-    /// Nobody wants other routes any more.
+    /// Other routes are not wanted any more.
     pub fn want_no_change(&self) {
         let before = self.state().wanted.take();
         if let Some((_, tell)) = before {
@@ -124,12 +124,12 @@ impl Routing {
         self.state().to_leave.retain(|topic| !filters.contains(topic));
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, RoutingState> {
         self.state.lock()
     }
 }
 
-fn take_if_same(state: &mut State, router: &Arc<Router>) -> Option<Tell> {
+fn take_if_same(state: &mut RoutingState, router: &Arc<Router>) -> Option<Tell> {
     let wanted = state.wanted.take_if(|(wanted, _)| Arc::ptr_eq(wanted, router));
     wanted.map(|(_, tell)| tell)
 }

@@ -32,7 +32,7 @@ impl Message for Append {
 pub struct Reroute {
     /// The routes.
     pub router: Arc<Router>,
-    /// Whoever keeps everything else away meanwhile: only while it lives.
+    /// The asker, which keeps everything else away meanwhile: only while it lives.
     pub asker: Weak<()>,
 }
 
@@ -134,7 +134,7 @@ impl Message for Drained {
     type Result = ();
 }
 
-/// What the judge has decided.
+/// `HealthActor`'s decision.
 #[derive(Debug, Clone, Copy)]
 pub struct Decided(pub Decision);
 
@@ -142,12 +142,26 @@ impl Message for Decided {
     type Result = ();
 }
 
-/// Asks for the WAL to be folded into the database. `Err` says why that cannot be.
+/// Asks for the log of recent writes to be merged into the database. `Err` says why that cannot be.
 #[derive(Debug, Clone, Copy)]
 pub struct Checkpoint;
 
 impl Message for Checkpoint {
-    type Result = Result<Checkpointed, String>;
+    type Result = Result<Checkpointed, CheckpointError>;
+}
+
+/// Why the WAL was not folded into the database. It stays as it is.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// The writer stops.
+    #[error("the writer is stopping")]
+    Stopping,
+    /// The database is not written at present.
+    #[error("the database is given up until it can be written again: {0}")]
+    GivenUp(String),
+    /// The database refused.
+    #[error(transparent)]
+    Failed(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Asks for the database to be opened anew, because it looks odd from outside; while a batch is in hand
@@ -172,12 +186,12 @@ pub enum Decision {
 /// What a checkpoint came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checkpointed {
-    /// Pages that were in the WAL.
-    pub pages: u64,
-    /// Those of them that are in the database's own file now.
-    pub folded_in: u64,
-    /// The WAL is empty; else somebody reads what only it has, or writes.
-    pub wholly: bool,
+    /// Blocks that were in the log of recent writes.
+    pub blocks: u64,
+    /// Those of them that are in the database itself now.
+    pub merged: u64,
+    /// The log is empty; else somebody reads what only it has, or writes.
+    pub is_complete: bool,
 }
 
 /// Why a write failed.
@@ -226,8 +240,8 @@ impl WriteCause {
         Self::Other,
     ];
 
-    /// Whether trying again at once is of no use: something or somebody else must change first. The
-    /// other causes often pass by themselves within a few tries.
+    /// Whether trying again at once is of no use: something else must change first. The other
+    /// causes often pass by themselves within a few tries.
     pub fn is_lasting(self) -> bool {
         match self {
             Self::Locked

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, WrapFuture};
 use tokio::sync::Notify;
 
-use crate::mqtt::receiver::{Receiver, Setup};
+use crate::mqtt::receiver::{Receiver, ReceiverSetup};
 use crate::ports::Broker;
 use crate::supervisor::{Fault, Lifeline, Stop};
 
@@ -21,7 +21,7 @@ pub struct MqttActor<B: Broker> {
 
 impl<B: Broker> MqttActor<B> {
     /// A new life.
-    pub fn new(broker: B, setup: Setup, lifeline: Lifeline) -> Self {
+    pub fn new(broker: B, setup: ReceiverSetup, lifeline: Lifeline) -> Self {
         let recording = Receiver::new(broker, setup, lifeline);
         Self { recording: Some(recording), stop: Arc::new(Notify::new()) }
     }

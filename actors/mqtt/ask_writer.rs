@@ -13,17 +13,17 @@ use crate::supervisor::Link;
 const WRITER_PAUSE: Duration = Duration::from_millis(20);
 
 /// How a question to the writer came back.
-pub(crate) type Answer = Result<Durable, Unanswered>;
+pub(crate) type WriterAnswer = Result<Durable, Unanswered>;
 
 /// A question on its way.
-pub(crate) type Question = Pin<Box<dyn Future<Output = Answer>>>;
+pub(crate) type WriterQuestion = Pin<Box<dyn Future<Output = WriterAnswer>>>;
 
 /// The writer died, was not there, or is stopping: the batch stays in flight and is sent again.
 #[derive(Debug)]
 pub(crate) struct Unanswered;
 
 /// The answer to the outstanding question; never, when there is none.
-pub(crate) async fn answer_of(writing: &mut Option<Question>) -> Answer {
+pub(crate) async fn answer_of(writing: &mut Option<WriterQuestion>) -> WriterAnswer {
     match writing {
         Some(question) => question.as_mut().await,
         None => std::future::pending().await,
@@ -32,7 +32,7 @@ pub(crate) async fn answer_of(writing: &mut Option<Question>) -> Answer {
 
 /// The one question of the data path. A writer that is dead or dies over it answers nothing; the
 /// batch keeps its name and is asked for again.
-pub(crate) async fn ask(writer: Link<DbWriterActor>, batch: Arc<Batch>) -> Answer {
+pub(crate) async fn ask(writer: Link<DbWriterActor>, batch: Arc<Batch>) -> WriterAnswer {
     if let Some(address) = writer.get()
         && let Ok(Ok(durable)) = address.send(Append(batch)).await
     {

@@ -47,7 +47,7 @@ impl Barriers {
     }
 
     /// The broker released a delivery, and the last answer is queued. One of an earlier connection is
-    /// nobody's here.
+    /// not one of ours.
     pub(crate) fn released(&mut self, packet_id: u16) {
         // Nearly always the first: the broker releases in order.
         for batch in &mut self.unreleased {

@@ -9,7 +9,7 @@ use crate::message::delivery::UnixMillis;
 use crate::message::event;
 use crate::message::note::{GapCause, Note, process_down_detail};
 use crate::mqtt::broker_drops::Rise;
-use crate::ports::Down;
+use crate::ports::{BrokerRefusal, Down};
 use crate::status::{Connection, Published};
 
 /// Connecting failed; it is tried again after `pause`.
@@ -23,10 +23,9 @@ pub(crate) fn unreachable(published: &Published, down: &Down, pause: Duration, n
 /// There is no connection from now on: the gap is opened once for each stretch; before the first
 /// connection it began when the process did.
 pub(crate) fn unreachable_from(published: &Published, at: UnixMillis, down: &Down) {
-    let state = published.snapshot();
-    let from = match state.connection {
+    let from = match published.broker.read(|broker| broker.connection.clone()) {
         Connection::Up(_) => at,
-        Connection::Starting => state.started.unwrap_or(at),
+        Connection::Starting => published.tree.read(|tree| tree.started).unwrap_or(at),
         Connection::Down(..) => return,
     };
     gap_from(published, from, down);
@@ -38,9 +37,9 @@ const START_WITHIN_MS: i64 = 1_500;
 /// The process has begun a while ago, and there has been no connection yet: that is a gap from its beginning on. Whether
 /// that is so.
 pub(crate) fn starts_slowly(published: &Published, now: UnixMillis) -> bool {
-    let state = published.snapshot();
-    let Some(started) = state.started else { return false };
-    if state.connection != Connection::Starting || now.0 - started.0 < START_WITHIN_MS {
+    let Some(started) = published.tree.read(|tree| tree.started) else { return false };
+    let is_starting = published.broker.read(|broker| broker.connection == Connection::Starting);
+    if !is_starting || now.0 - started.0 < START_WITHIN_MS {
         return false;
     }
     let detail = format!(
@@ -53,7 +52,7 @@ pub(crate) fn starts_slowly(published: &Published, now: UnixMillis) -> bool {
 
 /// The broker session ends while it is connected: nothing is received from then on.
 pub(crate) fn session_ends(published: &Published, from: UnixMillis) {
-    let (cause, detail) = match published.snapshot().stopping {
+    let (cause, detail) = match published.tree.read(|tree| tree.stopping) {
         true => (GapCause::ProcessDown, process_down_detail("it was stopped")),
         false => {
             let detail = "the broker session ended and is started again. What is published at QoS 0 \
@@ -91,7 +90,7 @@ pub(crate) fn gap_from(published: &Published, from: UnixMillis, down: &Down) {
 pub(crate) fn subscription_refused(
     published: &Published,
     route: &Route,
-    reason: &str,
+    reason: &BrokerRefusal,
     now: UnixMillis,
 ) {
     let message = format!(
@@ -114,7 +113,7 @@ pub(crate) fn dropped(published: &Published, rise: Rise, now: UnixMillis) {
          said so: they never reached us; let it queue more (max_queued_messages), and publish at QoS 1"
     );
     warn!(event = event::BROKER_DROPPED, count = more, "{told}");
-    published.update(|state| state.broker_dropped += more);
+    published.broker.update(|broker| broker.dropped += more);
     published.note(event::BROKER_DROPPED, now, told.clone());
     let cause = GapCause::BrokerDropped;
     published.remember(Note::gap_opened(cause, None, since, told));

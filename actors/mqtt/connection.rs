@@ -29,7 +29,7 @@ const CUT_SHORT_WITHIN: Duration = Duration::from_secs(5);
 const CUT_SHORT_MAX: u32 = 3;
 
 /// Where the line is. Each state has only what it needs.
-enum State<S> {
+enum ConnectionState<S> {
     Down { retry_at: Instant },
     Connecting { id: ConnectionId, future: Connecting<S> },
     Up { id: ConnectionId, session: S, since: Instant, heard: bool },
@@ -56,7 +56,7 @@ pub struct BrokerConnection<B: Broker> {
     pause_max: Duration,
     attempt: u32,
     cut_short: u32,
-    state: State<B::Session>,
+    state: ConnectionState<B::Session>,
     /// What the last connection showed of the broker when it broke.
     ended: Option<Liveness>,
 }
@@ -71,7 +71,7 @@ impl<B: Broker> BrokerConnection<B> {
             pause_max: settings.reconnect_max,
             attempt: 0,
             cut_short: 0,
-            state: State::Down { retry_at: Instant::now() },
+            state: ConnectionState::Down { retry_at: Instant::now() },
             ended: None,
         }
     }
@@ -84,8 +84,8 @@ impl<B: Broker> BrokerConnection<B> {
     /// The session in force and the connection it belongs to.
     pub fn session(&mut self) -> Option<(ConnectionId, &mut B::Session)> {
         match &mut self.state {
-            State::Up { id, session, .. } => Some((*id, session)),
-            State::Down { .. } | State::Connecting { .. } => None,
+            ConnectionState::Up { id, session, .. } => Some((*id, session)),
+            ConnectionState::Down { .. } | ConnectionState::Connecting { .. } => None,
         }
     }
 
@@ -98,15 +98,21 @@ impl<B: Broker> BrokerConnection<B> {
     pub async fn next(&mut self) -> ConnectionEvent {
         loop {
             match &mut self.state {
-                State::Down { retry_at } => {
+                ConnectionState::Down { retry_at } => {
                     sleep_until(*retry_at).await;
                     let id = ConnectionId((self.world.random)());
-                    self.state = State::Connecting { id, future: self.broker.connect(id) };
+                    self.state =
+                        ConnectionState::Connecting { id, future: self.broker.connect(id) };
                 }
-                State::Connecting { id, future } => match future.await {
+                ConnectionState::Connecting { id, future } => match future.await {
                     Ok((session, greeting)) => {
                         let id = *id;
-                        self.state = State::Up { id, session, since: Instant::now(), heard: false };
+                        self.state = ConnectionState::Up {
+                            id,
+                            session,
+                            since: Instant::now(),
+                            heard: false,
+                        };
                         return ConnectionEvent::Connected(id, greeting);
                     }
                     Err(down) => {
@@ -114,7 +120,7 @@ impl<B: Broker> BrokerConnection<B> {
                         return ConnectionEvent::Unreachable(down, pause);
                     }
                 },
-                State::Up { session, .. } => {
+                ConnectionState::Up { session, .. } => {
                     let said = session.next().await;
                     return self.on_said(said);
                 }
@@ -125,18 +131,18 @@ impl<B: Broker> BrokerConnection<B> {
     /// The next event that needs no waiting for, if there is one.
     pub fn next_now(&mut self) -> Option<ConnectionEvent> {
         match &mut self.state {
-            State::Up { session, .. } => {
+            ConnectionState::Up { session, .. } => {
                 let said = session.next_now()?;
                 Some(self.on_said(said))
             }
-            State::Down { .. } | State::Connecting { .. } => None,
+            ConnectionState::Down { .. } | ConnectionState::Connecting { .. } => None,
         }
     }
 
     fn on_said(&mut self, said: Result<Incoming, Down>) -> ConnectionEvent {
         match said {
             Ok(incoming) => {
-                if let State::Up { heard, .. } = &mut self.state {
+                if let ConnectionState::Up { heard, .. } = &mut self.state {
                     *heard |= is_message(&incoming);
                 }
                 ConnectionEvent::Incoming(incoming)
@@ -152,27 +158,28 @@ impl<B: Broker> BrokerConnection<B> {
     /// Ends the connection at once; the broker keeps what we have not acknowledged. Says whether
     /// there was one.
     pub fn let_go(&mut self) -> bool {
-        let was_up = matches!(self.state, State::Up { .. });
-        self.state = State::Down { retry_at: Instant::now() };
+        let was_up = matches!(self.state, ConnectionState::Up { .. });
+        self.state = ConnectionState::Down { retry_at: Instant::now() };
         was_up
     }
 
     /// Sends what is queued, says goodbye, and is done.
     pub async fn disconnect(&mut self) {
-        let state = std::mem::replace(&mut self.state, State::Down { retry_at: Instant::now() });
-        if let State::Up { session, .. } = state {
+        let state =
+            std::mem::replace(&mut self.state, ConnectionState::Down { retry_at: Instant::now() });
+        if let ConnectionState::Up { session, .. } = state {
             session.disconnect().await;
         }
     }
 
     /// A broker that closes connections one after the other right after it accepted them is most
-    /// likely serving somebody else under our name.
+    /// likely serving another client under our client id.
     fn suspect_another_client(&mut self, down: Down) -> Down {
         let cut_short = match &self.state {
-            State::Up { since, heard, .. } => {
+            ConnectionState::Up { since, heard, .. } => {
                 down.kind == DownKind::Closed && !heard && since.elapsed() < CUT_SHORT_WITHIN
             }
-            State::Down { .. } | State::Connecting { .. } => false,
+            ConnectionState::Down { .. } | ConnectionState::Connecting { .. } => false,
         };
         self.cut_short = if cut_short { self.cut_short + 1 } else { 0 };
         if self.cut_short < CUT_SHORT_MAX {
@@ -190,7 +197,7 @@ impl<B: Broker> BrokerConnection<B> {
 
     /// The connection is gone: notes when to try again.
     fn fall(&mut self, kind: DownKind) -> Duration {
-        if let State::Up { since, session, .. } = &self.state {
+        if let ConnectionState::Up { since, session, .. } = &self.state {
             self.ended = Some(session.liveness());
             if since.elapsed() >= PROVEN_AFTER {
                 self.attempt = 0;
@@ -202,12 +209,12 @@ impl<B: Broker> BrokerConnection<B> {
         if kind == DownKind::TakenOver {
             pause = pause.max(TAKEN_OVER_PAUSE);
         }
-        self.state = State::Down { retry_at: Instant::now() + pause };
+        self.state = ConnectionState::Down { retry_at: Instant::now() + pause };
         pause
     }
 }
 
-/// A message of somebody's, not the broker's own count.
+/// A message of another client, not the broker's own count.
 fn is_message(incoming: &Incoming) -> bool {
     matches!(incoming, Incoming::Delivery(delivery) if delivery.topic != DROPPED_TOPIC)
 }

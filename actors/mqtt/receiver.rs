@@ -34,7 +34,7 @@ use crate::message::route::Router;
 use crate::message::routing::Routing;
 use crate::message::write::Durable;
 use crate::mistake::{Mistake, makes};
-use crate::mqtt::ask_writer::{Answer, Question, answer_of, ask};
+use crate::mqtt::ask_writer::{WriterAnswer, WriterQuestion, answer_of, ask};
 use crate::mqtt::barriers::Barriers;
 use crate::mqtt::broker_drops::BrokerDrops;
 use crate::mqtt::connection::{BrokerConnection, ConnectionEvent};
@@ -43,7 +43,7 @@ use crate::mqtt::publish::publisher::Publications;
 use crate::mqtt::stall::Stall;
 use crate::mqtt::subscriptions::Subscriptions;
 use crate::mqtt::window::{Window, WindowHandoff};
-use crate::ports::requests::{Order, SessionRequests};
+use crate::ports::requests::{SessionOrder, SessionRequests};
 use crate::ports::{Broker, Down, DownKind, Environment, Session};
 use crate::status::arrivals::Arrivals;
 use crate::status::readings::ReadingWatch;
@@ -58,7 +58,7 @@ const TICK: Duration = Duration::from_millis(500);
 
 /// What a recording needs besides the broker.
 #[derive(Debug, Clone)]
-pub struct Setup {
+pub struct ReceiverSetup {
     /// The routes in force.
     pub router: Arc<Router>,
     /// `[mqtt]`
@@ -69,9 +69,9 @@ pub struct Setup {
     pub routing: Routing,
     /// Time and chance.
     pub world: Environment,
-    /// Who writes.
+    /// `DbWriterActor`.
     pub writer: Link<DbWriterActor>,
-    /// Who judges.
+    /// `HealthActor`.
     pub health: Link<HealthActor>,
     /// What everyone may see.
     pub published: Published,
@@ -83,11 +83,11 @@ pub struct Setup {
 
 /// One life of the data path.
 pub struct Receiver<B: Broker> {
-    setup: Setup,
+    setup: ReceiverSetup,
     /// `Some` until it is left to the next life.
     window: Option<Window>,
     line: BrokerConnection<B>,
-    writing: Option<Question>,
+    writing: Option<WriterQuestion>,
     barriers: Barriers,
     /// Filters granted on this connection whose retained messages may still be under way.
     settling: Option<Vec<String>>,
@@ -105,10 +105,10 @@ pub struct Receiver<B: Broker> {
     drops: BrokerDrops,
     guard: PublishGuard,
     publications: Publications,
-    orders: mpsc::Receiver<Order>,
+    orders: mpsc::Receiver<SessionOrder>,
     subscriptions: Subscriptions,
     rerouting: Rerouting,
-    /// No commit interval is kept: somebody waits for the window to be empty.
+    /// No commit interval is kept: a stop or other routes wait for the window to be empty.
     hurry: bool,
     echo_monitor: EchoMonitor,
     stall: Stall,
@@ -124,7 +124,7 @@ pub struct Receiver<B: Broker> {
 
 impl<B: Broker> Receiver<B> {
     /// Takes over the window of the life before, if it left one.
-    pub fn new(broker: B, setup: Setup, lifeline: Lifeline) -> Self {
+    pub fn new(broker: B, setup: ReceiverSetup, lifeline: Lifeline) -> Self {
         let fresh = || Window::new((setup.world.random)(), setup.mqtt.max_unacked);
         let mut window = setup.handoff.take().unwrap_or_else(fresh);
         window.bound(setup.mqtt.max_unacked);
@@ -138,7 +138,7 @@ impl<B: Broker> Receiver<B> {
             hurry: false,
             echo_monitor: EchoMonitor::new(&setup.mqtt, &setup.published),
             stall: Stall::default(),
-            start_noted: setup.published.connection() != Connection::Starting,
+            start_noted: setup.published.broker.get().connection != Connection::Starting,
             end_noted: false,
             readings: ReadingWatch::new(setup.router.routes(), setup.published.readings().clone()),
             pause: Pause::of(&setup.published),
@@ -201,11 +201,11 @@ impl<B: Broker> Receiver<B> {
         }
     }
 
-    fn on_order(&mut self, order: Order) {
+    fn on_order(&mut self, order: SessionOrder) {
         match order {
-            Order::Pause(done) => self.on_pause(done),
-            Order::Resume(done) => self.on_resume(done),
-            Order::Publication(order) => {
+            SessionOrder::Pause(done) => self.on_pause(done),
+            SessionOrder::Resume(done) => self.on_resume(done),
+            SessionOrder::Publication(order) => {
                 let session = self.line.session().map(|(_, session)| session);
                 self.publications.take(order, session, &mut self.guard);
             }
@@ -305,7 +305,7 @@ impl<B: Broker> Receiver<B> {
         }
     }
 
-    fn on_answer(&mut self, answer: Answer) {
+    fn on_answer(&mut self, answer: WriterAnswer) {
         self.writing = None;
         let Ok(Durable) = answer else { return };
         self.last_commit = Some(Instant::now());

@@ -22,7 +22,7 @@ const IDS_PASSED_MAX: u32 = 1_000;
 
 /// Something that waits for its batch.
 #[derive(Debug)]
-enum Item {
+enum WindowItem {
     /// A connection began; what follows came by it.
     Opening(ConnectionId, Opening),
     /// A delivery of the connection that began last.
@@ -34,7 +34,7 @@ enum Item {
 /// What waits for the database, and what is being written.
 #[derive(Debug)]
 pub struct Window {
-    waiting: VecDeque<Item>,
+    waiting: VecDeque<WindowItem>,
     waiting_records: usize,
     in_flight: Option<Arc<Batch>>,
     /// Memory of all of it, in bytes, roughly.
@@ -76,14 +76,14 @@ impl Window {
 
     /// A connection began: what is admitted from now on came by it.
     pub fn open(&mut self, connection: ConnectionId, opening: Opening) {
-        self.waiting.push_back(Item::Opening(connection, opening));
+        self.waiting.push_back(WindowItem::Opening(connection, opening));
     }
 
     /// Takes a delivery in.
     pub fn admit(&mut self, record: Record) {
         self.bytes += u64::from(record.cost);
         self.waiting_records += 1;
-        self.waiting.push_back(Item::Record(record));
+        self.waiting.push_back(WindowItem::Record(record));
     }
 
     /// While neither database nor spool can be written: takes a delivery in, unless it is one of
@@ -113,7 +113,7 @@ impl Window {
     /// them carries the note, and no earlier one, because from then on retained messages are
     /// repetitions.
     pub fn settle_filters(&mut self, filters: Vec<String>) {
-        self.waiting.push_back(Item::Settled(filters));
+        self.waiting.push_back(WindowItem::Settled(filters));
     }
 
     /// Whether more may be taken in.
@@ -158,11 +158,11 @@ impl Window {
             return None;
         }
         let opening = match self.waiting.pop_front() {
-            Some(Item::Opening(connection, opening)) => {
+            Some(WindowItem::Opening(connection, opening)) => {
                 self.connection = connection;
                 Some(opening)
             }
-            Some(other @ (Item::Record(_) | Item::Settled(_))) => {
+            Some(other @ (WindowItem::Record(_) | WindowItem::Settled(_))) => {
                 self.waiting.push_front(other);
                 None
             }
@@ -191,12 +191,12 @@ impl Window {
         let mut settled_filters = Vec::new();
         while records.len() < BATCH_RECORDS_MAX {
             match self.waiting.pop_front() {
-                Some(Item::Record(record)) => records.push(record),
-                Some(opening @ Item::Opening(..)) => {
+                Some(WindowItem::Record(record)) => records.push(record),
+                Some(opening @ WindowItem::Opening(..)) => {
                     self.waiting.push_front(opening);
                     break;
                 }
-                Some(Item::Settled(filters)) => {
+                Some(WindowItem::Settled(filters)) => {
                     settled_filters = filters;
                     break;
                 }
@@ -221,12 +221,12 @@ impl Window {
         u64::try_from(self.waiting_records + in_flight).unwrap_or(u64::MAX)
     }
 
-    /// Deliveries of QoS 0 that would be lost if the process ended now, by route: nobody will send
+    /// Deliveries of QoS 0 that would be lost if the process ended now, by route: no client will send
     /// them again.
     pub fn unrepeatable(&self) -> Vec<(RouteId, u64)> {
         let waiting = self.waiting.iter().filter_map(|item| match item {
-            Item::Record(record) => Some(record),
-            Item::Opening(..) | Item::Settled(_) => None,
+            WindowItem::Record(record) => Some(record),
+            WindowItem::Opening(..) | WindowItem::Settled(_) => None,
         });
         let in_flight = self.in_flight.iter().flat_map(|batch| &batch.records);
         let mut lost = Tally::default();

@@ -1,6 +1,5 @@
 //! The port to the broker: connections, what is asked of them, and what comes by them.
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -96,11 +95,11 @@ pub enum Incoming {
     Delivery(Delivery),
     /// The answer to the request of this number, filter by filter: what was granted, or the reason
     /// why not.
-    Subscribed(u16, Vec<Result<Qos, String>>),
+    Subscribed(u16, Vec<Result<Qos, BrokerRefusal>>),
     /// The subscriptions of this request have ended.
     Unsubscribed(u16),
     /// The broker took our message of this number, or says why not.
-    Published(u16, Result<(), String>),
+    Published(u16, Result<(), BrokerRefusal>),
     /// The barrier came back.
     BarrierPassed,
     /// The broker released a delivery of QoS 2 (PUBREL), and the answer (PUBCOMP) is queued.
@@ -125,36 +124,35 @@ pub struct Publication {
     pub payload: Bytes,
     /// 0 or 1.
     pub qos: Qos,
-    /// The broker keeps it for whoever subscribes later.
+    /// The broker keeps it for later subscribers.
     pub retain: bool,
 }
 
+/// The broker refused a subscription or a message: its reason.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BrokerRefusal(pub String);
+
 /// Why a message of our own was not queued.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotSent {
     /// As many as may be are on their way and not answered.
+    #[error("the broker has not answered the messages before it")]
     Busy,
     /// The broker said that it takes no packet of this size.
+    #[error("it is larger than the broker takes")]
     TooLarge,
     /// The broker ended connections over messages on this topic.
+    #[error(
+        "the broker hangs up on us when we publish there: it probably does not allow it, and it is \
+         not tried again before the broker session is started anew"
+    )]
     HungUp,
 }
 
-impl fmt::Display for NotSent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Busy => "the broker has not answered the messages before it",
-            Self::TooLarge => "it is larger than the broker takes",
-            Self::HungUp => {
-                "the broker hangs up on us when we publish there: it probably does not allow it, and \
-                 it is not tried again before the broker session is started anew"
-            }
-        })
-    }
-}
-
 /// Why there is no connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
 pub struct Down {
     /// As a kind.
     pub kind: DownKind,
@@ -167,7 +165,7 @@ pub struct Down {
 pub enum DownKind {
     /// The name is not known.
     Dns,
-    /// Nobody listens there.
+    /// Nothing listens there.
     Refused,
     /// No answer in time.
     Timeout,

@@ -2,14 +2,13 @@
 //! actor behind it, and is never waited at: what cannot be taken now is refused.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::ports::{NotSent, Publication};
+use crate::ports::{BrokerRefusal, NotSent, Publication};
 
 /// Requests that may wait for the loop's next turn.
 const ORDERS_WAITING_MAX: usize = 64;
@@ -17,41 +16,32 @@ const ORDERS_WAITING_MAX: usize = 64;
 pub const KEPT_TOPICS_MAX: usize = 64;
 
 /// What became of an order.
-pub type Outcome = Result<(), NotPublished>;
+pub type PublishOutcome = Result<(), NotPublished>;
 
 /// Where the outcome is told.
-pub(crate) type Reply = oneshot::Sender<Outcome>;
+pub(crate) type Reply = oneshot::Sender<PublishOutcome>;
 
 /// Why something was not published.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotPublished {
     /// There is no connection to the broker.
+    #[error("there is no connection to the broker")]
     NotConnected,
     /// The connection ended before the broker answered: it may have it or not.
+    #[error("the connection broke before the broker answered")]
     Lost,
     /// It could not be sent.
+    #[error(transparent)]
     NotSent(NotSent),
     /// More than [`KEPT_TOPICS_MAX`] topics would have to be kept, or too many orders wait.
+    #[error("too many messages to publish at once")]
     TooMany,
-    /// The broker's word: MQTT 5 has reasons, 3.1.1 takes in silence what it then throws away.
-    Refused(String),
+    /// The broker refused it: MQTT 5 has reasons, 3.1.1 accepts and discards it silently.
+    #[error("the broker refused it ({0})")]
+    Refused(#[source] BrokerRefusal),
 }
 
-impl fmt::Display for NotPublished {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotConnected => f.write_str("there is no connection to the broker"),
-            Self::Lost => f.write_str("the connection broke before the broker answered"),
-            Self::NotSent(why) => write!(f, "{why}"),
-            Self::TooMany => f.write_str("too many messages to publish at once"),
-            Self::Refused(reason) => write!(f, "the broker refused it ({reason})"),
-        }
-    }
-}
-
-impl std::error::Error for NotPublished {}
-
-/// A topic's last word, which the broker keeps for whoever subscribes later.
+/// A retained message, which the broker sends to later subscribers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retained {
     /// Topic name.
@@ -65,7 +55,7 @@ pub struct Retained {
 
 /// What is asked.
 #[derive(Debug)]
-pub(crate) enum Order {
+pub(crate) enum SessionOrder {
     /// Receive nothing until told otherwise; it is told when we have gone.
     Pause(oneshot::Sender<()>),
     /// Receive again.
@@ -86,25 +76,25 @@ pub(crate) enum ToPublish {
 /// The broker session is just not there: it is being restarted, or the recorder stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the broker session is just being started anew; try again")]
-pub struct NobodyThere;
+pub struct SessionNotRunning;
 
 #[derive(Debug, Default)]
-struct Shared {
-    desk: Option<mpsc::Sender<Order>>,
+struct RequestState {
+    desk: Option<mpsc::Sender<SessionOrder>>,
     kept: BTreeMap<String, Retained>,
 }
 
 /// Where orders are given. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct SessionRequests(Arc<Mutex<Shared>>);
+pub struct SessionRequests(Arc<Mutex<RequestState>>);
 
 impl SessionRequests {
     /// Publishes a message at QoS 0 or 1. Completes when the broker has taken it (QoS 1), or when
     /// it is on its way (QoS 0). A broker may take its time: give it a time limit.
     ///
     /// # Errors
-    /// It was not published, or nobody knows; it is not tried again.
-    pub async fn publish(&self, message: Publication) -> Outcome {
+    /// It was not published, or that is unknown; it is not tried again.
+    pub async fn publish(&self, message: Publication) -> PublishOutcome {
         self.give(|reply| ToPublish::Once(message, reply)).await
     }
 
@@ -114,7 +104,7 @@ impl SessionRequests {
     /// # Errors
     /// It was not published now. Unless that is [`NotPublished::TooMany`], it will be at the next
     /// connection.
-    pub async fn retain(&self, retained: Retained) -> Outcome {
+    pub async fn retain(&self, retained: Retained) -> PublishOutcome {
         let topic = retained.topic.clone();
         {
             let kept = &mut self.shared().kept;
@@ -136,33 +126,33 @@ impl SessionRequests {
     /// broker session is started anew, but not longer than the process.
     ///
     /// # Errors
-    /// Nobody heard it.
-    pub async fn pause(&self) -> Result<(), NobodyThere> {
-        self.say(Order::Pause).await
+    /// The broker session is not running.
+    pub async fn pause(&self) -> Result<(), SessionNotRunning> {
+        self.say(SessionOrder::Pause).await
     }
 
     /// Ends the pause; nothing happens without one.
     ///
     /// # Errors
-    /// Nobody heard it.
-    pub async fn resume(&self) -> Result<(), NobodyThere> {
-        self.say(Order::Resume).await
+    /// The broker session is not running.
+    pub async fn resume(&self) -> Result<(), SessionNotRunning> {
+        self.say(SessionOrder::Resume).await
     }
 
     async fn say(
         &self,
-        order: impl FnOnce(oneshot::Sender<()>) -> Order,
-    ) -> Result<(), NobodyThere> {
+        order: impl FnOnce(oneshot::Sender<()>) -> SessionOrder,
+    ) -> Result<(), SessionNotRunning> {
         let (done, is_done) = oneshot::channel();
-        let desk = self.shared().desk.clone().ok_or(NobodyThere)?;
-        desk.try_send(order(done)).map_err(|_| NobodyThere)?;
-        is_done.await.map_err(|_| NobodyThere)
+        let desk = self.shared().desk.clone().ok_or(SessionNotRunning)?;
+        desk.try_send(order(done)).map_err(|_| SessionNotRunning)?;
+        is_done.await.map_err(|_| SessionNotRunning)
     }
 
-    async fn give(&self, order: impl FnOnce(Reply) -> ToPublish) -> Outcome {
+    async fn give(&self, order: impl FnOnce(Reply) -> ToPublish) -> PublishOutcome {
         let (reply, answer) = oneshot::channel();
         let desk = self.shared().desk.clone().ok_or(NotPublished::NotConnected)?;
-        desk.try_send(Order::Publication(order(reply))).map_err(|error| match error {
+        desk.try_send(SessionOrder::Publication(order(reply))).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => NotPublished::TooMany,
             mpsc::error::TrySendError::Closed(_) => NotPublished::NotConnected,
         })?;
@@ -170,7 +160,7 @@ impl SessionRequests {
     }
 
     /// A life of the broker session begins: orders come to it from now on.
-    pub(crate) fn open(&self) -> mpsc::Receiver<Order> {
+    pub(crate) fn open(&self) -> mpsc::Receiver<SessionOrder> {
         let (desk, orders) = mpsc::channel(ORDERS_WAITING_MAX);
         self.shared().desk = Some(desk);
         orders
@@ -186,7 +176,7 @@ impl SessionRequests {
         self.shared().kept.keys().cloned().collect()
     }
 
-    fn shared(&self) -> MutexGuard<'_, Shared> {
+    fn shared(&self) -> MutexGuard<'_, RequestState> {
         self.0.lock()
     }
 }

@@ -66,7 +66,7 @@ fn a_channel_that_fails_is_an_issue_that_the_other_tells() {
         eventually(300, "the mail tells", || hears("mail", "alert channel phone (slack) fails"))
             .await;
         let is_open = || {
-            let issues = house.published.issues();
+            let issues = house.published.health.get().issues;
             issues.iter().any(|issue| issue.id == "alert_channel_failing:phone")
         };
         assert!(is_open() && told(&house, "phone").is_empty());

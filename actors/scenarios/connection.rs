@@ -34,7 +34,7 @@ fn a_broker_out_of_reach_is_tried_after_doubling_pauses_and_told_of_once_for_eac
         eventually(5, "the notes are stored", || house.disk.events(event::BROKER_CONNECTED) == 1)
             .await;
         assert_eq!(house.disk.events(event::BROKER_UNREACHABLE), 2);
-        assert!(matches!(house.published.snapshot().connection, Connection::Up(_)));
+        assert!(matches!(house.published.broker.get().connection, Connection::Up(_)));
     });
 }
 
@@ -75,7 +75,7 @@ fn only_a_connection_that_lasted_lets_the_pauses_begin_anew() {
 
 fn connected(house: &House, connections: usize) -> bool {
     house.broker.state().connects.len() == connections
-        && matches!(house.published.snapshot().connection, Connection::Up(_))
+        && matches!(house.published.broker.get().connection, Connection::Up(_))
 }
 
 /// Mosquitto 2.0.11, seen on a busy machine: what had been answered with PUBREC was not delivered again on

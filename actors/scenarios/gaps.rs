@@ -9,7 +9,7 @@ use crate::message::delivery::UnixMillis;
 use crate::message::event;
 use crate::message::note::{GapCause, GapChange, GapStep, Note};
 use crate::message::write::WriteCause;
-use crate::ports::OpenError;
+use crate::ports::{OpenError, Outlook};
 use crate::supervisor::Fault;
 use crate::testing::broker::{FakeBroker, Meets};
 use crate::testing::harness::{House, WORLD, eventually, settings, with_paused_time};
@@ -39,7 +39,7 @@ fn spooled(house: &House) -> Vec<Note> {
 }
 
 fn locked() -> OpenError {
-    OpenError { cause: WriteCause::Locked, message: "locked".to_owned(), permanent: None }
+    OpenError { cause: WriteCause::Locked, message: "locked".to_owned(), outlook: Outlook::MayPass }
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_start_whose_first_connection_takes_its_time_is_a_gap_from_the_start_on() {
         let broker = FakeBroker::new(Disk::default());
         broker.state().meets.push_back(Meets::Silence(Duration::from_secs(10)));
         let house = House::start(&broker, settings());
-        let started = || house.published.snapshot().started.expect("it runs").0;
+        let started = || house.published.tree.get().started.expect("it runs").0;
         let gap = || bounds(&house, GapCause::BrokerUnreachable);
         eventually(3, "it is noted while it lasts", || !gap().is_empty()).await;
         assert_eq!(gap(), [(started(), None)]);
@@ -242,7 +242,7 @@ fn an_orderly_stop_is_noted_in_the_spool_when_the_database_does_not_take_it() {
 /// Proven by an echo, so that the connection is known to answer.
 async fn hearing() -> House {
     let house = House::new(settings()).await;
-    let echoed = || house.published.snapshot().hearing.last_echo.is_some();
+    let echoed = || house.published.broker.get().hearing.last_echo.is_some();
     eventually(60, "an echo", echoed).await;
     house.settle().await;
     house
@@ -398,7 +398,7 @@ fn the_reason_why_a_process_ended_at_its_start_is_kept() {
         let clash = OpenError {
             cause: WriteCause::SchemaClash,
             message: "the table does not fit".to_owned(),
-            permanent: Some(65),
+            outlook: Outlook::NeedsAPerson,
         };
         disk.platter().open_faults.push_back(clash);
         let house = House::start(&FakeBroker::new(disk), settings());

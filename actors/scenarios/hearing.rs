@@ -8,19 +8,19 @@ use tokio::time::{Instant, sleep};
 use super::gaps::bounds;
 use crate::message::event;
 use crate::message::note::GapCause;
-use crate::status::State;
+use crate::status::Snapshot;
 use crate::testing::harness::{House, eventually, settings, with_paused_time};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn state(house: &House) -> State {
+fn state(house: &House) -> Snapshot {
     house.published.snapshot()
 }
 
 /// The first echo is back.
 async fn hearing() -> House {
     let house = House::new(settings()).await;
-    eventually(60, "an echo", || state(&house).hearing.last_echo.is_some()).await;
+    eventually(60, "an echo", || state(&house).broker.hearing.last_echo.is_some()).await;
     house
 }
 
@@ -36,7 +36,7 @@ fn an_idle_recorder_echoes_and_commits_nothing() {
         assert_eq!(house.disk.platter().commits.len(), commits);
         let published = house.broker.state().published.len() - echoes;
         assert!((59..=61).contains(&published), "{published} echoes in an hour");
-        assert_eq!(state(&house).received, 0, "an echo is no message");
+        assert_eq!(state(&house).arrivals.deliveries(), 0, "an echo is no message");
         assert!(house.broker.is_settled(), "each was acknowledged");
         assert_eq!(house.broker.state().connects.len(), 1);
     });
@@ -51,7 +51,7 @@ fn a_mute_connection_is_renewed_with_growing_patience_and_then_the_subscriptions
         let connects = || house.broker.state().connects.len();
         eventually(200, "renewed", || connects() == 2).await;
         assert!(began.elapsed() >= 2 * MINUTE, "after {:?}", began.elapsed());
-        assert_eq!(state(&house).hearing.deaf.map(|deaf| deaf.renewals), Some(1));
+        assert_eq!(state(&house).broker.hearing.deaf.map(|deaf| deaf.renewals), Some(1));
         eventually(300, "renewed again", || connects() == 3).await;
         assert!(began.elapsed() >= 6 * MINUTE, "after {:?}", began.elapsed());
         assert!(house.broker.state().given_up.is_empty());
@@ -63,7 +63,7 @@ fn a_mute_connection_is_renewed_with_growing_patience_and_then_the_subscriptions
         house.broker.state().mute = false;
         house.broker.publish(3, Qos::AtLeastOnce);
         house.settle().await;
-        eventually(60, "it hears", || state(&house).hearing.deaf.is_none()).await;
+        eventually(60, "it hears", || state(&house).broker.hearing.deaf.is_none()).await;
         let is_closed = || bounds(&house, GapCause::Deaf).last().is_some_and(|gap| gap.1.is_some());
         eventually(60, "the gap is closed", is_closed).await;
         let gaps = bounds(&house, GapCause::Deaf);
@@ -84,8 +84,8 @@ fn a_broker_that_never_lets_an_echo_back_is_not_taken_for_a_deaf_connection() {
         house.broker.state().mute = true;
         sleep(30 * MINUTE).await;
         assert_eq!(house.broker.state().connects.len(), 1);
-        assert!(state(&house).hearing.off.is_some_and(|why| why.contains("not allow")));
-        assert!(state(&house).hearing.deaf.is_none());
+        assert!(state(&house).broker.hearing.off.is_some_and(|why| why.contains("not allow")));
+        assert!(state(&house).broker.hearing.deaf.is_none());
     });
 }
 

@@ -8,13 +8,14 @@ use tokio::time::{Instant, sleep};
 use crate::message::event;
 use crate::message::note::{GapCause, GapStep};
 use crate::message::write::WriteCause;
+use crate::status::Destination;
 use crate::status::mode::Mode;
 use crate::supervisor::Fault;
 use crate::testing::harness::{House, eventually, settings, with_paused_time};
 
 /// How it stands, by its word.
 fn mode(house: &House) -> &'static str {
-    house.published.snapshot().mode.word()
+    house.published.health.get().mode.word()
 }
 
 async fn becomes(house: &House, word: &str) {
@@ -33,7 +34,7 @@ fn a_database_that_is_locked_for_a_minute_keeps_nobody_waiting_and_the_order_of_
         }
         assert_eq!((house.disk.rows(), house.disk.platter().spooled()), (0, 300));
         assert_eq!(mode(&house), "degraded");
-        assert_eq!(house.published.snapshot().spooled, 300);
+        assert_eq!(house.published.storage.get().spooled, 300);
         house.disk.platter().failing = None;
         becomes(&house, "normal").await;
         house.broker.publish(5, Qos::AtLeastOnce);
@@ -79,11 +80,15 @@ fn where_neither_place_takes_anything_nothing_is_acknowledged_and_it_leaves_by_i
         becomes(&house, "holding").await;
         sleep(Duration::from_secs(3_600)).await; // as long as it takes
         assert!(house.broker.state().acknowledged.is_empty());
+        let destination = || house.published.destination.get();
+        assert_eq!(destination(), Destination::Nowhere);
         house.disk.platter().spool_failing = None;
         becomes(&house, "degraded").await;
         eventually(1, "acknowledged from the spool", || house.broker.is_settled()).await;
+        assert_eq!(destination(), Destination::Spool);
         house.disk.platter().failing = None;
         becomes(&house, "normal").await;
+        assert_eq!(destination(), Destination::Database);
         house.settle().await;
         house.broker.assert_nothing_lost_and_nothing_twice();
         eventually(5, "the gap is written", || {
@@ -125,15 +130,15 @@ fn qos_0_waits_in_half_of_the_memory_and_every_drop_is_counted_by_its_reason() {
         becomes(&house, "holding").await;
         house.broker.publish(500, Qos::AtMostOnce);
         house.broker.publish(5, Qos::AtLeastOnce);
-        eventually(60, "all were read", || house.published.snapshot().received == 506).await;
+        eventually(60, "all were read", || house.published.received() == 506).await;
         assert!(house.broker.state().connection.is_some(), "the connection is kept");
         house.disk.platter().lock(false);
         house.settle().await;
         eventually(60, "the account has all", || {
-            house.published.snapshot().tally.sums().total() == 506
+            house.published.storage.get().tally.sums().total() == 506
         })
         .await;
-        let sums = house.published.snapshot().tally.sums();
+        let sums = house.published.storage.get().tally.sums();
         assert!((10..40).contains(&(sums.stored - 6)), "{sums}");
         let lost = house.broker.assert_nothing_lost_and_nothing_twice();
         assert_eq!(u64::try_from(lost).expect("small"), sums.dropped, "each drop is counted");
@@ -220,6 +225,6 @@ fn what_waits_without_becoming_durable_is_told_of_and_the_spool_is_tried() {
         house.disk.platter().failing = None;
         becomes(&house, "normal").await;
         eventually(5, "it is noted", || house.disk.events(event::NO_WRITES) == 1).await;
-        assert_eq!(house.published.snapshot().mode, Mode::Normal);
+        assert_eq!(house.published.health.get().mode, Mode::Normal);
     });
 }

@@ -36,8 +36,8 @@ fn a_pause_commits_what_is_in_hand_and_says_goodbye_and_the_broker_keeps_the_res
         assert_eq!(house.orders.pause().await, Ok(()));
         assert!(!connected(&house));
         let rows = house.disk.rows();
-        assert!(rows > 0 && house.published.snapshot().held == 0);
-        assert!(house.published.snapshot().paused.is_some());
+        assert!(rows > 0 && house.published.held() == 0);
+        assert!(house.published.broker.get().paused.is_some());
         house.broker.publish(100, Qos::ExactlyOnce);
         sleep(Duration::from_secs(3_600)).await;
         assert!(!connected(&house) && house.broker.state().connects.len() == 1);
@@ -45,7 +45,7 @@ fn a_pause_commits_what_is_in_hand_and_says_goodbye_and_the_broker_keeps_the_res
         assert_eq!(house.orders.resume().await, Ok(()));
         house.settle().await;
         assert_eq!(house.broker.assert_nothing_lost_and_nothing_twice(), 0);
-        assert!(house.published.snapshot().paused.is_none());
+        assert!(house.published.broker.get().paused.is_none());
         house.shut_down().await;
         for name in [event::PAUSED, event::RESUMED] {
             assert_eq!(house.disk.events(name), 1, "{name}");
@@ -66,7 +66,7 @@ fn a_pause_outlives_the_broker_session_and_ends_only_by_being_ended() {
         assert!(!connected(&house));
         house.orders.resume().await.expect("it is there again");
         eventually(5, "it is connected", || connected(&house)).await;
-        assert!(matches!(house.published.snapshot().connection, Connection::Up(_)));
+        assert!(matches!(house.published.broker.get().connection, Connection::Up(_)));
         house.shut_down().await;
     });
 }
@@ -94,7 +94,7 @@ fn a_pause_does_not_wait_for_ever_for_the_database() {
         house.broker.publish(10, Qos::AtLeastOnce);
         sleep(Duration::from_secs(5)).await;
         house.orders.pause().await.expect("it is there");
-        assert!(!connected(&house) && house.published.snapshot().held > 0);
+        assert!(!connected(&house) && house.published.held() > 0);
         house.disk.platter().lock(false);
         eventually(120, "written all the same", || house.disk.rows() == 10).await;
         house.orders.resume().await.expect("it is there");

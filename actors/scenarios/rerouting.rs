@@ -6,11 +6,11 @@ use barograph_config::{Qos, Route};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
 
-use crate::exit_code;
 use crate::message::children::{DB_WRITER, HEALTH, MQTT};
 use crate::message::routing::Rerouted;
 use crate::message::write::WriteCause;
-use crate::ports::OpenError;
+use crate::ports::{OpenError, Outlook};
+use crate::status::Destination;
 use crate::supervisor::Fault;
 use crate::testing::harness::{House, eventually, settings, with_paused_time};
 
@@ -67,8 +67,8 @@ fn a_trouble_with_a_reading_lasts_over_a_reload_only_where_its_route_does() {
     });
 }
 
-fn refusal(cause: WriteCause, permanent: Option<i32>) -> OpenError {
-    OpenError { cause, message: "the database says no".to_owned(), permanent }
+fn refusal(cause: WriteCause, outlook: Outlook) -> OpenError {
+    OpenError { cause, message: "the database says no".to_owned(), outlook }
 }
 
 async fn goes_on(house: &House) {
@@ -124,13 +124,14 @@ fn what_the_old_ones_decoded_is_written_first_without_waiting_for_the_commit_int
 fn a_database_that_contradicts_them_refuses_them_and_one_that_is_busy_is_asked_again() {
     with_paused_time(async {
         let house = House::new(settings()).await;
-        let clash = refusal(WriteCause::SchemaClash, Some(exit_code::DATABASE_UNUSABLE));
+        let clash = refusal(WriteCause::SchemaClash, Outlook::NeedsAPerson);
         house.disk.platter().open_faults.push_back(clash);
         let refused = Rerouted::Refused("the database says no".to_owned());
         assert_eq!(want(&house, &others()).await, Ok(refused));
         assert_eq!(house.routing.now().active().count(), 1, "the old ones stay");
         goes_on(&house).await;
-        let busy = [WriteCause::Busy, WriteCause::Locked].map(|cause| refusal(cause, None));
+        let busy =
+            [WriteCause::Busy, WriteCause::Locked].map(|cause| refusal(cause, Outlook::MayPass));
         house.disk.platter().open_faults.extend(busy);
         let told = want(&house, &others());
         sleep(Duration::from_millis(500)).await;
@@ -149,7 +150,10 @@ fn while_nothing_becomes_durable_they_wait_and_what_comes_is_taken_by_the_old_on
         let house = House::new(settings()).await;
         house.disk.platter().lock(true);
         house.broker.publish(10, Qos::AtLeastOnce);
-        eventually(600, "nothing takes it", || house.published.is_holding()).await;
+        eventually(600, "nothing takes it", || {
+            house.published.destination.get() == Destination::Nowhere
+        })
+        .await;
         let mut told = want(&house, &others());
         sleep(Duration::from_secs(60)).await;
         assert!(told.try_recv().is_err() && house.routing.now().active().count() == 1);

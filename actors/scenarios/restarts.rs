@@ -8,7 +8,7 @@ use tokio::time::sleep;
 use crate::exit_code;
 use crate::message::children::{DB_WRITER, HEALTH, MQTT, STATS, WATCHTOWER};
 use crate::message::write::WriteCause;
-use crate::ports::OpenError;
+use crate::ports::{OpenError, Outlook};
 use crate::supervisor::{Exit, Fault};
 use crate::testing::broker::FakeBroker;
 use crate::testing::harness::{House, eventually, settings, with_paused_time};
@@ -62,7 +62,7 @@ fn a_restarted_judge_hears_of_failures_again() {
         eventually(5, "it is back", || house.seen.times("health running").len() == 2).await;
         house.disk.platter().lock(true);
         house.broker.publish(1, Qos::AtLeastOnce);
-        eventually(5, "it has heard", || house.published.snapshot().last_failure.is_some()).await;
+        eventually(5, "it has heard", || house.published.health.get().last_failure.is_some()).await;
     });
 }
 
@@ -91,7 +91,7 @@ fn a_session_that_dies_hands_what_it_held_to_its_next_life() {
         let house = House::new(settings()).await;
         house.disk.platter().lock(true);
         house.broker.publish(40, Qos::AtMostOnce);
-        eventually(5, "all are in memory", || house.published.snapshot().received == 40).await;
+        eventually(5, "all are in memory", || house.published.received() == 40).await;
         for fault in [Fault::Panic, Fault::Stop, Fault::Panic] {
             let lives = house.seen.times("mqtt starting").len();
             house.inject(MQTT, fault).await;
@@ -112,7 +112,7 @@ fn a_database_that_only_a_person_can_mend_ends_the_process_before_anything_else_
         let permanent = OpenError {
             cause: WriteCause::NotADatabase,
             message: "no database".into(),
-            permanent: Some(code),
+            outlook: Outlook::NeedsAPerson,
         };
         disk.platter().open_faults.push_back(permanent);
         let broker = FakeBroker::new(disk);

@@ -168,7 +168,8 @@ async fn finish(broker: &FakeBroker, place: &Place) {
     let house = House::start(broker, patient_settings(place));
     broker.cut(DownKind::Network);
     house.settle().await;
-    eventually(600, "normal in the end", || house.published.snapshot().mode == Mode::Normal).await;
+    eventually(600, "normal in the end", || house.published.health.get().mode == Mode::Normal)
+        .await;
     assert_eq!(house.shut_down().await.code, 0);
 }
 

@@ -40,14 +40,14 @@ fn a_stop_stores_and_acknowledges_what_has_arrived() {
         let house = House::new(settings()).await;
         house.broker.publish(100, Qos::AtLeastOnce);
         house.broker.publish(100, Qos::AtMostOnce);
-        eventually(5, "some have arrived", || house.published.snapshot().received > 0).await;
+        eventually(5, "some have arrived", || house.published.received() > 0).await;
         assert_eq!(
             house.shut_down().await,
-            crate::supervisor::Outcome { code: exit_code::OK, reason: None }
+            crate::supervisor::TreeOutcome { code: exit_code::OK, reason: None }
         );
-        let state = house.published.snapshot();
-        assert_eq!(state.received, state.tally.sums().total());
-        assert_eq!(state.tally.sums().dropped, 0);
+        let account = house.published.snapshot().account();
+        assert_eq!(account.received, account.sums.total());
+        assert_eq!(account.sums.dropped, 0);
         let next = House::start(&house.broker, settings());
         next.settle().await;
         assert_eq!(house.broker.assert_nothing_lost_and_nothing_twice(), 0);
@@ -61,18 +61,18 @@ fn a_stop_waits_for_a_database_that_is_blocked_for_a_moment() {
         house.disk.platter().lock(true);
         house.broker.publish(10, Qos::AtMostOnce);
         house.broker.publish(10, Qos::AtLeastOnce);
-        eventually(5, "they have arrived", || house.published.snapshot().received == 20).await;
+        eventually(5, "they have arrived", || house.published.received() == 20).await;
         house.supervisor.do_send(Shutdown);
         sleep(Duration::from_secs(1)).await; // the moment
         house.disk.platter().lock(false);
         assert_eq!(house.seen.outcome(5).await.code, exit_code::OK);
-        assert_eq!(house.published.snapshot().spooled, 20);
+        assert_eq!(house.published.storage.get().spooled, 20);
         assert!(house.broker.is_settled(), "acknowledged before the goodbye");
         let next = House::start(&house.broker, settings());
         next.settle().await;
-        let state = next.published.snapshot();
-        assert_eq!(state.tally.sums(), Sums { stored: 20, ..Sums::default() });
-        assert_eq!((state.spooled_before, state.received, state.spooled), (20, 0, 0));
+        let (storage, received) = (next.published.storage.get(), next.published.received());
+        assert_eq!(storage.tally.sums(), Sums { stored: 20, ..Sums::default() });
+        assert_eq!((storage.spooled_before, received, storage.spooled), (20, 0, 0));
         assert_eq!(house.broker.assert_nothing_lost_and_nothing_twice(), 0);
     });
 }
@@ -85,11 +85,12 @@ fn a_stop_while_the_database_is_blocked_ends_in_time_and_counts_what_nobody_will
         house.disk.platter().lock(true);
         house.broker.publish(5, Qos::AtMostOnce);
         house.broker.publish(5, Qos::AtLeastOnce);
-        eventually(5, "they have arrived", || house.published.snapshot().received == 10).await;
+        eventually(5, "they have arrived", || house.published.received() == 10).await;
         let began = Instant::now();
         assert_eq!(house.shut_down().await.code, exit_code::OK);
         assert!(began.elapsed() < Duration::from_millis(4_500), "{:?}", began.elapsed());
-        assert_eq!(house.published.snapshot().tally.sums(), Sums { dropped: 5, ..Sums::default() });
+        let sums = house.published.snapshot().account().sums;
+        assert_eq!(sums, Sums { dropped: 5, ..Sums::default() });
         assert!(house.broker.state().acknowledged.is_empty());
         house.disk.platter().lock(false);
         House::start(&house.broker, settings()).settle().await;

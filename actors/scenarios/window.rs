@@ -31,7 +31,7 @@ fn a_window_that_stays_full_gives_the_connection_up_until_half_of_it_is_written(
         let half_keep_alive = small().mqtt.keep_alive / 2;
         assert!(began.elapsed() >= half_keep_alive, "first it only stops reading");
         assert!(began.elapsed() < half_keep_alive + Duration::from_secs(1));
-        assert!(house.published.snapshot().received < 20);
+        assert!(house.published.received() < 20);
         sleep(Duration::from_secs(600)).await; // longer than any pause between two tries to connect
         assert_eq!(
             house.broker.state().connects.len(),
@@ -69,7 +69,7 @@ async fn reconnect(house: &House) {
     house.broker.cut(DownKind::Network);
     eventually(60, "it connects again", || house.broker.state().connects.len() > before).await;
     eventually(60, "it is up", || {
-        matches!(house.published.snapshot().connection, Connection::Up(_))
+        matches!(house.published.broker.get().connection, Connection::Up(_))
     })
     .await;
 }
@@ -84,7 +84,7 @@ fn a_retained_message_is_stored_when_the_subscription_is_new_and_never_again() {
         reconnect(&house).await;
         reconnect(&house).await;
         eventually(5, "they came again", || {
-            house.published.snapshot().tally.sums().duplicate == 14
+            house.published.storage.get().tally.sums().duplicate == 14
         })
         .await;
         house.broker.assert_nothing_lost_and_nothing_twice();
@@ -115,9 +115,9 @@ fn more_retained_messages_than_a_batch_holds_are_all_stored() {
         let mut settings = settings();
         settings.mqtt.max_unacked = 64 << 20; // all of it may wait
         let house = House::start(&broker, settings);
-        eventually(60, "all have arrived", || house.published.snapshot().received == 12_000).await;
+        eventually(60, "all have arrived", || house.published.received() == 12_000).await;
         broker.publish(1, Qos::AtLeastOnce);
-        eventually(5, "a live one, too", || house.published.snapshot().received == 12_001).await;
+        eventually(5, "a live one, too", || house.published.received() == 12_001).await;
         disk.platter().lock(false);
         house.settle().await;
         house.broker.assert_nothing_lost_and_nothing_twice();

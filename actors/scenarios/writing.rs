@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::message::event;
 use crate::message::write::WriteCause;
-use crate::ports::OpenError;
+use crate::ports::{OpenError, Outlook};
 use crate::testing::broker::FakeBroker;
 use crate::testing::harness::{House, eventually, settings, with_paused_time};
 use crate::testing::journal::{Disk, WriteFault};
@@ -45,15 +45,18 @@ fn a_writer_refused_for_fifteen_seconds_acknowledges_nothing_meanwhile_and_every
             sleep(Duration::from_secs(1)).await; // the fifteen seconds themselves
             assert!(house.broker.state().acknowledged.is_empty());
         }
-        let state = house.published.snapshot();
-        assert_eq!((state.received, state.tally.sums().total()), (15, 0));
-        assert!(state.last_failure.is_some() && state.consecutive_failures > 5);
+        let (account, health) =
+            (house.published.snapshot().account(), house.published.health.get());
+        assert_eq!((account.received, account.sums.total()), (15, 0));
+        assert!(health.last_failure.is_some() && health.consecutive_failures > 5);
         house.disk.platter().lock(false);
         house.settle().await;
         house.broker.assert_nothing_lost_and_nothing_twice();
-        eventually(5, "the success is heard", || house.published.snapshot().last_failure.is_none())
-            .await;
-        assert_eq!(house.published.snapshot().tally.sums().stored, 15);
+        eventually(5, "the success is heard", || {
+            house.published.health.get().last_failure.is_none()
+        })
+        .await;
+        assert_eq!(house.published.storage.get().tally.sums().stored, 15);
         eventually(5, "it is noted", || house.disk.events(event::WRITE_RECOVERED) == 1).await;
         assert_eq!(house.disk.events(event::WRITE_FAILED), 1, "once, not for each try");
         let platter = house.disk.platter();
@@ -100,7 +103,7 @@ fn a_write_that_fails_in_any_way_is_stored_once_and_acknowledged() {
             house.broker.publish(15, Qos::AtLeastOnce);
             house.settle().await;
             house.broker.assert_nothing_lost_and_nothing_twice();
-            assert_eq!(house.published.snapshot().tally.sums().stored, 15, "{fault:?}");
+            assert_eq!(house.published.storage.get().tally.sums().stored, 15, "{fault:?}");
             assert_eq!(house.disk.platter().opened, 1 + reopened, "{fault:?}");
             assert_eq!(house.disk.platter().misused, 0, "{fault:?}");
             assert_eq!(house.seen.times("db_writer restarting").len(), restarted, "{fault:?}");
@@ -155,8 +158,11 @@ fn without_a_commit_interval_a_message_is_written_as_it_comes() {
 fn a_database_that_cannot_be_opened_yet_is_probed_and_messages_go_to_the_spool() {
     with_paused_time(async {
         let disk = Disk::default();
-        let passing =
-            OpenError { cause: WriteCause::Locked, message: "locked".to_owned(), permanent: None };
+        let passing = OpenError {
+            cause: WriteCause::Locked,
+            message: "locked".to_owned(),
+            outlook: Outlook::MayPass,
+        };
         disk.platter().open_faults.extend(vec![passing; 4]);
         let broker = FakeBroker::new(disk);
         let began = Instant::now();

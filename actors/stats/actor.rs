@@ -15,7 +15,7 @@ use crate::message::route::Router;
 use crate::message::write::{WriteFailed, WriteSucceeded};
 use crate::ports::Environment;
 use crate::status::measures::{LOOK_EVERY, Totals};
-use crate::status::{Published, State};
+use crate::status::{Published, Snapshot};
 use crate::supervisor::{Fault, Lifeline, Stop};
 
 /// Period of the sign of life.
@@ -26,7 +26,7 @@ const MAILBOX_LEN: usize = 256;
 
 /// What the counting needs.
 #[derive(Debug, Clone)]
-pub struct Setup {
+pub struct StatsSetup {
     /// The routes, for their names.
     pub router: Arc<Router>,
     /// What everyone may see.
@@ -42,19 +42,19 @@ pub struct Setup {
 /// Counts, and says so. All counts are in published state: another life goes on with them.
 #[derive(Debug)]
 pub struct StatsActor {
-    setup: Setup,
+    setup: StatsSetup,
     lifeline: Lifeline,
 }
 
 impl StatsActor {
     /// A new life.
-    pub fn new(setup: Setup, lifeline: Lifeline) -> Self {
+    pub fn new(setup: StatsSetup, lifeline: Lifeline) -> Self {
         let stats = Self { setup, lifeline };
         stats.setup.published.measures().begin(stats.totals(&stats.setup.published.snapshot()));
         stats
     }
 
-    fn totals(&self, state: &State) -> Totals {
+    fn totals(&self, state: &Snapshot) -> Totals {
         let measured = self.setup.published.measures().snapshot();
         let account = state.account();
         Totals {
@@ -63,12 +63,12 @@ impl StatsActor {
             sums: account.sums,
             commits: measured.commits(),
             failed_writes: measured.failed(),
-            restarts: state.children.values().map(|child| u64::from(child.restarts)).sum(),
+            restarts: state.tree.children.values().map(|child| u64::from(child.restarts)).sum(),
         }
     }
 
     /// What was counted since this was last asked.
-    fn period(&self, state: &State) -> Stats {
+    fn period(&self, state: &Snapshot) -> Stats {
         let now = self.totals(state);
         let (before, slowest) = self.setup.published.measures().next_period(now);
         let Account { spooled, held, .. } = state.account();
@@ -76,7 +76,7 @@ impl StatsActor {
         stats.at = (self.setup.world.now)();
         (stats.spooled, stats.held) = (spooled, held);
         stats.slowest_commit_ms = whole_ms(slowest);
-        state.mode.word().clone_into(&mut stats.mode);
+        state.health.mode.word().clone_into(&mut stats.mode);
         stats
     }
 
@@ -87,17 +87,17 @@ impl StatsActor {
         self.setup.published.remember(Note::Stats(Box::new(period)));
     }
 
-    fn say_line(&self, state: &State, period: &Stats) {
+    fn say_line(&self, state: &Snapshot, period: &Stats) {
         let account = state.account();
         let Account { received, sums, spooled, held } = account;
         let Sums { stored, duplicate, quarantined, dropped } = sums;
         let up = self.setup.began.elapsed().as_secs();
         let uptime = humantime::format_duration(Duration::from_secs(up));
         let rates = self.setup.published.measures().snapshot().rates();
-        let restarts: u32 = state.children.values().map(|child| child.restarts).sum();
+        let restarts: u32 = state.tree.children.values().map(|child| child.restarts).sum();
         let last_commit =
-            state.last_commit.map_or_else(|| "never".to_owned(), |at| format!("{at} UTC"));
-        let routes = self.routes(&state.tally);
+            state.storage.last_commit.map_or_else(|| "never".to_owned(), |at| format!("{at} UTC"));
+        let routes = self.routes(&state.storage.tally);
         info!(
             event = event::STATS,
             uptime = %uptime,
@@ -109,8 +109,8 @@ impl StatsActor {
             spooled,
             held,
             dropped,
-            mode = state.mode.word(),
-            broker_dropped = state.broker_dropped,
+            mode = state.health.mode.word(),
+            broker_dropped = state.broker.dropped,
             received_per_second = tenths(rates.received),
             stored_per_second = tenths(rates.stored),
             last_commit,
@@ -133,9 +133,9 @@ impl StatsActor {
     }
 
     fn look(&self) {
-        let state = self.setup.published.snapshot();
-        let stored = state.tally.sums().stored;
-        self.setup.published.measures().look(Instant::now(), state.received, stored);
+        let published = &self.setup.published;
+        let stored = published.storage.read(|storage| storage.tally.sums().stored);
+        published.measures().look(Instant::now(), published.received(), stored);
     }
 }
 

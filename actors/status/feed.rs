@@ -1,4 +1,4 @@
-//! Live feeds for whoever watches: events as they happen, rows as they are committed. Bounded, and
+//! Live feeds for page and operator socket: events as they happen, rows as they are committed. Bounded, and
 //! never waited for: a watcher that is too slow is told how many it missed. Without a watcher nothing
 //! is copied.
 
@@ -59,7 +59,7 @@ impl Feeds {
         }
     }
 
-    /// Tells of committed rows; they are only copied for somebody.
+    /// Publishes committed rows; they are copied only if there is a watcher.
     pub(crate) fn rows(&self, rows: impl FnOnce() -> Vec<Row>) {
         if self.rows.receiver_count() > 0 {
             let _nobody_left = self.rows.send(rows().into());

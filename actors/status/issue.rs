@@ -31,7 +31,7 @@ impl fmt::Display for Severity {
 
 /// How the recorder is: its worst issue, as one word.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Standing {
+pub enum HealthLevel {
     /// No issue.
     #[default]
     Ok,
@@ -41,8 +41,8 @@ pub enum Standing {
     Critical,
 }
 
-impl Standing {
-    /// The standing that these issues make.
+impl HealthLevel {
+    /// The level that these issues make.
     pub fn of(issues: &[Issue]) -> Self {
         match issues.iter().map(|issue| issue.severity).max() {
             None => Self::Ok,
@@ -90,16 +90,16 @@ pub struct Issue {
     pub hint: String,
 }
 
-/// Somebody knows of an issue. It holds for as long as the issue lasts and does not become worse.
+/// A person has acknowledged an issue. It holds for as long as the issue lasts and does not become worse.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Acknowledgement {
     /// Since when the issue was there: another one with the same id is another issue.
     pub since: UnixMillis,
     /// How bad it was.
     pub severity: Severity,
-    /// When somebody said so.
+    /// When it was acknowledged.
     pub at: UnixMillis,
-    /// Who, in words.
+    /// By which person or client, in words.
     pub by: String,
 }
 
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_worst_issue_makes_the_standing() {
+    fn the_worst_issue_makes_the_level() {
         let issue = |severity| Issue {
             id: "x".into(),
             severity,
@@ -124,9 +124,9 @@ mod tests {
             hint: String::new(),
         };
         let (warning, critical) = (issue(Severity::Warning), issue(Severity::Critical));
-        assert_eq!(Standing::of(&[]), Standing::Ok);
-        assert_eq!(Standing::of(std::slice::from_ref(&warning)), Standing::Degraded);
-        assert_eq!(Standing::of(&[warning, critical]), Standing::Critical);
+        assert_eq!(HealthLevel::of(&[]), HealthLevel::Ok);
+        assert_eq!(HealthLevel::of(std::slice::from_ref(&warning)), HealthLevel::Degraded);
+        assert_eq!(HealthLevel::of(&[warning, critical]), HealthLevel::Critical);
     }
 
     #[test]

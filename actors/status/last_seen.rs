@@ -9,16 +9,16 @@ use parking_lot::Mutex;
 
 /// When each thing was last seen. The data path writes it, the checks read it. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct LastSeen(Arc<Mutex<Seen>>);
+pub struct LastSeen(Arc<Mutex<Times>>);
 
 #[derive(Debug, Default)]
-struct Seen {
+struct Times {
     heard: BTreeMap<RouteId, Moment>,
     durable: Option<Moment>,
 }
 
 impl LastSeen {
-    fn with<T>(&self, look: impl FnOnce(&mut Seen) -> T) -> T {
+    fn with<T>(&self, look: impl FnOnce(&mut Times) -> T) -> T {
         look(&mut self.0.lock())
     }
 

@@ -375,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn a_period_is_remembered_whoever_counts() {
+    fn a_period_outlives_the_actor_that_counts() {
         let measures = Measures::default();
         let totals = |received| Totals {
             at: Instant::now(),

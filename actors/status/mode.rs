@@ -1,6 +1,6 @@
 //! How the recorder stands with its durable places, as one pure function of what is heard from the
 //! writer. `HealthActor` keeps the mode and tells what follows from it; the writer's own reflex (to
-//! the spool when the database fails it) needs nobody's permission, so each message says where
+//! the spool when the database fails it) needs no permission, so each message says where
 //! things really are, and the mode follows.
 //!
 //! ```text
@@ -14,8 +14,7 @@ use std::time::Duration;
 use barograph_config::Health;
 
 use crate::message::delivery::UnixMillis;
-use crate::message::write::Decision;
-use crate::message::write::WriteCause;
+use crate::message::write::{Decision, WriteCause};
 
 /// How it stands. Each state has only what it needs; `since` is when the trouble began.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -76,14 +75,14 @@ pub enum Heard {
 
 /// When the judge gives the database up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct FailureLimits {
     /// Failures in a row, of causes that often pass by themselves.
     pub max_write_failures: u32,
     /// Messages arrive and nothing becomes durable.
     pub no_write_issue_after: Duration,
 }
 
-impl From<&Health> for Limits {
+impl From<&Health> for FailureLimits {
     fn from(settings: &Health) -> Self {
         Self {
             max_write_failures: settings.max_write_failures,
@@ -92,7 +91,7 @@ impl From<&Health> for Limits {
     }
 }
 
-impl Limits {
+impl FailureLimits {
     /// Whether so many failures in a row, the last of this cause, are reason enough for the spool.
     pub fn are_exceeded(self, cause: WriteCause, failures: u32) -> bool {
         cause.is_lasting() || failures >= self.max_write_failures
@@ -149,7 +148,7 @@ impl Mode {
 
     /// The mode that follows from what is heard at `now`.
     #[must_use]
-    pub fn after(self, heard: Heard, now: UnixMillis, limits: Limits) -> Self {
+    pub fn after(self, heard: Heard, now: UnixMillis, limits: FailureLimits) -> Self {
         let (since, cause) = self.trouble().unwrap_or((now, WriteCause::Other));
         match (self, heard) {
             (
@@ -209,7 +208,12 @@ impl Mode {
     }
 }
 
-fn judge_failure(since: UnixMillis, cause: WriteCause, failures: u32, limits: Limits) -> Mode {
+fn judge_failure(
+    since: UnixMillis,
+    cause: WriteCause,
+    failures: u32,
+    limits: FailureLimits,
+) -> Mode {
     if limits.are_exceeded(cause, failures) {
         Mode::Degraded { since, cause }
     } else {

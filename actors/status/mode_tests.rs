@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-const LIMITS: Limits =
-    Limits { max_write_failures: 3, no_write_issue_after: Duration::from_secs(60) };
+const LIMITS: FailureLimits =
+    FailureLimits { max_write_failures: 3, no_write_issue_after: Duration::from_secs(60) };
 const BEGAN: UnixMillis = UnixMillis(1_000);
 const NOW: UnixMillis = UnixMillis(2_000);
 
@@ -106,7 +106,7 @@ proptest! {
         healthy in healthy(),
         max_write_failures in 1_u32..20,
     ) {
-        let limits = Limits { max_write_failures, ..LIMITS };
+        let limits = FailureLimits { max_write_failures, ..LIMITS };
         let mut mode = Mode::Normal;
         for heard in history.into_iter().chain(healthy) {
             let before = mode;

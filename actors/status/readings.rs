@@ -1,7 +1,7 @@
 //! Readings that are wrong in themselves: a value that stands still for longer than a living sensor's
 //! would, or one that its column does not take.
 //!
-//! The data path looks at each record and writes only what changes; whoever judges reads. Routes
+//! The data path looks at each record and writes only what changes; `HealthActor` reads. Routes
 //! without `stuck_after` and without a bad value cost a branch.
 
 use std::collections::BTreeMap;
@@ -35,14 +35,14 @@ pub enum Trouble {
 
 /// Both kinds, so that a column may have one of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+enum TroubleKind {
     Stuck,
     Bad,
 }
 
-type Troubles = BTreeMap<(RouteId, usize, Kind), Trouble>;
+type Troubles = BTreeMap<(RouteId, usize, TroubleKind), Trouble>;
 
-/// Troubles of now, by route and column. Written by the data path, read by whoever watches. Clones
+/// Troubles of now, by route and column. Written by the data path, read by `HealthActor` and the page. Clones
 /// share it.
 #[derive(Debug, Clone, Default)]
 pub struct Readings(Arc<Mutex<Troubles>>);
@@ -54,7 +54,7 @@ impl Readings {
 
     /// Every trouble: route, index of the column, what it is.
     pub fn troubles(&self) -> Vec<(RouteId, usize, Trouble)> {
-        let copy = |((route, column, _), trouble): (&(RouteId, usize, Kind), &Trouble)| {
+        let copy = |((route, column, _), trouble): (&(RouteId, usize, TroubleKind), &Trouble)| {
             (*route, *column, trouble.clone())
         };
         self.with(|troubles| troubles.iter().map(copy).collect())
@@ -161,7 +161,7 @@ impl RouteWatch {
         let Some(watch) = self.columns.get_mut(column) else { return };
         self.bad += usize::from(!std::mem::replace(&mut watch.bad, true));
         shared.with(|troubles| {
-            let key = (route, column, Kind::Bad);
+            let key = (route, column, TroubleKind::Bad);
             let since = match troubles.get(&key) {
                 Some(Trouble::Bad { since, .. } | Trouble::Stuck { since, .. }) => *since,
                 None => at,
@@ -176,7 +176,7 @@ impl RouteWatch {
             if watch.bad && *value != Value::Null {
                 watch.bad = false;
                 self.bad -= 1;
-                shared.with(|troubles| troubles.remove(&(route, column, Kind::Bad)));
+                shared.with(|troubles| troubles.remove(&(route, column, TroubleKind::Bad)));
             }
         }
     }
@@ -190,7 +190,7 @@ impl RouteWatch {
             if watch.last.as_ref() != Some(value) {
                 (watch.last, watch.same, watch.since) = (Some(value.clone()), 1, at);
                 if std::mem::take(&mut watch.stuck) {
-                    shared.with(|troubles| troubles.remove(&(route, column, Kind::Stuck)));
+                    shared.with(|troubles| troubles.remove(&(route, column, TroubleKind::Stuck)));
                 }
                 continue;
             }
@@ -198,7 +198,8 @@ impl RouteWatch {
             if watch.same >= stuck_after && !watch.stuck {
                 watch.stuck = true;
                 let trouble = Trouble::Stuck { value: value.clone(), since: watch.since };
-                shared.with(|troubles| troubles.insert((route, column, Kind::Stuck), trouble));
+                shared
+                    .with(|troubles| troubles.insert((route, column, TroubleKind::Stuck), trouble));
             }
         }
     }

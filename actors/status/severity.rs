@@ -115,9 +115,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_event_is_somebodys() {
-        let nobodys: Vec<_> = event::ALL.iter().filter(|name| about(name).is_none()).collect();
-        assert!(nobodys.is_empty(), "say in `about` whose they are: {nobodys:?}");
+    fn every_event_belongs_to_an_actor() {
+        let unowned: Vec<_> = event::ALL.iter().filter(|name| about(name).is_none()).collect();
+        assert!(unowned.is_empty(), "name their actor in `about`: {unowned:?}");
     }
 
     #[test]

@@ -1,24 +1,24 @@
-//! How the recorder is, in one sentence: for the service manager, for whoever asks.
+//! The recorder's health in one sentence, for the service manager, the page and the commands.
 
 use crate::status::mode::Mode;
-use crate::status::{Connection, State};
+use crate::status::{Connection, Snapshot};
 
 /// How the recorder is, in one sentence: what the worst issue says, or what it does.
-pub fn sentence(state: &State) -> String {
-    if let Some(worst) = state.issues.first() {
+pub fn summary(state: &Snapshot) -> String {
+    if let Some(worst) = state.health.issues.first() {
         return worst.sentence.clone();
     }
-    if let Some(trouble) = mode_sentence(state) {
+    if let Some(trouble) = mode_summary(state) {
         return trouble;
     }
-    if let Some(since) = state.paused {
+    if let Some(since) = state.broker.paused {
         return format!("paused by a person since {since} UTC: the broker keeps QoS 1 and 2");
     }
-    match &state.connection {
+    match &state.broker.connection {
         Connection::Down(since, why) => format!("not connected since {since} UTC: {why}"),
         Connection::Starting => "starting".to_owned(),
         Connection::Up(since) => {
-            let dropped = match state.broker_dropped {
+            let dropped = match state.broker.dropped {
                 0 => String::new(),
                 n => format!("; the broker says that it dropped {n} messages meanwhile"),
             };
@@ -28,9 +28,9 @@ pub fn sentence(state: &State) -> String {
 }
 
 /// What is wrong with the durable places; `None` while nothing is.
-pub(crate) fn mode_sentence(state: &State) -> Option<String> {
-    let failure = state.last_failure.as_deref().unwrap_or("the database cannot be written");
-    match state.mode {
+pub(crate) fn mode_summary(state: &Snapshot) -> Option<String> {
+    let failure = state.health.last_failure.as_deref().unwrap_or("the database cannot be written");
+    match state.health.mode {
         Mode::Normal => None,
         Mode::Holding { since, .. } => Some(format!(
             "not recording since {since} UTC: {failure}; no place is left to write to, nothing is \
@@ -42,11 +42,11 @@ pub(crate) fn mode_sentence(state: &State) -> Option<String> {
         )),
         Mode::Degraded { since, .. } => Some(format!(
             "recording into the spool since {since} UTC ({} messages): {failure}",
-            state.spooled
+            state.storage.spooled
         )),
         Mode::Recovering { .. } => Some(format!(
             "recovering: the database takes over what the spool holds, {} messages to go",
-            state.spooled
+            state.storage.spooled
         )),
     }
 }
@@ -60,16 +60,16 @@ mod tests {
 
     #[test]
     fn the_sentence_names_the_worst_first() {
-        let mut state = State::default();
+        let mut state = Snapshot::default();
         let (since, cause) = (UnixMillis(0), WriteCause::Full);
-        assert_eq!(sentence(&state), "starting");
-        state.connection = Connection::Up(since);
-        assert_eq!(sentence(&state), "recording; connected since 1970-01-01 00:00:00.000 UTC");
-        state.broker_dropped = 3;
-        assert!(sentence(&state).ends_with("dropped 3 messages meanwhile"));
-        state.connection = Connection::Down(since, "nobody listens".into());
-        assert!(sentence(&state).starts_with("not connected since"));
-        state.last_failure = Some("the disk is full".into());
+        assert_eq!(summary(&state), "starting");
+        state.broker.connection = Connection::Up(since);
+        assert_eq!(summary(&state), "recording; connected since 1970-01-01 00:00:00.000 UTC");
+        state.broker.dropped = 3;
+        assert!(summary(&state).ends_with("dropped 3 messages meanwhile"));
+        state.broker.connection = Connection::Down(since, "nobody listens".into());
+        assert!(summary(&state).starts_with("not connected since"));
+        state.health.last_failure = Some("the disk is full".into());
         let table = [
             (
                 Mode::Retrying { since, cause, failures: 3 },
@@ -80,12 +80,12 @@ mod tests {
             (Mode::Holding { since, cause }, "not recording since 1970-01-01"),
         ];
         for (mode, begins) in table {
-            state.mode = mode;
-            assert!(sentence(&state).starts_with(begins), "{}", sentence(&state));
+            state.health.mode = mode;
+            assert!(summary(&state).starts_with(begins), "{}", summary(&state));
         }
         let said = "the worst of all".to_owned();
         let (id, severity, hint) = ("x".to_owned(), Severity::Critical, String::new());
-        state.issues = vec![Issue { id, severity, since, sentence: said.clone(), hint }];
-        assert_eq!(sentence(&state), said);
+        state.health.issues = vec![Issue { id, severity, since, sentence: said.clone(), hint }];
+        assert_eq!(summary(&state), said);
     }
 }

@@ -1,5 +1,5 @@
 //! The root of the tree. It asks no one and blocks on nothing: it is told of ends, judges them, and
-//! acts. If it panics the process exits, because nobody is left who could judge; the service
+//! acts. If it panics the process exits, because nothing is left that could judge; the service
 //! manager starts a fresh one.
 
 use std::time::Duration;
@@ -8,9 +8,9 @@ use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, SpawnH
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
-use super::child::{ChildSpec, Fault, Running, Stop, Thread};
+use super::child::{ChildSpec, Fault, RunningChild, Stop, Thread};
 use super::exit::Exit;
-use super::lifeline::{Lifeline, Report};
+use super::lifeline::{Lifeline, LifelineReport};
 use super::pulse::Pulse;
 use super::restart::{Policy, Restarts, Verdict};
 use crate::exit_code;
@@ -54,7 +54,7 @@ impl Message for Inject {
 
 /// How the whole tree ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct TreeOutcome {
     /// The process's exit code.
     pub code: i32,
     /// Why, unless it was asked to stop.
@@ -62,7 +62,7 @@ pub struct Outcome {
 }
 
 /// Where in its life a child is. Each state has only what it needs.
-enum State {
+enum ActorState {
     /// Not yet its turn.
     Waiting,
     /// Started, not yet ready.
@@ -82,12 +82,12 @@ enum State {
 struct Life {
     since: Instant,
     pulse: Pulse,
-    running: Running,
+    running: RunningChild,
 }
 
 struct Child {
     spec: ChildSpec,
-    state: State,
+    state: ActorState,
     birth: u64,
     restarts: u32,
     was_ready: bool,
@@ -100,7 +100,7 @@ enum Phase {
     /// Starting and running.
     Up { announced: bool },
     /// Stopping in reverse order.
-    Down(Outcome),
+    Down(TreeOutcome),
 }
 
 /// The root supervisor. It holds the instance lock for as long as it lives.
@@ -142,7 +142,7 @@ impl Supervisor {
             .into_iter()
             .map(|spec| Child {
                 spec,
-                state: State::Waiting,
+                state: ActorState::Waiting,
                 birth: 0,
                 restarts: 0,
                 was_ready: false,
@@ -171,7 +171,7 @@ impl Supervisor {
             Phase::Down(_) => {}
             Phase::Up { announced } => {
                 match self.children.iter().position(|child| !child.was_ready) {
-                    Some(index) if matches!(self.children[index].state, State::Waiting) => {
+                    Some(index) if matches!(self.children[index].state, ActorState::Waiting) => {
                         self.start(index, ctx);
                     }
                     Some(_) => {}
@@ -198,7 +198,7 @@ impl Supervisor {
             false => Thread::Kept,
         };
         let running = (child.spec.start)(lifeline, thread);
-        child.state = State::Starting(Life { since: Instant::now(), pulse, running });
+        child.state = ActorState::Starting(Life { since: Instant::now(), pulse, running });
         self.show(index, "starting", None);
     }
 
@@ -210,14 +210,14 @@ impl Supervisor {
     /// Only the first time in each life: a child may say it again, also while it is being stopped.
     fn on_ready(&mut self, index: usize, ctx: &mut Context<Self>) {
         let child = &mut self.children[index];
-        child.state = match std::mem::replace(&mut child.state, State::Waiting) {
-            State::Starting(life) => State::Running(life),
-            other @ (State::Waiting
-            | State::Running(_)
-            | State::BackingOff
-            | State::Renewing(_)
-            | State::Stopping(_)
-            | State::Stopped) => {
+        child.state = match std::mem::replace(&mut child.state, ActorState::Waiting) {
+            ActorState::Starting(life) => ActorState::Running(life),
+            other @ (ActorState::Waiting
+            | ActorState::Running(_)
+            | ActorState::BackingOff
+            | ActorState::Renewing(_)
+            | ActorState::Stopping(_)
+            | ActorState::Stopped) => {
                 child.state = other;
                 return;
             }
@@ -230,24 +230,27 @@ impl Supervisor {
 
     fn on_ended(&mut self, index: usize, exit: Exit, ctx: &mut Context<Self>) {
         let child = &mut self.children[index];
-        let state = std::mem::replace(&mut child.state, State::Stopped);
+        let state = std::mem::replace(&mut child.state, ActorState::Stopped);
         match (&self.phase, state) {
-            (Phase::Down(_), State::Stopping(timer)) => {
+            (Phase::Down(_), ActorState::Stopping(timer)) => {
                 ctx.cancel_future(timer);
                 self.show(index, "stopped", Some(&exit));
                 self.stop_next(ctx);
             }
             (Phase::Down(_), _) => self.show(index, "stopped", Some(&exit)),
-            (Phase::Up { .. }, State::Starting(life) | State::Running(life)) => {
+            (Phase::Up { .. }, ActorState::Starting(life) | ActorState::Running(life)) => {
                 self.show(index, "dead", Some(&exit));
                 self.judge(index, &life, &exit, ctx);
             }
-            (Phase::Up { .. }, State::Renewing(renewing)) => {
+            (Phase::Up { .. }, ActorState::Renewing(renewing)) => {
                 self.on_renewed(index, renewing, &exit, ctx);
             }
             (
                 Phase::Up { .. },
-                State::Waiting | State::BackingOff | State::Stopping(_) | State::Stopped,
+                ActorState::Waiting
+                | ActorState::BackingOff
+                | ActorState::Stopping(_)
+                | ActorState::Stopped,
             ) => {}
         }
     }
@@ -262,13 +265,13 @@ impl Supervisor {
                 event = event::ESCALATED, actor = name, exit = exit.word(), cause = %exit,
                 "actor {name} cannot work, and starting it again would not help"
             );
-            return self.shut_down(Outcome { code, reason: Some(exit.to_string()) }, ctx);
+            return self.shut_down(TreeOutcome { code, reason: Some(exit.to_string()) }, ctx);
         }
         let lived = life.since.elapsed();
         match self.restarts.judge(index, lived, Instant::now(), (self.jitter)()) {
             Verdict::Restart { attempt, backoff } => {
                 self.children[index].restarts += 1;
-                self.children[index].state = State::BackingOff;
+                self.children[index].state = ActorState::BackingOff;
                 let pause = humantime::format_duration(whole_ms(backoff)).to_string();
                 warn!(
                     event = event::ACTOR_RESTARTED, actor = name, exit = exit.word(), cause = %exit,
@@ -277,7 +280,7 @@ impl Supervisor {
                 );
                 self.show(index, "restarting", Some(exit));
                 ctx.run_later(backoff, move |supervisor, ctx| {
-                    if matches!(supervisor.children[index].state, State::BackingOff) {
+                    if matches!(supervisor.children[index].state, ActorState::BackingOff) {
                         supervisor.start(index, ctx);
                     }
                 });
@@ -288,12 +291,15 @@ impl Supervisor {
                      giving up, so that a fresh process can start"
                 );
                 error!(event = event::ESCALATED, actor = name, exit = exit.word(), cause = %exit, restarts, "{reason}");
-                self.shut_down(Outcome { code: exit_code::ESCALATED, reason: Some(reason) }, ctx);
+                self.shut_down(
+                    TreeOutcome { code: exit_code::ESCALATED, reason: Some(reason) },
+                    ctx,
+                );
             }
         }
     }
 
-    /// Whoever finds no lock file makes a new one and believes to be alone. Said once.
+    /// A second instance that finds no lock file creates one and starts. Reported once.
     fn check_lock(&mut self) {
         if self.lock_lost {
             return;
@@ -321,14 +327,14 @@ impl Supervisor {
         }
         let stuck_after = self.stuck_after;
         let stuck = self.children.iter().position(|child| match &child.state {
-            State::Starting(life) | State::Running(life) => {
+            ActorState::Starting(life) | ActorState::Running(life) => {
                 life.pulse.since_last_beat() > stuck_after
             }
-            State::Waiting
-            | State::BackingOff
-            | State::Renewing(_)
-            | State::Stopping(_)
-            | State::Stopped => false,
+            ActorState::Waiting
+            | ActorState::BackingOff
+            | ActorState::Renewing(_)
+            | ActorState::Stopping(_)
+            | ActorState::Stopped => false,
         });
         if let Some(index) = stuck {
             if self.children[index].spec.expendable {
@@ -338,7 +344,7 @@ impl Supervisor {
         }
     }
 
-    fn shut_down(&mut self, outcome: Outcome, ctx: &mut Context<Self>) {
+    fn shut_down(&mut self, outcome: TreeOutcome, ctx: &mut Context<Self>) {
         if matches!(self.phase, Phase::Down(_)) {
             return;
         }
@@ -350,24 +356,24 @@ impl Supervisor {
     /// Stops the last living child, and ends when there is none.
     fn stop_next(&mut self, ctx: &mut Context<Self>) {
         while let Some(index) =
-            self.children.iter().rposition(|c| !matches!(c.state, State::Stopped))
+            self.children.iter().rposition(|c| !matches!(c.state, ActorState::Stopped))
         {
             let child = &mut self.children[index];
-            match std::mem::replace(&mut child.state, State::Stopped) {
-                State::Starting(life) | State::Running(life) => {
+            match std::mem::replace(&mut child.state, ActorState::Stopped) {
+                ActorState::Starting(life) | ActorState::Running(life) => {
                     life.running.stop.do_send(Stop);
                     let timer = ctx.run_later(child.spec.stop_within, move |supervisor, ctx| {
                         supervisor.out_of_time(index, ctx);
                     });
-                    child.state = State::Stopping(timer);
+                    child.state = ActorState::Stopping(timer);
                     return self.show(index, "stopping", None);
                 }
-                State::Renewing(renewing) => return self.stop_instead(index, &renewing, ctx),
-                State::Stopping(timer) => {
-                    child.state = State::Stopping(timer);
+                ActorState::Renewing(renewing) => return self.stop_instead(index, &renewing, ctx),
+                ActorState::Stopping(timer) => {
+                    child.state = ActorState::Stopping(timer);
                     return;
                 }
-                State::Waiting | State::BackingOff | State::Stopped => {}
+                ActorState::Waiting | ActorState::BackingOff | ActorState::Stopped => {}
             }
         }
         self.end(ctx);
@@ -375,7 +381,7 @@ impl Supervisor {
 
     fn out_of_time(&mut self, index: usize, ctx: &mut Context<Self>) {
         let child = &mut self.children[index];
-        if let State::Renewing(_) = child.state {
+        if let ActorState::Renewing(_) = child.state {
             return self.renewal_failed(index, ctx);
         }
         let limit = humantime::format_duration(child.spec.stop_within).to_string();
@@ -387,7 +393,7 @@ impl Supervisor {
              was not acknowledged and stays at the broker",
             child.spec.name
         );
-        child.state = State::Stopped;
+        child.state = ActorState::Stopped;
         self.stop_next(ctx);
     }
 
@@ -421,7 +427,7 @@ impl Actor for Supervisor {
     }
 }
 
-/// Nobody judges the judge: when it ends before the tree has, by a panic or otherwise, the process
+/// Nothing supervises the supervisor: when it ends before the tree has, by a panic or otherwise, the process
 /// does.
 impl Drop for Supervisor {
     fn drop(&mut self) {
@@ -439,17 +445,19 @@ impl Drop for Supervisor {
     }
 }
 
-impl Handler<Report> for Supervisor {
+impl Handler<LifelineReport> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, report: Report, ctx: &mut Context<Self>) {
+    fn handle(&mut self, report: LifelineReport, ctx: &mut Context<Self>) {
         let current = |child: usize, birth: u64| self.children[child].birth == birth;
         match report {
-            Report::Ready { child, birth } if current(child, birth) => self.on_ready(child, ctx),
-            Report::Ended { child, birth, exit } if current(child, birth) => {
+            LifelineReport::Ready { child, birth } if current(child, birth) => {
+                self.on_ready(child, ctx)
+            }
+            LifelineReport::Ended { child, birth, exit } if current(child, birth) => {
                 self.on_ended(child, exit, ctx);
             }
-            Report::Ready { .. } | Report::Ended { .. } => {}
+            LifelineReport::Ready { .. } | LifelineReport::Ended { .. } => {}
         }
     }
 }
@@ -458,7 +466,7 @@ impl Handler<Shutdown> for Supervisor {
     type Result = ();
 
     fn handle(&mut self, _: Shutdown, ctx: &mut Context<Self>) {
-        self.shut_down(Outcome { code: exit_code::OK, reason: None }, ctx);
+        self.shut_down(TreeOutcome { code: exit_code::OK, reason: None }, ctx);
     }
 }
 
@@ -474,15 +482,15 @@ impl Handler<Inject> for Supervisor {
             return false;
         };
         match &child.state {
-            State::Starting(life) | State::Running(life) => {
+            ActorState::Starting(life) | ActorState::Running(life) => {
                 life.running.fault.do_send(inject.fault);
                 true
             }
-            State::Waiting
-            | State::BackingOff
-            | State::Renewing(_)
-            | State::Stopping(_)
-            | State::Stopped => false,
+            ActorState::Waiting
+            | ActorState::BackingOff
+            | ActorState::Renewing(_)
+            | ActorState::Stopping(_)
+            | ActorState::Stopped => false,
         }
     }
 }

@@ -54,7 +54,7 @@ pub struct ChildSpec {
     /// up, and a new life starts on another one. (A stuck writer may go on any time, and write.)
     pub expendable: bool,
     /// Starts a new life of the child.
-    pub start: Box<dyn FnMut(Lifeline, Thread) -> Running>,
+    pub start: Box<dyn FnMut(Lifeline, Thread) -> RunningChild>,
 }
 
 /// On which thread a life is to begin.
@@ -74,14 +74,14 @@ impl std::fmt::Debug for ChildSpec {
 
 /// A started child.
 #[derive(Debug)]
-pub struct Running {
+pub struct RunningChild {
     /// Where to ask it to stop.
     pub stop: Recipient<Stop>,
     /// Where to inject a fault.
     pub fault: Recipient<Fault>,
 }
 
-impl Running {
+impl RunningChild {
     /// The supervisor's end of a child that understands [`Stop`] and [`Fault`].
     pub fn new<A>(address: Addr<A>) -> Self
     where
@@ -123,7 +123,7 @@ impl ChildSpec {
             let build = make(lifeline);
             let address = A::start_in_arbiter(&home.handle(), move |_| build());
             link.renew(address.clone());
-            Running::new(address)
+            RunningChild::new(address)
         });
         Self { name, stop_within, expendable: false, start }
     }

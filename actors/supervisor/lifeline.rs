@@ -11,14 +11,14 @@ use super::pulse::Pulse;
 /// What a lifeline tells the supervisor. `birth` tells a child's lives apart: the report of an
 /// earlier life is stale.
 #[derive(Debug)]
-pub(super) enum Report {
+pub(super) enum LifelineReport {
     /// The child can do its work: the next one may start.
     Ready { child: usize, birth: u64 },
     /// The child is gone.
     Ended { child: usize, birth: u64, exit: Exit },
 }
 
-impl Message for Report {
+impl Message for LifelineReport {
     type Result = ();
 }
 
@@ -32,7 +32,7 @@ pub struct Lifeline {
     birth: u64,
     cause: Option<Cause>,
     pulse: Pulse,
-    reports: Recipient<Report>,
+    reports: Recipient<LifelineReport>,
 }
 
 impl Lifeline {
@@ -41,7 +41,7 @@ impl Lifeline {
         child: usize,
         birth: u64,
         pulse: Pulse,
-        reports: Recipient<Report>,
+        reports: Recipient<LifelineReport>,
     ) -> Self {
         remember_panics();
         Self { name, child, birth, cause: None, pulse, reports }
@@ -60,7 +60,7 @@ impl Lifeline {
     /// Says that the child can do its work. Later calls say nothing new and do no harm.
     pub fn ready(&self) {
         self.pulse.beat();
-        self.send(Report::Ready { child: self.child, birth: self.birth });
+        self.send(LifelineReport::Ready { child: self.child, birth: self.birth });
     }
 
     /// Notes why the child is about to give up; it must stop itself afterwards.
@@ -70,7 +70,7 @@ impl Lifeline {
 
     /// Past the mailbox's bound if need be: the end of a child must be heard, and there are few
     /// children.
-    fn send(&self, report: Report) {
+    fn send(&self, report: LifelineReport) {
         self.reports.do_send(report);
     }
 }
@@ -82,7 +82,7 @@ impl Drop for Lifeline {
         } else {
             self.cause.take().map_or(Exit::Done, Exit::Failed)
         };
-        self.send(Report::Ended { child: self.child, birth: self.birth, exit });
+        self.send(LifelineReport::Ended { child: self.child, birth: self.birth, exit });
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Link<A: Actor> {
 }
 
 impl<A: Actor> Link<A> {
-    /// A link to nobody yet.
+    /// A link without an actor yet.
     pub fn new() -> Self {
         Self { address: Arc::new(RwLock::new(None)) }
     }

@@ -19,8 +19,8 @@ pub mod link;
 pub mod pulse;
 pub mod restart;
 
-pub use actor::{Adjust, Inject, Outcome, Renew, Shutdown, Supervisor};
-pub use child::{ChildSpec, Fault, Running, Stop, Thread};
+pub use actor::{Adjust, Inject, Renew, Shutdown, Supervisor, TreeOutcome};
+pub use child::{ChildSpec, Fault, RunningChild, Stop, Thread};
 pub use exit::{Cause, Exit};
 pub use lifeline::Lifeline;
 pub use link::{Link, LinkRecipient};

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 /// The time of the last beat. Clones share it.
 ///
-/// Waiting for someone else is not being stuck: whoever waits in steps beats at each step (the
+/// Waiting for another actor is not being stuck: an actor that waits in steps beats at each step (the
 /// writer at each attempt to get a lock), so that only a child that makes no step at all stands
 /// still.
 #[derive(Debug, Clone)]

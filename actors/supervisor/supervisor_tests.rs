@@ -83,7 +83,7 @@ fn policy() -> Policy {
     }
 }
 
-/// A lock that nobody takes away.
+/// A lock that is never lost.
 impl InstanceLock for Rc<()> {
     fn lost(&self) -> Option<String> {
         None
@@ -142,7 +142,7 @@ impl Theatre {
     }
 
     /// How long the ordered stop took.
-    async fn shut_down(&self) -> (Outcome, Duration) {
+    async fn shut_down(&self) -> (TreeOutcome, Duration) {
         let began = Instant::now();
         self.supervisor.do_send(Shutdown);
         (self.seen.outcome(60).await, began.elapsed())
@@ -174,7 +174,7 @@ fn a_child_that_does_not_stop_is_passed_over_after_its_own_time() {
             scripts[deaf].heeds_stop = false;
             let theatre = open(scripts.map(|script| Rc::new(RefCell::new(script)))).ready().await;
             let (outcome, took) = theatre.shut_down().await;
-            assert_eq!(outcome, Outcome { code: exit_code::OK, reason: None });
+            assert_eq!(outcome, TreeOutcome { code: exit_code::OK, reason: None });
             assert!(took >= *expected && took < *expected + Duration::from_millis(50), "{took:?}");
             let asked = theatre.seen.in_order(&[" stopping"]);
             assert_eq!(asked, ["third stopping", "second stopping", "first stopping"]);
@@ -326,7 +326,7 @@ fn a_child_that_gives_up_for_good_ends_the_process_with_its_code() {
         let theatre =
             with_second(Script { gives_up: Some(Cause::permanent("hopeless", 65)), ..GOOD });
         let outcome = theatre.seen.outcome(5).await;
-        assert_eq!(outcome, Outcome { code: 65, reason: Some("hopeless".to_owned()) });
+        assert_eq!(outcome, TreeOutcome { code: 65, reason: Some("hopeless".to_owned()) });
         assert_eq!(theatre.seen.in_order(&["third starting", " restarting"]), Vec::<String>::new());
         assert!(theatre.seen.has("first stopped"));
     });

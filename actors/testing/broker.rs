@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::journal::Disk;
-use super::session::Connection;
+use super::session::FakeConnection;
 use crate::ports::{Down, DownKind, Publication};
 
 /// Deliveries of QoS 1 and 2 that may be on their way to one client (mosquitto's
@@ -41,7 +41,7 @@ pub(crate) enum Meets {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct State {
+pub(crate) struct FakeBrokerState {
     /// Waits for a connection, or for room on it.
     pub(super) queue: VecDeque<Message>,
     /// Sent, and not known to be acknowledged: delivered again after a reconnect.
@@ -59,7 +59,7 @@ pub(crate) struct State {
     pub(super) next_id: u16,
     /// The session is known here.
     pub(super) kept: bool,
-    pub(crate) connection: Option<Connection>,
+    pub(crate) connection: Option<FakeConnection>,
     /// What the client sends no longer arrives: the line is half dead.
     pub(crate) deaf: bool,
     /// Nothing goes through in either direction, and nothing is lost.
@@ -91,7 +91,7 @@ pub(crate) struct State {
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct FakeBroker {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<FakeBrokerState>>,
     pub(super) changed: Arc<Notify>,
     pub(crate) disk: Disk,
 }
@@ -102,7 +102,7 @@ impl FakeBroker {
         Self { disk, ..Self::default() }
     }
 
-    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn state(&self) -> MutexGuard<'_, FakeBrokerState> {
         self.state.lock()
     }
 

@@ -29,7 +29,7 @@ use crate::status::Published;
 use crate::status::settings::InForce;
 use crate::supervisor::actor::{InstanceLock, Observer};
 use crate::supervisor::child::ThreadPlacement;
-use crate::supervisor::{Exit, Fault, Inject, Outcome, Policy, Pulse, Shutdown, Supervisor};
+use crate::supervisor::{Exit, Fault, Inject, Policy, Pulse, Shutdown, Supervisor, TreeOutcome};
 use crate::tree::{self, Parts};
 use crate::watchtower::actor::{PageServer, Serving};
 
@@ -70,8 +70,14 @@ pub(crate) async fn eventually(seconds: u64, what: &str, mut so: impl FnMut() ->
 
 /// The settings by default, with one route: `a/#`, one required number.
 pub(crate) fn settings() -> Settings {
-    let text = "[[route]]\ntopic = 'a/#'\ntable = 'a'\n[route.columns]\nn = { type = 'integer', \
-        required = true }\n";
+    load(
+        "[[route]]\ntopic = 'a/#'\ntable = 'a'\n[route.columns]\nn = { type = 'integer', required = \
+         true }\n",
+    )
+}
+
+/// The settings of a file with this text, in an empty environment.
+pub(crate) fn load(text: &str) -> Settings {
     let world = barograph_config::World {
         env: BTreeMap::new(),
         cwd: PathBuf::from("/nowhere"),
@@ -92,7 +98,7 @@ pub(crate) struct Seen(Rc<RefCell<Sights>>);
 pub(crate) struct Sights {
     pub(crate) said: Vec<(Instant, String)>,
     pub(crate) exits: Vec<(&'static str, Exit)>,
-    pub(crate) outcome: Option<Outcome>,
+    pub(crate) outcome: Option<TreeOutcome>,
     pub(crate) abandoned: Option<i32>,
 }
 
@@ -120,7 +126,7 @@ impl Seen {
         !self.times(what).is_empty()
     }
 
-    pub(crate) async fn outcome(&self, seconds: u64) -> Outcome {
+    pub(crate) async fn outcome(&self, seconds: u64) -> TreeOutcome {
         eventually(seconds, "the tree ends", || self.look().outcome.is_some()).await;
         self.look().outcome.clone().expect("just seen")
     }
@@ -150,7 +156,7 @@ impl Observer for Seen {
 
     fn lock_lost(&mut self, _: &str) {}
 
-    fn ended(&mut self, outcome: &Outcome) {
+    fn ended(&mut self, outcome: &TreeOutcome) {
         self.0.borrow_mut().outcome = Some(outcome.clone());
     }
 
@@ -247,9 +253,9 @@ impl House {
         eventually(600, "the broker is owed nothing, and the spool is empty", settled).await;
     }
 
-    pub(crate) async fn shut_down(&self) -> Outcome {
+    pub(crate) async fn shut_down(&self) -> TreeOutcome {
         // As the real observer of the tree does.
-        self.published.update(|state| state.stopping = true);
+        self.published.tree.update(|tree| tree.stopping = true);
         self.supervisor.do_send(Shutdown);
         self.seen.outcome(60).await
     }

@@ -2,19 +2,20 @@
 //! writes fail, and how.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-use crate::db_writer::ledger::{Ledger, Row};
-use crate::message::account::{Outcome, Repeat, Tally};
+use crate::db_writer::plan::{Known, LedgerState, plan};
+use crate::message::account::{Outcome, Tally};
 use crate::message::batch::{Batch, Body, Receipt, Record, Value};
 use crate::message::delivery::UnixMillis;
-use crate::message::note::{Event, GapChange, Note, RunBegins};
+use crate::message::note::{Event, GapCause, GapChange, Note, RunBegins};
 use crate::message::route::Router;
 use crate::message::write::{Checkpointed, WriteCause, WriteOutcome};
-use crate::ports::{Journal, OpenError, OpenJournal, Spooled, TidiedUp, WriteError};
+use crate::ports::{Journal, Maintenance, OpenError, OpenJournal, Spooled, TidiedUp, WriteError};
 
 /// What one write meets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,9 +31,8 @@ pub(crate) enum WriteFault {
 #[derive(Debug, Default)]
 pub(crate) struct Platter {
     counts: BTreeMap<i64, usize>,
-    ledger: Vec<Row>,
+    ledger: LedgerState,
     account: Tally,
-    known_filters: Vec<String>,
     pub(crate) events: Vec<Event>,
     /// One each for the next writes; then they succeed.
     pub(crate) faults: VecDeque<WriteFault>,
@@ -81,6 +81,18 @@ impl Platter {
                 Note::RunBegins(run) => self.runs.push(*run),
                 Note::Stats(_) => {}
             }
+        }
+    }
+
+    fn store(&mut self, record: &Record) -> Outcome {
+        match &record.body {
+            Body::Row(values) => {
+                let Value::Integer(n) = values[0] else { panic!("a number, not {values:?}") };
+                *self.counts.entry(n).or_default() += 1;
+                self.order.push(n);
+                Outcome::Stored
+            }
+            Body::Quarantined(refusal) => Outcome::Quarantined(refusal.reason),
         }
     }
 
@@ -133,7 +145,7 @@ impl Disk {
 
     /// The retained messages of the subscriptions have been recorded.
     pub(crate) fn knows_filters(&self) -> bool {
-        !self.platter().known_filters.is_empty()
+        !self.platter().ledger.settled_filters.is_empty()
     }
 
     /// Events of this name that are stored.
@@ -150,8 +162,9 @@ impl OpenJournal for Disk {
         }
         platter.opened += 1;
         let router = platter.router.clone();
-        let ledger = Ledger::load(&platter.ledger);
-        Ok(Box::new(FakeJournal { disk: self.clone(), ledger, in_doubt: false, router }))
+        let router = router.unwrap_or_else(|| Arc::new(Router::new(Vec::new())));
+        let known = Known::load(platter.ledger.clone());
+        Ok(Box::new(FakeJournal { disk: self.clone(), known, in_doubt: false, router }))
     }
 
     fn reroute(&mut self, router: &Arc<Router>) {
@@ -161,71 +174,32 @@ impl OpenJournal for Disk {
 
 struct FakeJournal {
     disk: Disk,
-    ledger: Ledger,
+    known: Known,
     in_doubt: bool,
-    router: Option<Arc<Router>>,
+    router: Arc<Router>,
 }
 
 impl FakeJournal {
     fn commit(&mut self, platter: &mut Platter, batch: &Batch, notes: &[Note]) -> Receipt {
-        if let Some(opening) = &batch.opening {
-            if !opening.session_present {
-                platter.ledger.clear();
-                platter.known_filters.clear();
-            }
-            self.ledger.open(batch.connection, opening, &platter.ledger);
-        }
-        let mut tally = batch.dropped.clone();
-        let mut passed_by = Vec::new();
-        for (place, record) in batch.records.iter().enumerate() {
-            platter.rollbacks += usize::from(self.ledger.rolled_back(record).is_some());
-            let outcome = self.store(platter, record);
-            tally.add(record.route, outcome, 1);
-            if outcome != Outcome::Stored {
-                passed_by.push(place);
-            }
-        }
-        if !batch.settled_filters.is_empty() {
-            platter.known_filters.clone_from(&batch.settled_filters);
-        }
-        let number = platter.ledger.last().map_or(1, |row| row.number + 1);
-        let row = Row::of(batch, number, UnixMillis(number), &self.ledger);
-        platter.ledger.push(row.clone());
-        self.ledger.push(&row);
-        platter.account.merge(&tally);
+        let now = UnixMillis(platter.ledger.rows.last().map_or(1, |row| row.number + 1));
+        let plan = plan(&self.known, batch, &platter.ledger.rows, &self.router, now);
+        let Ok(outcomes) = plan.place(|record| Ok::<_, Infallible>(platter.store(record)));
+        platter.ledger.apply(&plan, &outcomes);
+        let is_rollback = |cause| cause == GapCause::BrokerRolledBack;
+        platter.rollbacks += plan.gaps.iter().filter(|gap| is_rollback(gap.cause)).count();
+        platter.account.merge(&outcomes.tally);
         platter.note(notes);
         platter.sign_of_life();
         platter.commits.push((Instant::now(), batch.records.len()));
-        Receipt { repeated: false, tally, events: Vec::new(), passed_by }
+        self.known.adopt(plan, outcomes)
     }
 
     /// The tables of this journal are those of its routes: a row must have been decoded by the same.
     fn assert_it_fits_its_routes(&self, batch: &Batch) {
         for record in &batch.records {
             let Body::Row(values) = &record.body else { continue };
-            let Some(route) = self.router.as_ref().and_then(|router| router.get(record.route))
-            else {
-                continue;
-            };
+            let Some(route) = self.router.get(record.route) else { continue };
             assert_eq!(values.len(), route.columns.len(), "a row of other columns");
-        }
-    }
-
-    fn store(&self, platter: &mut Platter, record: &Record) -> Outcome {
-        if self.ledger.is_redelivery(record) {
-            return Outcome::Duplicate(Repeat::Redelivery);
-        }
-        if record.retain && !record.dup && !platter.known_filters.is_empty() {
-            return Outcome::Duplicate(Repeat::Retained);
-        }
-        match &record.body {
-            Body::Row(values) => {
-                let Value::Integer(n) = values[0] else { panic!("a number, not {values:?}") };
-                *platter.counts.entry(n).or_default() += 1;
-                platter.order.push(n);
-                Outcome::Stored
-            }
-            Body::Quarantined(refusal) => Outcome::Quarantined(refusal.reason),
         }
     }
 
@@ -261,11 +235,6 @@ impl FakeJournal {
     }
 }
 
-fn repeated() -> Receipt {
-    let (tally, events, passed_by) = (Tally::default(), Vec::new(), Vec::new());
-    Receipt { repeated: true, tally, events, passed_by }
-}
-
 pub(super) fn failed(cause: WriteCause, outcome: WriteOutcome) -> WriteError {
     let reopen = outcome == WriteOutcome::Unknown;
     WriteError { cause, message: "injected".to_owned(), outcome, reopen }
@@ -274,9 +243,9 @@ pub(super) fn failed(cause: WriteCause, outcome: WriteOutcome) -> WriteError {
 impl Journal for FakeJournal {
     fn append(&mut self, batch: &Batch, notes: &[Note]) -> Result<Receipt, WriteError> {
         self.assert_it_fits_its_routes(batch);
-        if self.disk.platter().ledger.last().is_some_and(|row| row.batch == batch.id) {
+        if self.disk.platter().ledger.last() == Some(batch.id) {
             self.disk.platter().misused += usize::from(self.in_doubt);
-            return Ok(repeated());
+            return Ok(Receipt::repeated());
         }
         let receipt = self.write(|journal, platter| Some(journal.commit(platter, batch, notes)))?;
         Ok(receipt.expect("a commit gives a receipt"))
@@ -287,9 +256,10 @@ impl Journal for FakeJournal {
         self.write(|journal, platter| {
             let mut receipts = Vec::new();
             for spooled in front.iter().filter(|spooled| spooled.position > done) {
-                let last = platter.ledger.last().map(|row| row.batch);
                 match &spooled.batch {
-                    Some(batch) if last == Some(batch.id) => receipts.push(repeated()),
+                    Some(batch) if platter.ledger.last() == Some(batch.id) => {
+                        receipts.push(Receipt::repeated());
+                    }
                     Some(batch) => receipts.push(journal.commit(platter, batch, &spooled.notes)),
                     None => platter.note(&spooled.notes),
                 }
@@ -320,14 +290,6 @@ impl Journal for FakeJournal {
         Ok(())
     }
 
-    fn tidy_up(&mut self) -> Result<TidiedUp, WriteError> {
-        Ok(TidiedUp::Done)
-    }
-
-    fn checkpoint(&mut self) -> Result<Checkpointed, WriteError> {
-        Ok(Checkpointed { pages: 0, folded_in: 0, wholly: true })
-    }
-
     fn taken_over(&self, spool: i64) -> i64 {
         let (of, position) = self.disk.platter().taken_over;
         if of == spool { position } else { 0 }
@@ -338,4 +300,14 @@ impl Journal for FakeJournal {
     }
 
     fn close(self: Box<Self>, _: bool) {}
+}
+
+impl Maintenance for FakeJournal {
+    fn tidy_up(&mut self) -> Result<TidiedUp, WriteError> {
+        Ok(TidiedUp::Done)
+    }
+
+    fn checkpoint(&mut self) -> Result<Checkpointed, WriteError> {
+        Ok(Checkpointed { blocks: 0, merged: 0, is_complete: true })
+    }
 }

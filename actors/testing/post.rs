@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::health::notify::notifier::{Failure, Notifier, Outcome, Parcel};
+use crate::health::notify::notifier::{AlertOutcome, Failure, Notifier, Parcel};
 use parking_lot::Mutex;
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Post {
     delivered: Arc<Mutex<Vec<Parcel>>>,
-    outcomes: Arc<Mutex<Vec<Outcome>>>,
+    outcomes: Arc<Mutex<Vec<AlertOutcome>>>,
     pub(crate) refuses: Arc<AtomicBool>,
 }
 
@@ -32,11 +32,11 @@ impl Notifier for Post {
             Ok("taken".to_owned())
         };
         let mut outcomes = self.outcomes.lock();
-        outcomes.push(Outcome { channel, number, result });
+        outcomes.push(AlertOutcome { channel, number, result });
         Ok(())
     }
 
-    fn outcomes(&mut self) -> Vec<Outcome> {
+    fn outcomes(&mut self) -> Vec<AlertOutcome> {
         std::mem::take(&mut self.outcomes.lock())
     }
 }

@@ -6,7 +6,7 @@ use barograph_config::Qos;
 use bytes::Bytes;
 use tokio::time::{Instant, sleep_until};
 
-use super::broker::{FakeBroker, INFLIGHT_MAX, Meets, Message, State};
+use super::broker::{FakeBroker, FakeBrokerState, INFLIGHT_MAX, Meets, Message};
 use crate::message::delivery::{ConnectionId, Delivery, UnixMillis};
 use crate::ports::{
     Broker, Connecting, Down, DownKind, Filter, Greeting, Incoming, Liveness, NotSent, Publication,
@@ -15,7 +15,7 @@ use crate::ports::{
 
 /// A connection as the broker sees it.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub(crate) struct FakeConnection {
     id: ConnectionId,
     /// Under way to the client: packet id, DUP.
     inbox: VecDeque<Coming>,
@@ -98,7 +98,7 @@ impl FakeBroker {
             });
         let inbox: VecDeque<Coming> = again.collect();
         let unacknowledged = VecDeque::new();
-        state.connection = Some(Connection { id, inbox, unacknowledged, ended: None });
+        state.connection = Some(FakeConnection { id, inbox, unacknowledged, ended: None });
         (
             FakeSession {
                 broker: self.clone(),
@@ -114,7 +114,7 @@ impl FakeBroker {
     }
 }
 
-impl Connection {
+impl FakeConnection {
     /// When the answer that comes next arrives.
     fn answer_at(&self) -> Option<Instant> {
         match self.inbox.front() {
@@ -131,7 +131,7 @@ impl Connection {
     }
 }
 
-impl State {
+impl FakeBrokerState {
     /// Sends what there is room for.
     fn pump(&mut self) {
         if self.mute {
@@ -342,7 +342,8 @@ impl Session for FakeSession {
             if let Some(result) = self.step() {
                 return result;
             }
-            let answer_at = self.broker.state().connection.as_ref().and_then(Connection::answer_at);
+            let answer_at =
+                self.broker.state().connection.as_ref().and_then(FakeConnection::answer_at);
             tokio::select! {
                 () = changed => {}
                 () = sleep_until(answer_at.unwrap_or_else(Instant::now)), if answer_at.is_some() => {}

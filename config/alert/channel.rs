@@ -1,28 +1,33 @@
 //! The channels of alerts, each with the keys that only it has.
 
+use url::{Host, Url};
+
 use crate::alert::email::Email;
-use crate::alert::http_url;
 use crate::declare::key::{
-    Complaint, FLAG, Key, NAMES, PATH, SECRET, SECRET_URL, SUBTABLE, TEXT, Table,
+    Complaint, FLAG, Key, NAMES, PATH, SECRET, SECRET_URL, SUBTABLE, Spec, TEXT, Table,
 };
 use crate::declare::text::{quote, spell_key};
-use crate::declare::values;
-use crate::field::{Declared, Field, line};
-use crate::page::{Line, Shown};
+use crate::declare::values::{self, Scalar};
+use crate::field::{Declared, Field, ListItem, line, lines_of, take_fields};
+use crate::page::{Assignment, ShownValue};
 use crate::part::Part;
-use crate::read::reader::{in_order, join};
-use crate::read::redact::{HIDDEN, printed_url, written};
-use crate::read::section::Section;
+use crate::read::redact::{HIDDEN, printed_url};
+use crate::read::section::{Entry, Section};
 use crate::route::topic::filter_fault;
 use crate::secret::Secret;
-use crate::word::words;
-
-/// Most headers of a webhook.
-const HEADERS_MAX: usize = 50;
+use crate::word::{Word, words};
 
 /// Headers that are set by the recorder or by HTTP.
 const OWN_HEADERS: [&str; 6] =
     ["connection", "content-length", "content-type", "host", "transfer-encoding", "user-agent"];
+
+/// Where a URL may stand in place of the settings file.
+const URL_FILE: Spec =
+    PATH.example(r#""/etc/barograph/hook""#).note("A file that holds the URL and nothing else.");
+
+/// Where a token may stand in place of the settings file.
+const TOKEN_FILE: Spec =
+    PATH.example(r#""/etc/barograph/token""#).note("A file that holds the token and nothing else.");
 
 /// The server of Telegram's bots.
 const TELEGRAM: &str = "https://api.telegram.org";
@@ -61,7 +66,7 @@ macro_rules! channels {
                         $( <$struct as Declared>::TABLE )?
                         $( Table { name: "alert", fields: crate::declare::field_keys! {
                             Part::Alerts;
-                            Channel::$variant { $($field: $default),+ }.lines();
+                            Channel::initial(ChannelKind::$variant).lines();
                             $([$($help)*] $field: $type = $default, $(as $key)? $spec $(, and $key2 $spec2)*;)+
                         } } )?
                     }, )+
@@ -70,37 +75,30 @@ macro_rules! channels {
         }
 
         impl Channel {
-            /// Reads the keys of a type.
-            pub(crate) fn take(kind: ChannelKind, section: &mut Section<'_, '_>) -> Self {
+            /// One with all defaults.
+            fn initial(kind: ChannelKind) -> Self {
                 match kind {
                     $( ChannelKind::$variant => {
-                        $(
-                            let mut inner = <$struct as Declared>::initial();
-                            inner.take(section);
-                            Self::$variant(inner)
-                        )?
-                        $(
-                            let mut fields = kind.table().fields.iter();
-                            $(
-                                let mut $field: $type = $default;
-                                crate::declare::take_next(&mut $field, section, &mut fields);
-                            )+
-                            Self::$variant { $($field),+ }
-                        )?
+                        $( Self::$variant(<$struct as Declared>::initial()) )?
+                        $( Self::$variant { $($field: $default),+ } )?
                     } )+
                 }
             }
 
-            /// Its keys that are set.
-            pub(crate) fn lines(&self) -> Vec<Line> {
+            fn fields(&self) -> Vec<&dyn Field> {
                 match self {
                     $( Self::$variant $(($inner))? $({ $($field),+ })? => {
-                        $( $inner.lines() )?
-                        $(
-                            let mut fields = ChannelKind::$variant.table().fields.iter();
-                            let lines = [$( crate::declare::lines_of_next($field, &mut fields) ),+];
-                            lines.into_iter().flatten().collect()
-                        )?
+                        $( $inner.fields() )?
+                        $( vec![$($field),+] )?
+                    } )+
+                }
+            }
+
+            fn fields_mut(&mut self) -> Vec<&mut dyn Field> {
+                match self {
+                    $( Self::$variant $(($inner))? $({ $($field),+ })? => {
+                        $( $inner.fields_mut() )?
+                        $( vec![$($field),+] )?
                     } )+
                 }
             }
@@ -120,10 +118,13 @@ channels! {
         /// Where to: http or https. Who knows the URL can use it, so it is treated as a secret.
         url: Secret = Secret::new(""),
             SECRET_URL.checked(url).example(r#""https://station.example/hook""#).needed(),
-            and "url_file" PATH.example(r#""/etc/barograph/hook""#)
-                .note("A file that holds the URL and nothing else.");
+            and "url_file" URL_FILE;
         /// Headers of your own, in the order of the file.
-        headers: Vec<(String, Secret)> = Vec::new(), SUBTABLE.example("[alert.headers]").absent("none");
+        headers: Vec<(String, Secret)> = Vec::new(), SUBTABLE
+            .of("headers")
+            .at_most(50, "remove some of them")
+            .example("[alert.headers]")
+            .absent("none");
         /// Key of the HMAC-SHA256 that signs the body.
         secret: Option<Secret> = None, SECRET,
             and "secret_file" PATH.example(r#""/etc/barograph/hook-secret""#)
@@ -135,8 +136,7 @@ channels! {
         /// Where to; who knows it can write there.
         url: Secret = Secret::new(""),
             SECRET_URL.checked(url).example(r#""https://hooks.slack.com/services/...""#).needed(),
-            and "url_file" PATH.example(r#""/etc/barograph/hook""#)
-                .note("A file that holds the URL and nothing else.");
+            and "url_file" URL_FILE;
     }
 
     /// An incoming webhook of Discord.
@@ -144,8 +144,7 @@ channels! {
         /// Where to; who knows it can write there.
         url: Secret = Secret::new(""),
             SECRET_URL.checked(url).example(r#""https://discord.com/api/webhooks/...""#).needed(),
-            and "url_file" PATH.example(r#""/etc/barograph/hook""#)
-                .note("A file that holds the URL and nothing else.");
+            and "url_file" URL_FILE;
     }
 
     /// A topic of ntfy.
@@ -153,12 +152,10 @@ channels! {
         /// The server and the topic: `https://ntfy.sh/topic`.
         url: Secret = Secret::new(""),
             SECRET_URL.checked(url).example(r#""https://ntfy.sh/...""#).needed(),
-            and "url_file" PATH.example(r#""/etc/barograph/hook""#)
-                .note("A file that holds the URL and nothing else.");
+            and "url_file" URL_FILE;
         /// An access token, if the topic requires one.
         token: Option<Secret> = None, SECRET,
-            and "token_file" PATH.example(r#""/etc/barograph/token""#)
-                .note("A file that holds the token and nothing else.");
+            and "token_file" TOKEN_FILE;
     }
 
     /// A bot of Telegram.
@@ -167,8 +164,7 @@ channels! {
         url: String = TELEGRAM.to_owned(), TEXT.checked(telegram_url);
         /// The bot's token, from @BotFather.
         token: Secret = Secret::new(""), SECRET.needed(),
-            and "token_file" PATH.example(r#""/etc/barograph/token""#)
-                .note("A file that holds the token and nothing else.");
+            and "token_file" TOKEN_FILE;
         /// The chat that the bot writes to; its number is in the bot's getUpdates.
         chat_id: String = String::new(), TEXT.example(r#""-1001234567890""#).needed();
     }
@@ -235,35 +231,41 @@ impl Channel {
         }
     }
 
+    /// Its keys that are set.
+    pub(crate) fn lines(&self) -> Vec<Assignment> {
+        lines_of(self.fields(), self.kind().table())
+    }
+
     /// The keys of all types.
     pub(crate) fn tables() -> impl Iterator<Item = &'static Table> {
-        use crate::word::Word;
         ChannelKind::VARIANTS.iter().map(|kind| kind.table())
     }
 }
 
-/// The type is read by [`crate::alert::read`], because the keys follow from it.
+/// The keys that are read follow from the type.
 impl Field for Channel {
     fn take(&mut self, section: &mut Section<'_, '_>, keys: &'static [Key]) {
-        for key in keys {
-            section.take(key, values::word::<ChannelKind>);
+        let kind = keys.first().and_then(|key| section.take(key, ChannelKind::read));
+        if let Some(kind) = kind {
+            *self = Self::initial(kind);
+            take_fields(self.fields_mut(), kind.table(), section);
         }
     }
 
-    fn lines(&self, keys: &'static [Key]) -> Vec<Line> {
-        keys.iter().map(|key| line(key, Shown::Plain(quote(self.word())))).collect()
+    fn lines(&self, keys: &'static [Key]) -> Vec<Assignment> {
+        keys.iter().map(|key| line(key, ShownValue::Plain(quote(self.word())))).collect()
     }
 }
 
 fn url(text: &str, key: &Key) -> Result<String, Complaint> {
-    match http_url::address(text) {
+    match http_url(text) {
         Ok(_) => Ok(text.to_owned()),
         Err(why) => Err(Complaint::write(why, key.example())),
     }
 }
 
 fn telegram_url(text: &str, key: &Key) -> Result<String, Complaint> {
-    match http_url::address(text) {
+    match http_url(text) {
         Ok(address) if address.has_more => {
             let why = "expected a URL that ends with its host, port or path";
             Err(Complaint::write(why, key.example()))
@@ -296,42 +298,32 @@ fn argument(word: &str, key: &Key) -> Result<String, Complaint> {
 }
 
 /// `[alert.headers]`: the operator's own names, and secret values.
-impl Field for Vec<(String, Secret)> {
-    fn take(&mut self, section: &mut Section<'_, '_>, keys: &'static [Key]) {
-        let [key] = keys else { return };
-        let Some(value) = section.value(key.name) else { return };
-        let path = join(&section.path, key.name);
-        let Some(table) = section.reader.expect_table(&path, value, "[alert.headers]") else {
-            return;
-        };
-        let header = Key { spec: SECRET, ..*key };
-        for (name, value) in in_order(table) {
-            let shown = written(&header, value.get_ref(), "");
-            let at = join(&path, name.get_ref());
-            let spot = section.reader.spot(at, value.span(), Some(shown));
-            if section.reader.is_broken_at(&header, &spot, &value.span()) {
-                continue;
-            }
-            let name: &str = name.get_ref();
-            let text = header_name(name, self)
-                .and_then(|()| values::text(value.get_ref(), &header))
-                .and_then(header_value);
-            match text {
-                Ok(value) => self.push((name.to_owned(), value)),
-                Err(complaint) => section.reader.refuse(&spot, complaint),
+impl ListItem for (String, Secret) {
+    fn read<'a>(section: &mut Section<'_, 'a>, entry: Entry<'a>, before: &[Self]) -> Option<Self> {
+        let header = Key { spec: SECRET, ..*entry.key };
+        let given = section.reader.given(&header, entry.spot.path, entry.value);
+        if given.is_broken {
+            return None;
+        }
+        let text = header_name(entry.name, before)
+            .and_then(|()| values::text(given.value, &header))
+            .and_then(header_value);
+        match text {
+            Ok(value) => Some((entry.name.to_owned(), value)),
+            Err(complaint) => {
+                section.reader.refuse(&given.spot, complaint);
+                None
             }
         }
     }
 
-    fn lines(&self, keys: &'static [Key]) -> Vec<Line> {
-        let headers = self.iter().map(|(name, value)| Line {
+    fn shown(all: &[Self]) -> Option<ShownValue> {
+        let headers = all.iter().map(|(name, value)| Assignment {
             name: spell_key(name),
-            value: Shown::Secret(quote(HIDDEN), value.clone()),
+            value: ShownValue::Secret(quote(HIDDEN), value.clone()),
             part: Part::Alerts,
         });
-        let value = Shown::Braces(headers.collect());
-        let key = keys.first().filter(|_| !self.is_empty());
-        key.map(|key| line(key, value)).into_iter().collect()
+        (!all.is_empty()).then(|| ShownValue::Table(headers.collect()))
     }
 }
 
@@ -344,8 +336,6 @@ fn header_name(name: &str, before: &[(String, Secret)]) -> Result<(), Complaint>
         "this header is set by the recorder, and cannot be changed"
     } else if before.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
         "HTTP takes this for the header of the same letters above"
-    } else if before.len() == HEADERS_MAX {
-        "expected at most 50 headers"
     } else {
         return Ok(());
     };
@@ -358,4 +348,52 @@ fn header_value(text: String) -> Result<Secret, Complaint> {
         return Err(Complaint::advise(why, "write it in one line"));
     }
     Ok(Secret::new(text))
+}
+
+/// What matters of a URL.
+#[derive(Debug)]
+pub(crate) struct HttpUrl {
+    /// `https://`
+    pub(crate) tls: bool,
+    /// The host is this machine.
+    pub(crate) loopback: bool,
+    /// It holds a user, a query or a fragment.
+    pub(crate) has_more: bool,
+}
+
+/// Reads a URL of an alert. Who knows one may use it, so no text here repeats a part of one; the error says why it is none.
+pub(crate) fn http_url(text: &str) -> Result<HttpUrl, &'static str> {
+    if !text.contains("://") {
+        return Err("expected a URL that begins with https:// or http://");
+    }
+    let url = Url::parse(text).map_err(|_| "expected a URL")?;
+    let tls = match url.scheme() {
+        "https" => true,
+        "http" => false,
+        _ => return Err("expected a URL that begins with https:// or http://"),
+    };
+    if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err("expected a URL without blanks");
+    }
+    if url.port() == Some(0) {
+        return Err("expected a port from 1 to 65535");
+    }
+    let loopback = match url.host() {
+        Some(Host::Domain(name)) => is_loopback(name),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => return Err("expected a URL with a host"),
+    };
+    let has_user = !url.username().is_empty() || url.password().is_some();
+    let has_more = has_user || url.query().is_some() || url.fragment().is_some();
+    Ok(HttpUrl { tls, loopback, has_more })
+}
+
+/// Whether a host, by name or by address, is this machine.
+pub(crate) fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    match host.parse::<std::net::IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    }
 }

@@ -2,7 +2,6 @@
 
 use crate::declare::key::{Complaint, Key, NAMES, PATH, SECRET, TEXT, count, word};
 use crate::declare::settings;
-use crate::field::word_scalars;
 use crate::part::Part;
 use crate::secret::Secret;
 use crate::word::{Word, words};
@@ -48,8 +47,6 @@ words! {
         None = "none",
     }
 }
-
-word_scalars!(EmailTls);
 
 impl EmailTls {
     /// The port on which a mail server takes messages.

@@ -38,10 +38,12 @@ pub(crate) enum Wants {
     Table,
     /// A list of tables, such as `[[route]]`.
     Tables,
+    /// A table of the file itself, with these keys.
+    Section(&'static Table),
 }
 
 /// Checks a text further, or brings it into its usual form; the error is why it is wrong and what to write.
-pub(crate) type Check = fn(&str, &Key) -> Result<String, Complaint>;
+pub(crate) type TextCheck = fn(&str, &Key) -> Result<String, Complaint>;
 
 /// Why a value is refused, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,20 +81,23 @@ pub(crate) struct Spec {
     pub(crate) example: &'static str,
     /// What holds without it, where there is no plain default.
     pub(crate) absent: &'static str,
-    /// What a whole number counts.
+    /// What a whole number counts, or the entries of a table or list are.
     pub(crate) unit: &'static str,
+    /// Most entries of a table or list, and what to do about more.
+    pub(crate) limit: Option<(usize, &'static str)>,
     /// Help for a key that shares its field with another.
     pub(crate) note: &'static str,
     pub(crate) is_needed: bool,
     /// `None`: that of the table.
     pub(crate) part: Option<Part>,
-    pub(crate) check: Option<Check>,
+    pub(crate) check: Option<TextCheck>,
 }
 
 impl Spec {
     const fn new(wants: Wants) -> Self {
         let (example, absent, unit, note) = ("", "", "", "");
-        Self { wants, example, absent, unit, note, is_needed: false, part: None, check: None }
+        let (limit, part, check) = (None, None, None);
+        Self { wants, example, absent, unit, limit, note, is_needed: false, part, check }
     }
 
     /// With a good value, as TOML, for messages and the shipped file.
@@ -105,9 +110,14 @@ impl Spec {
         Self { absent, ..self }
     }
 
-    /// With the plural of what a whole number counts.
+    /// With the plural of what a whole number counts, or of the entries of a table or list.
     pub(crate) const fn of(self, unit: &'static str) -> Self {
         Self { unit, ..self }
+    }
+
+    /// With the most entries that a table or list may have, and what to do about more.
+    pub(crate) const fn at_most(self, max: usize, advice: &'static str) -> Self {
+        Self { limit: Some((max, advice)), ..self }
     }
 
     /// With its own help text.
@@ -125,8 +135,16 @@ impl Spec {
         Self { part: Some(part), ..self }
     }
 
+    /// The part that a key of this kind concerns in a table of this part.
+    pub(crate) const fn part_in(&self, table: Part) -> Part {
+        match self.part {
+            Some(part) => part,
+            None => table,
+        }
+    }
+
     /// With a further check of the text, or of each text of a list.
-    pub(crate) const fn checked(self, check: Check) -> Self {
+    pub(crate) const fn checked(self, check: TextCheck) -> Self {
         Self { check: Some(check), ..self }
     }
 }
@@ -149,6 +167,11 @@ pub(crate) const FLAG: Spec = Spec::new(Wants::Flag);
 /// Tables below the one that is declared.
 pub(crate) const SUBTABLE: Spec = Spec::new(Wants::Table);
 pub(crate) const SUBTABLES: Spec = Spec::new(Wants::Tables);
+
+/// A table of the file itself.
+pub(crate) const fn section(table: &'static Table) -> Spec {
+    Spec::new(Wants::Section(table))
+}
 
 /// One of the words of an enum.
 pub(crate) const fn word(words: &'static [&'static str]) -> Spec {
@@ -236,7 +259,7 @@ impl Key {
             Wants::Real => "a finite number".to_owned(),
             Wants::Flag => "true or false, without quotes".to_owned(),
             Wants::Names => "a list of texts in quotes".to_owned(),
-            Wants::Table => "a table".to_owned(),
+            Wants::Table | Wants::Section(_) => "a table".to_owned(),
             Wants::Tables => "a list of tables".to_owned(),
         }
     }
@@ -252,13 +275,13 @@ impl Key {
             Wants::Text | Wants::Pointer | Wants::Secret | Wants::Url | Wants::SecretUrl => true,
             Wants::Path | Wants::Word(_) | Wants::Duration { .. } | Wants::Size { .. } => true,
             Wants::Whole { .. } | Wants::Real | Wants::Flag => false,
-            Wants::Names | Wants::Table | Wants::Tables => false,
+            Wants::Names | Wants::Table | Wants::Tables | Wants::Section(_) => false,
         }
     }
 }
 
 /// A table of the file: its keys, grouped by the field of the struct that holds them.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Table {
     /// How the file writes it: `mqtt`, `route`; `route.columns.*` for the attributes of one column.
     pub(crate) name: &'static str,
@@ -266,7 +289,7 @@ pub(crate) struct Table {
 }
 
 /// The keys that one field is read from, and the lines of its documentation.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct FieldKeys {
     pub(crate) help: &'static [&'static str],
     pub(crate) keys: &'static [Key],
@@ -276,6 +299,11 @@ impl Table {
     /// Its keys, in the order of the shipped file.
     pub(crate) fn keys(&self) -> impl Iterator<Item = &'static Key> + use<> {
         self.fields.iter().flat_map(|field| field.keys.iter())
+    }
+
+    /// Whether it has a key of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.keys().any(|key| key.name == name)
     }
 
     /// The declaration of a key that the reading code names.

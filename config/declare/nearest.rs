@@ -67,25 +67,3 @@ pub(crate) fn nearest<'n>(
         .filter(|(distance, name)| *distance <= 1 + name.chars().count() / 3)
         .map(|(_, name)| name)
 }
-
-#[cfg(test)]
-mod tests {
-    use super::{nearest, nearest_word};
-
-    #[test]
-    fn nearest_name_is_offered_only_when_near() {
-        let known = ["url", "keep_alive", "client_id"];
-        assert_eq!(nearest("keepalive", known), Some("keep_alive"));
-        assert_eq!(nearest("Client-ID", known), Some("client_id"));
-        assert_eq!(nearest("uri", known), Some("url"));
-        assert_eq!(nearest("colour", known), None);
-    }
-
-    #[test]
-    fn synonym_is_offered_before_a_word_that_is_spelt_alike() {
-        let types = ["integer", "real", "text", "boolean", "json"];
-        assert_eq!(nearest_word("string", &types), Some("text"));
-        assert_eq!(nearest_word("INT", &types), Some("integer"));
-        assert_eq!(nearest_word("warning", &["error", "warn", "info"]), Some("warn"));
-    }
-}

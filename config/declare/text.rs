@@ -36,7 +36,7 @@ pub(crate) fn print_duration(duration: Duration) -> String {
     match units.into_iter().find(|(unit, ..)| fits(*unit)) {
         Some(_) if !duration.subsec_nanos().is_multiple_of(1_000_000) => mixed,
         Some((unit, one, _)) if millis == unit => format!("1{one}"),
-        // A longer number is refused: see `values::duration`.
+        // A longer number is refused: see `values::parse_duration`.
         Some((unit, _, many)) if millis / unit < 10_000_000_000 => {
             format!("{}{many}", millis / unit)
         }
@@ -59,5 +59,53 @@ pub(crate) fn spell_size(size: u64) -> String {
         quoted if quoted.starts_with('"') => quoted.trim_matches('"').to_owned(),
         one if one == "1" => "1 byte".to_owned(),
         bytes => format!("{bytes} bytes"),
+    }
+}
+
+/// A JSON pointer (RFC 6901) from a pointer, or from the bare name of a field.
+///
+/// # Errors
+///
+/// Says what is wrong with a pointer; a bare name always makes one.
+pub(crate) fn pointer(field: &str) -> Result<String, &'static str> {
+    if field.is_empty() {
+        return Ok(String::new());
+    }
+    if !field.starts_with('/') {
+        return Ok(format!("/{}", field.replace('~', "~0").replace('/', "~1")));
+    }
+    let mut characters = field.chars();
+    while let Some(c) = characters.next() {
+        if c == '~' && !matches!(characters.next(), Some('0' | '1')) {
+            return Err(
+                "expected a JSON pointer, in which `~` is written ~0, and a `/` within a name ~1",
+            );
+        }
+    }
+    Ok(field.to_owned())
+}
+
+/// The shortest way to write a pointer: a bare name where that is one.
+pub(crate) fn print_pointer(pointer: &str) -> &str {
+    match pointer.strip_prefix('/') {
+        Some(name) if !name.is_empty() && !name.contains(['/', '~']) => name,
+        Some(_) | None => pointer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn bare_name_finds_its_field(name in "[^/].{0,8}") {
+            let object = serde_json::json!({ name.clone(): 7 });
+            let pointer = pointer(&name).unwrap();
+            prop_assert_eq!(object.pointer(&pointer), Some(&serde_json::json!(7)));
+        }
     }
 }

@@ -7,11 +7,9 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use toml::de::{DeInteger, DeValue};
 
-use crate::declare::key::{Complaint, Key, Wants};
+use crate::declare::key::{Complaint, Key, Spec, Wants};
 use crate::declare::nearest::nearest_word;
-use crate::declare::pointer;
-use crate::declare::text::{print_duration, print_size, quote};
-use crate::word::Word;
+use crate::declare::text::{pointer, print_duration, print_pointer, print_size, quote};
 
 /// Longest text, in bytes: what one MQTT string can hold.
 pub(crate) const TEXT_BYTES_MAX: usize = 65_535;
@@ -25,12 +23,147 @@ const DURATION_DIGITS_MAX: usize = 10;
 /// Largest whole number that an `f64` holds without rounding.
 const EXACT_MAX: i64 = 1 << 53;
 
+/// What one key can hold.
+pub(crate) trait Scalar: Sized {
+    /// Reads it, or says why it is wrong.
+    fn read(value: &DeValue<'_>, key: &Key) -> Result<Self, Complaint>;
+
+    /// As TOML.
+    fn print(&self, spec: &Spec) -> String;
+}
+
+/// A text, or a field of the message: a JSON pointer, or a bare name that becomes one.
+impl Scalar for String {
+    fn read(value: &DeValue<'_>, key: &Key) -> Result<Self, Complaint> {
+        if !matches!(key.spec.wants, Wants::Pointer) {
+            return text(value, key);
+        }
+        let field = value.as_str().ok_or_else(|| unexpected(value, key))?;
+        pointer(field).map_err(|why| {
+            let escaped = field.replace("~0", "~").replace('~', "~0");
+            Complaint::write(why, quote(&escaped))
+        })
+    }
+
+    fn print(&self, spec: &Spec) -> String {
+        let is_pointer = matches!(spec.wants, Wants::Pointer);
+        quote(if is_pointer { print_pointer(self) } else { self })
+    }
+}
+
+/// Nothing is looked up.
+impl Scalar for PathBuf {
+    fn read(value: &DeValue<'_>, key: &Key) -> Result<Self, Complaint> {
+        text(value, key).map(Self::from)
+    }
+
+    fn print(&self, _spec: &Spec) -> String {
+        quote(&self.to_string_lossy())
+    }
+}
+
+impl Scalar for bool {
+    fn read(value: &DeValue<'_>, key: &Key) -> Result<Self, Complaint> {
+        value.as_bool().ok_or_else(|| unexpected(value, key))
+    }
+
+    fn print(&self, _spec: &Spec) -> String {
+        self.to_string()
+    }
+}
+
+/// A finite number; a whole one must fit without rounding.
+impl Scalar for f64 {
+    fn read(value: &DeValue<'_>, key: &Key) -> Result<Self, Complaint> {
+        let number = match (value.as_integer(), value.as_float()) {
+            // Exact: the range is checked.
+            (Some(number), _) => whole_of(number)
+                .filter(|number| (-EXACT_MAX..=EXACT_MAX).contains(number))
+                .map(|number| number as Self),
+            (None, Some(number)) => number.as_str().parse::<Self>().ok().filter(|n| n.is_finite()),
+            (None, None) => None,
+        };
+        number.ok_or_else(|| unexpected(value, key))
+    }
+
+    /// Debug of a finite number is TOML: `-60.0`, `1e300`.
+    fn print(&self, _spec: &Spec) -> String {
+        format!("{self:?}")
+    }
+}
+
+/// The integer 0 needs no unit.
+impl Scalar for Duration {
+    fn read(value: &DeValue<'_>, key: &Key) -> Result<Self, Complaint> {
+        let duration = match (value.as_integer().and_then(whole_of), value.as_str()) {
+            (Some(0), _) => Some(Self::ZERO),
+            (_, Some(text)) => parse_duration(text),
+            (_, None) => None,
+        };
+        let Wants::Duration { min, max, whole_seconds } = key.spec.wants else {
+            unreachable!("{} is not declared as a duration", key.name);
+        };
+        duration
+            .filter(|duration| (min..=max).contains(duration))
+            .filter(|duration| !whole_seconds || duration.subsec_nanos() == 0)
+            .ok_or_else(|| unexpected(value, key))
+    }
+
+    fn print(&self, _spec: &Spec) -> String {
+        quote(&print_duration(*self))
+    }
+}
+
+/// Whole numbers; the declared limits must make them fit. A `u64` may also be a size.
+macro_rules! whole_numbers {
+    ($($type:ty),+) => {
+        $(impl Scalar for $type {
+            fn read(value: &DeValue<'_>, key: &Key) -> Result<Self, Complaint> {
+                let number = if let Wants::Size { min, max } = key.spec.wants {
+                    size_of(value).filter(|size| (min..=max).contains(size))
+                } else if let Wants::Whole { min, max } = key.spec.wants {
+                    let number = value.as_integer().and_then(whole_of);
+                    let number = number.filter(|number| (min..=max).contains(number));
+                    number.map(|number| u64::try_from(number).expect("no limit is negative"))
+                } else {
+                    unreachable!("{} is not declared as a number", key.name)
+                };
+                let number = number.ok_or_else(|| unexpected(value, key))?;
+                Ok(Self::try_from(number).expect("the declared limits are those of the type"))
+            }
+
+            fn print(&self, spec: &Spec) -> String {
+                let is_size = matches!(spec.wants, Wants::Size { .. });
+                if is_size { print_size(u64::from(*self)) } else { self.to_string() }
+            }
+        })+
+    };
+}
+
+whole_numbers!(u16, u32, u64);
+
+/// An address of this machine and a port.
+impl Scalar for SocketAddr {
+    fn read(value: &DeValue<'_>, key: &Key) -> Result<Self, Complaint> {
+        let why = "expected an address of this machine and a port (0.0.0.0: on all addresses)";
+        let like = |text: &str| Complaint::write(why, quote(&address_like(text, 9464).to_string()));
+        match value.as_integer() {
+            Some(port) => Err(like(port.as_str())),
+            None => text(value, key).and_then(|text| text.parse().map_err(|_| like(&text))),
+        }
+    }
+
+    fn print(&self, _spec: &Spec) -> String {
+        quote(&self.to_string())
+    }
+}
+
 /// A value of the wrong type, out of bounds or malformed: says what the key expects, and offers the value that was
 /// probably meant.
 pub(crate) fn unexpected(value: &DeValue<'_>, key: &Key) -> Complaint {
     let why = format!("expected {}", key.expected());
     let example = key.example();
-    if matches!(key.spec.wants, Wants::Table | Wants::Tables) {
+    if matches!(key.spec.wants, Wants::Table | Wants::Tables | Wants::Section(_)) {
         return Complaint::advise(
             why,
             format!("write: {example}, and its keys in the lines below it"),
@@ -76,7 +209,8 @@ fn meant(value: &DeValue<'_>, key: &Key) -> Option<String> {
             size.map(|size| print_size(size.clamp(min, max)))
         }
         Wants::Names => Some(format!("[{}]", quote(text.filter(|text| !text.is_empty())?))),
-        Wants::Secret | Wants::Url | Wants::SecretUrl | Wants::Table | Wants::Tables => None,
+        Wants::Secret | Wants::Url | Wants::SecretUrl => None,
+        Wants::Table | Wants::Tables | Wants::Section(_) => None,
     }
 }
 
@@ -117,15 +251,6 @@ pub(crate) fn text(value: &DeValue<'_>, key: &Key) -> Result<String, Complaint> 
     Err(Complaint::write(fault, key.example()))
 }
 
-/// A field of the message: a JSON pointer, or a bare name that becomes one.
-pub(crate) fn pointer(value: &DeValue<'_>, key: &Key) -> Result<String, Complaint> {
-    let field = value.as_str().ok_or_else(|| unexpected(value, key))?;
-    pointer::pointer(field).map_err(|why| {
-        let escaped = field.replace("~0", "~").replace('~', "~0");
-        Complaint::write(why, quote(&escaped))
-    })
-}
-
 /// The address that was probably meant.
 pub(crate) fn address_like(text: &str, default_port: u16) -> SocketAddr {
     let text = text.trim().trim_start_matches("http://").trim_end_matches('/');
@@ -139,61 +264,8 @@ pub(crate) fn address_like(text: &str, default_port: u16) -> SocketAddr {
     SocketAddr::new(address, port.parse().unwrap_or(default_port))
 }
 
-/// A path; nothing is looked up.
-pub(crate) fn path(value: &DeValue<'_>, key: &Key) -> Result<PathBuf, Complaint> {
-    text(value, key).map(PathBuf::from)
-}
-
-/// `true` or `false`.
-pub(crate) fn flag(value: &DeValue<'_>, key: &Key) -> Result<bool, Complaint> {
-    value.as_bool().ok_or_else(|| unexpected(value, key))
-}
-
-/// One of the words of an enum.
-pub(crate) fn word<W: Word>(value: &DeValue<'_>, key: &Key) -> Result<W, Complaint> {
-    value.as_str().and_then(W::of_word).ok_or_else(|| unexpected(value, key))
-}
-
-/// A whole number within the key's limits.
-pub(crate) fn whole(value: &DeValue<'_>, key: &Key) -> Result<i64, Complaint> {
-    let Wants::Whole { min, max } = key.spec.wants else {
-        unreachable!("{} is not declared as a whole number", key.name);
-    };
-    let number = value.as_integer().and_then(whole_of);
-    number.filter(|number| (min..=max).contains(number)).ok_or_else(|| unexpected(value, key))
-}
-
-/// A finite number; a whole one must fit without rounding.
-pub(crate) fn real(value: &DeValue<'_>, key: &Key) -> Result<f64, Complaint> {
-    let number = match (value.as_integer(), value.as_float()) {
-        // Exact: the range is checked.
-        (Some(number), _) => whole_of(number)
-            .filter(|number| (-EXACT_MAX..=EXACT_MAX).contains(number))
-            .map(|number| number as f64),
-        (None, Some(number)) => number.as_str().parse::<f64>().ok().filter(|n| n.is_finite()),
-        (None, None) => None,
-    };
-    number.ok_or_else(|| unexpected(value, key))
-}
-
 fn whole_of(number: &DeInteger<'_>) -> Option<i64> {
     i64::from_str_radix(number.as_str(), number.radix()).ok()
-}
-
-/// A duration within the key's limits. The integer 0 needs no unit.
-pub(crate) fn duration(value: &DeValue<'_>, key: &Key) -> Result<Duration, Complaint> {
-    let Wants::Duration { min, max, whole_seconds } = key.spec.wants else {
-        unreachable!("{} is not declared as a duration", key.name);
-    };
-    let duration = match (value.as_integer().and_then(whole_of), value.as_str()) {
-        (Some(0), _) => Some(Duration::ZERO),
-        (_, Some(text)) => parse_duration(text),
-        (_, None) => None,
-    };
-    duration
-        .filter(|duration| (min..=max).contains(duration))
-        .filter(|duration| !whole_seconds || duration.subsec_nanos() == 0)
-        .ok_or_else(|| unexpected(value, key))
 }
 
 /// humantime 2.4 panics where a sum of parts is exactly the largest number of seconds and a rest of nanoseconds
@@ -215,14 +287,6 @@ fn longest_number(text: &str) -> usize {
         .map(|number| number.chars().filter(char::is_ascii_digit).count())
         .max()
         .unwrap_or(0)
-}
-
-/// A size in bytes within the key's limits.
-pub(crate) fn size(value: &DeValue<'_>, key: &Key) -> Result<u64, Complaint> {
-    let Wants::Size { min, max } = key.spec.wants else {
-        unreachable!("{} is not declared as a size", key.name);
-    };
-    size_of(value).filter(|size| (min..=max).contains(size)).ok_or_else(|| unexpected(value, key))
 }
 
 fn size_of(value: &DeValue<'_>) -> Option<u64> {

@@ -11,7 +11,7 @@ use crate::declare::key::{Complaint, Key};
 use crate::declare::text::quote;
 use crate::declare::values;
 use crate::field::{Field, line};
-use crate::page::{Line, Shown};
+use crate::page::{Assignment, ShownValue};
 use crate::read::section::Section;
 use crate::secret::Secret;
 
@@ -56,8 +56,8 @@ impl Field for BrokerUrl {
         }
     }
 
-    fn lines(&self, keys: &'static [Key]) -> Vec<Line> {
-        keys.iter().map(|key| line(key, Shown::Plain(quote(&self.to_string())))).collect()
+    fn lines(&self, keys: &'static [Key]) -> Vec<Assignment> {
+        keys.iter().map(|key| line(key, ShownValue::Plain(quote(&self.to_string())))).collect()
     }
 }
 
@@ -155,26 +155,5 @@ fn explain(error: ParseError) -> &'static str {
         "expected an IPv6 address in the brackets"
     } else {
         HOST
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::field::Declared;
-    use crate::mqtt::Mqtt;
-
-    fn read(text: &str) -> Result<Address, Complaint> {
-        address(&DeValue::String(text.into()), Mqtt::TABLE.key("url"))
-    }
-
-    #[test]
-    fn credentials_are_taken_out_and_decoded() {
-        let address = read("mqtt://bob:p%40ss%2F@broker").unwrap();
-        assert_eq!(address.username.as_deref(), Some("bob"));
-        assert_eq!(address.password.as_ref().map(Secret::expose), Some("p@ss/"));
-        assert!(!format!("{address:?}").contains("p@ss"));
-        let address = read("mqtt://:secret@broker").unwrap();
-        assert_eq!(address.username, None, "an empty user is none");
     }
 }

@@ -3,8 +3,7 @@
 use toml::de::DeValue;
 
 use crate::declare::key::{Complaint, Key, Spec};
-use crate::declare::values::{unexpected, whole};
-use crate::field::Scalar;
+use crate::declare::values::{Scalar, unexpected};
 
 /// MQTT quality of service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,7 +39,7 @@ impl Qos {
 
 impl Scalar for Qos {
     fn read(value: &DeValue<'_>, key: &Key) -> Result<Self, Complaint> {
-        Self::from_number(whole(value, key)?).ok_or_else(|| unexpected(value, key))
+        Self::from_number(u16::read(value, key)?.into()).ok_or_else(|| unexpected(value, key))
     }
 
     fn print(&self, _spec: &Spec) -> String {

@@ -6,30 +6,24 @@ use toml::de::DeValue;
 
 use crate::declare::key::{Key, Table};
 use crate::declare::nearest::nearest;
-use crate::read::problems::{Place, Problem, Spot};
+use crate::read::problems::{Origin, Problem, Spot};
 use crate::read::redact::written;
 use crate::read::world::{CONFIG_VARIABLE, Overrides, PREFIX, World};
+use crate::secret::Secret;
 
 /// One value from outside the file.
 pub(crate) struct Layered<'w> {
-    /// The key's path: `mqtt.url`.
-    pub(crate) path: String,
-    pub(crate) place: Place,
+    /// Its place, and its key's path.
+    pub(crate) spot: Spot,
     /// The value as the file would hold it.
     pub(crate) value: DeValue<'w>,
-    /// As it was given.
-    raw: &'w str,
 }
 
-impl Layered<'_> {
-    /// The place of the value, for messages.
-    pub(crate) fn spot(&self, key: &Key) -> Spot {
-        Spot {
-            place: self.place.clone(),
-            path: self.path.clone(),
-            name: key.name.to_owned(),
-            written: Some(written(key, &self.value, self.raw)),
-        }
+impl<'w> Layered<'w> {
+    fn new(place: Origin, table: &str, key: &Key, value: DeValue<'w>, raw: &str) -> Self {
+        let written = Some(written(key, &value, raw));
+        let (path, name) = (format!("{table}.{}", key.name), key.name.to_owned());
+        Self { spot: Spot { place, path, name, written }, value }
     }
 }
 
@@ -51,22 +45,21 @@ pub(crate) fn variable(table: &str, key: &str) -> String {
 pub(crate) fn collect<'w>(
     world: &'w World,
     overrides: &'w Overrides,
-    tables: &'static [&'static Table],
+    sections: &[&'static Table],
 ) -> Layers<'w> {
-    let known: Vec<(&str, &Key, String)> = tables
+    let known: Vec<(&str, &Key, String)> = sections
         .iter()
-        .flat_map(|table| table.keys().map(|key| (table.name, key, variable(table.name, key.name))))
+        .flat_map(|table| {
+            table.keys().map(move |key| (table.name, key, variable(table.name, key.name)))
+        })
         .collect();
     let mut layers = Layers::default();
     for (name, value) in world.env.iter().filter(|(name, _)| *name != CONFIG_VARIABLE) {
         let single = |variable: &str| variable.replacen("__", "_", 1);
         if let Some((table, key, _)) = known.iter().find(|(.., variable)| variable == name) {
-            layers.values.push(Layered {
-                path: format!("{table}.{}", key.name),
-                place: Place::Environment(name.clone()),
-                value: variable_value(key, value),
-                raw: value,
-            });
+            let (place, raw) = (Origin::Environment(name.clone()), value.expose());
+            let value = variable_value(key, raw);
+            layers.values.push(Layered::new(place, table, key, value, raw));
         } else if let Some(section) = section_of(name) {
             let variables = known.iter().map(|(.., variable)| variable.as_str());
             layers.problems.push(unknown_variable(name, section, variables));
@@ -76,7 +69,7 @@ pub(crate) fn collect<'w>(
             layers.warnings.push(text);
         }
     }
-    let (flags, problem) = flags(overrides);
+    let (flags, problem) = flags(overrides, &known);
     layers.values.extend(flags);
     layers.problems.extend(problem);
     layers
@@ -101,9 +94,8 @@ fn unknown_variable<'k>(
         let example = format!("remove it; variables are named like {}", variable("mqtt", "url"));
         ("unknown setting", advice.unwrap_or(example))
     };
-    let place = Place::Environment(name.to_owned());
     // Without the value: it may be a misspelt password.
-    Problem { place, key: String::new(), value: None, why: why.to_owned(), instead }
+    Problem { place: Origin::Environment(name.to_owned()), text: format!("{why}; {instead}") }
 }
 
 /// A quoted TOML text, a TOML scalar, or the bare words where a text is expected or nothing else fits.
@@ -114,27 +106,27 @@ fn variable_value<'w>(key: &Key, words: &'w str) -> DeValue<'w> {
         .unwrap_or_else(|| DeValue::String(words.into()))
 }
 
-fn flags(overrides: &Overrides) -> (Vec<Layered<'_>>, Option<Problem>) {
+fn flags<'w>(
+    overrides: &'w Overrides,
+    known: &[(&str, &Key, String)],
+) -> (Vec<Layered<'w>>, Option<Problem>) {
     let db = overrides.db.as_deref();
     let given = [
-        ("mqtt.url", "--mqtt", overrides.mqtt_url.as_deref()),
-        ("database.path", "--db", db.and_then(Path::to_str)),
-        ("log.level", "--log-level", overrides.log_level.as_deref()),
+        ("mqtt", "url", "--mqtt", overrides.mqtt_url.as_ref().map(Secret::expose)),
+        ("database", "path", "--db", db.and_then(Path::to_str)),
+        ("log", "level", "--log-level", overrides.log_level.as_deref()),
     ];
-    let values = given.into_iter().filter_map(|(path, flag, text)| {
-        Some(Layered {
-            path: path.to_owned(),
-            place: Place::Flag(flag),
-            value: DeValue::String(text?.into()),
-            raw: text?,
-        })
+    let values = given.into_iter().filter_map(|(table, name, flag, text)| {
+        let (_, key, _) = known.iter().find(|(of, key, _)| (*of, key.name) == (table, name))?;
+        let value = DeValue::String(text?.into());
+        Some(Layered::new(Origin::Flag(flag), table, key, value, text?))
     });
     let not_utf8 = db.filter(|path| path.to_str().is_none()).map(|path| Problem {
-        place: Place::Flag("--db"),
-        key: "database.path".to_owned(),
-        value: Some(path.to_string_lossy().into_owned()),
-        why: "expected a path in UTF-8".to_owned(),
-        instead: "rename the file, or its directory".to_owned(),
+        place: Origin::Flag("--db"),
+        text: format!(
+            "database.path: expected a path in UTF-8, found {}; rename the file, or its directory",
+            path.to_string_lossy()
+        ),
     });
     (values.collect(), not_utf8)
 }

@@ -7,7 +7,7 @@ use crate::declare::text::spell_key;
 
 /// Where a value is set. Sorts as a person reads: the file from top to bottom, then environment, then flags.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Place {
+pub(crate) enum Origin {
     /// In the settings file; line and column count from 1, columns in characters.
     File {
         /// The line.
@@ -21,7 +21,7 @@ pub enum Place {
     Flag(&'static str),
 }
 
-impl Place {
+impl Origin {
     /// Which layer it belongs to: a stronger one has the greater number.
     pub(crate) fn strength(&self) -> u8 {
         match self {
@@ -32,7 +32,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File { line, column } => write!(f, "line {line}, column {column}"),
@@ -43,34 +43,18 @@ impl fmt::Display for Place {
 }
 
 /// One thing that is wrong. Holds no secret: what could be one is `***`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Problem {
-    /// Where it is.
-    pub place: Place,
-    /// The key's path, `route[1].columns.temperature.min` (routes and list entries count from 1); empty where the
-    /// text is not even TOML, or no key is known.
-    pub key: String,
-    /// The value as it was written, shortened; `None` where there is none or it must not be shown.
-    pub value: Option<String>,
-    /// Why it is wrong; mostly `expected ...`.
-    pub why: String,
-    /// What to do instead, mostly `write: key = value`.
-    pub instead: String,
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Problem {
+    pub(crate) place: Origin,
+    /// The key's path, `route[1].columns.temperature.min` (routes and list entries count from 1), where one is known; why
+    /// its value is wrong, mostly `expected ...`; and what to do instead, mostly `write: key = value`.
+    pub(crate) text: String,
 }
 
 /// `line 2, column 14: mqtt.keep_alive: expected a duration with a unit, found 60; write: keep_alive = "60s"`
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.place)?;
-        if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
-        }
-        match &self.value {
-            Some(value) if self.why.starts_with("expected") => {
-                write!(f, "{}, found {value}; {}", self.why, self.instead)
-            }
-            Some(_) | None => write!(f, "{}; {}", self.why, self.instead),
-        }
+        write!(f, "{}: {}", self.place, self.text)
     }
 }
 
@@ -88,36 +72,23 @@ pub struct Problems {
 impl Problems {
     /// Sorts the problems by place.
     pub(crate) fn new(file: Option<String>, mut list: Vec<Problem>) -> Self {
-        list.sort_by(|a, b| (&a.place, &a.key).cmp(&(&b.place, &b.key)));
+        list.sort();
         Self { file, list }
     }
 
     /// The problems, in the order of their places.
-    pub fn iter(&self) -> std::slice::Iter<'_, Problem> {
+    #[cfg(test)]
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Problem> {
         self.list.iter()
-    }
-
-    /// The file as it was named, if one was read.
-    pub fn file(&self) -> Option<&str> {
-        self.file.as_deref()
     }
 
     /// What has the problems: the file, if all are in it.
     fn subject(&self) -> (&str, &'static str) {
-        let in_file = |problem: &Problem| matches!(problem.place, Place::File { .. });
+        let in_file = |problem: &Problem| matches!(problem.place, Origin::File { .. });
         match &self.file {
             Some(file) if self.list.iter().all(in_file) => (file, "has"),
             Some(_) | None => ("the settings", "have"),
         }
-    }
-}
-
-impl<'p> IntoIterator for &'p Problems {
-    type Item = &'p Problem;
-    type IntoIter = std::slice::Iter<'p, Problem>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.iter()
     }
 }
 
@@ -128,8 +99,10 @@ impl fmt::Display for Problems {
         writeln!(f, "{subject} {has} {count} problem{}:", if count == 1 { "" } else { "s" })?;
         for problem in self.list.iter().take(PRINTED_MAX) {
             let from = match (&problem.place, &self.file) {
-                (Place::File { .. }, Some(file)) if has == "have" => format!("{file}, "),
-                (Place::File { .. } | Place::Environment(_) | Place::Flag(_), _) => String::new(),
+                (Origin::File { .. }, Some(file)) if has == "have" => format!("{file}, "),
+                (Origin::File { .. } | Origin::Environment(_) | Origin::Flag(_), _) => {
+                    String::new()
+                }
             };
             writeln!(f, "  {from}{problem}")?;
         }
@@ -145,7 +118,7 @@ impl std::error::Error for Problems {}
 /// A value that is set: where, under which key, and how it was written (without secrets).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Spot {
-    pub(crate) place: Place,
+    pub(crate) place: Origin,
     /// The whole path.
     pub(crate) path: String,
     /// What stands left of the equals sign.
@@ -160,15 +133,17 @@ impl Spot {
         Self { path, name: spell_key(name), written: None, place: self.place.clone() }
     }
 
+    /// The same place, for a message that does not repeat the value.
+    pub(crate) fn bare(&self) -> Self {
+        Self { written: None, ..self.clone() }
+    }
+
     /// The problem of this value.
-    pub(crate) fn problem(&self, complaint: Complaint) -> Problem {
-        Problem {
-            place: self.place.clone(),
-            key: self.path.clone(),
-            value: self.written.clone(),
-            why: complaint.why,
-            instead: self.instead(complaint.advice),
-        }
+    pub(crate) fn problem(&self, Complaint { why, advice }: Complaint) -> Problem {
+        let written = self.written.as_ref().filter(|_| why.starts_with("expected"));
+        let found = written.map(|written| format!(", found {written}")).unwrap_or_default();
+        let text = format!("{}: {why}{found}; {}", self.path, self.instead(advice));
+        Problem { place: self.place.clone(), text }
     }
 
     /// The advice in the words of the place: a line of the file, an assignment, a flag.
@@ -179,11 +154,41 @@ impl Spot {
                 // A value with a blank keeps its quotes: shells need them, and our reading takes them off.
                 let bare = if value.contains(' ') { &value } else { value.trim_matches('"') };
                 match &self.place {
-                    Place::File { .. } => format!("write: {} = {value}", self.name),
-                    Place::Environment(name) => format!("write: {name}={bare}"),
-                    Place::Flag(name) => format!("write: {name} {bare}"),
+                    Origin::File { .. } => format!("write: {} = {value}", self.name),
+                    Origin::Environment(name) => format!("write: {name}={bare}"),
+                    Origin::Flag(name) => format!("write: {name} {bare}"),
                 }
             }
         }
+    }
+}
+
+/// The file's text and where its lines begin.
+pub(crate) struct LineIndex<'a> {
+    text: &'a str,
+    /// Byte offset of the first character of each line; never empty.
+    starts: Vec<usize>,
+}
+
+impl<'a> LineIndex<'a> {
+    /// Finds the lines of a text.
+    pub(crate) fn of(text: &'a str) -> Self {
+        let mut starts = vec![0];
+        starts.extend(text.match_indices('\n').map(|(at, _)| at + 1));
+        Self { text, starts }
+    }
+
+    /// Line and column of a byte offset, both from 1; the column counts characters, and a byte order mark is none.
+    pub(crate) fn position(&self, offset: usize) -> (usize, usize) {
+        let offset = offset.min(self.text.len());
+        let line = self.starts.partition_point(|start| *start <= offset);
+        let start = self.starts[line - 1];
+        let before = self.text.get(start..offset).unwrap_or_default();
+        (line, before.chars().filter(|c| *c != '\u{feff}').count() + 1)
+    }
+
+    /// The text between two offsets; empty where they do not lie between characters.
+    pub(crate) fn slice(&self, span: std::ops::Range<usize>) -> &'a str {
+        self.text.get(span).unwrap_or_default()
     }
 }

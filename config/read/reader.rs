@@ -5,20 +5,17 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
-use toml::de::{DeArray, DeString, DeTable, DeValue};
+use toml::de::{DeTable, DeValue};
 
-use crate::declare::key::{Complaint, Key, Table};
+use crate::declare::key::{Complaint, Key, Table, Wants};
 use crate::declare::nearest::{nearest, renamed};
 use crate::declare::text::spell_key;
 use crate::read::layers::Layered;
-use crate::read::lines::Lines;
-use crate::read::problems::{Place, Problem, Spot};
-use crate::read::recovery::Fault;
-use crate::read::redact::shorten;
+use crate::read::problems::LineIndex;
+use crate::read::problems::{Origin, Problem, Spot};
+use crate::read::recovery::SyntaxFault;
+use crate::read::redact::{shorten, written};
 use crate::read::syntax_error::SyntaxError;
-
-/// The tables that are lists: `[[alert]]` and `[[route]]`.
-const LISTS: [&str; 2] = ["alert", "route"];
 
 /// What became of a key that is set.
 #[derive(Debug, Clone)]
@@ -29,12 +26,21 @@ pub(crate) enum Mark {
     Bad,
 }
 
+/// The value of a key in one layer.
+pub(crate) struct Given<'a> {
+    pub(crate) spot: Spot,
+    pub(crate) value: &'a DeValue<'a>,
+    /// Whether it is the file's, so that its entries have places of their own.
+    pub(crate) is_in_file: bool,
+    /// A syntax error lies in it, which is a problem already.
+    pub(crate) is_broken: bool,
+}
+
 /// The values of all layers, and what has been found wrong with them.
-pub(crate) struct Reader<'a> {
-    lines: Lines<'a>,
-    root: &'a DeTable<'a>,
+pub(crate) struct SettingsReader<'a> {
+    lines: LineIndex<'a>,
     layered: &'a [Layered<'a>],
-    tables: &'static [&'static Table],
+    sections: Vec<&'static Table>,
     cwd: &'a Path,
     syntax_errors: Vec<SyntaxError>,
     problems: Vec<Problem>,
@@ -45,81 +51,54 @@ pub(crate) struct Reader<'a> {
     misspelt: BTreeSet<String>,
 }
 
-impl<'a> Reader<'a> {
-    /// A reader of a text, its tree and its syntax errors, and of what environment and flags set.
+impl<'a> SettingsReader<'a> {
+    /// A reader of a text with these syntax errors, and of what environment and flags set; `sections` are all of a file.
     pub(crate) fn new(
         text: &'a str,
-        root: &'a DeTable<'a>,
-        faults: &[Fault],
+        faults: &[SyntaxFault],
         layered: &'a [Layered<'a>],
-        tables: &'static [&'static Table],
+        sections: Vec<&'static Table>,
         cwd: &'a Path,
     ) -> Self {
-        let lines = Lines::of(text);
+        let lines = LineIndex::of(text);
         let syntax_errors = SyntaxError::all(faults, &lines);
-        let mut reader = Self {
-            lines,
-            root,
-            layered,
-            tables,
-            cwd,
-            syntax_errors,
-            problems: Vec::new(),
-            warnings: Vec::new(),
-            marks: BTreeMap::new(),
-            misspelt: BTreeSet::new(),
-        };
-        reader.refuse_unknown_tables();
-        reader
+        let (problems, warnings) = (Vec::new(), Vec::new());
+        let (marks, misspelt) = (BTreeMap::new(), BTreeSet::new());
+        Self { lines, layered, sections, cwd, syntax_errors, problems, warnings, marks, misspelt }
     }
 
-    /// A table of the file itself; absent ones read as empty.
-    pub(crate) fn section(&mut self, name: &'static str) -> Option<&'a DeTable<'a>> {
-        let value = self.root.get(name)?;
-        self.expect_table(name, value, &header(name))
-    }
-
-    /// The same, without a problem if it is something else.
-    pub(crate) fn peek(&self, name: &str) -> Option<&'a DeTable<'a>> {
-        self.root.get(name)?.get_ref().as_table()
-    }
-
-    /// The tables of a list such as `[[route]]` and its place; `None`: the file has none, or something else.
-    pub(crate) fn list(&mut self, name: &str) -> Option<(&'a DeArray<'a>, Spot)> {
-        let value = self.root.get(name)?;
-        self.expect_list(name, value, &header(name))
-    }
-
-    /// The list of tables that a value is, or a problem.
-    pub(crate) fn expect_list(
+    /// The value of a key that stands in the file.
+    pub(crate) fn given(
         &mut self,
-        path: &str,
+        key: &Key,
+        path: String,
         value: &'a Spanned<DeValue<'a>>,
-        header: &str,
-    ) -> Option<(&'a DeArray<'a>, Spot)> {
-        let list = value.get_ref().as_array();
-        let spot = self.spot(path.to_owned(), value.span(), None);
-        if list.is_none() {
-            self.refuse_other(path, value, "expected a list of tables", header);
+    ) -> Given<'a> {
+        let raw = self.lines.slice(value.span());
+        let written = written(key, value.get_ref(), raw);
+        let spot = self.spot(path, value.span(), Some(written));
+        let error = self.syntax_error_in(&value.span());
+        if let Some(error) = error {
+            // The error's message names the key.
+            self.syntax_errors[error].concerns(key, &spot, raw);
         }
-        list.map(|list| (list, spot))
+        Given { spot, value: value.get_ref(), is_in_file: true, is_broken: error.is_some() }
     }
 
-    /// The table that a value is, or a problem; `None` also where an error made it something else.
-    pub(crate) fn expect_table(
-        &mut self,
-        path: &str,
-        value: &'a Spanned<DeValue<'a>>,
-        header: &str,
-    ) -> Option<&'a DeTable<'a>> {
-        let table = value.get_ref().as_table();
-        if table.is_none() {
-            self.refuse_other(path, value, "expected a table", header);
-        }
-        table
+    /// What environment and flags set a key to, weakest first.
+    pub(crate) fn layered(&self, path: &str) -> Vec<Given<'a>> {
+        let layered = self.layered.iter().filter(|layered| layered.spot.path == path);
+        let given = layered.map(|Layered { spot, value }| Given {
+            spot: spot.clone(),
+            value,
+            is_in_file: false,
+            is_broken: false,
+        });
+        given.collect()
     }
 
-    fn refuse_other(&mut self, path: &str, value: &Spanned<DeValue<'_>>, why: &str, header: &str) {
+    /// A value that is no table, or no list of tables, where the key of this kind must be one.
+    pub(crate) fn refuse_other(&mut self, wants: Wants, path: &str, value: &Spanned<DeValue<'_>>) {
         if self.syntax_error_in(&value.span()).is_some() {
             return;
         }
@@ -131,66 +110,60 @@ impl<'a> Reader<'a> {
             DeValue::Integer(_)
             | DeValue::Float(_)
             | DeValue::Boolean(_)
-            | DeValue::Datetime(_) => shorten(self.raw(value.span())),
+            | DeValue::Datetime(_) => shorten(self.lines.slice(value.span())),
         };
+        let is_list = matches!(wants, Wants::Tables) && !path.ends_with(']');
+        let expected = if is_list { "expected a list of tables" } else { "expected a table" };
         let spot = self.spot(path.to_owned(), value.span(), Some(found));
-        let advice = format!("write: {header}, and its keys in the lines below it");
-        self.refuse(&spot, Complaint::advise(why, advice));
-    }
-
-    /// What environment and flags set a key to, weakest first.
-    pub(crate) fn layered(&self, path: &str) -> Vec<&'a Layered<'a>> {
-        self.layered.iter().filter(|layered| layered.path == path).collect()
-    }
-
-    fn refuse_unknown_tables(&mut self) {
-        let known: Vec<&str> = self.tables.iter().map(|table| table.name).chain(LISTS).collect();
-        for (name, _) in self.root.iter().filter(|(name, _)| !known.contains(&&**name.get_ref())) {
-            let text: &str = name.get_ref();
-            let why = "unknown table or key";
-            let complaint = match nearest(text, known.iter().copied()) {
-                Some(near) => Complaint::advise(why, format!("write: {}", header(near))),
-                None => self.move_or_remove(why, text, "", &known),
-            };
-            let spot = self.spot(join("", text), name.span(), None);
-            self.refuse(&spot, complaint);
-        }
+        let advice = format!("write: {}, and its keys in the lines below it", header(wants, path));
+        self.refuse(&spot, Complaint::advise(expected, advice));
     }
 
     /// One problem for each key of a table that is not declared.
-    pub(crate) fn refuse_unknown(&mut self, toml: &DeTable<'_>, known: &[&str], path: &str) {
-        for (name, _) in toml.iter().filter(|(name, _)| !known.contains(&&**name.get_ref())) {
+    pub(crate) fn refuse_unknown(&mut self, toml: &DeTable<'_>, known: &[&Key], path: &str) {
+        let mut names: Vec<&str> = Vec::new();
+        // Several types of alerts share a key.
+        for key in known {
+            if !names.contains(&key.name) {
+                names.push(key.name);
+            }
+        }
+        for (name, _) in toml.iter().filter(|(name, _)| !names.contains(&&**name.get_ref())) {
             let text: &str = name.get_ref();
-            let place = if path.contains('[') { path.to_owned() } else { format!("[{path}]") };
-            let why = format!("unknown key in {place}");
-            let missing = |near: &&str| !toml.contains_key(*near);
+            let why = match path {
+                "" => "unknown table or key".to_owned(),
+                entry if entry.contains('[') => format!("unknown key in {entry}"),
+                section => format!("unknown key in [{section}]"),
+            };
             let table = path.split_once('[').map_or(path, |(table, _)| table);
-            let other = renamed(table, text);
-            let complaint = match other.or_else(|| nearest(text, known.iter().copied())) {
+            let near = renamed(table, text).or_else(|| nearest(text, names.iter().copied()));
+            let advice = match near {
+                Some(near) if path.is_empty() => {
+                    let key = known.iter().find(|key| key.name == near);
+                    format!("write: {}", header(key.map_or(Wants::Table, |it| it.spec.wants), near))
+                }
                 Some(near) => {
-                    if missing(&near) {
+                    if !toml.contains_key(near) {
                         self.misspelt.insert(join(path, near));
                     }
-                    Complaint::advise(why, format!("did you mean {near}?"))
+                    format!("did you mean {near}?")
                 }
-                None => self.move_or_remove(&why, text, path, known),
+                None => self.move_or_remove(text, path, &names),
             };
             // Without the value: an unknown key may be a misspelt `password`.
             let spot = self.spot(join(path, text), name.span(), None);
-            self.refuse(&spot, complaint);
+            self.refuse(&spot, Complaint::advise(why, advice));
         }
     }
 
     /// A key that slid below the wrong header is to be moved, any other removed.
-    fn move_or_remove(&self, why: &str, name: &str, path: &str, known: &[&str]) -> Complaint {
-        let knows = |table: &&&Table| table.keys().any(|key| key.name == name);
-        let mut homes = self.tables.iter().filter(knows);
+    fn move_or_remove(&self, name: &str, path: &str, known: &[&str]) -> String {
+        let mut homes = self.sections.iter().filter(|table| table.has(name));
         let home = homes.next().filter(|home| homes.next().is_none() && home.name != path);
-        let advice = match home {
+        match home {
             Some(home) => format!("move it below the line [{}]", home.name),
             None => format!("remove it; known here: {}", known.join(", ")),
-        };
-        Complaint::advise(why, advice)
+        }
     }
 
     /// The place of a stretch of the file.
@@ -198,7 +171,7 @@ impl<'a> Reader<'a> {
         let (line, column) = self.lines.position(span.start);
         let dot = if path.ends_with('"') { path.rfind(".\"") } else { path.rfind('.') };
         let name = path[dot.map_or(0, |dot| dot + 1)..].to_owned();
-        Spot { place: Place::File { line, column }, path, name, written }
+        Spot { place: Origin::File { line, column }, path, name, written }
     }
 
     /// A path of the file, from the working directory.
@@ -249,14 +222,6 @@ impl<'a> Reader<'a> {
         self.misspelt.contains(path)
     }
 
-    /// Whether the text is not TOML in this stretch; the error's message names the key.
-    pub(crate) fn is_broken_at(&mut self, key: &Key, spot: &Spot, span: &Range<usize>) -> bool {
-        let raw = self.lines.slice(span.clone());
-        let Some(error) = self.syntax_error_in(span) else { return false };
-        self.syntax_errors[error].concerns(key, spot, raw);
-        true
-    }
-
     /// The first error in a stretch or at its end; syntax errors are in the order of the text.
     fn syntax_error_in(&self, span: &Range<usize>) -> Option<usize> {
         let first = self.syntax_errors.partition_point(|error| error.at < span.start);
@@ -275,22 +240,15 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// `[mqtt]`, `[[route]]`
-fn header(name: &str) -> String {
-    if LISTS.contains(&name) { format!("[[{name}]]") } else { format!("[{name}]") }
+/// The header of a table by its path: `[mqtt]`, `[[route]]`, `[route.columns]` of `route[1].columns`.
+fn header(wants: Wants, path: &str) -> String {
+    let names = path.split('.').map(|name| name.split('[').next().unwrap_or_default());
+    let names = names.collect::<Vec<_>>().join(".");
+    if matches!(wants, Wants::Tables) { format!("[[{names}]]") } else { format!("[{names}]") }
 }
 
 /// `mqtt` and `url` make `mqtt.url`; a name that TOML would quote is quoted.
 pub(crate) fn join(path: &str, name: &str) -> String {
     let name = spell_key(&shorten(name));
     if path.is_empty() { name } else { format!("{path}.{name}") }
-}
-
-/// The entries of a table in the order of the file; the parser sorts them by name.
-pub(crate) fn in_order<'a>(
-    table: &'a DeTable<'a>,
-) -> Vec<(&'a Spanned<DeString<'a>>, &'a Spanned<DeValue<'a>>)> {
-    let mut entries: Vec<_> = table.iter().collect();
-    entries.sort_by_key(|(name, _)| name.span().start);
-    entries
 }

@@ -17,12 +17,12 @@ const FAULTS_MAX: usize = 100;
 
 /// A syntax error: where, and the message of the parser.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Fault {
+pub(crate) struct SyntaxFault {
     pub(crate) span: Range<usize>,
     pub(crate) message: String,
 }
 
-impl Fault {
+impl SyntaxFault {
     /// What the parser found.
     pub(crate) fn of(error: &toml::de::Error) -> Self {
         Self { span: error.span().unwrap_or(0..0), message: error.message().to_owned() }
@@ -48,7 +48,7 @@ impl Fault {
 
 /// The text with the lines blanked that nothing can be made of, and the syntax errors that were in them. What else is
 /// wrong with the syntax is found by parsing the rest.
-pub(crate) fn blank_broken_lines(text: &str) -> (String, Vec<Fault>) {
+pub(crate) fn blank_broken_lines(text: &str) -> (String, Vec<SyntaxFault>) {
     let mut text = text.to_owned();
     let mut faults = Vec::new();
     for _ in 0..READINGS_MAX {
@@ -62,9 +62,9 @@ pub(crate) fn blank_broken_lines(text: &str) -> (String, Vec<Fault>) {
 }
 
 /// The first error that makes the parser skip what follows, and the lines to blank.
-fn first_skipping_error(text: &str) -> Option<(Fault, Range<usize>)> {
+fn first_skipping_error(text: &str) -> Option<(SyntaxFault, Range<usize>)> {
     let (tree, errors) = DeTable::parse_recoverable(text);
-    let mut faults: Vec<Fault> = errors.iter().map(Fault::of).collect();
+    let mut faults: Vec<SyntaxFault> = errors.iter().map(SyntaxFault::of).collect();
     faults.sort_by_key(|fault| fault.span.start);
     let culprits = faults.into_iter().take(FAULTS_MAX).filter_map(|fault| {
         let at = fault.span.start;
@@ -86,7 +86,11 @@ fn first_skipping_error(text: &str) -> Option<(Fault, Range<usize>)> {
 
 /// An unclosed value is reported where it begins, and only its first line is blanked: the rest was not meant to be in
 /// it. A closed one of several lines is blanked as a whole.
-fn enclosed_culprit(text: &str, fault: Fault, value: Range<usize>) -> (Fault, Range<usize>) {
+fn enclosed_culprit(
+    text: &str,
+    fault: SyntaxFault,
+    value: Range<usize>,
+) -> (SyntaxFault, Range<usize>) {
     let raw = &text[value.clone()];
     let (closing, message) = match raw.chars().next() {
         Some('[') => ("]", "unclosed array"),
@@ -98,7 +102,7 @@ fn enclosed_culprit(text: &str, fault: Fault, value: Range<usize>) -> (Fault, Ra
     if is_closed && fault.span.start < value.end {
         return (fault, line_around(text, value));
     }
-    let fault = Fault { span: first_line.clone(), message: message.to_owned() };
+    let fault = SyntaxFault { span: first_line.clone(), message: message.to_owned() };
     (fault, line_around(text, first_line))
 }
 
@@ -144,7 +148,7 @@ fn line_around(text: &str, span: Range<usize>) -> Range<usize> {
 
 /// A header's line and all up to the next table that is not one of its own: without its header, a key would be
 /// taken for one of the table before.
-fn header_culprit(text: &str, fault: Fault) -> (Fault, Range<usize>) {
+fn header_culprit(text: &str, fault: SyntaxFault) -> (SyntaxFault, Range<usize>) {
     let header = line_around(text, fault.span.start..fault.span.start);
     let name = text[header.clone()].trim().trim_start_matches(['[', ' ']);
     let name = name.split([']', '#']).next().unwrap_or_default().trim();
@@ -160,7 +164,7 @@ fn header_culprit(text: &str, fault: Fault) -> (Fault, Range<usize>) {
     let is_list = text[header.clone()].trim().starts_with("[[");
     let meant = if is_list { format!("[[{name}]]") } else { format!("[{name}]") };
     let message = format!("unclosed table: {meant}");
-    (Fault { message, ..fault }, header.start..end)
+    (SyntaxFault { message, ..fault }, header.start..end)
 }
 
 /// The text with these bytes made blanks, line ends excepted.
@@ -173,54 +177,4 @@ fn blanked(text: &str, stretch: &Range<usize>) -> String {
     result.extend(blanks);
     result.push_str(&text[stretch.end..]);
     result
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What remains of the lines, trimmed, and the offsets of the syntax errors.
-    fn remains(text: &str) -> (Vec<String>, Vec<usize>) {
-        let (rest, faults) = blank_broken_lines(text);
-        assert_eq!(rest.len(), text.len());
-        let lines = rest.lines().map(|line| line.trim().to_owned());
-        let lines = lines.filter(|line| !line.is_empty()).collect();
-        (lines, faults.into_iter().map(|fault| fault.span.start).collect())
-    }
-
-    #[test]
-    fn only_the_lines_of_an_error_are_lost() {
-        let cases: [(&str, &[&str], &[usize]); 9] = [
-            ("[a]\nx 'ü'\ny = 1\n", &["[a]", "y = 1"], &[6]),
-            ("x\ny\nz = 1\n", &["z = 1"], &[1, 3]),
-            ("x: 'y'\nz = 1\n", &["z = 1"], &[3]),
-            ("[a\nx = 1\n[b]\ny = 1\n", &["[b]", "y = 1"], &[2]),
-            ("[[a]\nx = 1\n[a.b]\nz = 1\n[c]\ny = 1\n", &["[c]", "y = 1"], &[4]),
-            ("x = [1,\ny = 1\n[b]\nz = 1\n", &["y = 1", "[b]", "z = 1"], &[4]),
-            ("[[r]]\nx = { a = 1\ny = 1\n[b]\n", &["[[r]]", "y = 1", "[b]"], &[10]),
-            ("x = \"\"\"a\ny = 1\n[b]\n", &["y = 1", "[b]"], &[4]),
-            ("x = [\n'a'\n'b'\n]\ny = 1\n", &["y = 1"], &[10]),
-        ];
-        for (text, lines, faults) in cases {
-            let (remaining, found) = remains(text);
-            assert_eq!(
-                (remaining.as_slice(), found.as_slice()),
-                (owned(lines).as_slice(), faults),
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn text_without_such_errors_stays() {
-        for text in
-            ["", "x = 1\n", "x = info\ny = 5 5\n", "x = { a = 1 b = 2 }\n", "x = 1\nx = 2\n"]
-        {
-            assert_eq!(blank_broken_lines(text), (text.to_owned(), Vec::new()));
-        }
-    }
-
-    fn owned(lines: &[&str]) -> Vec<String> {
-        lines.iter().map(|line| (*line).to_owned()).collect()
-    }
 }

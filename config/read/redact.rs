@@ -86,41 +86,7 @@ pub(crate) fn printed_url(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{printed_url, redact_url, shorten};
-
-    #[test]
-    fn credentials_never_survive_redaction() {
-        let cases = [
-            ("mqtt://bob:hunter2@host:1883", "mqtt://***@host:1883"),
-            ("mqtt://bob:hun@ter2@host", "mqtt://***@host"),
-            ("mqtt://bob:hun/ter2@host", "mqtt://***@host"),
-            ("mqtt://bob:hun#ter2@host", "mqtt://***@host"),
-            ("mqtt:bob:hunter2@host", "***@host"),
-            ("mqtt://bob:hunter2", "mqtt://bob:***"),
-            ("bob:hunter2", "bob:***"),
-            ("mqtt://host?password=hunter2", "mqtt://host?***"),
-            ("mqtt://host:1883/path", "mqtt://host:1883/path"),
-            ("mqtt://[::1]:1883", "mqtt://[::1]:1883"),
-            ("mqtt://[::1]", "mqtt://[::1]"),
-            ("localhost:1883", "localhost:1883"),
-            ("", ""),
-        ];
-        for (given, expected) in cases {
-            assert_eq!(redact_url(given), expected, "{given}");
-        }
-    }
-
-    #[test]
-    fn only_the_way_to_the_server_is_printed() {
-        for (url, shown) in [
-            ("https://hooks.example/services/hunter2", "https://hooks.example/***"),
-            ("http://bob:hunter2@127.0.0.1:8080/a?hunter2#hunter2", "http://127.0.0.1:8080/***"),
-            ("https://[::1]/hunter2", "https://[::1]/***"),
-            ("hunter2", "***"),
-        ] {
-            assert_eq!(printed_url(url), shown);
-        }
-    }
+    use super::shorten;
 
     #[test]
     fn long_and_many_lined_values_are_cut() {

@@ -6,55 +6,55 @@
 use crate::declare::key::{Complaint, Key, Wants};
 use crate::declare::nearest::nearest_word;
 use crate::declare::text::quote;
-use crate::read::lines::Lines;
-use crate::read::problems::{Place, Problem, Spot};
-use crate::read::recovery::Fault;
+use crate::read::problems::LineIndex;
+use crate::read::problems::{Origin, Problem, Spot};
+use crate::read::recovery::SyntaxFault;
 use crate::read::redact::redact_url;
 
 /// One place where the text is not TOML.
 pub(crate) struct SyntaxError {
     /// Byte offset.
     pub(crate) at: usize,
+    line: usize,
     problem: Problem,
+    /// The problem with the name of its key, once it is known.
+    of_key: Option<Problem>,
 }
 
 impl SyntaxError {
     /// The syntax errors of a text, in its order, one a line at most.
-    pub(crate) fn all(faults: &[Fault], lines: &Lines<'_>) -> Vec<Self> {
+    pub(crate) fn all(faults: &[SyntaxFault], lines: &LineIndex<'_>) -> Vec<Self> {
         let mut syntax_errors: Vec<Self> =
             faults.iter().map(|fault| Self::of(fault, lines)).collect();
         syntax_errors.sort_by_key(|error| error.at);
-        syntax_errors.dedup_by_key(|error| match error.problem.place {
-            Place::File { line, .. } => line,
-            Place::Environment(_) | Place::Flag(_) => 0,
-        });
+        syntax_errors.dedup_by_key(|error| error.line);
         syntax_errors
     }
 
-    fn of(fault: &Fault, lines: &Lines<'_>) -> Self {
+    fn of(fault: &SyntaxFault, lines: &LineIndex<'_>) -> Self {
         let at = fault.span.start;
         let (line, column) = lines.position(at);
         let (why, instead) = explain(&fault.message, lines.slice(fault.span.clone()));
-        let place = Place::File { line, column };
-        Self { at, problem: Problem { place, key: String::new(), value: None, why, instead } }
+        let place = Origin::File { line, column };
+        let problem = Problem { place, text: format!("{why}; {instead}") };
+        Self { at, line, problem, of_key: None }
     }
 
-    /// The problem, with the name of its key if [`SyntaxError::concerns`] gave one.
     pub(crate) fn into_problem(self) -> Problem {
-        self.problem
+        self.of_key.unwrap_or(self.problem)
     }
 
     /// The error is in the value of this key: now the message can name it, and knows what was meant.
     pub(crate) fn concerns(&mut self, key: &Key, spot: &Spot, raw: &str) {
-        let Some(complaint) = missing_quotes(key, raw) else {
-            self.problem.key.clone_from(&spot.path);
-            return;
+        let problem = match missing_quotes(key, raw) {
+            Some(complaint) if raw.trim().is_empty() => spot.bare().problem(complaint),
+            Some(complaint) => spot.problem(complaint),
+            None => {
+                let text = format!("{}: {}", spot.path, self.problem.text);
+                Problem { text, ..self.problem.clone() }
+            }
         };
-        let spot = Spot {
-            written: spot.written.clone().filter(|_| !raw.trim().is_empty()),
-            ..spot.clone()
-        };
-        self.problem = spot.problem(complaint);
+        self.of_key = Some(problem);
     }
 }
 

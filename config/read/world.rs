@@ -1,10 +1,9 @@
 //! What a load depends on besides the file, passed as arguments: a test makes its own.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::PathBuf;
 
-use crate::read::redact::redact_url;
+use crate::secret::Secret;
 
 /// Prefix of every environment variable of ours.
 pub(crate) const PREFIX: &str = "BAROGRAPH_";
@@ -13,10 +12,10 @@ pub(crate) const PREFIX: &str = "BAROGRAPH_";
 pub(crate) const CONFIG_VARIABLE: &str = "BAROGRAPH_CONFIG";
 
 /// The surroundings of the process at its start.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct World {
-    /// Environment variables; only those that begin with `BAROGRAPH_` are looked at.
-    pub env: BTreeMap<String, String>,
+    /// Environment variables; only those that begin with `BAROGRAPH_` are looked at. One may be a password.
+    pub env: BTreeMap<String, Secret>,
     /// The working directory: `barograph.toml` is looked for here, and relative paths begin here.
     pub cwd: PathBuf,
     /// The host's name, for the default client id.
@@ -31,7 +30,7 @@ impl World {
     pub fn of_this_process() -> Self {
         let env = std::env::vars_os()
             .map(|(name, value)| {
-                (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned())
+                (name.to_string_lossy().into_owned(), Secret::new(value.to_string_lossy()))
             })
             .filter(|(name, _)| name.starts_with(PREFIX))
             .collect();
@@ -49,39 +48,15 @@ impl World {
     }
 }
 
-/// Names the variables but not their values: one of them may be a password.
-impl fmt::Debug for World {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("World")
-            .field("env", &self.env.keys().collect::<Vec<_>>())
-            .field("cwd", &self.cwd)
-            .field("hostname", &self.hostname)
-            .field("etc_file", &self.etc_file)
-            .finish()
-    }
-}
-
 /// What the command line sets; stronger than the environment and the file.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// `--config`: the settings file.
     pub config: Option<PathBuf>,
-    /// `--mqtt`: the broker, as `mqtt.url`.
-    pub mqtt_url: Option<String>,
+    /// `--mqtt`: the broker, as `mqtt.url`, perhaps with a password.
+    pub mqtt_url: Option<Secret>,
     /// `--db`: the database, as `database.path`.
     pub db: Option<PathBuf>,
     /// `--log-level`: as `log.level`.
     pub log_level: Option<String>,
-}
-
-/// The credentials of the URL are `***`.
-impl fmt::Debug for Overrides {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Overrides")
-            .field("config", &self.config)
-            .field("mqtt_url", &self.mqtt_url.as_deref().map(redact_url))
-            .field("db", &self.db)
-            .field("log_level", &self.log_level)
-            .finish()
-    }
 }

@@ -1,14 +1,23 @@
 //! One column and where its value comes from.
 
-use crate::declare::key::{FLAG, NUMBER, POINTER, TEXT, count, word};
+use crate::declare::key::{Complaint, FLAG, NUMBER, POINTER, TEXT, count, word};
+use crate::declare::nearest::nearest;
 use crate::declare::settings;
-use crate::field::word_scalars;
+use crate::declare::text::{pointer, quote};
+use crate::declare::values::Scalar;
+use crate::field::{Declared, ListItem};
+use crate::page::{Assignment, ShownValue};
 use crate::part::Part;
+use crate::read::problems::Spot;
+use crate::read::reader::{Given, Mark, join};
+use crate::read::section::{Entry, Section};
+use crate::route::Route;
+use crate::route::names::{IDENTIFIER_LEN_MAX, OWN_COLUMNS, identifier_fault, identifier_like};
 use crate::word::{Word, words};
 
 settings! {
     /// One column and where its value comes from.
-    pub struct Column in "route.columns.*" concerns Part::Routes;
+    pub struct Column in "route.columns.*" concerns Part::Routes, checked check_attributes;
 
     /// SQL identifier.
     name: String = String::new();
@@ -78,4 +87,152 @@ words! {
     }
 }
 
-word_scalars!(Kind, OnBad);
+/// Each column is marked under its path: bad, if type or `required` are not known.
+impl ListItem for Column {
+    fn read<'a>(section: &mut Section<'_, 'a>, entry: Entry<'a>, before: &[Self]) -> Option<Self> {
+        let spot = entry.spot.clone();
+        check_name(section, &entry, before);
+        let (column, is_sound) = read_one(section, entry);
+        let mark = if is_sound { Mark::Good(spot.clone()) } else { Mark::Bad };
+        section.reader.mark(spot.path, mark);
+        Some(column)
+    }
+
+    fn shown(all: &[Self]) -> Option<ShownValue> {
+        let lines = all.iter().map(|column| Assignment {
+            name: column.name.clone(),
+            value: ShownValue::Braces(column.lines()),
+            part: Part::Routes,
+        });
+        Some(ShownValue::Table(lines.collect()))
+    }
+}
+
+/// The path of a column.
+pub(crate) fn column_path(route: &str, column: &str) -> String {
+    join(&join(route, "columns"), column)
+}
+
+fn check_name(section: &mut Section<'_, '_>, entry: &Entry<'_>, before: &[Column]) {
+    let name = entry.name;
+    let lower = name.to_ascii_lowercase();
+    let twin = before.iter().find(|other| other.name.eq_ignore_ascii_case(name));
+    let complaint = if OWN_COLUMNS.contains(&lower.as_str()) {
+        let why = "every table has the columns `id` and `created_at` already".to_owned();
+        Some((why, identifier_like(name)))
+    } else if let Some(why) = identifier_fault(name, IDENTIFIER_LEN_MAX) {
+        Some((why, identifier_like(name)))
+    } else {
+        twin.map(|twin| {
+            let at = section.reader.good(&column_path(&section.path, &twin.name));
+            let at = at.map(|spot| format!(" ({})", spot.place)).unwrap_or_default();
+            let why = format!("SQLite takes this for `{}`{at}", twin.name);
+            (why, format!("{}_2", identifier_like(name)))
+        })
+    };
+    if let Some((why, offer)) = complaint {
+        let advice = format!("write: {offer} = {{ field = {}, ... }}", quote(name));
+        section.reader.refuse(&entry.spot, Complaint::advise(why, advice));
+    }
+}
+
+/// A column, and whether its type and `required` could be read.
+fn read_one<'a>(section: &mut Section<'_, 'a>, entry: Entry<'a>) -> (Column, bool) {
+    let (name, value) = (entry.name, entry.value);
+    let pointer = pointer(name).unwrap_or_default();
+    let mut column = Column { name: name.to_owned(), pointer, ..Column::initial() };
+    if value.get_ref().is_table() {
+        let opened = section.open_entry(entry, Column::TABLE.keys());
+        let Some(mut attributes) = opened else { return (column, false) };
+        column.read(&mut attributes);
+        let is_sound = !attributes.is_bad("type") && !attributes.is_bad("required");
+        return (column, is_sound);
+    }
+    let key = Column::TABLE.key("field");
+    let Given { spot: at, is_broken, .. } = section.reader.given(key, entry.spot.path, value);
+    if is_broken {
+        return (column, false);
+    }
+    let Some(field) = value.get_ref().as_str() else {
+        let why = "expected the name of a field, or braces with attributes";
+        let example = format!("{{ field = {}, type = \"integer\" }}", quote(name));
+        section.reader.refuse(&at, Complaint::write(why, example));
+        return (column, false);
+    };
+    if Kind::of_word(field).is_some() {
+        let text = format!(
+            "takes the field named `{field}` as real; if the type is meant, write: \
+             {name} = {{ type = \"{field}\" }}"
+        );
+        section.reader.warn(&at, &text);
+    }
+    match String::read(value.get_ref(), key) {
+        Ok(pointer) => column.pointer = pointer,
+        Err(complaint) => section.reader.refuse(&at, complaint),
+    }
+    (column, true)
+}
+
+fn check_attributes(column: &mut Column, section: &mut Section<'_, '_>) {
+    if column.on_bad == OnBad::Null && column.required && section.spot("on_bad").is_some() {
+        let why = "a required column cannot become NULL";
+        section.refuse("on_bad", Complaint::write(why, r#""quarantine""#));
+    }
+    let bounds = ["min", "max"].map(|name| section.spot(name));
+    if !column.kind.is_number() && !section.is_bad("type") {
+        for spot in bounds.into_iter().flatten() {
+            let why = format!("a column of type {} has no bounds", column.kind.as_str());
+            let advice = "remove it, or write: type = \"real\"";
+            section.reader.refuse(&spot, Complaint::advise(why, advice));
+        }
+        return;
+    }
+    if let ([Some(low_spot), Some(high_spot)], Some(low), Some(high)) =
+        (bounds, column.min, column.max)
+        && low > high
+    {
+        let shown = |spot: &Spot| spot.written.clone().unwrap_or_default();
+        let (low, high) = (shown(&low_spot), shown(&high_spot));
+        let advice = format!("swap them: min = {high}, max = {low}");
+        let why = format!("expected at most max ({high})");
+        section.reader.refuse(&low_spot, Complaint::advise(why, advice));
+    }
+}
+
+/// A route keeps something of its messages.
+pub(crate) fn check(section: &mut Section<'_, '_>, columns: &[Column]) {
+    if columns.is_empty() && !section.is_bad("columns") {
+        let why = "missing: the route would keep nothing of its messages";
+        let advice = "write: [route.columns], and below it a line for each field: temperature = \"temperature\"";
+        section.refuse_lack("columns", Complaint::advise(why, advice));
+    }
+}
+
+/// The column that holds the time of the measurement is one of the route, and a number.
+pub(crate) fn check_time_column(section: &mut Section<'_, '_>, route: &mut Route) {
+    let Some(name) = &route.time_column else { return };
+    let numbers = route.columns.iter().filter(|column| column.kind.is_number());
+    let known: Vec<&str> = numbers.map(|column| column.name.as_str()).collect();
+    let path = column_path(&section.path, name);
+    if known.contains(&name.as_str())
+        || !section.reader.is_whole()
+        || section.reader.is_bad(&path)
+        || route.columns.is_empty()
+    {
+        return;
+    }
+    let why = match route.columns.iter().find(|column| column.name == *name) {
+        Some(column) => {
+            format!(
+                "expected a column of type integer or real, `{name}` is {}",
+                column.kind.as_str()
+            )
+        }
+        None => "expected a column of the route".to_owned(),
+    };
+    let complaint = match nearest(name, known.iter().copied()).or(known.first().copied()) {
+        Some(near) => Complaint::write(why, quote(near)),
+        None => Complaint::advise(why, "remove it, or add a column of type integer with the time"),
+    };
+    section.refuse("time_column", complaint);
+}

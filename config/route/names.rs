@@ -72,28 +72,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    #[test]
-    fn identifiers_are_those_sqlite_takes_without_quotes() {
-        for good in ["x", "_x", "wind_direction", "Temp2", "key", "timestamp", &"a".repeat(64)] {
-            assert_eq!(identifier_fault(good, 64), None, "{good}");
-        }
-        for bad in [
-            "",
-            "2x",
-            "a-b",
-            "a b",
-            "ä",
-            "a\"",
-            "Barograph_meta",
-            "sqlite_master",
-            "order",
-            "GROUP",
-            &"a".repeat(65),
-        ] {
-            assert!(identifier_fault(bad, 64).is_some(), "{bad}");
-        }
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
 

@@ -2,10 +2,10 @@
 
 use crate::declare::key::Complaint;
 use crate::read::problems::Spot;
-use crate::read::reader::{Reader, join};
+use crate::read::reader::{SettingsReader, join};
 use crate::read::redact::shorten;
 use crate::route::column::Column;
-use crate::route::columns::column_path;
+use crate::route::column::column_path;
 use crate::route::topic::filters_overlap;
 use crate::route::{Route, route_path};
 
@@ -22,21 +22,21 @@ impl Numbered<'_> {
     }
 
     /// The place of a good value.
-    fn spot(&self, reader: &Reader<'_>, name: &str) -> Option<Spot> {
+    fn spot(&self, reader: &SettingsReader<'_>, name: &str) -> Option<Spot> {
         reader.good(&self.path(name))
     }
 
     /// The place of a column whose type and `required` are known.
-    fn column_spot(&self, reader: &Reader<'_>, column: &str) -> Option<Spot> {
+    fn column_spot(&self, reader: &SettingsReader<'_>, column: &str) -> Option<Spot> {
         reader.good(&column_path(&route_path(self.index), column))
     }
 
-    fn index_spot(&self, reader: &Reader<'_>, index: &str) -> Option<Spot> {
+    fn index_spot(&self, reader: &SettingsReader<'_>, index: &str) -> Option<Spot> {
         reader.good(&join(&self.path("indexes"), index))
     }
 
     /// A problem at a key, or at the route's table where the key is not set.
-    fn refuse(&self, reader: &mut Reader<'_>, name: &str, complaint: Complaint) {
+    fn refuse(&self, reader: &mut SettingsReader<'_>, name: &str, complaint: Complaint) {
         let spot = self.spot(reader, name).or_else(|| {
             let header = self.spot(reader, "table")?;
             Some(Spot { path: self.path(name), name: name.to_owned(), written: None, ..header })
@@ -48,7 +48,7 @@ impl Numbered<'_> {
 }
 
 /// Compares every route with those before it.
-pub(crate) fn compare(reader: &mut Reader<'_>, routes: &[Route]) {
+pub(crate) fn compare(reader: &mut SettingsReader<'_>, routes: &[Route]) {
     let all: Vec<Numbered<'_>> =
         routes.iter().enumerate().map(|(index, route)| Numbered { route, index }).collect();
     for (position, this) in all.iter().enumerate() {
@@ -73,7 +73,7 @@ fn same_table(one: &Numbered<'_>, other: &Numbered<'_>) -> bool {
     one.route.table.eq_ignore_ascii_case(&other.route.table)
 }
 
-fn overlaps(reader: &mut Reader<'_>, before: &[Numbered<'_>], this: Numbered<'_>) {
+fn overlaps(reader: &mut SettingsReader<'_>, before: &[Numbered<'_>], this: Numbered<'_>) {
     if this.spot(reader, "topic").is_none() {
         return;
     }
@@ -92,7 +92,7 @@ fn overlaps(reader: &mut Reader<'_>, before: &[Numbered<'_>], this: Numbered<'_>
     }
 }
 
-fn same_spelling(reader: &mut Reader<'_>, twin: Numbered<'_>, this: Numbered<'_>) {
+fn same_spelling(reader: &mut SettingsReader<'_>, twin: Numbered<'_>, this: Numbered<'_>) {
     let (one, other) = (&twin.route.table, &this.route.table);
     if one != other
         && let Some(at) = twin.spot(reader, "table")
@@ -103,7 +103,7 @@ fn same_spelling(reader: &mut Reader<'_>, twin: Numbered<'_>, this: Numbered<'_>
 }
 
 /// A column that both routes have is the same in both; one that only one has may be NULL.
-fn same_columns(reader: &mut Reader<'_>, twin: Numbered<'_>, this: Numbered<'_>) {
+fn same_columns(reader: &mut SettingsReader<'_>, twin: Numbered<'_>, this: Numbered<'_>) {
     for column in &this.route.columns {
         let Some(spot) = this.column_spot(reader, &column.name) else { continue };
         match find(twin.route, &column.name) {
@@ -126,7 +126,7 @@ fn find<'r>(route: &'r Route, name: &str) -> Option<&'r Column> {
 }
 
 fn same_column(
-    reader: &mut Reader<'_>,
+    reader: &mut SettingsReader<'_>,
     twin: Numbered<'_>,
     one: &Column,
     two: &Column,
@@ -155,7 +155,7 @@ fn same_column(
 
 /// A required column is NOT NULL: a route without it could store nothing.
 fn required_alone(
-    reader: &mut Reader<'_>,
+    reader: &mut SettingsReader<'_>,
     column: &Column,
     at: &Spot,
     spot: &Spot,
@@ -171,10 +171,10 @@ fn required_alone(
         at.place
     );
     let advice = format!("write: {name} = {{ ..., required = false }}, or use another table");
-    reader.refuse(&Spot { written: None, ..spot.clone() }, Complaint::advise(why, advice));
+    reader.refuse(&spot.bare(), Complaint::advise(why, advice));
 }
 
-fn same_key(reader: &mut Reader<'_>, twin: Numbered<'_>, this: Numbered<'_>) {
+fn same_key(reader: &mut SettingsReader<'_>, twin: Numbered<'_>, this: Numbered<'_>) {
     if reader.is_bad(&twin.path("unique")) || reader.is_bad(&this.path("unique")) {
         return;
     }
@@ -194,7 +194,7 @@ fn same_key(reader: &mut Reader<'_>, twin: Numbered<'_>, this: Numbered<'_>) {
 }
 
 /// Index names are shared by the whole database: the second of a name would silently not be created.
-fn index_names(reader: &mut Reader<'_>, before: &[Numbered<'_>], this: Numbered<'_>) {
+fn index_names(reader: &mut SettingsReader<'_>, before: &[Numbered<'_>], this: Numbered<'_>) {
     for (position, index) in this.route.indexes.iter().enumerate() {
         let here = this.route.indexes[..position].iter().map(|other| (this, other, false));
         let there = before.iter().flat_map(|other| {
@@ -216,7 +216,7 @@ fn index_names(reader: &mut Reader<'_>, before: &[Numbered<'_>], this: Numbered<
     }
 }
 
-fn index_names_of_tables(reader: &mut Reader<'_>, all: &[Numbered<'_>]) {
+fn index_names_of_tables(reader: &mut SettingsReader<'_>, all: &[Numbered<'_>]) {
     for owner in all {
         let Some(at) = owner.spot(reader, "table") else { continue };
         let table = &owner.route.table;

@@ -1,7 +1,8 @@
 //! Every file in `cases/` is answered with exactly what stands below it.
 //!
-//! A case is a settings file (environment variables and flags in lines with a `$`), a line `----`, and what the operator reads: the problems, or the settings that are not the
-//! default and the warnings. Cases are divided by `====`. Beside them lie the files `token`, `other_token`, `url` and
+//! A case is a settings file (environment variables, flags and further files in lines with a `$`), a line `----`, and what
+//! the operator reads: the problems, or the settings that are not the default and the warnings. Cases are divided by
+//! `====`. Beside them lie the files `token`, `other_token`, `url` and
 //! `word`. After an intended change, `BAROGRAPH_BLESS=1 cargo test -p barograph-config` writes the cases anew: review
 //! their difference.
 
@@ -10,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::tests::testing::world;
-use crate::{LoadError, Overrides, Settings, World, load};
+use crate::{LoadError, Overrides, Secret, Settings, World, load};
 
 /// The surroundings that the lines with a `$` of a case make, and its settings file.
 fn surroundings(case: &str, world: &World) -> (World, Overrides, String) {
@@ -19,14 +20,35 @@ fn surroundings(case: &str, world: &World) -> (World, Overrides, String) {
         case.split_inclusive('\n').partition(|line| line.starts_with("$ "));
     for line in outside.iter().map(|line| line[2..].trim_end()) {
         if let Some(url) = line.strip_prefix("--mqtt ") {
-            overrides.mqtt_url = Some(url.to_owned());
+            overrides.mqtt_url = Some(Secret::new(url));
         } else if let Some(path) = line.strip_prefix("--db ") {
             overrides.db = Some(path.into());
+        } else if let Some(file) = line.strip_prefix("write ") {
+            write(file, &world.cwd);
         } else if let Some((name, value)) = line.split_once('=') {
-            world.env.insert(name.to_owned(), value.to_owned());
+            world.env.insert(name.to_owned(), Secret::new(value));
         }
     }
     (world, overrides, file.concat())
+}
+
+/// Writes a file: its name, its mode, and its text, in which `\n`, `\r` and `\0` stand for these characters; `x*9` is
+/// nine times x.
+fn write(file: &str, dir: &Path) {
+    let mut words = file.splitn(3, ' ');
+    let (name, mode) = (words.next().unwrap(), words.next().unwrap());
+    let text = words.next().unwrap_or_default();
+    let text = match text.split_once('*').and_then(|(one, count)| Some((one, count.parse().ok()?)))
+    {
+        Some((one, count)) => one.repeat(count),
+        None => text.replace("\\n", "\n").replace("\\r", "\r").replace("\\0", "\0"),
+    };
+    let path = dir.join(name);
+    // One that was not writable.
+    let _ = std::fs::remove_file(&path);
+    std::fs::write(&path, text).unwrap();
+    let mode = u32::from_str_radix(mode, 8).unwrap();
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
 
 /// The answer to a settings file.
@@ -64,15 +86,13 @@ fn answered(cases: &str, world: &World) -> String {
 #[test]
 fn files_get_the_answers_that_stand_below_them() {
     let dir = tempfile::tempdir().unwrap();
-    for (name, content) in [
-        ("token", "hunter2-hunter2-hunter2\n"),
-        ("other_token", "hunter2-another-one"),
-        ("url", "https://hooks.example/hunter2\n"),
-        ("word", "hunter2\n"),
+    for file in [
+        "token 600 hunter2-hunter2-hunter2\\n",
+        "other_token 600 hunter2-another-one",
+        "url 600 https://hooks.example/hunter2\\n",
+        "word 600 hunter2\\n",
     ] {
-        std::fs::write(dir.path().join(name), content).unwrap();
-        let private = std::fs::Permissions::from_mode(0o600);
-        std::fs::set_permissions(dir.path().join(name), private).unwrap();
+        write(file, dir.path());
     }
     let world = World { cwd: dir.path().to_owned(), ..world() };
     for name in ["alerts", "good", "layers", "routes", "secrets", "sections", "syntax"] {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::tests::testing::{settings, world, world_with};
-use crate::{Level, LoadError, NamedBy, Overrides, Secret, Settings, World, load, load_text};
+use crate::{Level, Overrides, Secret, Settings, World, load, load_text};
 
 fn world_in(dir: &Path) -> World {
     World { cwd: dir.to_owned(), etc_file: dir.join("etc.toml"), ..world() }
@@ -38,7 +38,7 @@ fn file_is_the_first_of_flag_variable_directory_and_etc() {
     write(dir.path(), "barograph.toml", "warn");
     expect(&world, &overrides, "barograph.toml", Level::Warn);
     let named = write(dir.path(), "variable.toml", "debug");
-    world.env.insert("BAROGRAPH_CONFIG".to_owned(), named.display().to_string());
+    world.env.insert("BAROGRAPH_CONFIG".to_owned(), Secret::new(named.display().to_string()));
     expect(&world, &overrides, "variable.toml", Level::Debug);
     write(dir.path(), "flag.toml", "trace");
     overrides.config = Some(PathBuf::from("flag.toml"));
@@ -50,15 +50,15 @@ fn named_file_that_cannot_be_read_is_an_error_with_its_reason() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), "barograph.toml", "warn");
     let mut world = world_in(dir.path());
-    world.env.insert("BAROGRAPH_CONFIG".to_owned(), "gone.toml".to_owned());
+    world.env.insert("BAROGRAPH_CONFIG".to_owned(), Secret::new("gone.toml"));
     let error = load(&world, &Overrides::default()).unwrap_err();
     let told = error.to_string();
     assert!(told.contains("gone.toml") && told.contains("BAROGRAPH_CONFIG"), "{told}");
     assert!(told.contains("No such file"), "{told}");
     let overrides = Overrides { config: Some(dir.path().to_owned()), ..Overrides::default() };
     let error = load(&world, &overrides).unwrap_err();
-    assert!(matches!(error, LoadError::Unreadable { named_by: NamedBy::Flag, .. }), "{error}");
-    world.env.insert("BAROGRAPH_CONFIG".to_owned(), String::new());
+    assert!(error.to_string().contains("named by --config"), "{error}");
+    world.env.insert("BAROGRAPH_CONFIG".to_owned(), Secret::new(""));
     assert!(load(&world, &Overrides::default()).is_ok(), "an empty variable names no file");
 }
 
@@ -67,7 +67,7 @@ fn found_file_that_cannot_be_read_is_not_passed_over() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("barograph.toml")).unwrap();
     let error = load(&world_in(dir.path()), &Overrides::default()).unwrap_err();
-    assert!(matches!(error, LoadError::Unreadable { named_by: NamedBy::Search, .. }), "{error}");
+    assert!(error.to_string().contains("usual place"), "{error}");
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn each_layer_is_stronger_than_the_one_before() {
     let mut world = world_in(dir.path());
     let mut overrides = Overrides::default();
     assert_eq!(load(&world, &overrides).unwrap().settings.log.level, Level::Error);
-    world.env.insert("BAROGRAPH_LOG__LEVEL".to_owned(), "warn".to_owned());
+    world.env.insert("BAROGRAPH_LOG__LEVEL".to_owned(), Secret::new("warn"));
     assert_eq!(load(&world, &overrides).unwrap().settings.log.level, Level::Warn);
     overrides.log_level = Some("debug".to_owned());
     assert_eq!(load(&world, &overrides).unwrap().settings.log.level, Level::Debug);

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::{LoadError, Loaded, Problem, Problems, Settings, World, load_text};
+use crate::read::problems::{Problem, Problems};
+use crate::{LoadError, Loaded, Secret, Settings, World, load_text};
 
 /// A world without files and variables, on a host named `attic`.
 pub(crate) fn world() -> World {
@@ -17,7 +18,7 @@ pub(crate) fn world() -> World {
 
 /// The same with one environment variable.
 pub(crate) fn world_with(name: &str, value: &str) -> World {
-    World { env: BTreeMap::from([(name.to_owned(), value.to_owned())]), ..world() }
+    World { env: BTreeMap::from([(name.to_owned(), Secret::new(value))]), ..world() }
 }
 
 /// What a good text gives.
@@ -53,27 +54,3 @@ pub(crate) fn only_problem(text: &str) -> Problem {
 
 /// A good route for a text that needs one.
 pub(crate) const ROUTE: &str = "[[route]]\ntopic = 'a/#'\ntable = 'a'\n[route.columns]\nx = 'x'\n";
-
-/// An alert of each type, called like it; every secret of them is or holds `hunter2`.
-pub(crate) fn every_alert() -> String {
-    let url = "url = 'https://hooks.example/hunter2'\n";
-    let bodies = [
-        ("webhook", format!("{url}secret = 'hunter2'\nheaders = {{ X-Key = 'hunter2' }}\n")),
-        ("slack", url.to_owned()),
-        ("discord", url.to_owned()),
-        ("ntfy", format!("{url}token = 'hunter2'\n")),
-        ("telegram", "token = 'hunter2'\nchat_id = '1'\n".to_owned()),
-        (
-            "email",
-            "host = 'mail.example'\nusername = 'u'\npassword = 'hunter2'\nfrom = 'a@b'\nto = \
-             ['c@d']\n"
-                .to_owned(),
-        ),
-        ("mqtt", String::new()),
-        ("command", "argv = ['/bin/true']\n".to_owned()),
-    ];
-    let alerts = bodies.iter();
-    alerts
-        .map(|(kind, body)| format!("[[alert]]\nname = '{kind}'\ntype = '{kind}'\n{body}"))
-        .collect()
-}

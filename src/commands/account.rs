@@ -12,8 +12,8 @@ use super::database::{Place, say, shown_route, unreadable};
 use super::read_args::AccountArgs;
 use crate::exit::Failed;
 use crate::sqlite::{
-    AccountingReport, Catalog, DatabaseEntry, Databases, Held, ReadOnlyDatabase, SpoolReport,
-    spool_path, taken_over,
+    AccountingReport, Catalog, DatabaseEntry, DatabaseError, Databases, Held, ReadOnlyDatabase,
+    SpoolReport, spool_path, taken_over,
 };
 use crate::text::{table, wrapped};
 
@@ -101,11 +101,11 @@ fn write_off(catalog: &Catalog) -> Result<(), Failed> {
     })
 }
 
-type SpoolRead = Result<Option<SpoolReport>, rusqlite::Error>;
+type SpoolRead = Result<Option<SpoolReport>, DatabaseError>;
 
 /// The spool first: what is taken over meanwhile is then in both, and counted once by its position.
 fn read(place: &Place, spool: &Path) -> Result<(AccountingReport, SpoolRead), Failed> {
-    let failed = |error: rusqlite::Error| unreadable(&error, &place.database);
+    let failed = |error: DatabaseError| unreadable(&error, &place.database);
     let mut tries = 0;
     loop {
         let look: ReadOnlyDatabase = place.look()?;

@@ -8,7 +8,7 @@ use clap::Args;
 use clap_complete::Shell;
 
 use crate::time::parse_moment;
-use barograph_config::Overrides;
+use barograph_config::{Overrides, Secret};
 
 /// Where the settings come from.
 #[derive(Debug, Args, Default)]
@@ -33,7 +33,7 @@ impl ConfigArgs {
     pub fn overrides(&self) -> Overrides {
         Overrides {
             config: self.config.clone(),
-            mqtt_url: self.mqtt.clone(),
+            mqtt_url: self.mqtt.clone().map(Secret::new),
             db: self.db.clone(),
             log_level: self.log_level.clone(),
         }

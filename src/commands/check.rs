@@ -1,7 +1,7 @@
 //! `barograph check`: what would happen, without doing it.
 
 use barograph_actors::exit_code;
-use barograph_actors::ports::DownKind;
+use barograph_actors::ports::{DownKind, Outlook};
 use barograph_config::Loaded;
 
 use crate::exit::Failed;
@@ -80,7 +80,10 @@ fn check_database(loaded: &Loaded) -> i32 {
         }
         Err(error) => {
             println!("database: WRONG: {}", error.message);
-            error.permanent.unwrap_or(exit_code::DATABASE_UNUSABLE)
+            match error.outlook {
+                Outlook::NeedsAPerson => exit_code::of_open_error(error.cause),
+                Outlook::MayPass => exit_code::DATABASE_UNUSABLE,
+            }
         }
     }
 }

@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 
 use barograph_actors::exit_code;
 use barograph_config::Settings;
-use rusqlite::ErrorCode;
 
 use crate::exit::Failed;
 use crate::os::lock::{database_lock_path, held_by};
 use crate::os::paths::real_path;
-use crate::os::process::{Holder, sqlite_locker};
-use crate::sqlite::ReadOnlyDatabase;
+use crate::os::process::Holder;
+use crate::sqlite::{DatabaseError, ReadOnlyDatabase, Unusable};
 
 /// The database that the settings name, as the file that it is.
 pub(crate) struct Place {
@@ -47,35 +46,9 @@ impl Place {
 }
 
 /// What an error means for whoever wanted to read, or to change, a file.
-pub(crate) fn unreadable(error: &rusqlite::Error, path: &Path) -> Failed {
-    let file = path.display();
-    let (code, message) = match error.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            let who = sqlite_locker(path)
-                .map_or_else(|| "another program".to_owned(), |holder| holder.to_string());
-            (exit_code::LOCKED, format!("{file} is locked by {who} ({error}); try again later"))
-        }
-        Some(ErrorCode::NotADatabase) => {
-            (exit_code::DATABASE_UNUSABLE, format!("{file} is not an SQLite database ({error})"))
-        }
-        Some(ErrorCode::DatabaseCorrupt) => {
-            let advice = "keep this file, look at the disk (dmesg), and restore a backup beside it; \
-                          the recorder sets a damaged database aside at its next start and copies \
-                          over what can be read";
-            (exit_code::DATABASE_UNUSABLE, format!("{file} is damaged ({error}): {advice}"))
-        }
-        _ if error.to_string().contains("no such table: barograph_") => {
-            let message = format!(
-                "{file} has no tables of Barograph's ({error}): another program made it, or no recorder \
-                 of this version has opened it yet"
-            );
-            (exit_code::DATABASE_UNUSABLE, message)
-        }
-        _ => {
-            let advice = "may this user read and write the file and its folder?";
-            (exit_code::DATABASE_UNUSABLE, format!("{file} cannot be used ({error}); {advice}"))
-        }
-    };
+pub(crate) fn unreadable(error: &DatabaseError, path: &Path) -> Failed {
+    let Unusable { is_locked, message } = Unusable::of(error, path);
+    let code = if is_locked { exit_code::LOCKED } else { exit_code::DATABASE_UNUSABLE };
     Failed { code, message }
 }
 

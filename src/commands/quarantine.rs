@@ -16,7 +16,7 @@ use super::read_args::{ExportArgs, FilterArgs, ListArgs, QuarantineCommand, Show
 use super::replay;
 use crate::commands::args::ConfigArgs;
 use crate::exit::Failed;
-use crate::sqlite::{Filter, Kept, count_kept, each_kept, newest_kept};
+use crate::sqlite::{DatabaseError, Filter, Kept, count_kept, each_kept, newest_kept};
 use crate::text::{base64, counted, glimpse, hex_dump, safe_lines, wrapped};
 use crate::time::{shown_text, zone};
 
@@ -67,7 +67,7 @@ pub(super) fn filter_of(args: &FilterArgs) -> Filter {
 }
 
 fn list(place: &Place, args: &ListArgs) -> Result<i32, Failed> {
-    let failed = |error: rusqlite::Error| unreadable(&error, &place.database);
+    let failed = |error: DatabaseError| unreadable(&error, &place.database);
     let look = place.look()?;
     let filter = filter_of(&args.filter);
     let counts = count_kept(&look, &filter).map_err(failed)?;

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, IsTerminal, Write, stdin, stdout};
 
 use barograph_actors::exit_code;
+use barograph_actors::ports::Outlook;
 use barograph_config::Settings;
 
 use super::database::{Place, say, unreadable};
@@ -123,7 +124,10 @@ fn opened(place: &Place, settings: Settings, shared: bool) -> Result<Editor, Fai
     let packet_max = settings.mqtt.max_packet_size;
     let opened = Editor::open(&place.database, settings.routes, packet_max, world::now, shared);
     opened.map_err(|error| Failed {
-        code: error.permanent.unwrap_or(exit_code::LOCKED),
+        code: match error.outlook {
+            Outlook::NeedsAPerson => exit_code::of_open_error(error.cause),
+            Outlook::MayPass => exit_code::LOCKED,
+        },
         message: error.message,
     })
 }

@@ -113,30 +113,24 @@ fn listed(ranges: &[(i64, i64)]) -> String {
 
 /// What is wrong, in one sentence or two.
 fn sentence(finding: &Finding) -> String {
-    let Finding { table, rows, at, recorded, found, wrong, flip } = finding;
+    let Finding { table, rows, at, recorded, found, wrong } = finding;
     let place = format!("{table}, {}, written {}", rows_of(*rows), shown(UnixMillis(*at)));
     let numbers = format!("{recorded} were written, {found} are there");
-    match (wrong, flip) {
-        (Wrong::Changed, Some(flip)) => format!(
-            "{place}: the content changed. Column {} is {}, and was {}: that one bit explains it.",
-            flip.column,
-            glimpse(flip.now.as_bytes(), 200),
-            glimpse(flip.was.as_bytes(), 200)
-        ),
-        (Wrong::Changed, None) => format!(
+    match wrong {
+        Wrong::Changed => format!(
             "{place}: the content changed of one or more of these {recorded} rows ({numbers})."
         ),
-        (Wrong::Missing(which), _) if which.is_empty() => {
+        Wrong::Missing(which) if which.is_empty() => {
             format!("{place}: rows are missing ({numbers}). Deleted by somebody, or lost.")
         }
-        (Wrong::Missing(which), _) => format!(
+        Wrong::Missing(which) => format!(
             "{place}: rows are missing ({numbers}): {}. Deleted by somebody, or lost.",
             listed(which)
         ),
-        (Wrong::Surplus, _) => format!(
+        Wrong::Surplus => format!(
             "{place}: there are more rows than were written ({numbers}), or rows under wrong ids."
         ),
-        (Wrong::Unreadable { ranges, error }, _) => format!(
+        Wrong::Unreadable { ranges, error } => format!(
             "{place}: {} cannot be read ({error}); {numbers}, as far as can be read.",
             listed(ranges)
         ),
@@ -215,7 +209,7 @@ fn advice(verified: &Verified, place: &Place) -> String {
 }
 
 fn finding_json(finding: &Finding) -> Json {
-    let Finding { table, rows, at, recorded, found, wrong, flip } = finding;
+    let Finding { table, rows, at, recorded, found, wrong } = finding;
     let (word, ranges, error) = match wrong {
         Wrong::Changed => ("changed", None, None),
         Wrong::Missing(ranges) => ("missing", Some(ranges), None),
@@ -232,7 +226,6 @@ fn finding_json(finding: &Finding) -> Json {
         "what": word,
         "ranges": ranges,
         "error": error,
-        "flip": flip,
         "sentence": sentence(finding),
     })
 }

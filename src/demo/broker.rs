@@ -1,23 +1,13 @@
-//! A small MQTT 3.1.1 broker inside the process: one for show.
+//! A small MQTT 3.1.1 broker in this process, so that `barograph demo` needs no Mosquitto.
 //!
-//! `barograph demo` must run on a machine without Mosquitto, and tests need a broker that can be
-//! told to misbehave. It speaks rumqttc's own codec, so it costs no dependency. rumqttd was
-//! rejected: 193 more crates, no way to stop it, and redeliveries with new packet ids and without
-//! DUP, which no recorder can recognise.
+//! It has QoS 0 and 1 in both directions, takes QoS 2 from publishers, and has kept sessions, wildcards, keep-alive
+//! and session takeover. It delivers unacknowledged messages again with DUP, their packet ids and their order.
+//! rumqttc's codec reads and writes the packets.
 //!
-//! What it does: QoS 0, 1 and 2 in both directions, kept sessions, wildcards, retained messages,
-//! last wills, keep-alive, session takeover, and redelivery with DUP, the original packet ids and
-//! the original order.
-//!
-//! What it does not do, and why nobody should put it into production: it keeps nothing on disk (its
-//! sessions and retained messages end with it), speaks neither TLS nor WebSocket nor MQTT 5, knows
-//! at most one login and no access rights (a client may publish even to `$SYS`), publishes no
-//! `$SYS` of its own, has no shared subscriptions, never expires a session, and looks at every
-//! session for every message.
-//!
-//! The parts: `hub` is the broker without sockets, packet in and packets out; `session` is what
-//! it remembers of one client; `connection` moves bytes; `shared` ties these two together;
-//! `mischief` is the handle of tests.
+//! It is not for production: it stores nothing on disk, has no TLS, no MQTT 5, no retained messages, no wills, no
+//! access control, no `$SYS` topics, no bound on the number of its clients, and compares each message with each
+//! subscription. rumqttd was rejected: 193 more crates, no way to stop it, and redeliveries with new packet ids and
+//! without DUP, which no recorder can recognise.
 
 use std::future::Future;
 use std::io;
@@ -26,59 +16,38 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::BytesMut;
+use parking_lot::Mutex;
+use rumqttc::mqttbytes::Error;
+use rumqttc::mqttbytes::v4::{ConnAck, Packet};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, error, warn};
 
-mod connection;
 mod hub;
-mod mischief;
-mod session;
-mod shared;
-mod topic;
 
-pub use hub::Stats;
-pub use mischief::{Door, Mischief};
-use shared::Shared;
+use hub::Hub;
 
-/// Open sockets, with or without a CONNECT; one more is closed as soon as it is accepted.
-const CONNECTIONS_LEN_MAX: usize = 256;
-
-/// Milliseconds to wait after a failed accept. The usual cause, too many open files, does not pass
-/// by trying at once.
-const ACCEPT_PAUSE_MS: u64 = 100;
-
-/// Bounds on what the broker keeps for one client and reads from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// QoS 1 and 2 messages sent to one client and not yet acknowledged. At least 1; searched one
-    /// by one, so meant for tens or hundreds.
-    pub in_flight_len_max: u16,
-    /// Messages that wait for one client behind the window. At least 1. Past it the oldest QoS 0
-    /// message goes, and where there is none, the one that just arrived.
-    pub queue_len_max: usize,
-    /// Bytes of one incoming packet, without its fixed header. A longer one ends its connection.
-    pub packet_bytes_max: usize,
-}
-
-impl Default for Limits {
-    /// The window is Mosquitto's; queue and packet size suit a demo that shall not grow beyond some
-    /// MiB.
-    fn default() -> Limits {
-        Limits { in_flight_len_max: 20, queue_len_max: 10_000, packet_bytes_max: 1024 * 1024 }
-    }
-}
+/// Pause after a failed accept. The usual cause, too many open files, does not pass at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// A client's time from connecting to its CONNECT packet.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+/// Bytes of one packet from a client, without its fixed header. A longer one ends its connection.
+const PACKET_BYTES_MAX: usize = 1024 * 1024;
 
 /// A broker that is bound to its port and not yet serving.
 #[derive(Debug)]
 pub struct Broker {
     listener: TcpListener,
-    local_addr: SocketAddr,
-    shared: Arc<Shared>,
+    /// Where clients reach it, with the port that the system chose.
+    pub local_addr: SocketAddr,
+    hub: Arc<Mutex<Hub>>,
 }
 
 impl Broker {
-    /// Binds to `addr`; port 0 lets the system choose one. Connections queue up in the system until
+    /// Binds to `addr`; port 0 lets the system choose one. Connections wait in the system until
     /// [`Broker::serve`].
     ///
     /// # Errors
@@ -86,27 +55,10 @@ impl Broker {
     pub async fn bind(addr: SocketAddr) -> io::Result<Broker> {
         let listener = TcpListener::bind(addr).await?;
         let local_addr = listener.local_addr()?;
-        Ok(Broker { listener, local_addr, shared: Arc::new(Shared::new(Limits::default())) })
+        Ok(Broker { listener, local_addr, hub: Arc::default() })
     }
 
-    /// Replaces the default limits. To be called before [`Broker::mischief`]: whatever was set
-    /// there is forgotten.
-    pub fn with_limits(self, limits: Limits) -> Broker {
-        Broker { shared: Arc::new(Shared::new(limits)), ..self }
-    }
-
-    /// Where clients reach it; tells the port that the system chose.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.local_addr
-    }
-
-    /// A handle to watch the broker and make it misbehave, from any thread, also while it serves.
-    pub fn mischief(&self) -> Mischief {
-        Mischief::new(Arc::clone(&self.shared))
-    }
-
-    /// Serves clients until `shutdown` completes, then drops every connection (no wills are
-    /// published) and its state.
+    /// Serves clients until `shutdown` completes, then closes every connection.
     pub async fn serve(self, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
         let mut connections = JoinSet::new();
@@ -114,39 +66,87 @@ impl Broker {
             tokio::select! {
                 () = &mut shutdown => break,
                 accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.welcome(&mut connections, stream, peer),
+                    Ok((stream, peer)) => {
+                        let hub = Arc::clone(&self.hub);
+                        connections.spawn(async move {
+                            let ended = exchange(stream, &hub).await;
+                            debug!(%peer, ?ended, "demo broker: connection ended");
+                        });
+                    }
                     Err(error) => {
-                        warn!(%error, "demo broker: cannot accept a connection, trying again");
-                        tokio::time::sleep(Duration::from_millis(ACCEPT_PAUSE_MS)).await;
+                        warn!(%error, "demo broker: cannot accept a connection; trying again");
+                        sleep(ACCEPT_PAUSE).await;
                     }
                 },
-                Some(ended) = connections.join_next() => report_panic(ended),
+                Some(ended) = connections.join_next() => if let Err(cause) = ended {
+                    error!(%cause, "demo broker: a connection failed; its client must connect again");
+                },
             }
         }
         connections.shutdown().await;
     }
+}
 
-    fn welcome(&self, connections: &mut JoinSet<()>, stream: TcpStream, peer: SocketAddr) {
-        if connections.len() >= CONNECTIONS_LEN_MAX {
-            warn!(%peer, CONNECTIONS_LEN_MAX, "demo broker: too many connections, one turned away");
-            return;
+async fn exchange(mut stream: TcpStream, hub: &Mutex<Hub>) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut incoming = BytesMut::new();
+    let first = timeout(HANDSHAKE_MAX, read_packet(&mut stream, &mut incoming)).await??;
+    let Packet::Connect(connect) = first else { return Err(invalid("no CONNECT")) };
+    let silence_max = match connect.keep_alive {
+        0 => Duration::MAX,
+        // MQTT-3.1.2-24.
+        seconds => Duration::from_secs(u64::from(seconds)) * 3 / 2,
+    };
+    let admitted = hub.lock().connect(connect);
+    let (client, mut packets) = match admitted {
+        Ok(admitted) => admitted,
+        Err(code) => {
+            return write_packet(&mut stream, &Packet::ConnAck(ConnAck::new(code, false))).await;
         }
-        let shared = Arc::clone(&self.shared);
-        connections.spawn(async move {
-            match connection::run(stream, shared).await {
-                Ok(()) => debug!(%peer, "demo broker: connection ended"),
-                Err(cause) => debug!(%peer, %cause, "demo broker: connection ended"),
-            }
-        });
+    };
+    let (mut reader, mut writer) = stream.split();
+    let read = async {
+        loop {
+            let packet = timeout(silence_max, read_packet(&mut reader, &mut incoming)).await??;
+            hub.lock().receive(&client, packet).map_err(invalid)?;
+        }
+    };
+    // Apart from reading: a client may first write all its acknowledgements and only then read.
+    let write = async {
+        while let Some(packet) = packets.recv().await {
+            write_packet(&mut writer, &packet).await?;
+        }
+        Ok(())
+    };
+    let ended = tokio::select! { ended = read => ended, ended = write => ended };
+    hub.lock().leave(&client);
+    ended
+}
+
+async fn read_packet(
+    stream: &mut (impl AsyncRead + Unpin),
+    incoming: &mut BytesMut,
+) -> io::Result<Packet> {
+    loop {
+        match Packet::read(incoming, PACKET_BYTES_MAX) {
+            Ok(packet) => return Ok(packet),
+            Err(Error::InsufficientBytes(_)) => {}
+            Err(error) => return Err(invalid(error)),
+        }
+        if stream.read_buf(incoming).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
     }
 }
 
-/// No connection is expected to panic, whatever bytes it is sent. Should one do so, the others go
-/// on and this says it.
-fn report_panic(ended: Result<(), JoinError>) {
-    if let Err(cause) = ended {
-        error!(%cause, "demo broker: a connection's task failed");
-    }
+async fn write_packet(stream: &mut (impl AsyncWrite + Unpin), packet: &Packet) -> io::Result<()> {
+    let mut bytes = BytesMut::new();
+    packet.write(&mut bytes, usize::MAX).map_err(invalid)?;
+    stream.write_all(&bytes).await
+}
+
+fn invalid(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, cause)
 }
 
 #[cfg(test)]

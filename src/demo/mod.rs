@@ -191,7 +191,7 @@ async fn play(
         Ok(broker) => broker,
         Err(error) => return drop(ready.send(Err(error))),
     };
-    let address = broker.local_addr();
+    let address = broker.local_addr;
     let mut mqtt = Settings::default_with("demo").mqtt;
     mqtt.url = BrokerUrl { host: address.ip().to_string(), port: address.port(), tls: false };
     let plan = Plan { interval: INTERVAL, stations: vec![station] };

@@ -4,11 +4,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use barograph_actors::message::batch::Value;
 use barograph_actors::message::delivery::UnixMillis;
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
 
-use super::station::Station;
+use super::station::{Reading, Station};
+use crate::sqlite::{DatabaseError, write_past};
 
 /// Between two readings of the past, unless there would be too many.
 const STEP_MIN: Duration = Duration::from_secs(5);
@@ -36,39 +37,34 @@ pub(super) fn write(
     station: &mut Station,
     past: Duration,
     now: UnixMillis,
-) -> rusqlite::Result<()> {
-    let mut conn = Connection::open(path)?;
-    conn.pragma_update(None, "journal_mode", "wal")?;
-    let transaction = conn.transaction()?;
-    transaction.execute_batch(TABLES)?;
-    {
-        let weather = "INSERT INTO weather_data(timestamp, sample_interval, temperature, humidity, pressure, \
-             irradiance, wind_direction, rain_gauge_count, anemometer_count, created_at) VALUES \
-             (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-        let mut weather = transaction.prepare(weather)?;
-        let field = "INSERT INTO magnetic_flux_data(x, y, z, created_at) VALUES (?1, ?2, ?3, ?4)";
-        let mut field = transaction.prepare(field)?;
-        for at in times(past, now) {
-            let Ok(time) = Timestamp::from_millisecond(at.0) else { continue };
-            let reading = station.reading(time);
-            let created_at = at.to_string();
-            weather.execute(params![
-                reading.utc_s,
-                reading.sample_interval_ms.cast_signed(),
-                reading.temperature_c,
-                reading.humidity_percent,
-                reading.pressure_hpa,
-                reading.irradiance_wpm2,
-                reading.wind_direction_deg,
-                reading.rain_gauge_count.cast_signed(),
-                reading.anemometer_count.cast_signed(),
-                created_at
-            ])?;
-            let [x, y, z] = reading.magnetic_field;
-            field.execute(params![x, y, z, created_at])?;
-        }
-    }
-    transaction.commit()
+) -> Result<(), DatabaseError> {
+    let weather = "INSERT INTO weather_data(timestamp, sample_interval, temperature, humidity, pressure, \
+         irradiance, wind_direction, rain_gauge_count, anemometer_count, created_at) VALUES \
+         (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    let field = "INSERT INTO magnetic_flux_data(x, y, z, created_at) VALUES (?1, ?2, ?3, ?4)";
+    let times = times(past, now);
+    let times = times.filter_map(|at| Some((at, Timestamp::from_millisecond(at.0).ok()?)));
+    let rows = times.flat_map(|(at, time)| rows(&station.reading(time), &at.to_string()));
+    write_past(path, TABLES, &[weather, field], rows)
+}
+
+/// The row of each table: its number, and its values.
+fn rows(reading: &Reading, created_at: &str) -> [(usize, Vec<Value>); 2] {
+    let created_at = || Value::Text(created_at.to_owned());
+    let [x, y, z] = reading.magnetic_field.map(i64::from).map(Value::Integer);
+    let weather = vec![
+        Value::Integer(reading.utc_s),
+        Value::Integer(reading.sample_interval_ms.cast_signed()),
+        Value::Real(reading.temperature_c),
+        Value::Real(reading.humidity_percent),
+        Value::Real(reading.pressure_hpa),
+        Value::Real(reading.irradiance_wpm2),
+        Value::Integer(i64::from(reading.wind_direction_deg)),
+        Value::Integer(reading.rain_gauge_count.cast_signed()),
+        Value::Integer(reading.anemometer_count.cast_signed()),
+        created_at(),
+    ];
+    [(0, weather), (1, vec![x, y, z, created_at()])]
 }
 
 /// When it measured: the newest time lies one step before now.

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use barograph_actors::message::account::RouteId;
 use barograph_actors::message::batch::Value;
 use barograph_actors::message::delivery::UnixMillis;
-use barograph_actors::status::summary::sentence;
-use barograph_actors::status::{Published, State};
+use barograph_actors::status::summary::summary;
+use barograph_actors::status::{NewestRows, Published, Snapshot};
 use barograph_config::Route;
 
 use crate::os::world;
@@ -50,12 +50,12 @@ fn draw_until(ended: &AtomicBool, published: &Published, routes: &[Route]) {
     let mut drawn = 0;
     while !ended.load(Ordering::Relaxed) {
         let state = published.snapshot();
-        history.push((Instant::now(), state.received));
+        history.push((Instant::now(), state.arrivals.deliveries()));
         if history.len() > RATE_OVER {
             history.remove(0);
         }
         let picture = if terminal {
-            picture(&state, rate(&history), routes)
+            picture(&state, &published.rows.get(), rate(&history), routes)
         } else {
             line(&state, rate(&history))
         };
@@ -81,23 +81,23 @@ fn rate(history: &[(Instant, u64)]) -> f64 {
     }
 }
 
-fn line(state: &State, rate: f64) -> String {
-    format!("{}; {}; {rate:.1}/s\n", sentence(state), state.account())
+fn line(state: &Snapshot, rate: f64) -> String {
+    format!("{}; {}; {rate:.1}/s\n", summary(state), state.account())
 }
 
 /// Health, counts, the newest row of each route, the actors.
-fn picture(state: &State, rate: f64, routes: &[Route]) -> String {
+fn picture(state: &Snapshot, newest: &NewestRows, rate: f64, routes: &[Route]) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
-    let _ = writeln!(text, "  {}", sentence(state));
+    let _ = writeln!(text, "  {}", summary(state));
     let _ = writeln!(text, "  {}   {rate:.1}/s\n", state.account());
     for (index, route) in routes.iter().enumerate() {
         let id = RouteId(u16::try_from(index).ok());
-        let rows = state.tally.sums_of(id).stored;
+        let rows = state.storage.tally.sums_of(id).stored;
         let age =
-            state.latest.get(&id).map_or_else(String::new, |(at, _)| format!("{} ago", age(*at)));
+            newest.latest.get(&id).map_or_else(String::new, |(at, _)| format!("{} ago", age(*at)));
         let _ = writeln!(text, "  {:<22} {rows:>8} rows   {age}", route.table);
-        if let Some((_, values)) = state.latest.get(&id) {
+        if let Some((_, values)) = newest.latest.get(&id) {
             for (column, value) in route.columns.iter().zip(values) {
                 let unit = column.unit.as_deref().unwrap_or("");
                 let _ = writeln!(text, "    {:<20} {:>12} {unit}", column.name, shown(value));
@@ -105,7 +105,7 @@ fn picture(state: &State, rate: f64, routes: &[Route]) -> String {
         }
     }
     let _ = writeln!(text);
-    for (name, child) in &state.children {
+    for (name, child) in &state.tree.children {
         let restarts = if child.restarts == 1 { "restart" } else { "restarts" };
         let _ = writeln!(text, "  {name:<12} {:<11} {} {restarts}", child.state, child.restarts);
     }
@@ -127,6 +127,6 @@ fn shown(value: &Value) -> String {
 }
 
 /// The end of the demo: every delivery is in one of the columns.
-pub(super) fn print_account(state: &State) {
+pub(super) fn print_account(state: &Snapshot) {
     println!("\nThe account: {}", state.account());
 }

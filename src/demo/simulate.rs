@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use barograph_actors::exit_code;
-use barograph_config::{Mqtt, Overrides, World, load};
+use barograph_config::{Mqtt, Overrides, Secret, World, load};
 use jiff::Timestamp;
 use rumqttc::{AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS};
 use tokio::sync::Notify;
@@ -57,7 +57,7 @@ pub fn simulate(args: &SimulateArgs) -> Result<i32, Failed> {
 /// The same parser and the same words as `mqtt.url` of the settings.
 fn broker_of(url: &str) -> Result<Mqtt, Failed> {
     let config = |message: String| Failed { code: exit_code::CONFIG, message };
-    let overrides = Overrides { mqtt_url: Some(url.to_owned()), ..Overrides::default() };
+    let overrides = Overrides { mqtt_url: Some(Secret::new(url)), ..Overrides::default() };
     let nothing_else = World {
         env: BTreeMap::new(),
         etc_file: "/nonexistent".into(),

@@ -185,7 +185,7 @@ impl Service for PageService {
     }
 
     async fn farewell(&mut self) {
-        let closing = if self.tower.sources.published.snapshot().stopping {
+        let closing = if self.tower.sources.published.tree.get().stopping {
             Closing::GoingAway
         } else if self.tokens != tokens_of(&self.tower.sources) {
             Closing::TokensChanged

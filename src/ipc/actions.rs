@@ -66,11 +66,11 @@ pub(super) fn note(control: &Control, peer: &Peer, what: &str) {
 
 async fn restart(control: &Control, peer: &Peer, actor: &str) -> Result<CommandReply, Refusal> {
     let since = |name: &str| {
-        let children = control.sources.published.snapshot().children;
+        let children = control.sources.published.tree.get().children;
         children.get(name).map(|child| (child.state.clone(), child.since))
     };
     let Some((_, before)) = since(actor) else {
-        let there = control.sources.published.snapshot().children;
+        let there = control.sources.published.tree.get().children;
         let names: Vec<&str> = there.keys().copied().collect();
         let message = format!("there is no actor {actor:?}");
         let hint = format!("there are: {}", names.join(", "));
@@ -137,30 +137,31 @@ async fn checkpoint(control: &Control, peer: &Peer) -> Result<CommandReply, Refu
         let message = "the writer is not running now";
         return Err(Refusal::of(RefusalKind::Unavailable, message, hint));
     };
-    let Checkpointed { pages, folded_in, wholly } =
+    let Checkpointed { blocks, merged, is_complete } =
         match timeout(ANSWER_WITHIN, writer.send(Checkpoint)).await {
             Ok(Ok(Ok(done))) => done,
-            Ok(Ok(Err(message))) => {
+            Ok(Ok(Err(error))) => {
                 let hint = "nothing is lost: the WAL stays as it is";
-                return Err(Refusal::of(RefusalKind::Failed, message, hint));
+                return Err(Refusal::of(RefusalKind::Failed, error.to_string(), hint));
             }
             Ok(Err(_)) | Err(_) => return Err(no_answer("the writer")),
         };
     let path = control.sources.in_force.now().database.path.clone();
-    let held_by = if wholly {
+    let held_by = if is_complete {
         Vec::new()
     } else {
         let look = tokio::task::spawn_blocking(move || sqlite_readers(&path));
         let holders = timeout(ANSWER_WITHIN, look).await.ok().and_then(Result::ok);
         holders.unwrap_or_default().iter().map(ToString::to_string).collect()
     };
-    Ok(CommandReply::Checkpoint(CheckpointReply { pages, folded_in, wholly, held_by }))
+    let reply = CheckpointReply { pages: blocks, folded_in: merged, wholly: is_complete, held_by };
+    Ok(CommandReply::Checkpoint(reply))
 }
 
 fn acknowledge(control: &Control, peer: &Peer, id: &str) -> Result<CommandReply, Refusal> {
     let (now, by) = (world::now(), peer.sentence());
     let Some(issue) = control.sources.published.acknowledge(id, now, &by) else {
-        let issues = control.sources.published.issues();
+        let issues = control.sources.published.health.get().issues;
         let ids: Vec<&str> = issues.iter().map(|issue| issue.id.as_str()).collect();
         let message = format!("there is no issue {id:?} now");
         let hint = match ids.as_slice() {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use barograph_actors::message::account::Account;
 use barograph_actors::message::children;
 use barograph_actors::status::measures::{Measured, Rates};
 use barograph_actors::status::mode::Mode;
-use barograph_actors::status::{Connection, Published, State};
+use barograph_actors::status::{Connection, Published, Snapshot};
 use tokio::time::Instant;
 
 use crate::wire::status::FlowStatus;
@@ -15,7 +16,7 @@ const WAITS_AFTER: Duration = Duration::from_secs(1);
 
 /// `flow`: means and times are those of the last minute.
 pub(super) fn flow(
-    state: &State,
+    state: &Snapshot,
     published: &Published,
     measured: &Measured,
     commit_interval: Duration,
@@ -27,7 +28,7 @@ pub(super) fn flow(
     FlowStatus {
         received: state.account().received,
         held: state.held,
-        acknowledged: acknowledged(state),
+        acknowledged: acknowledged(&state.account()),
         batch_rows_mean: lately.rows.mean().map(rounded),
         commit_ms_p50: milliseconds(0.5),
         commit_ms_p99: milliseconds(0.99),
@@ -36,27 +37,33 @@ pub(super) fn flow(
 }
 
 /// What has a commit behind it, in the database or the spool.
-fn acknowledged(state: &State) -> u64 {
-    let account = state.account();
+fn acknowledged(account: &Account) -> u64 {
     let sums = account.sums;
     sums.stored + sums.duplicate + sums.quarantined + account.spooled
 }
 
 /// Where messages wait now. `durable`: how long ago something last became durable.
-fn waits_in(state: &State, durable: Option<Duration>, commit_interval: Duration) -> &'static str {
-    let is_away = state.paused.is_some() || matches!(state.connection, Connection::Down(..));
-    match state.mode {
+fn waits_in(
+    state: &Snapshot,
+    durable: Option<Duration>,
+    commit_interval: Duration,
+) -> &'static str {
+    let is_away =
+        state.broker.paused.is_some() || matches!(state.broker.connection, Connection::Down(..));
+    match state.health.mode {
         Mode::Holding { .. } => return "broker",
         Mode::Normal | Mode::Retrying { .. } | Mode::Degraded { .. } | Mode::Recovering { .. } => {}
     }
     let moves = durable.is_some_and(|since| since < WAITS_AFTER);
-    if state.spooled > 0 {
+    if state.storage.spooled > 0 {
         "spool"
     } else if is_away {
         "broker"
-    } else if state.held == 0 || (moves && state.consecutive_failures == 0) {
+    } else if state.held == 0 || (moves && state.health.consecutive_failures == 0) {
         "nothing"
-    } else if state.consecutive_failures == 0 && durable.is_some_and(|it| it < commit_interval) {
+    } else if state.health.consecutive_failures == 0
+        && durable.is_some_and(|it| it < commit_interval)
+    {
         "window"
     } else {
         "commit"
@@ -88,21 +95,29 @@ mod tests {
 
     #[test]
     fn messages_wait_where_the_first_of_them_cannot_go_on() {
-        let up = || State { connection: Connection::Up(UnixMillis(1)), ..State::default() };
-        let down = || Connection::Down(UnixMillis(1), "refused".to_owned());
+        type Change = fn(&mut Snapshot);
+        let down: Change =
+            |state| state.broker.connection = Connection::Down(UnixMillis(1), "refused".to_owned());
+        let held: Change = |state| state.held = 5;
+        let failing: Change = |state| state.health.consecutive_failures = 1;
+        let spooled: Change = |state| state.storage.spooled = 5;
+        let paused: Change = |state| state.broker.paused = Some(UnixMillis(1));
         let (long_ago, just_now) = (Some(Duration::from_secs(5)), Some(Duration::from_millis(5)));
         let table = [
-            (up(), None, "nothing"),
-            (State { held: 5, ..up() }, just_now, "nothing"),
-            (State { held: 5, ..up() }, long_ago, "window"),
-            (State { held: 5, ..up() }, Some(Duration::from_secs(30)), "commit"),
-            (State { held: 5, consecutive_failures: 1, ..up() }, just_now, "commit"),
-            (State { spooled: 5, ..up() }, just_now, "spool"),
-            (State { connection: down(), ..up() }, long_ago, "broker"),
-            (State { spooled: 5, connection: down(), ..up() }, long_ago, "spool"),
-            (State { paused: Some(UnixMillis(1)), ..up() }, long_ago, "broker"),
+            (vec![], None, "nothing"),
+            (vec![held], just_now, "nothing"),
+            (vec![held], long_ago, "window"),
+            (vec![held], Some(Duration::from_secs(30)), "commit"),
+            (vec![held, failing], just_now, "commit"),
+            (vec![spooled], just_now, "spool"),
+            (vec![down], long_ago, "broker"),
+            (vec![spooled, down], long_ago, "spool"),
+            (vec![paused], long_ago, "broker"),
         ];
-        for (state, durable, expected) in table {
+        for (changes, durable, expected) in table {
+            let mut state = Snapshot::default();
+            state.broker.connection = Connection::Up(UnixMillis(1));
+            changes.iter().for_each(|change| change(&mut state));
             assert_eq!(waits_in(&state, durable, Duration::from_secs(10)), expected, "{state:?}");
         }
     }

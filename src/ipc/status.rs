@@ -5,13 +5,15 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use barograph_actors::message::account::RouteId;
+use barograph_actors::message::account::{Account, RouteId, Tally};
 use barograph_actors::message::delivery::UnixMillis;
 use barograph_actors::message::route::Router;
 use barograph_actors::status::measures::Rates;
 use barograph_actors::status::mode::Mode;
-use barograph_actors::status::summary::sentence;
-use barograph_actors::status::{Connection, State};
+use barograph_actors::status::summary::summary;
+use barograph_actors::status::{
+    BrokerState, Connection, HealthState, NewestRows, StorageState, TreeState,
+};
 use barograph_config::{Route, Settings};
 use tokio::time::{Instant, timeout};
 
@@ -47,28 +49,28 @@ pub(crate) async fn report(sources: &Sources) -> Status {
     let interval = settings.database.commit_interval;
     Status {
         now: world::now().into(),
-        standing: state.standing().word().into(),
-        sentence: sentence(&state),
-        mode: mode(state.mode),
-        paused_since: time(state.paused),
+        standing: state.health.level().word().into(),
+        sentence: summary(&state),
+        mode: mode(state.health.mode),
+        paused_since: time(state.broker.paused),
         version: env!("CARGO_PKG_VERSION").into(),
         pid: std::process::id(),
-        started: time(state.started),
-        broker: broker(&state, settings),
+        started: time(state.tree.started),
+        broker: broker(&state.broker, settings),
         database: DatabaseStatus {
             path: database.display().to_string(),
             bytes: files.database,
             wal_bytes: files.wal,
             free_bytes: files.database_free,
-            last_commit: time(state.last_commit),
-            failures_in_a_row: state.consecutive_failures,
-            last_failure: state.last_failure.clone(),
+            last_commit: time(state.storage.last_commit),
+            failures_in_a_row: state.health.consecutive_failures,
+            last_failure: state.health.last_failure.clone(),
             full_in_seconds: full_in(sources, files.database_free).map(|left| left.as_secs()),
-            summing_up: summing_up(&state),
+            summing_up: summing_up(&state.storage),
         },
         spool: SpoolStatus {
             path: spool.display().to_string(),
-            messages: state.spooled,
+            messages: state.storage.spooled,
             bytes: files.spool,
             free_bytes: files.spool_free,
         },
@@ -79,10 +81,10 @@ pub(crate) async fn report(sources: &Sources) -> Status {
             over_seconds: rates.over.as_secs(),
         },
         flow: flow(&state, &sources.published, &measured, interval),
-        routes: routes(&state, &sources.router()),
-        actors: actors(sources, &state, &rates),
-        issues: issues(&state),
-        account: account(&state),
+        routes: routes(&state.tally(), &sources.published.rows.get(), &sources.router()),
+        actors: actors(sources, &state.tree, &rates),
+        issues: issues(&state.health),
+        account: account(&state.account()),
     }
 }
 
@@ -96,7 +98,7 @@ fn full_in(sources: &Sources, free: Option<u64>) -> Option<Duration> {
 }
 
 /// How far what was there before is summed up for the charts, in rows of all routes; `None`: all of it is.
-fn summing_up(state: &State) -> Option<SummingUp> {
+fn summing_up(state: &StorageState) -> Option<SummingUp> {
     let under_way = state.rollups.values();
     let (done, of) = under_way.fold((0, 0), |(done, of), route| (done + route.done, of + route.of));
     (of > 0).then_some(SummingUp { done, of })
@@ -108,7 +110,7 @@ fn mode(mode: Mode) -> ModeStatus {
     ModeStatus { mode: mode.word().into(), since: time(since), cause }
 }
 
-fn broker(state: &State, settings: &Settings) -> BrokerStatus {
+fn broker(state: &BrokerState, settings: &Settings) -> BrokerStatus {
     let (word, since, why) = match &state.connection {
         Connection::Starting => ("starting", None, None),
         Connection::Up(since) => ("connected", Some(*since), None),
@@ -124,9 +126,9 @@ fn broker(state: &State, settings: &Settings) -> BrokerStatus {
     }
 }
 
-fn routes(state: &State, router: &Router) -> Vec<RouteStatus> {
+fn routes(tally: &Tally, rows: &NewestRows, router: &Router) -> Vec<RouteStatus> {
     let of = |(id, route): (RouteId, &Route)| {
-        let latest = state.latest.get(&id).map(|(at, values)| {
+        let latest = rows.latest.get(&id).map(|(at, values)| {
             let columns = route.columns.iter().zip(values);
             let values = columns.map(|(column, value)| ColumnReading {
                 column: column.name.clone(),
@@ -135,17 +137,17 @@ fn routes(state: &State, router: &Router) -> Vec<RouteStatus> {
             });
             NewestReading { received_at: (*at).into(), values: values.collect() }
         });
-        let stored = state.tally.sums_of(id).stored;
+        let stored = tally.sums_of(id).stored;
         RouteStatus { route: route.table.clone(), topic: route.topic.clone(), stored, latest }
     };
     router.active().map(of).collect()
 }
 
-fn actors(sources: &Sources, state: &State, rates: &Rates) -> Vec<ActorStatus> {
+fn actors(sources: &Sources, tree: &TreeState, rates: &Rates) -> Vec<ActorStatus> {
     let pulses = sources.published.pulses();
     let pulse =
         |name: &str| pulses.get(name).map(|pulse| pulse.since_last_beat().as_millis() as u64);
-    let of_child = state.children.iter().map(|(name, child)| ActorStatus {
+    let of_child = tree.children.iter().map(|(name, child)| ActorStatus {
         actor: (*name).into(),
         state: child.state.clone().into(),
         since: time(child.since),
@@ -157,7 +159,7 @@ fn actors(sources: &Sources, state: &State, rates: &Rates) -> Vec<ActorStatus> {
     let supervisor = ActorStatus {
         actor: "supervisor".into(),
         state: "running".into(),
-        since: time(state.started),
+        since: time(tree.started),
         pulse_age_ms: pulse("supervisor"),
         ..ActorStatus::default()
     };
@@ -165,7 +167,7 @@ fn actors(sources: &Sources, state: &State, rates: &Rates) -> Vec<ActorStatus> {
 }
 
 /// What is wrong, the worst first.
-pub(crate) fn issues(state: &State) -> Vec<IssueStatus> {
+pub(crate) fn issues(state: &HealthState) -> Vec<IssueStatus> {
     let issues = state.issues.iter().map(|issue| {
         let known = state.acknowledgement(issue);
         IssueStatus {
@@ -182,8 +184,7 @@ pub(crate) fn issues(state: &State) -> Vec<IssueStatus> {
 }
 
 /// Where every delivery is.
-pub(crate) fn account(state: &State) -> AccountStatus {
-    let account = state.account();
+pub(crate) fn account(account: &Account) -> AccountStatus {
     AccountStatus {
         received: account.received,
         stored: account.sums.stored,

@@ -11,7 +11,9 @@ use barograph_actors::message::write::{Place, WriteCause};
 use barograph_actors::status::issue::Severity;
 use barograph_actors::status::measures::Measured;
 use barograph_actors::status::mode::Mode;
-use barograph_actors::status::{Connection, Published, State};
+use barograph_actors::status::{
+    BrokerState, Connection, HealthState, NewestRows, Published, Snapshot, StorageState,
+};
 use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
@@ -48,26 +50,25 @@ impl Recorder {
 
 impl Collector for Recorder {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut state = self.published.snapshot();
+        let state = self.published.snapshot();
         let tally = {
             let mut highest = self.highest.lock();
-            highest.rise_to(&state.tally);
+            highest.rise_to(&state.tally());
             highest.clone()
         };
-        state.tally = tally;
         let router = self.routing.now();
         let measured = self.published.measures().snapshot();
         let mut page = Page(encoder);
         page.info(build(), [("version", env!("CARGO_PKG_VERSION"))])?;
         arrivals(&mut page, &state, &router)?;
-        ends(&mut page, &state.tally, &router)?;
+        ends(&mut page, &tally, &router)?;
         waiting(&mut page, &state)?;
-        writing(&mut page, &state, &measured)?;
+        writing(&mut page, &state.storage, &measured)?;
         ages(&mut page, &measured, &router)?;
-        standing(&mut page, &state)?;
-        broker(&mut page, &state)?;
+        health(&mut page, &state.health, state.broker.paused.is_some())?;
+        broker(&mut page, &state.broker)?;
         actors(&mut page, &state, &self.published)?;
-        latest(&mut page, &state, &router)?;
+        latest(&mut page, &self.published.rows.get(), &router)?;
         disks(&mut page, &self.places)
     }
 }
@@ -82,7 +83,7 @@ fn routes(router: &Router) -> impl Iterator<Item = (RouteId, &str)> {
     ids.chain([RouteId(None)]).map(|id| (id, router.name(id)))
 }
 
-fn arrivals(page: &mut Page<'_>, state: &State, router: &Router) -> fmt::Result {
+fn arrivals(page: &mut Page<'_>, state: &Snapshot, router: &Router) -> fmt::Result {
     let of = |id| state.arrivals.iter().find(|(known, _)| *known == id).map(|(_, count)| count);
     let arrived =
         || routes(router).map(|(id, name)| ([("route", name)], of(id).unwrap_or_default()));
@@ -98,8 +99,10 @@ fn arrivals(page: &mut Page<'_>, state: &State, router: &Router) -> fmt::Result 
     )?;
     let taken_over = "Messages that came without the broker: left in the spool by an earlier process, \
                       or copied out of a damaged database.";
-    let from =
-        [([("source", "spool")], state.spooled_before), ([("source", "salvage")], state.salvaged)];
+    let from = [
+        ([("source", "spool")], state.storage.spooled_before),
+        ([("source", "salvage")], state.storage.salvaged),
+    ];
     page.counters(Family::new("taken_over", taken_over), from)
 }
 
@@ -135,14 +138,14 @@ fn ends(page: &mut Page<'_>, tally: &Tally, router: &Router) -> fmt::Result {
     Ok(())
 }
 
-fn waiting(page: &mut Page<'_>, state: &State) -> fmt::Result {
+fn waiting(page: &mut Page<'_>, state: &Snapshot) -> fmt::Result {
     let held = "Messages in memory, without a place on a disk and unacknowledged.";
     page.gauge(Family::new("held_messages", held), Some(state.held))?;
     let spooled = "Messages in the spool, on their way to the database.";
-    page.gauge(Family::new("spool_messages", spooled), Some(state.spooled))
+    page.gauge(Family::new("spool_messages", spooled), Some(state.storage.spooled))
 }
 
-fn writing(page: &mut Page<'_>, state: &State, measured: &Measured) -> fmt::Result {
+fn writing(page: &mut Page<'_>, state: &StorageState, measured: &Measured) -> fmt::Result {
     let places = [(Place::Database, &measured.database), (Place::Spool, &measured.spool)];
     let place = |place: Place| [("place", place.word())];
     page.histograms(
@@ -186,7 +189,7 @@ fn ages(page: &mut Page<'_>, measured: &Measured, router: &Router) -> fmt::Resul
     )
 }
 
-fn standing(page: &mut Page<'_>, state: &State) -> fmt::Result {
+fn health(page: &mut Page<'_>, state: &HealthState, is_paused: bool) -> fmt::Result {
     let mode = "1 for the mode that the recorder is in: where messages go.";
     let now = state.mode.word();
     page.gauges(
@@ -202,22 +205,22 @@ fn standing(page: &mut Page<'_>, state: &State) -> fmt::Result {
             .map(|severity| ([("severity", severity.word())], count(severity))),
     )?;
     let paused = "1 while a person has paused the recorder.";
-    page.gauge(Family::new("paused", paused), Some(u32::from(state.paused.is_some())))
+    page.gauge(Family::new("paused", paused), Some(u32::from(is_paused)))
 }
 
-fn broker(page: &mut Page<'_>, state: &State) -> fmt::Result {
+fn broker(page: &mut Page<'_>, state: &BrokerState) -> fmt::Result {
     let connected = matches!(state.connection, Connection::Up(_));
     let up = "1 while there is a connection to the broker.";
     page.gauge(Family::new("broker_connected", up), Some(u32::from(connected)))?;
     let accepted = "Connections that the broker accepted.";
     page.counter(Family::new("broker_connections", accepted), state.connections)?;
     let dropped = "Messages that the broker says it dropped, to us or to others.";
-    page.counter(Family::new("broker_dropped", dropped), state.broker_dropped)
+    page.counter(Family::new("broker_dropped", dropped), state.dropped)
 }
 
-fn actors(page: &mut Page<'_>, state: &State, published: &Published) -> fmt::Result {
+fn actors(page: &mut Page<'_>, state: &Snapshot, published: &Published) -> fmt::Result {
     let named = |name: &'static str| [("actor", name)];
-    let children = || state.children.iter();
+    let children = || state.tree.children.iter();
     page.gauges(
         Family::new("actor_running", "1 while the actor runs."),
         children().map(|(name, child)| (named(name), u32::from(child.state == "running"))),
@@ -236,11 +239,11 @@ fn actors(page: &mut Page<'_>, state: &State, published: &Published) -> fmt::Res
     )
 }
 
-fn latest(page: &mut Page<'_>, state: &State, router: &Router) -> fmt::Result {
+fn latest(page: &mut Page<'_>, rows: &NewestRows, router: &Router) -> fmt::Result {
     let arrived = "When the newest row of the route arrived.";
     page.gauges(
         Family::new("last_row_timestamp", arrived).seconds(),
-        state.latest.iter().map(|(id, (at, _))| ([("route", router.name(*id))], seconds(*at))),
+        rows.latest.iter().map(|(id, (at, _))| ([("route", router.name(*id))], seconds(*at))),
     )
 }
 

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use barograph_actors::message::delivery::{ConnectionId, UnixMillis};
 use barograph_actors::mqtt::subscriptions::filters;
-use barograph_actors::ports::{Broker, Connecting, Down, Greeting, Incoming, Publication, Session};
+use barograph_actors::ports::{
+    Broker, BrokerRefusal, Connecting, Down, Greeting, Incoming, Publication, Session,
+};
 use barograph_config::{Mqtt, Protocol, Route};
 use tokio::time::timeout;
 
@@ -65,8 +67,8 @@ impl MqttBroker {
                 }
             };
             session.disconnect().await;
-            let refused = |(route, answer): (&Route, Result<_, String>)| {
-                Some((route.topic.clone(), answer.err()?))
+            let refused = |(route, answer): (&Route, Result<_, BrokerRefusal>)| {
+                Some((route.topic.clone(), answer.err()?.to_string()))
             };
             Ok(routes.iter().zip(answers).filter_map(refused).collect())
         };
@@ -78,7 +80,10 @@ impl MqttBroker {
     ///
     /// # Errors
     /// Outside: it does not answer, or does not accept us. Inside: it refuses the message.
-    pub async fn publish_once(&self, message: &Publication) -> Result<Result<(), String>, Down> {
+    pub async fn publish_once(
+        &self,
+        message: &Publication,
+    ) -> Result<Result<(), BrokerRefusal>, Down> {
         let mut settings = Mqtt::clone(&self.settings);
         settings.client_id.push_str("-alert-test");
         let publishing = async {
@@ -86,7 +91,7 @@ impl MqttBroker {
             let mut session = MqttSession::new(stream, self.wire(), &settings, self.now);
             session.greet(&settings, None, Keep::Nothing).await?;
             if let Err(why) = session.publish(message) {
-                return Ok(Err(why.to_string()));
+                return Ok(Err(BrokerRefusal(why.to_string())));
             }
             let answer = loop {
                 if let Incoming::Published(_, answer) = session.next().await? {

@@ -7,7 +7,7 @@ use barograph_actors::mqtt::decode::OVERSIZED_KEPT_BYTES;
 use barograph_config::Qos;
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::packet::Publish;
+use super::packet::{MalformedPacket, Publish};
 
 /// Bytes that a PUBLISH may have before its payload, of which we can make sense: topic (2 +
 /// 65,535), packet id, and properties of that order.
@@ -46,31 +46,35 @@ impl Oversized {
 
     /// The message with its first bytes, the size of its payload, and the size of the packet; an
     /// error where it is no PUBLISH that can be read.
-    pub(super) fn finish(self, has_properties: bool) -> Result<(Publish, u64, u64), String> {
+    pub(super) fn finish(
+        self,
+        has_properties: bool,
+    ) -> Result<(Publish, u64, u64), MalformedPacket> {
         let kind = self.first_byte >> 4;
         if kind != 3 {
-            return Err(format!("a packet of type {kind} with {} bytes", self.packet_size));
+            return Err(MalformedPacket::TooLarge { kind, size: self.packet_size });
         }
         let after_header = self.packet_size - fixed_header_size(self.packet_size);
         let mut rest = self.kept.freeze();
         let whole = rest.len();
-        let unreadable = || "an oversized message whose head cannot be read".to_owned();
-        let topic_len = usize::from(rest.try_get_u16().map_err(|_| unreadable())?);
-        let topic = split(&mut rest, topic_len).ok_or_else(unreadable)?;
-        let topic = String::from_utf8(topic.to_vec()).map_err(|_| unreadable())?;
+        let topic_len = usize::from(rest.try_get_u16().map_err(|_| MalformedPacket::Head)?);
+        let topic = split(&mut rest, topic_len).ok_or(MalformedPacket::Head)?;
+        let topic = String::from_utf8(topic.to_vec()).map_err(|_| MalformedPacket::Head)?;
         let qos = match (self.first_byte >> 1) & 3 {
             0 => Qos::AtMostOnce,
             1 => Qos::AtLeastOnce,
             2 => Qos::ExactlyOnce,
-            _ => return Err("a message of QoS 3".to_owned()),
+            _ => return Err(MalformedPacket::Qos),
         };
         let packet_id = match qos {
             Qos::AtMostOnce => 0,
-            Qos::AtLeastOnce | Qos::ExactlyOnce => rest.try_get_u16().map_err(|_| unreadable())?,
+            Qos::AtLeastOnce | Qos::ExactlyOnce => {
+                rest.try_get_u16().map_err(|_| MalformedPacket::Head)?
+            }
         };
         if has_properties {
-            let length = varint(&mut rest).ok_or_else(unreadable)?;
-            split(&mut rest, length).ok_or_else(unreadable)?;
+            let length = varint(&mut rest).ok_or(MalformedPacket::Head)?;
+            split(&mut rest, length).ok_or(MalformedPacket::Head)?;
         }
         let payload_size = after_header - (whole - rest.len()) as u64;
         let payload = rest.slice(..rest.len().min(OVERSIZED_KEPT_BYTES));
@@ -119,7 +123,7 @@ mod tests {
         bytes: &[u8],
         piece: usize,
         has_properties: bool,
-    ) -> Result<(Publish, u64, u64), String> {
+    ) -> Result<(Publish, u64, u64), MalformedPacket> {
         let (header, length) = frame(bytes).expect("a frame").expect("a whole header");
         let mut input = BytesMut::from(&bytes[..header]);
         let mut oversized = Oversized::begin(&mut input, header, length);

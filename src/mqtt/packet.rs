@@ -1,6 +1,6 @@
 //! What a broker says, in one vocabulary for both protocol versions.
 
-use barograph_actors::ports::{Down, DownKind, Filter, Publication};
+use barograph_actors::ports::{BrokerRefusal, Down, DownKind, Filter, Publication};
 use barograph_config::{Mqtt, Qos};
 use bytes::{Bytes, BytesMut};
 
@@ -16,11 +16,11 @@ pub(super) enum Packet {
     /// The release of a QoS 2 message.
     PubRel(u16),
     /// It answers SUBSCRIBE, filter by filter.
-    SubAck(u16, Vec<Result<Qos, String>>),
+    SubAck(u16, Vec<Result<Qos, BrokerRefusal>>),
     /// It answers UNSUBSCRIBE.
     UnsubAck(u16),
     /// It answers a PUBLISH of QoS 1.
-    PubAck(u16, Result<(), String>),
+    PubAck(u16, Result<(), BrokerRefusal>),
     /// It answers PINGREQ.
     PingResp,
     /// It ends the connection and says why (MQTT 5).
@@ -49,6 +49,29 @@ pub(super) enum Keep {
     Nothing,
 }
 
+/// The broker sent what is not MQTT as we know it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum MalformedPacket {
+    /// Four bytes of length without an end.
+    #[error("a packet length of more than four bytes")]
+    Length,
+    /// The codec cannot read it.
+    #[error(transparent)]
+    Codec(Box<dyn std::error::Error + Send + Sync>),
+    /// The topic is no text.
+    #[error("a topic that is not UTF-8")]
+    Topic(#[from] std::string::FromUtf8Error),
+    /// Only a PUBLISH may be that large.
+    #[error("a packet of type {kind} with {size} bytes")]
+    TooLarge { kind: u8, size: u64 },
+    /// The head of a PUBLISH that is larger than is taken in.
+    #[error("an oversized message whose head cannot be read")]
+    Head,
+    /// There is no such quality of service.
+    #[error("a message of QoS 3")]
+    Qos,
+}
+
 /// One protocol version: bytes to [`Packet`]s and back. Encoders append to `out`.
 pub(super) trait Wire {
     /// CONNECT. `out` is empty.
@@ -73,7 +96,7 @@ pub(super) trait Wire {
     ///
     /// # Errors
     /// It is not what the standard says.
-    fn decode(&self, input: &mut BytesMut) -> Result<Packet, String>;
+    fn decode(&self, input: &mut BytesMut) -> Result<Packet, MalformedPacket>;
     /// PUBLISH has properties between packet id and payload.
     fn has_properties(&self) -> bool;
 }
@@ -83,7 +106,7 @@ pub(super) trait Wire {
 ///
 /// # Errors
 /// Four bytes of length without an end: not MQTT.
-pub(super) fn frame(input: &[u8]) -> Result<Option<(usize, usize)>, String> {
+pub(super) fn frame(input: &[u8]) -> Result<Option<(usize, usize)>, MalformedPacket> {
     let Some(rest) = input.get(1..) else { return Ok(None) };
     let mut length = 0_usize;
     for (index, byte) in rest.iter().take(4).enumerate() {
@@ -92,11 +115,7 @@ pub(super) fn frame(input: &[u8]) -> Result<Option<(usize, usize)>, String> {
             return Ok(Some((index + 2, length)));
         }
     }
-    if rest.len() >= 4 {
-        Err("a packet length of more than four bytes".to_owned())
-    } else {
-        Ok(None)
-    }
+    if rest.len() >= 4 { Err(MalformedPacket::Length) } else { Ok(None) }
 }
 
 /// The broker refused us: the words for the kinds that a person can do something about.

@@ -1,5 +1,6 @@
 //! One session over one connection: reads, acknowledges, pings, and ends with it.
 
+use std::fmt;
 use std::time::Duration;
 
 use barograph_actors::message::delivery::{Delivery, UnixMillis};
@@ -122,7 +123,7 @@ impl MqttSession {
                     | Packet::PubAck(..)
                     | Packet::PingResp
                     | Packet::Unexpected(_)) => {
-                        Err(self.protocol_error(&format!("{other:?} in place of CONNACK")))
+                        Err(self.protocol_error(format_args!("{other:?} in place of CONNACK")))
                     }
                 };
             }
@@ -186,13 +187,13 @@ impl MqttSession {
 
     /// The next packet of what has been read.
     fn buffered_packet(&mut self) -> Result<Option<Packet>, Down> {
-        let framed = frame(&self.input).map_err(|detail| self.protocol_error(&detail))?;
+        let framed = frame(&self.input).map_err(|error| self.protocol_error(error))?;
         let Some((header, length)) = framed else { return Ok(None) };
         if self.input.len() < header + length {
             return Ok(None);
         }
         let decoded = self.wire.decode(&mut self.input);
-        decoded.map(Some).map_err(|detail| self.protocol_error(&detail))
+        decoded.map(Some).map_err(|error| self.protocol_error(error))
     }
 
     /// The next thing of what has been read that the recorder wants to know of; answers what needs
@@ -236,9 +237,8 @@ impl MqttSession {
                 | Packet::UnsubAck(_)
                 | Packet::PubAck(..)
                 | Packet::Unexpected(_)) => {
-                    return Err(
-                        self.protocol_error(&format!("an unexpected packet: {unexpected:?}"))
-                    );
+                    let detail = format_args!("an unexpected packet: {unexpected:?}");
+                    return Err(self.protocol_error(detail));
                 }
             }
         }
@@ -248,7 +248,7 @@ impl MqttSession {
     /// nothing to skip.
     fn skip(&mut self) -> Result<Option<Option<Incoming>>, Down> {
         if self.skipping.is_none() {
-            let framed = frame(&self.input).map_err(|detail| self.protocol_error(&detail))?;
+            let framed = frame(&self.input).map_err(|error| self.protocol_error(error))?;
             match framed {
                 Some((header, length)) if (header + length) as u64 > self.packet_max => {
                     self.skipping = Some(Oversized::begin(&mut self.input, header, length));
@@ -262,7 +262,7 @@ impl MqttSession {
             Some(oversized) if complete => {
                 let finished = oversized.finish(self.wire.has_properties());
                 let (publish, payload_size, packet_size) =
-                    finished.map_err(|detail| self.protocol_error(&detail))?;
+                    finished.map_err(|error| self.protocol_error(error))?;
                 Ok(Some(Some(self.delivery(publish, payload_size, packet_size))))
             }
             unfinished => {
@@ -308,7 +308,7 @@ impl MqttSession {
         }
     }
 
-    fn protocol_error(&self, detail: &str) -> Down {
+    fn protocol_error(&self, detail: impl fmt::Display) -> Down {
         let message = format!(
             "{} sent what is not MQTT as we know it: {detail}; look at mqtt.url and mqtt.protocol",
             self.broker

@@ -1,7 +1,8 @@
 //! The bytes: TCP, or TLS over it.
 
+use std::error::Error;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use barograph_actors::ports::{Down, DownKind};
@@ -12,7 +13,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 /// Either kind.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {}
@@ -24,7 +25,8 @@ pub(super) async fn connect(settings: &Mqtt) -> Result<Box<dyn Stream>, Down> {
     if !settings.url.tls {
         return Ok(Box::new(tcp));
     }
-    let config = tls_config(settings).map_err(|message| Down { kind: DownKind::Tls, message })?;
+    let config = tls_config(settings)
+        .map_err(|error| Down { kind: DownKind::Tls, message: error.to_string() })?;
     let host = settings.url.host.clone();
     let name =
         ServerName::try_from(host).map_err(|error| tls_down(settings, &error.to_string()))?;
@@ -93,15 +95,53 @@ fn tls_down(settings: &Mqtt, detail: &str) -> Down {
     }
 }
 
+/// TLS cannot be used as `[mqtt]` says.
+#[derive(Debug, thiserror::Error)]
+enum TlsSettingsError {
+    /// A file cannot be used.
+    #[error("{setting} {}: {cause}", file.display())]
+    File {
+        setting: &'static str,
+        file: PathBuf,
+        #[source]
+        cause: Box<dyn Error + Send + Sync>,
+    },
+    /// Neither the settings nor the system name one.
+    #[error(
+        "no certificate authority to trust; set mqtt.ca_file, or install the system's (package \
+         ca-certificates)"
+    )]
+    NoAuthority,
+    /// Certificate and key do not belong together.
+    #[error("mqtt.client_cert {} and its key: {cause}", file.display())]
+    ClientAuth {
+        file: PathBuf,
+        #[source]
+        cause: rustls::Error,
+    },
+    /// The library refuses.
+    #[error(transparent)]
+    Library(#[from] rustls::Error),
+}
+
+impl TlsSettingsError {
+    fn file(
+        setting: &'static str,
+        file: &Path,
+        cause: impl Into<Box<dyn Error + Send + Sync>>,
+    ) -> Self {
+        Self::File { setting, file: file.to_owned(), cause: cause.into() }
+    }
+}
+
 /// The files are read at each connection: a renewed certificate needs no restart.
-fn tls_config(settings: &Mqtt) -> Result<ClientConfig, String> {
+fn tls_config(settings: &Mqtt) -> Result<ClientConfig, TlsSettingsError> {
     let mut roots = RootCertStore::empty();
     match &settings.ca_file {
         Some(file) => {
             for cert in certificates(file, "mqtt.ca_file")? {
-                roots
-                    .add(cert)
-                    .map_err(|error| format!("mqtt.ca_file {}: {error}", file.display()))?;
+                let refused = |error| TlsSettingsError::file("mqtt.ca_file", file, error);
+                roots.add(cert).map_err(refused)?;
             }
         }
         None => {
@@ -109,34 +149,33 @@ fn tls_config(settings: &Mqtt) -> Result<ClientConfig, String> {
         }
     }
     if roots.is_empty() {
-        return Err(
-            "no certificate authority to trust; set mqtt.ca_file, or install the system's \
-            (package ca-certificates)"
-                .to_owned(),
-        );
+        return Err(TlsSettingsError::NoAuthority);
     }
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?
+        .with_safe_default_protocol_versions()?
         .with_root_certificates(roots);
     match &settings.client_auth {
         None => Ok(builder.with_no_client_auth()),
         Some(auth) => {
             let chain = certificates(&auth.cert_file, "mqtt.client_cert")?;
-            let key = PrivateKeyDer::from_pem_file(&auth.key_file)
-                .map_err(|error| format!("mqtt.client_key {}: {error}", auth.key_file.display()))?;
-            builder.with_client_auth_cert(chain, key).map_err(|error| {
-                format!("mqtt.client_cert {} and its key: {error}", auth.cert_file.display())
+            let key = PrivateKeyDer::from_pem_file(&auth.key_file).map_err(|error| {
+                TlsSettingsError::file("mqtt.client_key", &auth.key_file, error)
+            })?;
+            builder.with_client_auth_cert(chain, key).map_err(|cause| {
+                TlsSettingsError::ClientAuth { file: auth.cert_file.clone(), cause }
             })
         }
     }
 }
 
-fn certificates(file: &Path, setting: &str) -> Result<Vec<CertificateDer<'static>>, String> {
-    let failed = |error: &dyn std::fmt::Display| format!("{setting} {}: {error}", file.display());
-    let certs: Vec<_> = CertificateDer::pem_file_iter(file)
-        .map_err(|error| failed(&error))?
-        .collect::<Result<_, _>>()
-        .map_err(|error| failed(&error))?;
-    if certs.is_empty() { Err(failed(&"it holds no certificate")) } else { Ok(certs) }
+fn certificates(
+    file: &Path,
+    setting: &'static str,
+) -> Result<Vec<CertificateDer<'static>>, TlsSettingsError> {
+    let read = || CertificateDer::pem_file_iter(file)?.collect::<Result<Vec<_>, _>>();
+    let certs = read().map_err(|error| TlsSettingsError::file(setting, file, error))?;
+    if certs.is_empty() {
+        return Err(TlsSettingsError::file(setting, file, "it holds no certificate"));
+    }
+    Ok(certs)
 }

@@ -1,13 +1,13 @@
 //! MQTT 3.1.1 on rumqttc's codec.
 
-use barograph_actors::ports::{DownKind, Filter, Publication};
+use barograph_actors::ports::{BrokerRefusal, DownKind, Filter, Publication};
 use barograph_config::{Mqtt, Qos};
 use bytes::BytesMut;
 use rumqttc::QoS;
 use rumqttc::mqttbytes::v4;
 
 use super::outgoing::Takes;
-use super::packet::{Keep, Packet, Publish, Wire, refused};
+use super::packet::{Keep, MalformedPacket, Packet, Publish, Wire, refused};
 
 /// MQTT 3.1.1.
 #[derive(Debug)]
@@ -94,8 +94,9 @@ impl Wire for V4 {
         put(&v4::Packet::Disconnect, out);
     }
 
-    fn decode(&self, input: &mut BytesMut) -> Result<Packet, String> {
-        let packet = v4::Packet::read(input, usize::MAX).map_err(|error| error.to_string())?;
+    fn decode(&self, input: &mut BytesMut) -> Result<Packet, MalformedPacket> {
+        let packet = v4::Packet::read(input, usize::MAX)
+            .map_err(|error| MalformedPacket::Codec(Box::new(error)))?;
         Ok(match packet {
             v4::Packet::Publish(p) => Packet::Publish(Publish {
                 topic: p.topic,
@@ -132,11 +133,11 @@ impl Wire for V4 {
     }
 }
 
-fn granted(code: v4::SubscribeReasonCode) -> Result<Qos, String> {
+fn granted(code: v4::SubscribeReasonCode) -> Result<Qos, BrokerRefusal> {
     match code {
         v4::SubscribeReasonCode::Success(qos) => Ok(qos_in(qos)),
         v4::SubscribeReasonCode::Failure => {
-            Err("it gives no reason (MQTT 3.1.1, code 128)".to_owned())
+            Err(BrokerRefusal("it gives no reason (MQTT 3.1.1, code 128)".to_owned()))
         }
     }
 }

@@ -1,13 +1,13 @@
 //! MQTT 5 on rumqttc's codec. No topic alias is announced (so none comes), and no maximum packet
 //! size: the broker would drop what is larger without a word.
 
-use barograph_actors::ports::{Down, DownKind, Filter, Publication};
+use barograph_actors::ports::{BrokerRefusal, Down, DownKind, Filter, Publication};
 use barograph_config::{Mqtt, Qos};
 use bytes::{Bytes, BytesMut};
 use rumqttc::v5::mqttbytes::{QoS, v5};
 
 use super::outgoing::Takes;
-use super::packet::{Keep, Packet, Publish, Wire, refused};
+use super::packet::{Keep, MalformedPacket, Packet, Publish, Wire, refused};
 
 /// MQTT 5.
 #[derive(Debug)]
@@ -107,12 +107,12 @@ impl Wire for V5 {
         put(&v5::Packet::Disconnect(normal), out);
     }
 
-    fn decode(&self, input: &mut BytesMut) -> Result<Packet, String> {
-        let packet = v5::Packet::read(input, None).map_err(|error| error.to_string())?;
+    fn decode(&self, input: &mut BytesMut) -> Result<Packet, MalformedPacket> {
+        let packet = v5::Packet::read(input, None)
+            .map_err(|error| MalformedPacket::Codec(Box::new(error)))?;
         Ok(match packet {
             v5::Packet::Publish(p) => Packet::Publish(Publish {
-                topic: String::from_utf8(p.topic.to_vec())
-                    .map_err(|_| "a topic that is not UTF-8")?,
+                topic: String::from_utf8(p.topic.to_vec())?,
                 payload: p.payload,
                 qos: qos_in(p.qos),
                 retain: p.retain,
@@ -151,11 +151,11 @@ impl Wire for V5 {
     }
 }
 
-fn granted(code: v5::SubscribeReasonCode) -> Result<Qos, String> {
+fn granted(code: v5::SubscribeReasonCode) -> Result<Qos, BrokerRefusal> {
     if let v5::SubscribeReasonCode::Success(qos) = code {
         Ok(qos_in(qos))
     } else {
-        Err(format!("{code:?}"))
+        Err(BrokerRefusal(format!("{code:?}")))
     }
 }
 
@@ -174,7 +174,7 @@ fn takes(properties: Option<&v5::ConnAckProperties>) -> Takes {
     }
 }
 
-fn taken(answer: v5::PubAck) -> Result<(), String> {
+fn taken(answer: v5::PubAck) -> Result<(), BrokerRefusal> {
     use v5::PubAckReason as Reason;
     match answer.reason {
         Reason::Success | Reason::NoMatchingSubscribers => Ok(()),
@@ -186,7 +186,7 @@ fn taken(answer: v5::PubAck) -> Result<(), String> {
         | Reason::QuotaExceeded
         | Reason::PayloadFormatInvalid => {
             let text = answer.properties.and_then(|properties| properties.reason_string);
-            Err(with_reason(format!("{:?}", answer.reason), text))
+            Err(BrokerRefusal(with_reason(format!("{:?}", answer.reason), text)))
         }
     }
 }

@@ -94,13 +94,13 @@ fn post_json(alert: &Alert, url: &str, body: &Value) -> Result<String, Failure> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use barograph_actors::health::notify::notification::{Change, Item};
+    use barograph_actors::health::notify::notification::{IssueChange, NotificationItem};
     use barograph_actors::message::delivery::UnixMillis;
     use barograph_actors::status::issue::Issue;
 
     fn many(sentence: &str) -> Notification {
-        let item = |n: usize| Item {
-            change: Change::New,
+        let item = |n: usize| NotificationItem {
+            change: IssueChange::New,
             issue: Issue {
                 id: format!("i{n}"),
                 severity: Severity::Warning,

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use barograph_actors::health::notify::notifier::{Failure, Notifier, Outcome, Parcel};
+use barograph_actors::health::notify::notifier::{AlertOutcome, Failure, Notifier, Parcel};
 
 use super::{deliver, failure};
 
@@ -14,7 +14,7 @@ use super::{deliver, failure};
 #[derive(Debug)]
 pub struct Threads {
     /// At most one outcome for each channel is in it: so many parcels can be under way.
-    outcomes: (Sender<Outcome>, Receiver<Outcome>),
+    outcomes: (Sender<AlertOutcome>, Receiver<AlertOutcome>),
 }
 
 impl Default for Threads {
@@ -34,7 +34,7 @@ impl Notifier for Threads {
                 Err(failure("the delivery panicked".into(), hint))
             });
             let _nobody_left =
-                sender.send(Outcome { channel: channel.name.clone(), number, result });
+                sender.send(AlertOutcome { channel: channel.name.clone(), number, result });
         };
         let spawned = thread::Builder::new().name("alert".into()).spawn(run);
         spawned.map(|_detached| ()).map_err(|error| {
@@ -43,7 +43,7 @@ impl Notifier for Threads {
         })
     }
 
-    fn outcomes(&mut self) -> Vec<Outcome> {
+    fn outcomes(&mut self) -> Vec<AlertOutcome> {
         self.outcomes.1.try_iter().collect()
     }
 }

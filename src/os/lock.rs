@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use barograph_actors::message::write::WriteCause;
-use barograph_actors::ports::OpenError;
+use barograph_actors::ports::{OpenError, Outlook};
 use barograph_actors::supervisor::actor::InstanceLock;
 use fslock::LockFile;
 use parking_lot::Mutex;
@@ -165,7 +165,7 @@ impl DatabaseLock {
             }
             Err(error) => {
                 let cause = error.cause();
-                Err(OpenError { cause, message: error.to_string(), permanent: None })
+                Err(OpenError { cause, message: error.to_string(), outlook: Outlook::MayPass })
             }
         }
     }

@@ -155,7 +155,7 @@ impl Reloader {
                 for warning in &loaded.warnings {
                     warn!("{warning}");
                 }
-                self.parts.published.update(|state| state.unsettled.invalid = None);
+                self.parts.published.unsettled.update(|unsettled| unsettled.invalid = None);
                 self.apply(loaded.settings)
             }
             Err(problems) => {
@@ -166,9 +166,9 @@ impl Reloader {
                 );
                 let now = world::now();
                 self.parts.published.note(event::RELOAD_FAILED, now, problems.clone());
-                self.parts.published.update(|state| {
-                    let since = state.unsettled.invalid.take().map_or(now, |(since, _)| since);
-                    state.unsettled.invalid = Some((since, problems));
+                self.parts.published.unsettled.update(|unsettled| {
+                    let since = unsettled.invalid.take().map_or(now, |(since, _)| since);
+                    unsettled.invalid = Some((since, problems));
                 });
             }
         }
@@ -186,9 +186,9 @@ impl Reloader {
         let now_in_force = |d: &&Difference| !plan::is_for_next_start(d.part);
         lines.extend(others.iter().copied().filter(now_in_force).map(Difference::to_string));
         let mut refused = Vec::new();
-        if let Err(message) = logging::change(&old.log, &new.log) {
+        if let Err(error) = logging::change(&old.log, &new.log) {
             new.log = barograph_config::Log { level: new.log.level, ..old.log.clone() };
-            refused.push(message);
+            refused.push(error.to_string());
         }
         let wanted = std::mem::replace(&mut new.routes, old.routes.clone());
         if of_routes.is_empty() {
@@ -196,9 +196,9 @@ impl Reloader {
         }
         self.parts.in_force.set(new);
         self.say(&lines, &refused, different.is_empty());
-        self.parts.published.update(|state| {
-            state.unsettled.at_next_start = at_next_start;
-            state.unsettled.refused = refused;
+        self.parts.published.unsettled.update(|unsettled| {
+            unsettled.at_next_start = at_next_start;
+            unsettled.refused = refused;
         });
         self.put_in_force(&old, &others);
         self.reroute(wanted, &of_routes);
@@ -248,7 +248,7 @@ impl Reloader {
         if different.is_empty() {
             if self.routes.take().is_some() {
                 self.parts.routing.want_no_change();
-                self.parts.published.update(|state| state.unsettled.routes_wait = None);
+                self.parts.published.unsettled.update(|unsettled| unsettled.routes_wait = None);
             }
             return;
         }
@@ -265,7 +265,7 @@ impl Reloader {
 
     fn on_rerouted(&mut self, outcome: Rerouted) {
         let Some(Pending { wanted, lines, .. }) = self.routes.take() else { return };
-        self.parts.published.update(|state| state.unsettled.routes_wait = None);
+        self.parts.published.unsettled.update(|unsettled| unsettled.routes_wait = None);
         match outcome {
             Rerouted::Done => {
                 let mut settings = Settings::clone(&self.parts.in_force.now());
@@ -279,7 +279,7 @@ impl Reloader {
             Rerouted::Refused(why) => {
                 let message = format!("the old routes stay in force: {why}");
                 self.say(&[], std::slice::from_ref(&message), false);
-                self.parts.published.update(|state| state.unsettled.refused.push(message));
+                self.parts.published.unsettled.update(|unsettled| unsettled.refused.push(message));
             }
             Rerouted::Superseded => {}
         }
@@ -293,6 +293,6 @@ impl Reloader {
              the old ones stay in force";
         warn!(event = event::RELOAD_WAITS, "{message}");
         self.parts.published.note(event::RELOAD_WAITS, now, message);
-        self.parts.published.update(|state| state.unsettled.routes_wait = Some(now));
+        self.parts.published.unsettled.update(|unsettled| unsettled.routes_wait = Some(now));
     }
 }

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use barograph_actors::exit_code;
 use barograph_actors::message::write::{WriteCause, WriteOutcome};
-use barograph_actors::ports::{OpenError, WriteError};
+use barograph_actors::ports::{OpenError, Outlook, WriteError};
 use nix::sys::statvfs::statvfs;
 use rusqlite::{ErrorCode, ffi};
 
@@ -170,26 +169,26 @@ pub(super) fn write_error(error: &rusqlite::Error, path: &Path, committing: bool
     WriteError { cause, message, outcome, reopen: !is_certain }
 }
 
-/// An error while opening: what only a person can mend is permanent.
+/// An error while opening.
 pub(super) fn open_error(error: &rusqlite::Error, path: &Path) -> OpenError {
     let Understood { cause, message } = understand(error, path);
-    OpenError { cause, message, permanent: permanence(cause) }
+    OpenError { cause, message, outlook: outlook(cause) }
 }
 
-/// The exit code of what waiting cannot mend at the start.
-pub(super) fn permanence(cause: WriteCause) -> Option<i32> {
+/// Whether waiting can mend at the start what is wrong.
+pub(super) fn outlook(cause: WriteCause) -> Outlook {
     match cause {
-        WriteCause::NotADatabase | WriteCause::Corrupt | WriteCause::SchemaClash => {
-            Some(exit_code::DATABASE_UNUSABLE)
-        }
-        WriteCause::Missing | WriteCause::Permission | WriteCause::ReadOnly => {
-            Some(exit_code::CANNOT_CREATE)
-        }
+        WriteCause::NotADatabase
+        | WriteCause::Corrupt
+        | WriteCause::SchemaClash
+        | WriteCause::Missing
+        | WriteCause::Permission
+        | WriteCause::ReadOnly => Outlook::NeedsAPerson,
         WriteCause::Locked
         | WriteCause::Busy
         | WriteCause::Full
         | WriteCause::Io
         | WriteCause::Replaced
-        | WriteCause::Other => None,
+        | WriteCause::Other => Outlook::MayPass,
     }
 }

@@ -47,7 +47,7 @@ use scan::Scan;
 use source::Source;
 use tables::Table;
 use walk::Walk;
-use writer::{Put, Writer};
+use writer::Writer;
 
 /// How the name of a copy of a deleted database begins.
 pub(super) const RESCUED: &str = "rescued-";
@@ -282,15 +282,7 @@ impl Salvage {
         let mut writer = Writer::new(target, &into.name, &into.column_names(), &columns);
         let chunk = walk.next(rows_max.max(1));
         for (id, fields) in &chunk.rows {
-            match writer.put(*id, fields)? {
-                Put::Kept => item.rows += 1,
-                Put::Renumbered => {
-                    item.rows += 1;
-                    item.renumbered += 1;
-                }
-                Put::Refused => item.refused += 1,
-                Put::Present => {}
-            }
+            item.count(&writer.put(*id, fields)?);
         }
         for (first, last) in chunk.lost {
             item.lost.add(first, last);
@@ -359,11 +351,6 @@ fn wal_path(path: &Path) -> PathBuf {
     let mut wal = path.as_os_str().to_owned();
     wal.push("-wal");
     PathBuf::from(wal)
-}
-
-/// A name as SQL takes it, whatever it contains.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 /// Whether another program holds the database just now.

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use barograph_actors::health::probes::ReadFailed;
+
 use super::journal::file::{DamagedHandles, FileId};
 use super::read::read_only::open_to_look;
 
@@ -15,7 +17,7 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 pub struct Sighted {
     /// How long a read took; `Err`: it was not answered, and why. `None`: nothing was read, because the
     /// writer has no file open, or another one.
-    pub read: Option<Result<Duration, String>>,
+    pub read: Option<Result<Duration, ReadFailed>>,
     /// The path does not lead to the file that the writer has open: what is there.
     pub replaced: Option<String>,
 }
@@ -37,7 +39,8 @@ pub fn sight(path: &Path, wrecks: &DamagedHandles) -> Sighted {
         return Sighted { read: None, replaced };
     }
     let began = Instant::now();
-    let answer = read(path).map(|()| began.elapsed()).map_err(|error| error.to_string());
+    let answer =
+        read(path).map(|()| began.elapsed()).map_err(|error| ReadFailed(error.to_string()));
     Sighted { read: Some(answer), replaced: None }
 }
 

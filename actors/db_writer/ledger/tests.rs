@@ -305,8 +305,9 @@ fn a_broker_that_repeats_the_recorded_sequence_is_told_of_once() {
     for (fresh, told_at) in table {
         let mut ledger = Ledger::default();
         ledger.open(SECOND, &opening(true), &history((1..=8).map(record).collect()));
+        let mut watch = ledger.watch();
         let told: Vec<usize> =
-            (0..fresh.len()).filter(|i| ledger.rolled_back(&record(fresh[*i])).is_some()).collect();
+            (0..fresh.len()).filter(|i| watch.observe(&record(fresh[*i])).is_some()).collect();
         assert_eq!(told, told_at.iter().copied().collect::<Vec<_>>(), "{fresh:?}");
     }
 }
@@ -316,5 +317,6 @@ fn identical_payloads_alone_never_look_like_a_rollback() {
     let same = |id: u16| Record { digest: 7, ..record(id) };
     let mut ledger = Ledger::default();
     ledger.open(SECOND, &opening(true), &history((1..=8).map(same).collect()));
-    assert!((1..=8).all(|id| ledger.rolled_back(&same(id)).is_none()));
+    let mut watch = ledger.watch();
+    assert!((1..=8).all(|id| watch.observe(&same(id)).is_none()));
 }

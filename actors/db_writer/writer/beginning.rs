@@ -11,12 +11,8 @@ impl Writer {
     /// left must be open by then: what it knows of that one is covered by the first write.
     pub(super) fn note_run(&mut self) {
         let spool_seen = self.spool.as_ref().and_then(|spool| spool.last_seen());
-        let noted = |state: &mut crate::status::State| {
-            let started = state.started.unwrap_or_default();
-            (!std::mem::replace(&mut state.run_noted, true)).then_some(started)
-        };
-        if let Some(started) = self.published().change(noted) {
-            let run = RunBegins { started, spool_seen };
+        if !self.setup.memory.update(|memory| std::mem::replace(&mut memory.run_noted, true)) {
+            let run = RunBegins { started: self.started(), spool_seen };
             self.published().remember_first(vec![Note::RunBegins(run)]);
         }
     }
@@ -29,9 +25,8 @@ impl Writer {
     /// Takes over the events that an earlier process could not write: they go with the first write.
     pub(super) fn take_kept_events(&mut self) {
         self.kept = self.keeper.kept();
-        let taken =
-            self.published().change(|state| std::mem::replace(&mut state.kept_events_taken, true));
-        if !taken {
+        let memory = &self.setup.memory;
+        if !memory.update(|memory| std::mem::replace(&mut memory.kept_events_taken, true)) {
             let kept = self.kept.iter().cloned().map(Note::Event).collect();
             self.published().remember_first(kept);
         }

@@ -9,6 +9,7 @@ use super::{Writer, forget, refused};
 use crate::message::batch::{Batch, Receipt};
 use crate::message::write::Place;
 use crate::ports::{Spooled, TidiedUp, WriteError};
+use crate::status::Destination;
 
 /// Deliveries that one step takes over from the spool: a transaction of some 10 ms, after which new
 /// batches have their turn.
@@ -42,7 +43,7 @@ impl Writer {
         if self.look_for_freeze() {
             self.write_notes();
         }
-        if !(self.given_up || self.has_queue()) {
+        if self.destination() == Destination::Database {
             return self.upkeep(now);
         }
         let pause = self.probe.due_in(now);
@@ -61,10 +62,7 @@ impl Writer {
             }
             Err((place, error)) => {
                 match place {
-                    Place::Database => {
-                        self.reporter.probe_failed(&error);
-                        self.given_up = true;
-                    }
+                    Place::Database => self.reporter.probe_failed(&error),
                     Place::Spool => self.reporter.spool_failed(error.cause, &error.message),
                 }
                 self.probe.put_off((self.setup.world.jitter)());
@@ -133,7 +131,7 @@ impl Writer {
         }
         let tidied = self.with_journal(|journal| Ok((journal.tidy_up()?, journal.summing_up())));
         let tidied = tidied.map(|(tidied, rollups)| {
-            self.published().update(|state| state.rollups = rollups);
+            self.published().storage.update(|storage| storage.rollups = rollups);
             tidied
         });
         match tidied {
@@ -142,10 +140,10 @@ impl Writer {
                 Next::After(UPKEEP_REST)
             }
             Ok(TidiedUp::More) => Next::After(UPKEEP_PAUSE),
-            Ok(TidiedUp::Salvaged(tally)) => {
-                self.published().update(|state| {
-                    state.salvaged += tally.sums().total();
-                    state.tally.merge(&tally);
+            Ok(TidiedUp::Recovered(tally)) => {
+                self.published().storage.update(|storage| {
+                    storage.salvaged += tally.sums().total();
+                    storage.tally.merge(&tally);
                 });
                 Next::After(UPKEEP_PAUSE)
             }

@@ -6,7 +6,8 @@ use super::Writer;
 use crate::message::account::{RouteId, Tally};
 use crate::message::route::Router;
 use crate::message::write::RerouteResult;
-use crate::ports::OpenError;
+use crate::ports::{OpenError, Outlook};
+use crate::status::Destination;
 
 impl Writer {
     /// Takes over other routes, if the database can. While it cannot be used, they are taken over unseen:
@@ -17,9 +18,9 @@ impl Writer {
             return RerouteResult::Decided;
         }
         // What a failed commit left in doubt is settled by the routes of its time; and a handle that
-        // alone still sees what nobody else does is not thrown away.
+        // alone still sees a deleted file is not thrown away.
         let writable = self.write_notes_to_journal().is_ok();
-        if !writable && !self.given_up {
+        if !writable && self.destination() == Destination::Database {
             return RerouteResult::NotNow;
         }
         self.journal = None;
@@ -35,10 +36,10 @@ impl Writer {
                 let _said_at_the_next_write = self.take_journal(journal);
                 RerouteResult::Decided
             }
-            Err(OpenError { cause, permanent, message }) => {
+            Err(OpenError { cause, outlook, message }) => {
                 self.journal_port.reroute(&before);
                 let _said_at_the_next_write = self.open_journal();
-                if cause.is_the_operators() || permanent.is_some() {
+                if cause.is_the_operators() || outlook == Outlook::NeedsAPerson {
                     self.setup.routing.refuse(router, message);
                     return RerouteResult::Decided;
                 }
@@ -48,12 +49,12 @@ impl Writer {
     }
 
     /// What is known of the columns of a route that has others now would be read by the wrong names, and
-    /// of a route that is gone nobody would ever hear that a trouble is over.
+    /// a trouble of a route that is gone would never end.
     fn adopt(&mut self, before: &Router, router: &Arc<Router>) {
         let is_as_it_was = |id: RouteId| before.agrees_on(id, router);
-        self.published().update(|state| {
-            state.latest.retain(|id, _| is_as_it_was(*id));
-            state.previous.retain(|id, _| is_as_it_was(*id));
+        self.published().rows.update(|rows| {
+            rows.latest.retain(|id, _| is_as_it_was(*id));
+            rows.previous.retain(|id, _| is_as_it_was(*id));
         });
         self.published().readings().keep(is_as_it_was);
         self.setup.routing.adopt(router);
@@ -64,21 +65,19 @@ impl Writer {
     /// has counted before the process began, or before a route was new, is not of this process.
     pub(super) fn count_anew(&self, account: &Tally) {
         let routes = self.setup.routing.now().routes().len();
-        self.published().update(|state| {
-            state.run_begun = true;
-            let known = std::mem::replace(&mut state.routes_counted, routes);
-            match &mut state.base {
-                Some(base) => {
-                    let is_new = |RouteId(index): RouteId| {
-                        index.is_some_and(|index| usize::from(index) >= known)
-                    };
-                    for (id, outcome, n) in account.iter().filter(|(id, _, _)| is_new(*id)) {
-                        base.add(id, outcome, n);
-                    }
-                    state.tally = account.since(base);
-                }
-                None => state.base = Some(account.clone()),
+        let counted = self.setup.memory.update(|memory| {
+            let known = std::mem::replace(&mut memory.routes_counted, routes);
+            let Some(base) = &mut memory.base else {
+                memory.base = Some(account.clone());
+                return Tally::default();
+            };
+            let is_new =
+                |RouteId(index): RouteId| index.is_some_and(|index| usize::from(index) >= known);
+            for (id, outcome, n) in account.iter().filter(|(id, _, _)| is_new(*id)) {
+                base.add(id, outcome, n);
             }
+            account.since(base)
         });
+        self.published().storage.update(|storage| storage.tally = counted);
     }
 }

@@ -11,19 +11,11 @@ use super::HealthActor;
 use crate::health::checks::{Changes, findings};
 use crate::health::probes::SystemSnapshot;
 use crate::message::event;
-use crate::status::State;
 use crate::status::issue::{Issue, Severity};
-use crate::status::summary::sentence;
+use crate::status::summary::summary;
 
 /// A survey out of turn comes at most this often, whatever changes.
 const SURVEY_PAUSE: Duration = Duration::from_secs(1);
-
-/// An issue that came back, or became worse and milder again, is one that nobody knows of.
-fn forget_acknowledgements(state: &mut State) {
-    let State { issues, acknowledged, .. } = state;
-    acknowledged
-        .retain(|id, known| issues.iter().any(|issue| issue.id == *id && known.holds_for(issue)));
-}
 
 impl HealthActor {
     /// Looks at everything, publishes what is wrong, and says the sentence when it is a new one. Right after the
@@ -32,18 +24,18 @@ impl HealthActor {
         if self.setup.published.is_waking(self.now()) {
             return;
         }
-        let (now, state) = (self.now(), self.setup.published.snapshot());
+        let (now, mut state) = (self.now(), self.setup.published.snapshot());
         self.memory.look(now, &state);
         let mut found = findings(&self.look(&state));
         found.extend(self.setup.alerts.findings());
         let changes = self.memory.book.look(now, &found);
         let issues = self.memory.book.issues();
         self.setup.memory.keep(self.memory.clone());
-        let said = self.setup.published.change(|state| {
-            state.issues = issues;
-            forget_acknowledgements(state);
-            sentence(state)
+        state.health = self.setup.published.health.update(|health| {
+            health.set_issues(issues);
+            health.clone()
         });
+        let said = summary(&state);
         self.tell_changes(&changes);
         if said != self.told {
             self.manager.status(&said);
@@ -96,7 +88,7 @@ impl HealthActor {
         ctx.spawn(survey.into_actor(self).map(|survey, health, _| health.on_survey(survey.ok())));
     }
 
-    /// `None`: whoever fetches it has died over it, and is asked again another time.
+    /// `None`: the probe's thread died over it; it is asked again another time.
     fn on_survey(&mut self, survey: Option<SystemSnapshot>) {
         let now = self.now();
         self.outside.asked = None;

@@ -26,7 +26,7 @@ impl HealthActor {
             return;
         };
         let now = self.now();
-        let is_busy = state.mode != Mode::Normal || state.held > 0;
+        let is_busy = state.health.mode != Mode::Normal || state.held > 0;
         if is_busy || !is_due(self.memory.reopened, now.steady) {
             return;
         }

@@ -1,4 +1,4 @@
-//! Whether the service manager may count us as alive. A ping that is sent by somebody else while the
+//! Whether the service manager may count us as alive. A ping that another thread sends while the
 //! recording hangs is worse than none.
 //!
 //! A disk that is full or a database that is locked is no reason to be restarted: the writer answers,
@@ -38,7 +38,7 @@ mod tests {
     use crate::testing::harness::with_paused_time;
 
     #[test]
-    fn whoever_gives_no_sign_of_life_ends_the_pings() {
+    fn an_actor_without_a_sign_of_life_ends_the_pings() {
         with_paused_time(async {
             for name in ["supervisor", "db_writer", "mqtt", "stats"] {
                 let scene = Scene::new();
@@ -67,7 +67,7 @@ mod tests {
         scene.at(59);
         assert!(is_alive(&scene.look()));
         scene.at(60);
-        assert!(!is_alive(&scene.look()), "nothing is durable, and nobody says why");
+        assert!(!is_alive(&scene.look()), "nothing is durable, and no cause was reported");
         scene.memory.answered = Some(scene.now());
         scene.at(119);
         assert!(is_alive(&scene.look()), "a known cause that lasts is no reason for a restart");

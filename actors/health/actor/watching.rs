@@ -1,4 +1,4 @@
-//! What nobody sends a message about: the judge looks at intervals, and tells of what it sees in log,
+//! What no message reports: `HealthActor` looks at intervals, and reports what it sees in log,
 //! events and gaps.
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::message::moment::Moment;
 use crate::message::note::{GapCause, Note};
 use crate::status::freeze::{self, FREEZE_MIN};
 use crate::status::mode::Heard;
-use crate::status::{Connection, Hearing, Published};
+use crate::status::{BrokerState, Connection, Hearing, Published};
 use crate::supervisor::Pulse;
 
 impl HealthActor {
@@ -34,7 +34,7 @@ impl HealthActor {
             let lasted = humantime::format_duration(Duration::from_secs(lasted.as_secs()));
             let told = format!(
                 "messages wait, and for {lasted} nothing has become durable: look at the disk and \
-                 at whoever locks the database; nothing is acknowledged meanwhile"
+                 at the process that locks the database; nothing is acknowledged meanwhile"
             );
             warn!(event = event::NO_WRITES, "{told}");
             published.note(event::NO_WRITES, now.wall, told);
@@ -64,7 +64,7 @@ impl HealthActor {
         let silent = published.pulses().get(MQTT).map_or(Duration::ZERO, Pulse::since_last_beat);
         let hangs = silent > FREEZE_MIN
             && !published.is_waking(now)
-            && published.snapshot().children.get(MQTT).is_some_and(|it| it.state == "running");
+            && published.tree.read(|tree| tree.is_running(MQTT));
         if hangs == std::mem::replace(&mut self.memory.session_hangs, hangs) {
             return;
         }
@@ -84,9 +84,9 @@ impl HealthActor {
 
     fn look_for_silence(&mut self, now: Moment) {
         let published = self.setup.published.clone();
-        let hearing = published.hearing();
-        let connected = match published.connection() {
-            // A deaf recorder calls nobody silent.
+        let BrokerState { connection, hearing, .. } = published.broker.get();
+        let connected = match connection {
+            // A deaf recorder calls no sensor silent.
             Connection::Up(_) if hearing.deaf.is_some() => Err(now.wall),
             Connection::Up(since) => {
                 // The wall's time of it may have been set since; this life saw it begin then.

@@ -1,10 +1,10 @@
-//! The tree: who gives no sign of life, who is restarted again and again.
+//! The tree: actors without a sign of life, actors that are restarted again and again.
 
 use std::time::Duration;
 
 use super::memory::RESTARTS_COUNT_FOR;
 use super::{CheckInput, critical, spoken, warning};
-use crate::status::State;
+use crate::status::TreeState;
 use crate::status::issue::Finding;
 
 /// Everyone beats twice a second; a slow disk can hold a commit for seconds.
@@ -20,13 +20,13 @@ const DEAD_MAX: Duration = Duration::from_secs(2);
 pub(crate) fn without_pulse(look: &CheckInput<'_>) -> Vec<(&'static str, Duration)> {
     let pulses = look.published.pulses().into_iter();
     let ages = pulses.map(|(name, pulse)| (name, pulse.since_last_beat()));
-    ages.filter(|(name, age)| *age > PULSE_MAX && should_beat(look.state, name)).collect()
+    ages.filter(|(name, age)| *age > PULSE_MAX && should_beat(&look.state.tree, name)).collect()
 }
 
 /// The dead are not stuck, and those that stop have better things to do. (The supervisor is not in the
 /// list of children.)
-fn should_beat(state: &State, name: &str) -> bool {
-    let child = state.children.get(name);
+fn should_beat(tree: &TreeState, name: &str) -> bool {
+    let child = tree.children.get(name);
     child.is_none_or(|child| matches!(child.state.as_str(), "starting" | "running"))
 }
 
@@ -47,13 +47,13 @@ pub(super) fn stuck(look: &CheckInput<'_>) -> Vec<Finding> {
 
 /// Again and again dead.
 pub(super) fn restarting(look: &CheckInput<'_>) -> Vec<Finding> {
-    let finding = |(name, restarts): (&&'static str, &super::memory::Restarts)| {
+    let finding = |(name, restarts): (&&'static str, &super::memory::ChildRestarts)| {
         let dead = restarts.dead_since.filter(|since| look.now.since(*since) >= DEAD_MAX);
-        let child = look.state.children.get(name)?;
-        // At an ordered stop everyone ends, and nobody is restarted.
+        let child = look.state.tree.children.get(name)?;
+        // At an ordered stop every actor ends, and none is restarted.
         let dead = dead.filter(|_| child.state != "stopped");
         let often = restarts.recent() >= RESTARTS_MIN;
-        let last = child.last_exit.as_deref().unwrap_or("nobody knows why");
+        let last = child.last_exit.as_deref().unwrap_or("the cause is unknown");
         let sentence = match (dead, often) {
             (Some(since), _) => format!("actor {name} is dead since {} UTC: {last}", since.wall),
             (None, true) => format!(
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_stays_dead_is_told_of() {
+    fn an_actor_that_stays_dead_is_an_issue() {
         let mut scene = Scene::new();
         scene.child("stats", "restarting", 1);
         scene.passes(0);

@@ -35,7 +35,7 @@ pub struct Changes {
 
 /// What is known of one id.
 #[derive(Debug, Clone, Default)]
-struct Entry {
+struct BookEntry {
     /// While it is an issue.
     issue: Option<Issue>,
     /// The severity at the last look; `None`: it was not there.
@@ -55,7 +55,7 @@ struct Entry {
 /// The open issues, and what is remembered of those that are over.
 #[derive(Debug, Clone, Default)]
 pub struct IssueBook {
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<String, BookEntry>,
 }
 
 impl IssueBook {
@@ -82,7 +82,7 @@ impl IssueBook {
     }
 }
 
-impl Entry {
+impl BookEntry {
     fn look(&mut self, now: Moment, found: Option<&Finding>, changes: &mut Changes) {
         if self.is_forgotten(now) {
             *self = Self::default();

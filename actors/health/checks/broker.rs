@@ -7,9 +7,9 @@ use crate::status::issue::Finding;
 
 /// There is no connection.
 pub(super) fn unreachable(look: &CheckInput<'_>) -> Vec<Finding> {
-    let Connection::Down(since, why) = &look.state.connection else { return Vec::new() };
+    let Connection::Down(since, why) = &look.state.broker.connection else { return Vec::new() };
     // A paused recorder has none on purpose.
-    if look.state.paused.is_some() {
+    if look.state.broker.paused.is_some() {
         return Vec::new();
     }
     let sentence = format!("not connected to the broker since {since} UTC: {why}");
@@ -45,33 +45,34 @@ mod tests {
     fn no_connection_is_critical_and_none_on_purpose_is_nothing() {
         let mut scene = Scene::new();
         assert!(scene.finds(unreachable).is_empty(), "it was not tried yet");
-        scene.state.connection = Connection::Up(UnixMillis(1));
+        scene.state.broker.connection = Connection::Up(UnixMillis(1));
         assert!(scene.finds(unreachable).is_empty());
-        scene.state.connection = Connection::Down(UnixMillis(0), "nothing listens".to_owned());
+        scene.state.broker.connection =
+            Connection::Down(UnixMillis(0), "nothing listens".to_owned());
         let found = scene.finds(unreachable);
         assert_eq!(ids(&found), ["critical broker_unreachable"]);
         assert_eq!(
             found[0].sentence,
             "not connected to the broker since 1970-01-01 00:00:00.000 UTC: nothing listens"
         );
-        scene.state.paused = Some(UnixMillis(0));
+        scene.state.broker.paused = Some(UnixMillis(0));
         assert!(scene.finds(unreachable).is_empty());
     }
 
     #[test]
     fn what_the_broker_dropped_is_told_of_for_an_hour() {
         let mut scene = Scene::new();
-        scene.state.broker_dropped = 3;
+        scene.state.broker.dropped = 3;
         scene.passes(1);
         assert_eq!(ids(&scene.finds(dropping)), ["warning broker_dropped"]);
-        scene.state.broker_dropped = 5;
+        scene.state.broker.dropped = 5;
         scene.passes(3_000);
         assert!(scene.finds(dropping)[0].sentence.contains("dropped 5 messages"));
         scene.passes(3_599);
         assert!(!scene.finds(dropping).is_empty());
         scene.passes(1);
         assert!(scene.finds(dropping).is_empty());
-        scene.state.broker_dropped = 6;
+        scene.state.broker.dropped = 6;
         scene.passes(1);
         assert!(scene.finds(dropping)[0].sentence.contains("dropped 1 messages"));
     }

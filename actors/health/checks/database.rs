@@ -38,8 +38,8 @@ pub(super) fn earlier(look: &CheckInput<'_>) -> Vec<Finding> {
 pub(super) fn unanswered(look: &CheckInput<'_>) -> Vec<Finding> {
     let path = look.settings.database.path.display();
     let id = "database_unanswered";
-    let hint = "recording may go on all the same; look at the disk (dmesg), at its load, and at whoever \
-                locks the database";
+    let hint = "recording may go on all the same; look at the disk (dmesg), at its load, and at the \
+                process that locks the database";
     if let Some(asked) = look.outside.asked
         && look.now.since(asked) > ANSWERS_WITHIN
     {
@@ -85,7 +85,7 @@ pub(super) fn large_wal(look: &CheckInput<'_>) -> Vec<Finding> {
             "end that program, or its transaction; readers must not keep one open",
         ),
         None => (
-            "nobody holds it back now".to_owned(),
+            "no reader holds it back now".to_owned(),
             "nothing: it becomes small again with the next writes",
         ),
     };
@@ -97,7 +97,7 @@ pub(super) fn large_wal(look: &CheckInput<'_>) -> Vec<Finding> {
 mod tests {
     use super::*;
     use crate::health::checks::testing::{Scene, ids, survey};
-    use crate::health::probes::SystemSnapshot;
+    use crate::health::probes::{ReadFailed, SystemSnapshot};
 
     #[test]
     fn a_database_that_is_elsewhere_is_reopened() {
@@ -116,7 +116,7 @@ mod tests {
             (None, None),
             (Some(Ok(ms(1_000))), None),
             (Some(Ok(ms(1_001))), Some("warning database_unanswered")),
-            (Some(Err("I/O error".to_owned())), Some("critical database_unanswered")),
+            (Some(Err(ReadFailed("I/O error".to_owned()))), Some("critical database_unanswered")),
         ];
         for (read, wanted) in table {
             let mut scene = Scene::new();
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_keeps_the_wal_large_is_named() {
+    fn the_reader_that_keeps_the_wal_large_is_named() {
         let mut scene = Scene::new();
         scene.surveyed(SystemSnapshot { wal: WAL_LARGE, ..survey() });
         assert!(scene.finds(large_wal).is_empty());

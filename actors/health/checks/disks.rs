@@ -13,7 +13,7 @@
 use std::time::Duration;
 
 use super::{CheckInput, Trend, bytes, critical, warning};
-use crate::health::probes::Disk;
+use crate::health::probes::DiskSpace;
 use crate::status::issue::{Finding, Severity};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -29,24 +29,25 @@ pub(super) fn filling(look: &CheckInput<'_>) -> Vec<Finding> {
     let same = database.map(|disk| disk.device) == spool.map(|disk| disk.device);
     let mut found = Vec::new();
     if let Some(disk) = database {
-        let place = Place { name: "database", is_the_spools: same, trend: &memory.database_disk };
+        let place =
+            WatchedDisk { name: "database", is_the_spools: same, trend: &memory.database_disk };
         found.extend(place.judge(look, disk));
     }
     if let Some(disk) = spool.filter(|_| !same) {
-        let place = Place { name: "spool", is_the_spools: true, trend: &memory.spool_disk };
+        let place = WatchedDisk { name: "spool", is_the_spools: true, trend: &memory.spool_disk };
         found.extend(place.judge(look, disk));
     }
     found
 }
 
-struct Place<'a> {
+struct WatchedDisk<'a> {
     name: &'static str,
     is_the_spools: bool,
     trend: &'a Trend,
 }
 
-impl Place<'_> {
-    fn judge(&self, look: &CheckInput<'_>, disk: Disk) -> Option<Finding> {
+impl WatchedDisk<'_> {
+    fn judge(&self, look: &CheckInput<'_>, disk: DiskSpace) -> Option<Finding> {
         let full_in = self.trend.full_in(look.now.steady, disk.free);
         let min_free = look.settings.spool.min_free;
         let severity = by_room(disk, min_free, self.is_the_spools).max(by_trend(full_in))?;
@@ -75,7 +76,7 @@ impl Place<'_> {
     }
 }
 
-fn by_room(disk: Disk, min_free: u64, is_the_spools: bool) -> Option<Severity> {
+fn by_room(disk: DiskSpace, min_free: u64, is_the_spools: bool) -> Option<Severity> {
     let critical = min_free.min(disk.size / 50);
     let warning = min_free.saturating_mul(4).min(disk.size / 20);
     if disk.free < critical {
@@ -111,12 +112,12 @@ pub(super) fn filling_spool(look: &CheckInput<'_>) -> Vec<Finding> {
     let Some(survey) = look.outside.survey() else { return Vec::new() };
     let max = look.settings.spool.max_size;
     let percent = survey.spool_size.saturating_mul(100) / max.max(1);
-    if look.state.spooled == 0 || percent < SPOOL_WARNING {
+    if look.state.storage.spooled == 0 || percent < SPOOL_WARNING {
         return Vec::new();
     }
     let sentence = format!(
         "the spool holds {} messages, {} of the {} that it may ({percent} %)",
-        look.state.spooled,
+        look.state.storage.spooled,
         bytes(survey.spool_size),
         bytes(max)
     );
@@ -136,8 +137,8 @@ mod tests {
     const MIB: u64 = 1 << 20;
     const GIB: u64 = 1 << 30;
 
-    fn disk(device: u64, free: u64, size: u64) -> Option<Disk> {
-        Some(Disk { device, free, size })
+    fn disk(device: u64, free: u64, size: u64) -> Option<DiskSpace> {
+        Some(DiskSpace { device, free, size })
     }
 
     #[test]
@@ -201,9 +202,9 @@ mod tests {
         let mut scene = Scene::new();
         for (mib, wanted) in [(127, None), (128, Some("warning")), (231, Some("critical"))] {
             scene.surveyed(SystemSnapshot { spool_size: mib * MIB, ..survey() });
-            scene.state.spooled = 5;
+            scene.state.storage.spooled = 5;
             assert_eq!(scene.finds(filling_spool).first().map(|it| it.severity.word()), wanted);
-            scene.state.spooled = 0;
+            scene.state.storage.spooled = 0;
             assert!(scene.finds(filling_spool).is_empty(), "it is being emptied");
         }
     }

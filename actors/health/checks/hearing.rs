@@ -3,11 +3,12 @@
 use barograph_config::{Qos, Route};
 
 use super::{CheckInput, critical, warning};
+use crate::ports::BrokerRefusal;
 use crate::status::issue::Finding;
 
 /// Connected, and nothing is heard.
 pub(super) fn deaf(look: &CheckInput<'_>) -> Vec<Finding> {
-    let Some(deaf) = look.state.hearing.deaf else { return Vec::new() };
+    let Some(deaf) = look.state.broker.hearing.deaf else { return Vec::new() };
     let times = match deaf.renewals {
         1 => "once".to_owned(),
         n => format!("{n} times"),
@@ -64,14 +65,14 @@ pub(super) fn lowered(look: &CheckInput<'_>) -> Vec<Finding> {
 
 fn granted<'a>(
     look: &CheckInput<'a>,
-) -> impl Iterator<Item = (&'a Route, &'a Result<Qos, String>)> + use<'a> {
-    let granted = &look.state.granted;
+) -> impl Iterator<Item = (&'a Route, &'a Result<Qos, BrokerRefusal>)> + use<'a> {
+    let granted = &look.state.broker.granted;
     look.router.active().filter_map(|(id, route)| Some((route, granted.get(&id)?)))
 }
 
 /// A person wanted it so.
 pub(super) fn paused(look: &CheckInput<'_>) -> Vec<Finding> {
-    let Some(since) = look.state.paused else { return Vec::new() };
+    let Some(since) = look.state.broker.paused else { return Vec::new() };
     let sentence = format!(
         "paused by a person since {since} UTC: nothing is received; the broker keeps QoS 1 and 2"
     );
@@ -90,7 +91,7 @@ mod tests {
     fn deafness_says_that_it_is_not_the_sensors() {
         let mut scene = Scene::new();
         assert!(scene.finds(deaf).is_empty());
-        scene.state.hearing.deaf = Some(Deafness { since: UnixMillis(0), renewals: 1 });
+        scene.state.broker.hearing.deaf = Some(Deafness { since: UnixMillis(0), renewals: 1 });
         let found = scene.finds(deaf);
         assert_eq!(ids(&found), ["critical deaf"]);
         assert!(found[0].sentence.contains("since 1970-01-01"), "{}", found[0].sentence);
@@ -103,12 +104,13 @@ mod tests {
         let mut scene = Scene::new();
         assert!(scene.finds(refused).is_empty() && scene.finds(lowered).is_empty());
         let wanted: Vec<Qos> = scene.settings.routes.iter().map(|route| route.qos).collect();
-        let ids_of = |answers: Vec<Result<Qos, String>>| {
+        let ids_of = |answers: Vec<Result<Qos, BrokerRefusal>>| {
             (0..).map(|index| RouteId(Some(index))).zip(answers).collect()
         };
-        scene.state.granted = ids_of(wanted.iter().copied().map(Ok).collect());
+        scene.state.broker.granted = ids_of(wanted.iter().copied().map(Ok).collect());
         assert!(scene.finds(refused).is_empty() && scene.finds(lowered).is_empty());
-        scene.state.granted = ids_of(vec![Ok(Qos::AtMostOnce), Err("NotAuthorized".to_owned())]);
+        scene.state.broker.granted =
+            ids_of(vec![Ok(Qos::AtMostOnce), Err(BrokerRefusal("NotAuthorized".to_owned()))]);
         assert!(wanted[0] > Qos::AtMostOnce);
         assert_eq!(ids(&scene.finds(lowered)), ["warning subscription_lowered:weather_data"]);
         let found = scene.finds(refused);
@@ -120,7 +122,7 @@ mod tests {
     fn a_pause_says_how_it_ends() {
         let mut scene = Scene::new();
         assert!(scene.finds(paused).is_empty());
-        scene.state.paused = Some(UnixMillis(0));
+        scene.state.broker.paused = Some(UnixMillis(0));
         let found = scene.finds(paused);
         assert_eq!(ids(&found), ["warning paused"]);
         assert!(found[0].hint.contains("barograph resume"));

@@ -3,9 +3,9 @@
 use super::{CheckInput, critical};
 use crate::status::issue::Finding;
 
-/// It keeps nobody out any more.
+/// It does not keep other instances out any more.
 pub(super) fn lost(look: &CheckInput<'_>) -> Vec<Finding> {
-    let Some((since, why)) = &look.state.lock_lost else { return Vec::new() };
+    let Some((since, why)) = &look.state.tree.lock_lost else { return Vec::new() };
     let hint = "restart this recorder, and let nothing clean up there: two recorders with one client id \
                 throw each other out";
     vec![critical("lock_lost", format!("{why} (seen at {since} UTC)"), hint)]
@@ -21,7 +21,7 @@ mod tests {
     fn a_lost_lock_stays_lost() {
         let mut scene = Scene::new();
         assert!(scene.finds(lost).is_empty());
-        scene.state.lock_lost = Some((UnixMillis(0), "the lock file is gone".to_owned()));
+        scene.state.tree.lock_lost = Some((UnixMillis(0), "the lock file is gone".to_owned()));
         assert_eq!(ids(&scene.finds(lost)), ["critical lock_lost"]);
     }
 }

@@ -15,7 +15,7 @@ use crate::message::account::RouteId;
 use crate::message::delivery::UnixMillis;
 use crate::message::moment::Moment;
 use crate::message::route::Router;
-use crate::status::State;
+use crate::status::Snapshot;
 
 /// A child's restarts within this time count.
 pub(super) const RESTARTS_COUNT_FOR: Duration = Duration::from_secs(600);
@@ -44,7 +44,7 @@ pub struct Memory {
     /// When the writer last said how a write went, well or not.
     pub answered: Option<Moment>,
     /// Restarts of each child.
-    pub restarts: BTreeMap<&'static str, Restarts>,
+    pub restarts: BTreeMap<&'static str, ChildRestarts>,
     /// Room on the database's disk.
     pub database_disk: Trend,
     /// Room on the spool's disk.
@@ -79,14 +79,14 @@ pub struct Drops {
 
 /// One child's restarts.
 #[derive(Debug, Clone, Default)]
-pub struct Restarts {
+pub struct ChildRestarts {
     known: u32,
     recent: VecDeque<Instant>,
     /// Since when it has not been alive.
     pub(super) dead_since: Option<Moment>,
 }
 
-impl Restarts {
+impl ChildRestarts {
     /// How many were seen lately.
     pub(super) fn recent(&self) -> usize {
         self.recent.len()
@@ -118,9 +118,9 @@ impl Memory {
     }
 
     /// Notices what has changed in published state.
-    pub fn look(&mut self, now: Moment, state: &State) {
-        self.drops.look(now, state.broker_dropped);
-        for (name, child) in &state.children {
+    pub fn look(&mut self, now: Moment, state: &Snapshot) {
+        self.drops.look(now, state.broker.dropped);
+        for (name, child) in &state.tree.children {
             let alive = matches!(child.state.as_str(), "starting" | "running" | "stopping");
             self.restarts.entry(name).or_default().look(now, child.restarts, alive);
         }
@@ -153,7 +153,7 @@ impl Drops {
     }
 }
 
-impl Restarts {
+impl ChildRestarts {
     fn look(&mut self, now: Moment, count: u32, alive: bool) {
         let more = count.saturating_sub(self.known);
         self.known = count;

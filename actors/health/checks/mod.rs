@@ -27,7 +27,7 @@ use crate::health::probes::Outside;
 use crate::message::moment::Moment;
 use crate::message::route::Router;
 use crate::status::issue::{Finding, Severity};
-use crate::status::{Published, State};
+use crate::status::{Published, Snapshot};
 
 pub(crate) use actors::without_pulse;
 pub use book::{Changes, IssueBook};
@@ -41,8 +41,8 @@ pub struct CheckInput<'a> {
     /// When.
     pub now: Moment,
     /// A snapshot of published state.
-    pub state: &'a State,
-    /// What is published beside it: pulses, sights.
+    pub state: &'a Snapshot,
+    /// What is published beside it: pulses, when what was last seen.
     pub published: &'a Published,
     /// The routes.
     pub router: &'a Router,
@@ -86,7 +86,7 @@ pub const CHECKS: &[Check] = &[
     settings::not_in_force,
 ];
 
-/// What those say who are no actors.
+/// Findings from outside of the actors.
 fn found_elsewhere(look: &CheckInput<'_>) -> Vec<Finding> {
     look.state.findings.values().cloned().collect()
 }

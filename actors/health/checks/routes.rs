@@ -11,7 +11,7 @@ pub(super) fn silent(look: &CheckInput<'_>) -> Vec<Finding> {
         let hint = format!(
             "broker and recorder are there to hear it{}: look at the sensor, its power and its topic; a \
              sensor that may be silent for longer has a longer silent_after",
-            look.state.hearing.proof()
+            look.state.broker.hearing.proof()
         );
         Some(warning(format!("route_silent:{name}"), sentence, hint))
     });

@@ -1,7 +1,5 @@
 //! A world to look at, for the tables of the checks.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use barograph_config::Settings;
@@ -13,12 +11,13 @@ use crate::message::delivery::UnixMillis;
 use crate::message::moment::Moment;
 use crate::message::route::Router;
 use crate::status::issue::Finding;
-use crate::status::{ChildState, Published, State};
+use crate::status::{ChildState, Published, Snapshot};
+use crate::testing::harness::load;
 
 /// Nothing is wrong in it, and time stands still unless told to pass.
 pub(crate) struct Scene {
     pub(crate) settings: Settings,
-    pub(crate) state: State,
+    pub(crate) state: Snapshot,
     pub(crate) published: Published,
     pub(crate) outside: Outside,
     pub(crate) memory: Memory,
@@ -29,10 +28,10 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new() -> Self {
-        let settings = settings();
+        let settings = load("");
         let router = Router::new(settings.routes.clone());
         Self {
-            state: State::default(),
+            state: Snapshot::default(),
             published: Published::default(),
             outside: Outside::default(),
             memory: Memory::new(&router),
@@ -68,7 +67,7 @@ impl Scene {
         let (state, since) = (state.to_owned(), None);
         let child =
             ChildState { state, restarts, since, last_exit: Some("it panicked".to_owned()) };
-        self.state.children.insert(name, child);
+        self.state.tree.children.insert(name, child);
     }
 
     pub(crate) fn look(&self) -> CheckInput<'_> {
@@ -97,15 +96,4 @@ pub(crate) fn survey() -> SystemSnapshot {
 pub(crate) fn ids(findings: &[Finding]) -> Vec<&'static str> {
     let id = |finding: &Finding| format!("{} {}", finding.severity, finding.id);
     findings.iter().map(|finding| &*id(finding).leak()).collect()
-}
-
-/// The settings by default.
-fn settings() -> Settings {
-    let world = barograph_config::World {
-        env: BTreeMap::new(),
-        cwd: PathBuf::from("/nowhere"),
-        hostname: "attic".to_owned(),
-        etc_file: PathBuf::from("/nowhere/barograph.toml"),
-    };
-    barograph_config::load_text("", &world).expect("an empty file is a working one").settings
 }

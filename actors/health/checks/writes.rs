@@ -4,13 +4,13 @@ use super::{CheckInput, critical, spoken, warning};
 use crate::message::event;
 use crate::status::issue::Finding;
 use crate::status::mode::Mode;
-use crate::status::summary::mode_sentence;
+use crate::status::summary::mode_summary;
 
 /// The database does not take what arrives; the mode says what follows.
 pub(super) fn failing_database(look: &CheckInput<'_>) -> Vec<Finding> {
-    let Some(sentence) = mode_sentence(look.state) else { return Vec::new() };
+    let Some(sentence) = mode_summary(look.state) else { return Vec::new() };
     let id = "database_failing";
-    let found = match look.state.mode {
+    let found = match look.state.health.mode {
         Mode::Normal => return Vec::new(),
         Mode::Retrying { .. } => {
             warning(id, sentence, "it is tried again; nothing is lost, and mostly this passes")
@@ -22,8 +22,8 @@ pub(super) fn failing_database(look: &CheckInput<'_>) -> Vec<Finding> {
         }
         Mode::Recovering { .. } => warning(id, sentence, "nothing: it ends by itself"),
         Mode::Holding { .. } => {
-            let hint = "mend what the sentence names (make room, end whoever locks it): recording goes \
-                        on by itself; what QoS 0 loses meanwhile is counted";
+            let hint = "mend what the sentence names (make room, end the process that locks it): \
+                        recording goes on by itself; what QoS 0 loses meanwhile is counted";
             critical(id, sentence, hint)
         }
     };
@@ -37,7 +37,7 @@ pub(super) fn failing_spool(look: &CheckInput<'_>) -> Vec<Finding> {
     let hint = "make room there or give it more ([spool] max_size, min_free), or put it on another disk \
                 ([spool] dir)";
     let id = "spool_failing";
-    let holds = matches!(look.state.mode, Mode::Holding { .. });
+    let holds = matches!(look.state.health.mode, Mode::Holding { .. });
     vec![if holds { critical(id, sentence, hint) } else { warning(id, sentence, hint) }]
 }
 
@@ -55,7 +55,7 @@ pub(super) fn stalled(look: &CheckInput<'_>) -> Vec<Finding> {
         since.wall
     );
     let hint = "nothing is acknowledged meanwhile, so the broker keeps QoS 1 and 2; look at the disk, and \
-                at whoever locks the database";
+                at the process that locks the database";
     vec![critical(event::NO_WRITES, sentence, hint)]
 }
 
@@ -77,9 +77,9 @@ mod tests {
             (Mode::Holding { since, cause }, Some("critical database_failing")),
         ];
         let mut scene = Scene::new();
-        scene.state.last_failure = Some("the disk is full".to_owned());
+        scene.state.health.last_failure = Some("the disk is full".to_owned());
         for (mode, wanted) in table {
-            scene.state.mode = mode;
+            scene.state.health.mode = mode;
             assert_eq!(ids(&scene.finds(failing_database)).first().copied(), wanted, "{mode}");
         }
         assert!(scene.finds(failing_database)[0].sentence.contains("the disk is full"));
@@ -91,7 +91,7 @@ mod tests {
         assert!(scene.finds(failing_spool).is_empty());
         scene.memory.spool_failed = Some((UnixMillis(0), "it is full".to_owned()));
         assert_eq!(ids(&scene.finds(failing_spool)), ["warning spool_failing"]);
-        scene.state.mode = Mode::Holding { since: UnixMillis(0), cause: WriteCause::Full };
+        scene.state.health.mode = Mode::Holding { since: UnixMillis(0), cause: WriteCause::Full };
         assert_eq!(ids(&scene.finds(failing_spool)), ["critical spool_failing"]);
     }
 

@@ -18,7 +18,7 @@ use barograph_config::Alert;
 use parking_lot::{Mutex, MutexGuard};
 use tracing::{info, warn};
 
-use self::notifier::{Notifier, Outcome};
+use self::notifier::{AlertOutcome, Notifier};
 use self::retained_state::RetainedStatePublisher;
 use self::scheduler::{ChannelScheduler, Said, View};
 use crate::message::event;
@@ -100,7 +100,8 @@ impl Alerts {
         for outcome in notifier.outcomes() {
             hear(schedulers, &outcome, published, now, world);
         }
-        let (issues, minute) = (published.issues(), (world.minute_of_day)());
+        let issues = published.health.read(|health| health.issues.clone());
+        let minute = (world.minute_of_day)();
         let acknowledged = &published.acknowledged();
         for scheduler in schedulers {
             let random = (world.random)();
@@ -111,7 +112,7 @@ impl Alerts {
             let number = parcel.number;
             if let Err(failure) = notifier.submit(parcel) {
                 let channel = scheduler.name().to_owned();
-                let outcome = Outcome { channel, number, result: Err(failure) };
+                let outcome = AlertOutcome { channel, number, result: Err(failure) };
                 hear(std::slice::from_mut(scheduler), &outcome, published, now, world);
             }
         }
@@ -163,7 +164,7 @@ fn has_messages(alert: &&Alert) -> bool {
 
 fn hear(
     schedulers: &mut [ChannelScheduler],
-    outcome: &Outcome,
+    outcome: &AlertOutcome,
     published: &Published,
     now: Moment,
     world: Environment,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::message::delivery::UnixMillis;
-use crate::status::issue::{Issue, Severity, Standing};
+use crate::status::issue::{HealthLevel, Issue, Severity};
 
 /// Version of the JSON object. Keys may be added without a new one; none changes its meaning.
 const JSON_VERSION: u32 = 1;
@@ -19,7 +19,7 @@ const MORE_LEN: usize = 60;
 
 /// What has become of an issue since this channel last told of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum IssueChange {
     /// It is new.
     New,
     /// It was told as a warning, and is critical now.
@@ -32,7 +32,7 @@ pub enum Change {
     Over,
 }
 
-impl Change {
+impl IssueChange {
     /// The word in JSON.
     pub fn word(self) -> &'static str {
         match self {
@@ -55,9 +55,9 @@ impl Change {
 
 /// An issue, and what is told of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
+pub struct NotificationItem {
     /// What has become of it.
-    pub change: Change,
+    pub change: IssueChange,
     /// Its newest state, or its last one.
     pub issue: Issue,
     /// When it ended, or eased.
@@ -84,11 +84,11 @@ pub struct Notification {
     /// The recorder's name: its client id at the broker.
     pub recorder: String,
     /// How the recorder is now.
-    pub standing: Standing,
+    pub health: HealthLevel,
     /// Sent because a person asked for a test.
     pub test: bool,
     /// What is told, the worst first.
-    pub items: Vec<Item>,
+    pub items: Vec<NotificationItem>,
     /// What came and went untold.
     pub passed: Vec<Passed>,
     /// The channel failed since then, and this is the first to come through.
@@ -104,7 +104,7 @@ impl Notification {
             id,
             at,
             recorder: recorder.to_owned(),
-            standing: Standing::Ok,
+            health: HealthLevel::Ok,
             test: true,
             items: Vec::new(),
             passed: Vec::new(),
@@ -222,7 +222,7 @@ impl Notification {
             "id": self.id,
             "at": rfc3339(self.at),
             "recorder": self.recorder,
-            "standing": self.standing.word(),
+            "standing": self.health.word(),
             "subject": self.subject(),
             "issues": items.collect::<Vec<_>>(),
             "passed": passed.collect::<Vec<_>>(),
@@ -232,13 +232,13 @@ impl Notification {
     }
 }
 
-fn paragraph(item: &Item) -> String {
+fn paragraph(item: &NotificationItem) -> String {
     let Issue { severity, since, sentence, hint, .. } = &item.issue;
     let head = match item.change {
-        Change::New => severity.word().to_uppercase(),
-        Change::Worse => format!("{}, was a warning", severity.word().to_uppercase()),
-        Change::Still => format!("STILL {}", severity.word().to_uppercase()),
-        Change::Eased | Change::Over => {
+        IssueChange::New => severity.word().to_uppercase(),
+        IssueChange::Worse => format!("{}, was a warning", severity.word().to_uppercase()),
+        IssueChange::Still => format!("STILL {}", severity.word().to_uppercase()),
+        IssueChange::Eased | IssueChange::Over => {
             let word = over_word(item).to_uppercase();
             let lasted = item.ended.and_then(|ended| lasted(*since, ended));
             let lasted = lasted.map(|lasted| format!(" after {lasted}")).unwrap_or_default();
@@ -252,10 +252,10 @@ fn paragraph(item: &Item) -> String {
     format!("{head}: {sentence}{since}{hint}")
 }
 
-fn over_word(item: &Item) -> &'static str {
+fn over_word(item: &NotificationItem) -> &'static str {
     match item.change {
-        Change::Eased => "no longer critical",
-        Change::New | Change::Worse | Change::Still | Change::Over => "over",
+        IssueChange::Eased => "no longer critical",
+        IssueChange::New | IssueChange::Worse | IssueChange::Still | IssueChange::Over => "over",
     }
 }
 
@@ -297,8 +297,8 @@ fn cut(text: &str, chars_max: usize) -> String {
 mod tests {
     use super::*;
 
-    fn item(change: Change, id: &str, severity: Severity) -> Item {
-        Item {
+    fn item(change: IssueChange, id: &str, severity: Severity) -> NotificationItem {
+        NotificationItem {
             change,
             issue: Issue {
                 id: id.into(),
@@ -311,7 +311,7 @@ mod tests {
         }
     }
 
-    fn notification(items: Vec<Item>) -> Notification {
+    fn notification(items: Vec<NotificationItem>) -> Notification {
         Notification {
             test: false,
             items,
@@ -323,15 +323,18 @@ mod tests {
     fn the_subject_is_the_sentence() {
         let (warning, critical) = (Severity::Warning, Severity::Critical);
         let table = [
-            (vec![item(Change::New, "a", critical)], "[attic] critical: a is wrong"),
-            (vec![item(Change::Over, "a", critical)], "[attic] over: a is wrong"),
-            (vec![item(Change::Eased, "a", warning)], "[attic] no longer critical: a is wrong"),
+            (vec![item(IssueChange::New, "a", critical)], "[attic] critical: a is wrong"),
+            (vec![item(IssueChange::Over, "a", critical)], "[attic] over: a is wrong"),
             (
-                vec![item(Change::New, "a", critical), item(Change::Over, "b", warning)],
+                vec![item(IssueChange::Eased, "a", warning)],
+                "[attic] no longer critical: a is wrong",
+            ),
+            (
+                vec![item(IssueChange::New, "a", critical), item(IssueChange::Over, "b", warning)],
                 "[attic] 1 issue, 1 over; critical: a is wrong",
             ),
             (
-                vec![item(Change::Over, "a", warning), item(Change::Over, "b", warning)],
+                vec![item(IssueChange::Over, "a", warning), item(IssueChange::Over, "b", warning)],
                 "[attic] 2 issues over: a is wrong",
             ),
             (vec![], "[attic] alerts arrive here again"),
@@ -343,8 +346,8 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_counted() {
-        let items: Vec<Item> =
-            (0..50).map(|n| item(Change::New, &format!("x{n}"), Severity::Warning)).collect();
+        let items: Vec<NotificationItem> =
+            (0..50).map(|n| item(IssueChange::New, &format!("x{n}"), Severity::Warning)).collect();
         let all = notification(items);
         assert_eq!(all.text(usize::MAX).matches("is wrong").count(), 50);
         for max in [200, 500, 1000, 1900] {
@@ -357,18 +360,19 @@ mod tests {
             );
         }
         let long = Issue { sentence: "y".repeat(5000), ..all.items[0].issue.clone() };
-        let text = notification(vec![Item { issue: long, ..all.items[0].clone() }]).text(1900);
+        let text =
+            notification(vec![NotificationItem { issue: long, ..all.items[0].clone() }]).text(1900);
         assert!(text.chars().count() <= 1900 && text.ends_with("..."));
     }
 
     #[test]
     fn text_and_json_say_all_that_a_person_needs() {
         let mut told = notification(vec![
-            item(Change::New, "a", Severity::Critical),
-            item(Change::Over, "b", Severity::Warning),
+            item(IssueChange::New, "a", Severity::Critical),
+            item(IssueChange::Over, "b", Severity::Warning),
         ]);
         told.passed =
-            vec![Passed { issue: item(Change::New, "c", Severity::Warning).issue, times: 3 }];
+            vec![Passed { issue: item(IssueChange::New, "c", Severity::Warning).issue, times: 3 }];
         told.failed_since = Some(UnixMillis(0));
         told.limit = Some(20);
         let text = told.text(10_000);
@@ -394,7 +398,7 @@ mod tests {
 
     #[test]
     fn a_subject_is_one_line_whatever_a_sensor_says() {
-        let mut bad = item(Change::New, "a", Severity::Warning);
+        let mut bad = item(IssueChange::New, "a", Severity::Warning);
         bad.issue.sentence = format!("value \"\r\nBcc: x\" {}", "z".repeat(400));
         let subject = notification(vec![bad]).subject();
         assert!(!subject.contains(['\r', '\n']) && subject.chars().count() == SUBJECT_LEN_MAX);

@@ -21,7 +21,7 @@ pub struct Parcel {
 
 /// What became of a parcel.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct AlertOutcome {
     /// Name of the channel.
     pub channel: String,
     /// The parcel's.
@@ -31,7 +31,8 @@ pub struct Outcome {
 }
 
 /// An attempt to deliver failed. (It may have been delivered all the same: an answer can be lost.)
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{said}; {hint}")]
 pub struct Failure {
     /// What was tried and what the other side said, without a secret.
     pub said: String,
@@ -51,5 +52,5 @@ pub trait Notifier: Send {
     fn submit(&mut self, parcel: Parcel) -> Result<(), Failure>;
 
     /// What has become of parcels since the last call; never blocks.
-    fn outcomes(&mut self) -> Vec<Outcome>;
+    fn outcomes(&mut self) -> Vec<AlertOutcome>;
 }

@@ -1,4 +1,4 @@
-//! The channel of type `mqtt`: not messages but a state, kept by the broker for whoever looks, and
+//! The channel of type `mqtt`: not messages but a retained state, and
 //! `offline` when we are gone. With it the announcement by which Home Assistant shows the recorder as a
 //! device.
 
@@ -15,10 +15,10 @@ use super::notification::{issue_json, rfc3339};
 use crate::message::delivery::UnixMillis;
 use crate::message::moment::Moment;
 use crate::ports::Publication;
-use crate::ports::requests::{NotPublished, Outcome, Retained, SessionRequests};
-use crate::status::State;
+use crate::ports::requests::{NotPublished, PublishOutcome, Retained, SessionRequests};
+use crate::status::Snapshot;
 use crate::status::issue::{Finding, Severity};
-use crate::status::summary::sentence;
+use crate::status::summary::summary;
 
 /// What stands on the topic when we are gone.
 pub const OFFLINE: &str = "offline";
@@ -64,7 +64,7 @@ pub(crate) struct RetainedStatePublisher {
 }
 
 /// What became of what was published: the newest answer.
-type Answers = Arc<Mutex<Option<Outcome>>>;
+type Answers = Arc<Mutex<Option<PublishOutcome>>>;
 
 impl RetainedStatePublisher {
     /// `None`: the alert is of another type.
@@ -91,7 +91,7 @@ impl RetainedStatePublisher {
     }
 
     /// Publishes what is new.
-    pub(crate) fn look(&mut self, state: &State, now: Moment, orders: &SessionRequests) {
+    pub(crate) fn look(&mut self, state: &Snapshot, now: Moment, orders: &SessionRequests) {
         self.hear(now);
         if let Some((topic, payload)) = self.discovery.clone().filter(|_| !self.announced) {
             self.announced = true;
@@ -104,12 +104,12 @@ impl RetainedStatePublisher {
     }
 
     /// The state, when it is to be published anew.
-    fn next(&mut self, state: &State, now: Instant) -> Option<Value> {
+    fn next(&mut self, state: &Snapshot, now: Instant) -> Option<Value> {
         let core = Core {
-            health: state.standing().word(),
-            mode: state.mode.word(),
-            sentence: sentence(state),
-            issues: state.issues.iter().map(issue_json).collect(),
+            health: state.health.level().word(),
+            mode: state.health.mode.word(),
+            sentence: summary(state),
+            issues: state.health.issues.iter().map(issue_json).collect(),
         };
         if let Some((last, at)) = &self.last {
             let pause = if *last == core { PAUSE_OF_NUMBERS } else { PAUSE_MIN };
@@ -122,9 +122,9 @@ impl RetainedStatePublisher {
             "mode": core.mode,
             "sentence": core.sentence,
             "issues": core.issues,
-            "rate": self.rate(state.received, now),
-            "last_commit": state.last_commit.map(rfc3339),
-            "started": state.started.map(rfc3339),
+            "rate": self.rate(state.arrivals.deliveries(), now),
+            "last_commit": state.storage.last_commit.map(rfc3339),
+            "started": state.tree.started.map(rfc3339),
             "version": VERSION,
         });
         self.last = Some((core, now));
@@ -246,13 +246,13 @@ fn announcement(recorder: &str, topic: &str, prefix: &str) -> (String, Value) {
 /// What the device shows.
 fn entities(device: &str) -> Value {
     let modes = ["normal", "retrying", "degraded", "recovering", "holding"];
-    let standings = ["ok", "degraded", "critical"];
+    let levels = ["ok", "degraded", "critical"];
     let mut problem =
         entity("binary_sensor", "Problem", "'ON' if value_json.health != 'ok' else 'OFF'");
     problem["device_class"] = "problem".into();
     let mut health = entity("sensor", "Health", "value_json.health");
     health["device_class"] = "enum".into();
-    health["options"] = standings.as_slice().into();
+    health["options"] = levels.as_slice().into();
     let mut mode = entity("sensor", "Mode", "value_json.mode");
     mode["device_class"] = "enum".into();
     mode["options"] = modes.as_slice().into();
@@ -287,6 +287,8 @@ fn entity(platform: &str, name: &str, value: &str) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::account::RouteId;
+    use crate::status::arrivals::{Arrivals, Arrived};
     use crate::status::issue::Issue;
 
     fn state_publisher() -> RetainedStatePublisher {
@@ -306,13 +308,15 @@ mod tests {
     #[test]
     fn a_change_of_health_is_told_at_once_and_numbers_alone_seldom() {
         let (mut state_publisher, mut state, start) =
-            (state_publisher(), State::default(), Instant::now());
+            (state_publisher(), Snapshot::default(), Instant::now());
         let mut told = Vec::new();
         for second in 0..300_u64 {
-            state.received += 7;
-            state.last_commit = Some(UnixMillis(i64::try_from(second).unwrap()));
+            let mut arrived = Arrivals::default();
+            arrived.add(RouteId(None), Arrived { deliveries: 7, bytes: 0 });
+            state.arrivals.take(&mut arrived);
+            state.storage.last_commit = Some(UnixMillis(i64::try_from(second).unwrap()));
             if second == 100 {
-                state.issues.push(Issue {
+                state.health.issues.push(Issue {
                     id: "x".into(),
                     severity: Severity::Critical,
                     since: UnixMillis(0),

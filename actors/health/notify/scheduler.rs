@@ -1,6 +1,6 @@
 //! One channel's desk: which issues are told when. Pure: time, issues and outcomes come in.
 //!
-//! It keeps no queue of messages. It keeps what the person behind the channel believes (`Told`) and what
+//! It keeps no queue of messages. It keeps what the person behind the channel believes (`ToldIssue`) and what
 //! is true, and an alert is the difference between the two at the moment in which it leaves. So there is
 //! nothing to overflow, what waited comes merged and as it is now, and the last word is true. What came
 //! and went untold meanwhile is counted ([`Passed`]) and told with the next alert.
@@ -12,11 +12,11 @@ use std::time::Duration;
 use barograph_config::{Alert, AlertSeverity};
 use tokio::time::Instant;
 
-use super::notification::{Change, Item, Notification, Passed};
-use super::notifier::{Failure, Outcome, Parcel};
+use super::notification::{IssueChange, Notification, NotificationItem, Passed};
+use super::notifier::{AlertOutcome, Failure, Parcel};
 use crate::message::delivery::UnixMillis;
 use crate::message::moment::Moment;
-use crate::status::issue::{Finding, Issue, Severity, Standing};
+use crate::status::issue::{Finding, HealthLevel, Issue, Severity};
 use crate::supervisor::restart::backoff;
 
 /// What becomes due within this time goes as one alert.
@@ -46,7 +46,7 @@ pub(crate) struct View<'v> {
     pub(crate) minute: u16,
     /// What is wrong.
     pub(crate) issues: &'v [Issue],
-    /// Ids of those that somebody knows of.
+    /// Ids of the acknowledged ones.
     pub(crate) acknowledged: &'v BTreeSet<String>,
     /// The recorder's name.
     pub(crate) recorder: &'v str,
@@ -67,14 +67,14 @@ pub(crate) enum Said {
 
 /// What the person behind the channel knows of an issue.
 #[derive(Debug, Clone, Copy)]
-struct Told {
+struct ToldIssue {
     severity: Severity,
     at: Instant,
 }
 
 /// An issue that is there, or that must still be told to be over.
 #[derive(Debug)]
-struct Entry {
+struct AlertEntry {
     issue: Issue,
     /// It is bad enough for this channel since then.
     since: Instant,
@@ -83,12 +83,12 @@ struct Entry {
     eased: bool,
     /// It has lasted long enough to be told.
     due: bool,
-    /// Somebody knows of it.
+    /// It is acknowledged.
     acknowledged: bool,
-    told: Option<Told>,
+    told: Option<ToldIssue>,
 }
 
-impl Entry {
+impl AlertEntry {
     fn new(issue: &Issue, since: Instant) -> Self {
         let issue = issue.clone();
         let (eased, due, acknowledged) = (false, false, false);
@@ -104,24 +104,26 @@ impl Entry {
     }
 
     /// What there is to tell.
-    fn change(&mut self, now: Instant, alert: &Alert) -> Option<Change> {
+    fn change(&mut self, now: Instant, alert: &Alert) -> Option<IssueChange> {
         match (self.ended, self.told) {
             (Some(_), None) => None,
-            (Some(_), Some(_)) => Some(if self.eased { Change::Eased } else { Change::Over }),
+            (Some(_), Some(_)) => {
+                Some(if self.eased { IssueChange::Eased } else { IssueChange::Over })
+            }
             (None, None) => {
                 self.due |= now.duration_since(self.since) >= alert.after;
-                self.due.then_some(Change::New)
+                self.due.then_some(IssueChange::New)
             }
-            (None, Some(told)) if self.issue.severity > told.severity => Some(Change::Worse),
+            (None, Some(told)) if self.issue.severity > told.severity => Some(IssueChange::Worse),
             (None, Some(told)) => {
                 let again =
                     alert.repeat.is_some_and(|repeat| now.duration_since(told.at) >= repeat);
-                (again && !self.acknowledged).then_some(Change::Still)
+                (again && !self.acknowledged).then_some(IssueChange::Still)
             }
         }
     }
 
-    /// The severity by which it wakes somebody.
+    /// The severity that decides whether it is sent during quiet hours.
     fn weight(&self) -> Severity {
         let told = self.told.map_or(Severity::Warning, |told| told.severity);
         if self.ended.is_some() { told } else { self.issue.severity }
@@ -129,7 +131,7 @@ impl Entry {
 }
 
 #[derive(Debug)]
-struct UnderWay {
+struct ParcelUnderWay {
     number: u64,
     notification: Notification,
     began: Moment,
@@ -137,7 +139,7 @@ struct UnderWay {
 }
 
 #[derive(Debug)]
-struct Trouble {
+struct ChannelTrouble {
     since: UnixMillis,
     attempts: u32,
     retry_at: Instant,
@@ -149,15 +151,15 @@ struct Trouble {
 #[derive(Debug)]
 pub(crate) struct ChannelScheduler {
     alert: Arc<Alert>,
-    entries: BTreeMap<String, Entry>,
+    entries: BTreeMap<String, AlertEntry>,
     passed: BTreeMap<String, Passed>,
     due_since: Option<Instant>,
     /// When the alerts of the last hour left.
     left: VecDeque<Instant>,
     /// The alert that left last has not arrived yet; the next attempt counts as the same one.
     trying: Option<Notification>,
-    under_way: Option<UnderWay>,
-    trouble: Option<Trouble>,
+    under_way: Option<ParcelUnderWay>,
+    trouble: Option<ChannelTrouble>,
     number: u64,
 }
 
@@ -231,7 +233,7 @@ impl ChannelScheduler {
             match self.entries.get_mut(*id) {
                 Some(entry) => entry.is_here(issue, now.steady),
                 None => {
-                    self.entries.insert((*id).to_owned(), Entry::new(issue, now.steady));
+                    self.entries.insert((*id).to_owned(), AlertEntry::new(issue, now.steady));
                 }
             }
         }
@@ -262,14 +264,18 @@ impl ChannelScheduler {
     }
 
     /// What there is to tell at this hour.
-    fn due(&mut self, now: Instant, is_quiet: bool) -> (Vec<Item>, Vec<Passed>) {
+    fn due(&mut self, now: Instant, is_quiet: bool) -> (Vec<NotificationItem>, Vec<Passed>) {
         let wakes = |severity| !is_quiet || severity == Severity::Critical;
         let mut items = Vec::new();
         for entry in self.entries.values_mut() {
             if let Some(change) = entry.change(now, &self.alert)
                 && wakes(entry.weight())
             {
-                items.push(Item { change, issue: entry.issue.clone(), ended: entry.ended });
+                items.push(NotificationItem {
+                    change,
+                    issue: entry.issue.clone(),
+                    ended: entry.ended,
+                });
             }
         }
         items.sort_by_key(|item| {
@@ -294,7 +300,12 @@ impl ChannelScheduler {
         usize::try_from(self.alert.max_per_hour).unwrap_or(usize::MAX)
     }
 
-    fn leave(&mut self, view: &View<'_>, items: Vec<Item>, passed: Vec<Passed>) -> Parcel {
+    fn leave(
+        &mut self,
+        view: &View<'_>,
+        items: Vec<NotificationItem>,
+        passed: Vec<Passed>,
+    ) -> Parcel {
         if self.trying.is_none() {
             self.left.push_back(view.now.steady);
         }
@@ -309,7 +320,7 @@ impl ChannelScheduler {
             id,
             at: view.now.wall,
             recorder: view.recorder.to_owned(),
-            standing: Standing::of(view.issues),
+            health: HealthLevel::of(view.issues),
             test: false,
             items,
             passed,
@@ -319,7 +330,7 @@ impl ChannelScheduler {
         self.number += 1;
         let number = self.number;
         self.trying = Some(notification.clone());
-        self.under_way = Some(UnderWay {
+        self.under_way = Some(ParcelUnderWay {
             number,
             notification: notification.clone(),
             began: view.now,
@@ -350,9 +361,9 @@ impl ChannelScheduler {
     }
 
     /// What became of a parcel.
-    pub(crate) fn hear(&mut self, outcome: &Outcome, now: Moment, jitter: f64) -> Vec<Said> {
+    pub(crate) fn hear(&mut self, outcome: &AlertOutcome, now: Moment, jitter: f64) -> Vec<Said> {
         let ours = self.under_way.take_if(|under_way| under_way.number == outcome.number);
-        let Some(UnderWay { notification, .. }) = ours else { return Vec::new() };
+        let Some(ParcelUnderWay { notification, .. }) = ours else { return Vec::new() };
         match &outcome.result {
             Ok(said) => {
                 let sent = Said::Sent { subject: notification.subject(), said: said.clone() };
@@ -375,10 +386,10 @@ impl ChannelScheduler {
         if let Some(left) = self.left.back_mut() {
             *left = now;
         }
-        for Item { change, issue, .. } in &notification.items {
+        for NotificationItem { change, issue, .. } in &notification.items {
             let Some(entry) = self.entries.get_mut(&issue.id) else { continue };
             if change.is_trouble() {
-                entry.told = Some(Told { severity: issue.severity, at: now });
+                entry.told = Some(ToldIssue { severity: issue.severity, at: now });
             } else {
                 entry.told = None;
                 // Otherwise it came back while this was under way, and will be told anew.
@@ -397,7 +408,7 @@ impl ChannelScheduler {
 
     /// Says the cause, where it is a new one.
     fn fail(&mut self, now: Moment, jitter: f64, failure: Failure) -> Option<Said> {
-        let trouble = self.trouble.get_or_insert_with(|| Trouble {
+        let trouble = self.trouble.get_or_insert_with(|| ChannelTrouble {
             since: now.wall,
             attempts: 0,
             retry_at: now.steady,
@@ -423,7 +434,7 @@ impl ChannelScheduler {
 
     /// A channel that fails is an issue, for everyone but itself.
     pub(crate) fn finding(&self) -> Option<Finding> {
-        let Trouble { since, failure, .. } = self.trouble.as_ref()?;
+        let ChannelTrouble { since, failure, .. } = self.trouble.as_ref()?;
         let (name, word) = (&self.alert.name, self.alert.channel.word());
         Some(Finding {
             id: self.finding_id(),

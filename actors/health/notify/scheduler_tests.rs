@@ -8,8 +8,8 @@ use barograph_config::{Alert, AlertSeverity, Channel, QuietHours, Secret};
 use proptest::prelude::*;
 use tokio::time::Instant;
 
-use super::notification::{Change, Notification};
-use super::notifier::{Failure, Outcome, Parcel};
+use super::notification::{IssueChange, Notification};
+use super::notifier::{AlertOutcome, Failure, Parcel};
 use super::scheduler::{ChannelScheduler, GROUP_WITHIN, Said, View};
 use crate::message::delivery::UnixMillis;
 use crate::message::moment::Moment;
@@ -96,7 +96,7 @@ impl Phone {
             self.told.push((self.passed, parcel.notification));
         }
         let result = result.map(|()| "200 OK".to_owned()).map_err(failure);
-        let outcome = Outcome { channel: "phone".into(), number: parcel.number, result };
+        let outcome = AlertOutcome { channel: "phone".into(), number: parcel.number, result };
         let said = self.scheduler.hear(&outcome, self.now(), 1.0);
         self.said.extend(said);
     }
@@ -114,7 +114,7 @@ impl Phone {
     }
 
     /// What was told: the changes, with the ids.
-    fn changes(&self) -> Vec<(Change, &str)> {
+    fn changes(&self) -> Vec<(IssueChange, &str)> {
         let items = self.told.iter().flat_map(|(_, told)| &told.items);
         items.map(|item| (item.change, item.issue.id.as_str())).collect()
     }
@@ -142,12 +142,12 @@ fn an_issue_is_told_after_its_time_and_its_end_too() {
     phone.pass(MINUTE, Ok(()));
     assert!(phone.told.is_empty(), "not before `after`");
     phone.pass(GROUP_WITHIN + SECOND, Ok(()));
-    assert_eq!(phone.changes(), [(Change::New, "a")]);
+    assert_eq!(phone.changes(), [(IssueChange::New, "a")]);
     phone.pass(600 * MINUTE, Ok(()));
     assert_eq!(phone.told.len(), 1, "once, without `repeat`");
     phone.issues.clear();
     phone.pass(10 * SECOND, Ok(()));
-    assert_eq!(phone.changes(), [(Change::New, "a"), (Change::Over, "a")]);
+    assert_eq!(phone.changes(), [(IssueChange::New, "a"), (IssueChange::Over, "a")]);
     assert!(phone.told[1].1.items[0].ended.is_some());
 }
 
@@ -171,7 +171,7 @@ fn what_is_due_within_seconds_goes_as_one_alert_the_worst_first() {
     phone.issues.push(issue("b", Severity::Critical));
     phone.pass(2 * MINUTE, Ok(()));
     assert_eq!(phone.told.len(), 1);
-    assert_eq!(phone.changes(), [(Change::New, "b"), (Change::New, "a")]);
+    assert_eq!(phone.changes(), [(IssueChange::New, "b"), (IssueChange::New, "a")]);
 }
 
 #[test]
@@ -179,14 +179,17 @@ fn what_lasts_is_repeated_and_what_gets_worse_is_told_at_once() {
     let mut phone = Phone::new(Alert { repeat: Some(60 * MINUTE), ..alert() });
     phone.issues = vec![issue("a", Severity::Warning)];
     phone.pass(150 * MINUTE, Ok(()));
-    assert_eq!(phone.changes(), [(Change::New, "a"), (Change::Still, "a"), (Change::Still, "a")]);
+    assert_eq!(
+        phone.changes(),
+        [(IssueChange::New, "a"), (IssueChange::Still, "a"), (IssueChange::Still, "a")]
+    );
     phone.acknowledged.insert("a".to_owned());
     phone.pass(180 * MINUTE, Ok(()));
-    assert_eq!(phone.changes().len(), 3, "somebody knows of it");
+    assert_eq!(phone.changes().len(), 3, "it is acknowledged");
     phone.acknowledged.clear();
     phone.issues = vec![issue("a", Severity::Critical)];
     phone.pass(3 * SECOND, Ok(()));
-    assert_eq!(phone.changes()[3], (Change::Worse, "a"));
+    assert_eq!(phone.changes()[3], (IssueChange::Worse, "a"));
 }
 
 #[test]
@@ -201,7 +204,7 @@ fn a_channel_for_the_critical_hears_nothing_else_and_when_it_eases() {
     phone.pass(5 * SECOND, Ok(()));
     phone.issues = vec![issue("a", Severity::Warning)];
     phone.pass(5 * SECOND, Ok(()));
-    assert_eq!(phone.changes(), [(Change::New, "a"), (Change::Eased, "a")]);
+    assert_eq!(phone.changes(), [(IssueChange::New, "a"), (IssueChange::Eased, "a")]);
 }
 
 #[test]
@@ -213,7 +216,7 @@ fn without_resolve_notices_the_end_is_not_told() {
         phone.issues.clear();
         phone.pass(2 * MINUTE, Ok(()));
     }
-    assert_eq!(phone.changes(), [(Change::New, "a"), (Change::New, "a")]);
+    assert_eq!(phone.changes(), [(IssueChange::New, "a"), (IssueChange::New, "a")]);
 }
 
 #[test]
@@ -226,10 +229,10 @@ fn warnings_wait_for_the_morning_and_what_is_critical_does_not() {
     assert!(phone.told.is_empty());
     phone.issues.push(issue("c", Severity::Critical));
     phone.pass(2 * MINUTE, Ok(()));
-    assert_eq!(phone.changes(), [(Change::New, "c")]);
+    assert_eq!(phone.changes(), [(IssueChange::New, "c")]);
     phone.issues = vec![issue("b", Severity::Warning)];
     phone.pass(2 * MINUTE, Ok(()));
-    assert_eq!(phone.changes(), [(Change::New, "c"), (Change::Over, "c")]);
+    assert_eq!(phone.changes(), [(IssueChange::New, "c"), (IssueChange::Over, "c")]);
     phone.minute = 7 * 60;
     phone.pass(3 * SECOND, Ok(()));
     let (_, morning) = phone.told.last().unwrap();
@@ -255,7 +258,7 @@ fn a_thousand_flaps_give_at_most_the_alerts_of_the_settings_and_the_last_word_is
     phone.pass(2 * 60 * MINUTE, Ok(()));
     assert_eq!(phone.beliefs(), [""; 0]);
     for (_, told) in &phone.told {
-        came += told.items.iter().filter(|item| item.change == Change::New).count() as u64;
+        came += told.items.iter().filter(|item| item.change == IssueChange::New).count() as u64;
         passed += told.passed.iter().map(|passed| passed.times).sum::<u64>();
     }
     // A flap after one that was told and not yet told to be over changes nothing that the person believes.
@@ -335,7 +338,8 @@ fn the_other_side_can_ask_to_be_left_alone() {
     }
     let parcel = phone.under_way.take().unwrap();
     let busy = Failure { retry_after: Some(10 * MINUTE), ..failure("429 Too Many Requests") };
-    let outcome = Outcome { channel: "phone".into(), number: parcel.number, result: Err(busy) };
+    let outcome =
+        AlertOutcome { channel: "phone".into(), number: parcel.number, result: Err(busy) };
     phone.scheduler.hear(&outcome, phone.now(), 1.0);
     phone.pass(9 * MINUTE, Ok(()));
     assert!(phone.told.is_empty());
@@ -373,7 +377,10 @@ fn an_issue_that_comes_back_while_its_end_is_being_told_is_told_again() {
     assert!(phone.under_way.is_some(), "its end is being told");
     phone.issues = vec![issue("a", Severity::Warning)];
     phone.pass(60 * SECOND, Ok(()));
-    assert_eq!(phone.changes(), [(Change::New, "a"), (Change::Over, "a"), (Change::New, "a")]);
+    assert_eq!(
+        phone.changes(),
+        [(IssueChange::New, "a"), (IssueChange::Over, "a"), (IssueChange::New, "a")]
+    );
 }
 
 #[test]
@@ -384,7 +391,7 @@ fn settings_may_change_and_what_was_told_stays_told() {
     let now = phone.now().steady;
     phone.scheduler.set(Arc::new(Alert { after: Duration::ZERO, ..alert() }), now);
     phone.pass(60 * MINUTE, Ok(()));
-    assert_eq!(phone.changes(), [(Change::New, "a")]);
+    assert_eq!(phone.changes(), [(IssueChange::New, "a")]);
 }
 
 /// Ends are told only of what was told, and nothing is new twice.
@@ -393,11 +400,11 @@ fn assert_told_in_order(phone: &Phone) {
     for (change, id) in phone.changes() {
         let known = believed.contains(&id);
         match change {
-            Change::New => believed.push(id),
-            Change::Worse | Change::Still => {}
-            Change::Eased | Change::Over => believed.retain(|other| *other != id),
+            IssueChange::New => believed.push(id),
+            IssueChange::Worse | IssueChange::Still => {}
+            IssueChange::Eased | IssueChange::Over => believed.retain(|other| *other != id),
         }
-        assert_eq!(known, change != Change::New, "{change:?} of {id}");
+        assert_eq!(known, change != IssueChange::New, "{change:?} of {id}");
     }
 }
 
@@ -462,7 +469,7 @@ proptest! {
                     let before = phone.left.len();
                     phone.pass(Duration::from_secs(seconds), result);
                     for (at, told) in &phone.left[before..] {
-                        for item in told.items.iter().filter(|item| item.change == Change::New) {
+                        for item in told.items.iter().filter(|item| item.change == IssueChange::New) {
                             let lasted = *at - since[&item.issue.id];
                             prop_assert!(lasted >= Duration::from_secs(after), "told after {lasted:?}");
                             let quiet = hours.contains(phone.minute);

@@ -1,5 +1,5 @@
 //! Hearing ourselves: now and then a message to our own topic must come back. A connection can be
-//! alive to every ping and yet deliver nothing; without an echo nobody could tell that from sensors
+//! alive to every ping and yet deliver nothing; without an echo that looks like sensors
 //! that have nothing to say.
 //!
 //! An echo is no message of anybody's: it is acknowledged in its turn, and that is all.
@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::mqtt::publish::publish_guard::PublishGuard;
-use crate::ports::{Filter, NotSent, Publication, Session};
+use crate::ports::{BrokerRefusal, Filter, NotSent, Publication, Session};
 
 /// The first echo on a connection comes this soon.
 const FIRST_AFTER: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ pub fn topic(client_id: &str) -> String {
 
 /// What the silence after an echo means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum EchoVerdict {
     /// Nothing yet.
     Well,
     /// None has ever come back: the broker may not allow it, and it proves nothing.
@@ -46,12 +46,12 @@ pub(crate) fn judge(
     interval: Duration,
     renewals: u32,
     one_came_back: bool,
-) -> Verdict {
+) -> EchoVerdict {
     let patience = interval * 2 * 2_u32.pow(renewals.min(DOUBLINGS_MAX));
     match silence {
-        Some(silence) if silence >= patience && one_came_back => Verdict::Deaf,
-        Some(silence) if silence >= patience => Verdict::Unproven,
-        Some(_) | None => Verdict::Well,
+        Some(silence) if silence >= patience && one_came_back => EchoVerdict::Deaf,
+        Some(silence) if silence >= patience => EchoVerdict::Unproven,
+        Some(_) | None => EchoVerdict::Well,
     }
 }
 
@@ -73,7 +73,7 @@ enum Ear {
 
 /// An echo that has not come back.
 #[derive(Debug)]
-struct UnderWay {
+struct EchoUnderWay {
     says: String,
     /// While the broker has not taken it.
     number: Option<u16>,
@@ -88,7 +88,7 @@ pub(crate) struct Echo {
     interval: Duration,
     ear: Ear,
     /// Sent and not come back, oldest first.
-    under_way: VecDeque<UnderWay>,
+    under_way: VecDeque<EchoUnderWay>,
     /// Since when nothing has been heard that had reason to come.
     silent_since: Option<Instant>,
     /// Something came at QoS 1 or 2 since the last look.
@@ -142,9 +142,9 @@ impl Echo {
     pub(crate) fn subscribed(
         &mut self,
         id: u16,
-        answers: &[Result<Qos, String>],
+        answers: &[Result<Qos, BrokerRefusal>],
         now: Instant,
-    ) -> Option<Result<(), String>> {
+    ) -> Option<Result<(), BrokerRefusal>> {
         if self.ear != Ear::Asked(id) {
             return None;
         }
@@ -164,8 +164,8 @@ impl Echo {
     pub(crate) fn published(
         &mut self,
         id: u16,
-        outcome: &Result<(), String>,
-    ) -> Option<Result<(), String>> {
+        outcome: &Result<(), BrokerRefusal>,
+    ) -> Option<Result<(), BrokerRefusal>> {
         let ours = self.under_way.iter_mut().find(|echo| echo.number == Some(id))?;
         ours.number = None;
         if outcome.is_err() {
@@ -174,7 +174,7 @@ impl Echo {
         Some(outcome.clone())
     }
 
-    /// Something of somebody's came at QoS 1 or 2.
+    /// A message of another client came at QoS 1 or 2.
     pub(crate) fn hear(&mut self) {
         self.heard = true;
     }
@@ -232,7 +232,7 @@ impl Echo {
             Ok(number) => {
                 self.ear = Ear::On(now + self.interval);
                 self.silent_since.get_or_insert(now);
-                self.under_way.push_back(UnderWay { says, number, sent: now });
+                self.under_way.push_back(EchoUnderWay { says, number, sent: now });
                 if self.under_way.len() > UNDER_WAY_MAX {
                     self.under_way.pop_front();
                 }
@@ -248,7 +248,7 @@ impl Echo {
     }
 }
 
-/// Echoes that may wait; whoever floods our topic stops the reading, and no more.
+/// Echoes that may wait; a flood on our topic pauses the reading, and no more.
 const WAITING_MAX: usize = 1_000;
 
 /// Whose turn it is to be acknowledged: echoes wait for the deliveries before them on their
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_connection_is_deaf_after_two_intervals_if_an_echo_ever_came_back() {
-        use Verdict::{Deaf, Unproven, Well};
+        use EchoVerdict::{Deaf, Unproven, Well};
         let table = [
             (None, 0, true, Well),
             (Some(119), 0, true, Well),

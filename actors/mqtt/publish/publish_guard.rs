@@ -1,4 +1,4 @@
-//! Speaking without harm: a broker may hang up on whoever publishes where it does not allow it
+//! Publishing without harm: a broker may disconnect a client that publishes where it is not allowed to
 //! (Mosquitto 2.0.11 does, where `max_queued_messages` is 0, which is what keeps messages for us). What we
 //! say ourselves must never cost the recording its connection, again and again.
 

@@ -7,7 +7,7 @@ use barograph_config::Qos;
 
 use crate::mqtt::publish::publish_guard::PublishGuard;
 use crate::ports::requests::{KEPT_TOPICS_MAX, NotPublished, Reply, SessionRequests, ToPublish};
-use crate::ports::{NotSent, Publication, Session};
+use crate::ports::{BrokerRefusal, NotSent, Publication, Session};
 
 /// Last words that may wait for room among those on their way.
 const DUE_MAX: usize = 2 * KEPT_TOPICS_MAX;
@@ -73,7 +73,7 @@ impl Publications {
     pub(crate) fn answered(
         &mut self,
         id: u16,
-        outcome: &Result<(), String>,
+        outcome: &Result<(), BrokerRefusal>,
         session: &mut impl Session,
         guard: &mut PublishGuard,
     ) -> bool {
@@ -111,7 +111,7 @@ impl Publications {
     }
 
     /// What is to stand there when we have gone: the goodbye makes the broker discard the last will.
-    /// At QoS 0, because nobody waits for an answer any more; the connection keeps the order.
+    /// At QoS 0, because no answer is awaited any more; the connection keeps the order.
     pub(crate) fn say_farewell(&self, session: &mut impl Session) {
         let kept = self.orders.kept_topics().into_iter();
         for kept in kept.filter_map(|topic| self.orders.kept(&topic)) {
@@ -125,7 +125,7 @@ impl Publications {
     }
 }
 
-/// Whoever asked may have gone.
+/// The requester may have gone.
 fn tell(reply: Reply, outcome: Result<(), NotPublished>) {
     let _nobody_waits = reply.send(outcome);
 }

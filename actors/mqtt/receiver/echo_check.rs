@@ -8,9 +8,9 @@ use super::Receiver;
 use crate::message::delivery::{Delivery, UnixMillis};
 use crate::message::event;
 use crate::message::note::{GapCause, Note};
-use crate::mqtt::publish::echo::{AckOrder, Echo, Verdict, judge, resubscribes};
+use crate::mqtt::publish::echo::{AckOrder, Echo, EchoVerdict, judge, resubscribes};
 use crate::mqtt::subscriptions::{Subscriptions, filters};
-use crate::ports::{Broker, Down, DownKind, Session};
+use crate::ports::{Broker, BrokerRefusal, Down, DownKind, Session};
 use crate::status::{Deafness, Published};
 
 /// What a life knows of its hearing.
@@ -26,7 +26,7 @@ pub(super) struct EchoMonitor {
 
 impl EchoMonitor {
     pub(super) fn new(settings: &Mqtt, published: &Published) -> Self {
-        let known = published.snapshot().hearing;
+        let known = published.broker.read(|broker| broker.hearing.clone());
         Self {
             echo: Echo::new(settings),
             ack_order: AckOrder::default(),
@@ -51,7 +51,7 @@ impl EchoMonitor {
         self.echo.is_topic(topic)
     }
 
-    /// A delivery of somebody's is admitted.
+    /// A delivery of another client is admitted.
     pub(super) fn admitted(&mut self, qos: Qos) {
         if qos != Qos::AtMostOnce {
             self.ack_order.admitted();
@@ -126,9 +126,9 @@ impl<B: Broker> Receiver<B> {
         }
         let (interval, renewals) = (self.echo_monitor.echo.interval(), self.echo_monitor.renewals);
         match judge(silence, interval, renewals, self.echo_monitor.proven) {
-            Verdict::Well => {}
-            Verdict::Deaf => return self.renew(silence.unwrap_or_default().as_millis()),
-            Verdict::Unproven => {
+            EchoVerdict::Well => {}
+            EchoVerdict::Deaf => return self.renew(silence.unwrap_or_default().as_millis()),
+            EchoVerdict::Unproven => {
                 let why = "no message to ourselves has come back yet; perhaps the broker does not \
                     allow it";
                 self.do_without_echo(why);
@@ -157,9 +157,9 @@ impl<B: Broker> Receiver<B> {
         if self.echo_monitor.echo.came_back(&delivery.payload) {
             self.echo_monitor.proven = true;
             let now = (self.setup.world.now)();
-            self.setup.published.update(|state| {
-                state.hearing.last_echo = Some(now);
-                state.hearing.off = None;
+            self.setup.published.broker.update(|broker| {
+                broker.hearing.last_echo = Some(now);
+                broker.hearing.off = None;
             });
         }
         self.echo_monitor.ack_order.wait(delivery.qos, delivery.packet_id);
@@ -169,7 +169,11 @@ impl<B: Broker> Receiver<B> {
     }
 
     /// The answer to a request; whether it was the echo's.
-    pub(super) fn on_echo_subscribed(&mut self, id: u16, answers: &[Result<Qos, String>]) -> bool {
+    pub(super) fn on_echo_subscribed(
+        &mut self,
+        id: u16,
+        answers: &[Result<Qos, BrokerRefusal>],
+    ) -> bool {
         match self.echo_monitor.echo.subscribed(id, answers, Instant::now()) {
             None => false,
             Some(Ok(())) => true,
@@ -181,7 +185,11 @@ impl<B: Broker> Receiver<B> {
     }
 
     /// The answer to a message; whether it was the echo's.
-    pub(super) fn on_echo_published(&mut self, id: u16, outcome: &Result<(), String>) -> bool {
+    pub(super) fn on_echo_published(
+        &mut self,
+        id: u16,
+        outcome: &Result<(), BrokerRefusal>,
+    ) -> bool {
         match self.echo_monitor.echo.published(id, outcome) {
             None => false,
             Some(Ok(())) => true,
@@ -195,13 +203,13 @@ impl<B: Broker> Receiver<B> {
     /// Said once in a process.
     fn do_without_echo(&self, why: &str) {
         let topic = self.echo_monitor.echo.filter().topic;
-        self.setup.published.update(|state| {
-            if state.hearing.off.is_none() {
+        self.setup.published.broker.update(|broker| {
+            if broker.hearing.off.is_none() {
                 info!(
                     "a deaf connection cannot be told from silent sensors: {why}. Let us publish and \
                      read {topic}, or set mqtt.echo = false"
                 );
-                state.hearing.off = Some(why.to_owned());
+                broker.hearing.off = Some(why.to_owned());
             }
         });
     }
@@ -211,10 +219,13 @@ impl<B: Broker> Receiver<B> {
         self.echo_monitor.renewals = self.echo_monitor.renewals.saturating_add(1);
         let (attempt, now) = (self.echo_monitor.renewals, (self.setup.world.now)());
         let published = &self.setup.published;
-        let known = published.snapshot().hearing.deaf.map(|deaf| deaf.since);
         let silent_ms = i64::try_from(silent_ms).unwrap_or(i64::MAX);
-        let since = known.unwrap_or(UnixMillis(now.0.saturating_sub(silent_ms)));
-        published.update(|state| state.hearing.deaf = Some(Deafness { since, renewals: attempt }));
+        let since = published.broker.update(|broker| {
+            let known = broker.hearing.deaf.map(|deaf| deaf.since);
+            let since = known.unwrap_or(UnixMillis(now.0.saturating_sub(silent_ms)));
+            broker.hearing.deaf = Some(Deafness { since, renewals: attempt });
+            since
+        });
         let message =
             format!("connected, and nothing was heard since {since} UTC, not even our own echo");
         let detail = format!(
@@ -242,7 +253,7 @@ impl<B: Broker> Receiver<B> {
         }
         self.echo_monitor.renewals = 0;
         let now = (self.setup.world.now)();
-        self.setup.published.update(|state| state.hearing.deaf = None);
+        self.setup.published.broker.update(|broker| broker.hearing.deaf = None);
         self.setup.published.remember(Note::gap_closed(GapCause::Deaf, None, now));
     }
 }

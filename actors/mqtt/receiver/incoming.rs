@@ -17,9 +17,9 @@ use crate::mqtt::barriers::Barriers;
 use crate::mqtt::broker_news as news;
 use crate::mqtt::connection::ConnectionEvent;
 use crate::mqtt::decode::decode_noticing;
-use crate::ports::{Broker, Down, DownKind, Incoming};
-use crate::status::Connection;
+use crate::ports::{Broker, BrokerRefusal, Down, DownKind, Incoming};
 use crate::status::arrivals::Arrived;
+use crate::status::{Connection, Destination};
 
 impl<B: Broker> Receiver<B> {
     pub(super) fn on_line(&mut self, event: ConnectionEvent) {
@@ -79,10 +79,10 @@ impl<B: Broker> Receiver<B> {
         let session = self.line.session_name();
         info!(event = event::BROKER_CONNECTED, session_present, "connected to {session}");
         self.setup.published.note(event::BROKER_CONNECTED, at, format!("connected to {session}"));
-        self.setup.published.update(|state| {
-            state.connection = Connection::Up(at);
-            state.session_present = Some(session_present);
-            state.connections += 1;
+        self.setup.published.broker.update(|broker| {
+            broker.connection = Connection::Up(at);
+            broker.session_present = Some(session_present);
+            broker.connections += 1;
         });
         self.setup.health.tell(ConnectionChanged { down: None });
         self.setup.published.remember(Note::gap_closed(GapCause::BrokerUnreachable, None, at));
@@ -116,12 +116,12 @@ impl<B: Broker> Receiver<B> {
         } else {
             news::unreachable_from(&self.setup.published, silent_since, &down);
         }
-        self.setup.published.update(|state| {
-            let since = match state.connection {
+        self.setup.published.broker.update(|broker| {
+            let since = match broker.connection {
                 Connection::Down(since, _) => since,
                 Connection::Starting | Connection::Up(_) => at,
             };
-            state.connection = Connection::Down(since, message);
+            broker.connection = Connection::Down(since, message);
         });
         if !self.said.contains(&down.kind) {
             self.said.push(down.kind);
@@ -153,21 +153,19 @@ impl<B: Broker> Receiver<B> {
         if !self.heard.contains(&record.route) {
             self.heard.push(record.route);
         }
-        if self.setup.published.is_holding() {
+        if self.setup.published.destination.get() == Destination::Nowhere {
             self.window().admit_while_holding(record);
         } else {
             self.window().admit(record);
         }
     }
 
-    fn on_subscribed(&mut self, topics: Vec<String>, answers: Vec<Result<Qos, String>>) {
+    fn on_subscribed(&mut self, topics: Vec<String>, answers: Vec<Result<Qos, BrokerRefusal>>) {
         let router = Arc::clone(&self.setup.router);
         let active = |topic: &String| router.active().find(|(_, route)| route.topic == *topic);
         for (topic, answer) in topics.into_iter().zip(answers) {
             let Some((id, route)) = active(&topic) else { continue };
-            self.setup.published.update(|state| {
-                state.granted.insert(id, answer.clone());
-            });
+            self.setup.published.broker.update(|broker| broker.granted.insert(id, answer.clone()));
             match answer {
                 Ok(_) => self.subscriptions.grant(topic),
                 Err(reason) => {

@@ -36,7 +36,10 @@ pub(super) enum Pause {
 impl Pause {
     /// A life begins: the pause survives the life before.
     pub(super) fn of(published: &Published) -> Self {
-        if published.snapshot().paused.is_some() { Self::Away } else { Self::None }
+        match published.broker.read(|broker| broker.paused) {
+            Some(_) => Self::Away,
+            None => Self::None,
+        }
     }
 
     /// Whether the line is left alone.
@@ -65,7 +68,7 @@ impl<B: Broker> Receiver<B> {
             missing; `barograph resume` ends it";
         info!(event = event::PAUSED, "{told}");
         let published = &self.setup.published;
-        published.update(|state| state.paused = Some(now));
+        published.broker.update(|broker| broker.paused = Some(now));
         published.note(event::PAUSED, now, told);
         published.remember(Note::gap_closed(GapCause::BrokerUnreachable, None, now));
         let from = self.silent_since();
@@ -79,7 +82,7 @@ impl<B: Broker> Receiver<B> {
             let now = (self.setup.world.now)();
             let told = "a person ended the pause: receiving again";
             info!(event = event::RESUMED, "{told}");
-            self.setup.published.update(|state| state.paused = None);
+            self.setup.published.broker.update(|broker| broker.paused = None);
             self.setup.published.note(event::RESUMED, now, told);
             self.pause = match std::mem::replace(&mut self.pause, Pause::Over) {
                 // The connection is still there, and nothing was missed.
@@ -109,7 +112,8 @@ impl<B: Broker> Receiver<B> {
         self.say_goodbye().await;
         let now = (self.setup.world.now)();
         let why = "paused by a person".to_owned();
-        self.setup.published.update(|state| state.connection = Connection::Down(now, why.clone()));
+        let down = Connection::Down(now, why.clone());
+        self.setup.published.broker.update(|broker| broker.connection = down);
         self.setup.health.tell(ConnectionChanged { down: Some(why) });
         if let Pause::Leaving { told, .. } = std::mem::replace(&mut self.pause, Pause::Away) {
             told.into_iter().for_each(tell);
@@ -123,7 +127,7 @@ impl<B: Broker> Receiver<B> {
     }
 }
 
-/// Whoever asked may have gone.
+/// The requester may have gone.
 fn tell(done: oneshot::Sender<()>) {
     let _nobody_waits = done.send(());
 }

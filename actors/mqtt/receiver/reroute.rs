@@ -17,6 +17,7 @@ use crate::message::routing::Routing;
 use crate::message::write::{Reroute, RerouteResult};
 use crate::mqtt::subscriptions::filters;
 use crate::ports::{Broker, Filter, Session};
+use crate::status::Destination;
 use crate::status::readings::ReadingWatch;
 
 /// How long reading may stop for it, at most: the broker counts us as dead before long.
@@ -28,12 +29,12 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// A change of routes, as far as this life has come with it.
 pub(super) struct Rerouting {
     news: watch::Receiver<()>,
-    stage: Stage,
+    stage: RerouteStage,
     /// Gone with this life: then the writer must not do what it was asked to.
     alive: Arc<()>,
 }
 
-enum Stage {
+enum RerouteStage {
     /// Nothing is to be done, or not before then.
     Resting { until: Option<Instant> },
     /// Nothing is read, and what is here is written.
@@ -44,30 +45,30 @@ enum Stage {
 
 impl Rerouting {
     pub(super) fn new(routing: &Routing) -> Self {
-        let stage = Stage::Resting { until: None };
+        let stage = RerouteStage::Resting { until: None };
         Self { news: routing.news(), stage, alive: Arc::new(()) }
     }
 
     pub(super) fn is_draining(&self) -> bool {
         match self.stage {
-            Stage::Resting { .. } => false,
-            Stage::Draining { .. } | Stage::Asking(_) => true,
+            RerouteStage::Resting { .. } => false,
+            RerouteStage::Draining { .. } | RerouteStage::Asking(_) => true,
         }
     }
 
     /// What the writer says; never, when it is not asked. Cancel-safe.
     pub(super) async fn decision(&mut self) -> RerouteResult {
         match &mut self.stage {
-            Stage::Asking(question) => question.await,
-            Stage::Resting { until: None } => {
+            RerouteStage::Asking(question) => question.await,
+            RerouteStage::Resting { until: None } => {
                 // The place of the routes lives as long as the tree.
                 if self.news.changed().await.is_err() {
                     std::future::pending::<()>().await;
                 }
-                self.stage = Stage::Resting { until: Some(Instant::now()) };
+                self.stage = RerouteStage::Resting { until: Some(Instant::now()) };
                 RerouteResult::NotNow
             }
-            Stage::Resting { until: Some(_) } | Stage::Draining { .. } => {
+            RerouteStage::Resting { until: Some(_) } | RerouteStage::Draining { .. } => {
                 std::future::pending().await
             }
         }
@@ -79,10 +80,10 @@ impl<B: Broker> Receiver<B> {
     pub(super) fn follow_routes(&mut self) {
         let now = Instant::now();
         match self.rerouting.stage {
-            Stage::Resting { until: None } | Stage::Asking(_) => {}
-            Stage::Resting { until: Some(until) } if now < until => {}
-            Stage::Resting { until: Some(_) } => self.begin_rerouting(now),
-            Stage::Draining { since } => {
+            RerouteStage::Resting { until: None } | RerouteStage::Asking(_) => {}
+            RerouteStage::Resting { until: Some(until) } if now < until => {}
+            RerouteStage::Resting { until: Some(_) } => self.begin_rerouting(now),
+            RerouteStage::Draining { since } => {
                 if self.window().is_empty() && self.writing.is_none() {
                     self.ask_for_routes();
                 } else if since.elapsed() >= self.drain_within() {
@@ -103,12 +104,12 @@ impl<B: Broker> Receiver<B> {
         }
         if self.setup.routing.wanted().is_none() {
             self.rest(None);
-        } else if self.setup.published.is_holding() {
+        } else if self.setup.published.destination.get() == Destination::Nowhere {
             // Nothing will become durable soon: what comes is still taken, by the old routes.
             self.rest(Some(now + PAUSE));
         } else {
             self.hurry = true;
-            self.rerouting.stage = Stage::Draining { since: now };
+            self.rerouting.stage = RerouteStage::Draining { since: now };
             self.follow_routes();
         }
     }
@@ -117,7 +118,7 @@ impl<B: Broker> Receiver<B> {
         let Some(router) = self.setup.routing.wanted() else { return self.rest(None) };
         let writer = self.setup.writer.get();
         let question = Reroute { router, asker: Arc::downgrade(&self.rerouting.alive) };
-        self.rerouting.stage = Stage::Asking(Box::pin(async move {
+        self.rerouting.stage = RerouteStage::Asking(Box::pin(async move {
             match writer {
                 Some(writer) => writer.send(question).await.unwrap_or(RerouteResult::NotNow),
                 None => RerouteResult::NotNow,
@@ -137,7 +138,7 @@ impl<B: Broker> Receiver<B> {
 
     fn rest(&mut self, until: Option<Instant>) {
         self.hurry = false;
-        self.rerouting.stage = Stage::Resting { until };
+        self.rerouting.stage = RerouteStage::Resting { until };
     }
 
     /// The writer has taken them over.

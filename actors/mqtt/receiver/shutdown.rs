@@ -37,9 +37,9 @@ impl<B: Broker> Receiver<B> {
                 written before the stop"
             );
             tracing::error!(event = event::STOP_TIMED_OUT, lost, "{message}");
-            self.setup.published.update(|state| {
+            self.setup.published.broker.update(|broker| {
                 for (route, n) in unrepeatable {
-                    state.tally.add(route, Outcome::Dropped(Dropped::Shutdown), n);
+                    broker.lost_at_stop.add(route, Outcome::Dropped(Dropped::Shutdown), n);
                 }
             });
         }

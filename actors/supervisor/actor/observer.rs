@@ -1,9 +1,9 @@
-//! Who is told of the tree, and what keeps a second one out.
+//! The observer of the tree, and the lock that keeps a second instance out.
 
 use crate::supervisor::exit::Exit;
 use crate::supervisor::pulse::Pulse;
 
-use super::Outcome;
+use super::TreeOutcome;
 
 /// The lock that makes this the only instance, as the supervisor sees it: held as long as it lives.
 pub trait InstanceLock {
@@ -23,10 +23,10 @@ pub trait Observer {
     fn renewed(&mut self, name: &'static str, why: &str);
     /// A child is in a new state.
     fn child(&mut self, name: &'static str, state: &str, restarts: u32, last_exit: Option<&Exit>);
-    /// The instance's lock keeps nobody out any more.
+    /// The instance's lock does not keep other instances out any more.
     fn lock_lost(&mut self, trouble: &str);
     /// The tree has ended.
-    fn ended(&mut self, outcome: &Outcome);
+    fn ended(&mut self, outcome: &TreeOutcome);
     /// The supervisor itself died: the process must exit with this code, at once.
     fn abandoned(&mut self, code: i32);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::{AsyncContext, Context, Handler, Message, SpawnHandle};
 use tracing::{error, info};
 
-use super::{Outcome, State, Supervisor};
+use super::{ActorState, Supervisor, TreeOutcome};
 use crate::exit_code;
 use crate::message::event;
 use crate::supervisor::child::Stop;
@@ -49,14 +49,14 @@ pub(super) struct Renewing {
 impl Supervisor {
     fn renew(&mut self, index: usize, why: String, ctx: &mut Context<Self>) {
         let child = &mut self.children[index];
-        let (State::Starting(life) | State::Running(life)) = &child.state else { return };
+        let (ActorState::Starting(life) | ActorState::Running(life)) = &child.state else { return };
         life.running.stop.do_send(Stop);
-        // Nobody waits for it: it is stuck when any other would be.
+        // It is given no extra time: it is stuck when any other would be.
         let within = child.spec.stop_within.max(self.stuck_after);
         let timer = ctx.run_later(within, move |supervisor, ctx| {
             supervisor.out_of_time(index, ctx);
         });
-        child.state = State::Renewing(Renewing { timer, why });
+        child.state = ActorState::Renewing(Renewing { timer, why });
         self.show(index, "stopping", None);
     }
 
@@ -83,7 +83,7 @@ impl Supervisor {
         self.start(index, ctx);
     }
 
-    /// The tree stops: there is no next life, and somebody waits.
+    /// The tree stops: there is no next life, and the requester waits.
     pub(super) fn stop_instead(
         &mut self,
         index: usize,
@@ -95,7 +95,7 @@ impl Supervisor {
         let timer = ctx.run_later(child.spec.stop_within, move |supervisor, ctx| {
             supervisor.out_of_time(index, ctx);
         });
-        child.state = State::Stopping(timer);
+        child.state = ActorState::Stopping(timer);
         self.show(index, "stopping", None);
     }
 
@@ -120,19 +120,19 @@ impl Supervisor {
         let exit = Exit::Stuck;
         error!(event = event::ESCALATED, actor = name, exit = exit.word(), cause = %exit, "{reason}");
         self.show(index, "stuck", Some(&exit));
-        self.children[index].state = State::Stopped;
-        self.shut_down(Outcome { code: exit_code::ESCALATED, reason: Some(reason) }, ctx);
+        self.children[index].state = ActorState::Stopped;
+        self.shut_down(TreeOutcome { code: exit_code::ESCALATED, reason: Some(reason) }, ctx);
     }
 
     /// A child that owns nothing is started anew on another thread. The stuck one, should it ever go
-    /// on, finds that it was asked to stop, and nobody listens to it any more.
+    /// on, finds that it was asked to stop, and its reports are ignored.
     pub(super) fn abandon(&mut self, index: usize, ctx: &mut Context<Self>) {
         let child = &mut self.children[index];
         child.thread_lost = true;
         // What the old life may still report is stale.
         child.birth += 1;
-        if let State::Starting(life) | State::Running(life) =
-            std::mem::replace(&mut child.state, State::Stopped)
+        if let ActorState::Starting(life) | ActorState::Running(life) =
+            std::mem::replace(&mut child.state, ActorState::Stopped)
         {
             life.running.stop.do_send(Stop);
             self.show(index, "stuck", Some(&Exit::Stuck));
@@ -145,7 +145,8 @@ impl Handler<Renew> for Supervisor {
     type Result = bool;
 
     fn handle(&mut self, Renew { child, why }: Renew, ctx: &mut Context<Self>) -> bool {
-        let runs = |state: &State| matches!(state, State::Starting(_) | State::Running(_));
+        let runs =
+            |state: &ActorState| matches!(state, ActorState::Starting(_) | ActorState::Running(_));
         let index = self.children.iter().position(|c| c.spec.name == child && runs(&c.state));
         if let Some(index) = index {
             self.renew(index, why, ctx);

@@ -1,394 +1,231 @@
-//! The broker without its sockets: a packet goes in, packets come out.
-//!
-//! A connection is a number here. What is to be written to it is drawn with [`Hub::next_packet`];
-//! which connections have something to write, or were ended from elsewhere, is told by
-//! [`Hub::take_stirred`]. Packets of one connection are handled strictly in order, so the UNSUBACK
-//! proves to a client that its earlier acknowledgements were taken.
+//! The broker without its sockets. Packets of one connection are handled strictly in order, so an UNSUBACK proves
+//! that the acknowledgements before it were taken.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 use barograph_config::filter_matches;
 use bytes::Bytes;
 use rumqttc::mqttbytes::v4::{
-    Connect, ConnectReturnCode, LastWill, Packet, Publish, SubAck, Subscribe, SubscribeFilter,
-    SubscribeReasonCode, UnsubAck, Unsubscribe,
+    ConnAck, Connect, ConnectReturnCode, Packet, PubAck, PubComp, PubRec, Publish, SubAck,
+    SubscribeFilter, SubscribeReasonCode, UnsubAck,
 };
-use rumqttc::mqttbytes::{Protocol, QoS};
+use rumqttc::mqttbytes::{Protocol, QoS, valid_filter, valid_topic};
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tracing::debug;
 
-use super::Limits;
-use super::mischief::{Door, Rules};
-use super::session::{Attached, Session};
-use super::topic;
+/// Packets that wait for the socket of one client, beyond which the connection ends; and messages at QoS 1 that wait
+/// for one client, beyond which new ones are dropped.
+const WAITING_LEN_MAX: usize = 10_000;
+/// Messages sent to one client and not yet acknowledged, as in Mosquitto.
+pub(super) const IN_FLIGHT_LEN_MAX: usize = 20;
 
-/// Sessions, of clients connected or away; a further client is refused as "service unavailable".
-const SESSIONS_LEN_MAX: usize = 1000;
-
-/// Topics with a retained message; on a further one the message is delivered and not retained.
-const RETAINED_LEN_MAX: usize = 10_000;
-
-/// Names a connection; never used twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct ConnectionId(u64);
-
-/// What the broker has counted since it was bound, in messages unless said otherwise.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Clients connected now.
-    pub connected: usize,
-    /// Connections accepted with a CONNACK.
-    pub connects: u64,
-    /// Connections refused with a CONNACK.
-    pub refusals: u64,
-    /// Taken from clients, wills included.
-    pub published: u64,
-    /// QoS 2 messages not taken, because their packet id was one whose PUBREL is still owed: the
-    /// same message again, or a publisher that reuses its ids too early.
-    pub repeated: u64,
-    /// Given to a connection for the first time.
-    pub delivered: u64,
-    /// Given to a connection again, with DUP.
-    pub redelivered: u64,
-    /// Done with: PUBACK (QoS 1) or PUBCOMP (QoS 2) received.
-    pub acked: u64,
-    /// PUBACK, PUBREC and PUBCOMP packets that answered nothing in flight.
-    pub stray_acks: u64,
-    /// Given up, for a client that subscribed to them: its queue was full, it was away (QoS 0), or
-    /// its session ended before it acknowledged them.
-    pub dropped: u64,
-    /// Queued or in flight now, over all sessions.
-    pub pending: usize,
-}
-
-/// Why a client is disconnected: it broke the protocol.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Violation {
-    /// MQTT-3.1.0-2.
-    #[error("a second CONNECT on the same connection")]
-    SecondConnect,
-    /// CONNACK, SUBACK, UNSUBACK, PINGRESP.
-    #[error("a packet that only a server may send")]
-    ServerPacket,
-    /// MQTT-3.3.2-2, MQTT-4.7.3-1.
-    #[error("PUBLISH to {0:?}, which is not a valid topic")]
-    Topic(String),
-    /// MQTT-2.3.1-1.
-    #[error("a packet id of zero")]
-    PacketIdZero,
-    /// MQTT-3.10.3-2.
-    #[error("UNSUBSCRIBE without a filter")]
-    EmptyUnsubscribe,
-}
-
-/// All sessions, retained messages and rules.
+/// A client on one connection.
 #[derive(Debug)]
+pub(super) struct Client {
+    id: String,
+    connection: u64,
+}
+
+/// What the broker keeps of one client, connected or not.
+#[derive(Debug, Default)]
+struct Session {
+    connection: u64,
+    /// To the socket; none while the client is away.
+    outgoing: Option<Sender<Packet>>,
+    /// The session ends with the connection.
+    clean: bool,
+    /// The QoS granted to each filter.
+    subscriptions: BTreeMap<String, QoS>,
+    /// Messages at QoS 1 not yet sent.
+    queue: VecDeque<Publish>,
+    /// Messages sent and not acknowledged, in the order of first sending, which is the order of redelivery.
+    in_flight: Vec<Publish>,
+    last_packet_id: u16,
+    /// Packet ids of QoS 2 messages from the client whose PUBREL is still to come.
+    unreleased: HashSet<u16>,
+}
+
+impl Session {
+    /// Sends to a client that is connected. One that does not read is disconnected.
+    fn send(&mut self, packet: Packet) {
+        if self.outgoing.as_ref().is_some_and(|outgoing| outgoing.try_send(packet).is_err()) {
+            self.outgoing = None;
+        }
+    }
+
+    /// Gives the client a message, at QoS 0 now or never.
+    fn deliver(&mut self, message: Publish) {
+        if message.qos == QoS::AtMostOnce {
+            self.send(Packet::Publish(message));
+        } else if self.queue.len() < WAITING_LEN_MAX {
+            self.queue.push_back(message);
+            self.fill_window();
+        } else {
+            debug!(topic = message.topic, "demo broker: queue full; message dropped");
+        }
+    }
+
+    /// Grants at most QoS 1.
+    fn subscribe(&mut self, filter: SubscribeFilter) -> SubscribeReasonCode {
+        if !valid_filter(&filter.path) {
+            return SubscribeReasonCode::Failure;
+        }
+        let granted = lower(filter.qos, QoS::AtLeastOnce);
+        self.subscriptions.insert(filter.path, granted);
+        SubscribeReasonCode::Success(granted)
+    }
+
+    fn fill_window(&mut self) {
+        while self.outgoing.is_some()
+            && self.in_flight.len() < IN_FLIGHT_LEN_MAX
+            && let Some(mut message) = self.queue.pop_front()
+        {
+            message.pkid = self.free_packet_id();
+            self.in_flight.push(message.clone());
+            self.send(Packet::Publish(message));
+        }
+    }
+
+    /// The next id in turn that no message in flight has.
+    fn free_packet_id(&mut self) -> u16 {
+        loop {
+            self.last_packet_id = self.last_packet_id.checked_add(1).unwrap_or(1);
+            let id = self.last_packet_id;
+            if self.in_flight.iter().all(|message| message.pkid != id) {
+                return id;
+            }
+        }
+    }
+}
+
+/// All sessions.
+#[derive(Debug, Default)]
 pub(super) struct Hub {
-    limits: Limits,
-    /// How it was told to misbehave.
-    pub(super) rules: Rules,
     sessions: BTreeMap<String, Session>,
-    /// The client id of each connection. Whoever is here is attached to its session, and the
-    /// reverse.
-    connections: BTreeMap<ConnectionId, String>,
-    retained: BTreeMap<String, Publish>,
-    stirred: BTreeSet<ConnectionId>,
-    stats: Stats,
     last_connection: u64,
 }
 
 impl Hub {
-    /// A broker that knows nobody.
-    pub(super) fn new(limits: Limits) -> Hub {
-        let limits = Limits {
-            in_flight_len_max: limits.in_flight_len_max.max(1),
-            queue_len_max: limits.queue_len_max.max(1),
-            packet_bytes_max: limits.packet_bytes_max,
-        };
-        Hub {
-            limits,
-            rules: Rules::default(),
-            sessions: BTreeMap::new(),
-            connections: BTreeMap::new(),
-            retained: BTreeMap::new(),
-            stirred: BTreeSet::new(),
-            stats: Stats::default(),
-            last_connection: 0,
-        }
-    }
-
-    /// The limits in force.
-    pub(super) fn limits(&self) -> Limits {
-        self.limits
-    }
-
-    /// The counters, and the gauges as they are now.
-    pub(super) fn stats(&self) -> Stats {
-        let pending = self.sessions.values().map(Session::pending_len).sum();
-        Stats { connected: self.connections.len(), pending, ..self.stats }
-    }
-
-    /// Admits a client and attaches it to its session; an older connection of the same client ends.
-    /// The CONNACK is the first packet to draw. A refusal is the return code to answer with.
-    pub(super) fn connect(&mut self, connect: Connect) -> Result<ConnectionId, ConnectReturnCode> {
-        if let Err(code) = self.admit(&connect) {
-            self.stats.refusals += 1;
-            return Err(code);
-        }
-        self.last_connection += 1;
-        self.stats.connects += 1;
-        let id = ConnectionId(self.last_connection);
-        let client = match connect.client_id.as_str() {
-            "" => format!("anonymous-{}", self.last_connection),
-            name => name.to_owned(),
-        };
-        if let Some(older) = self.sessions.get(&client).and_then(Session::connection) {
-            self.leave(older);
-        }
-        if connect.clean_session {
-            self.forget(&client);
-        }
-        let session_present = self.sessions.contains_key(&client);
-        let limits = self.limits;
-        let session = self.sessions.entry(client.clone()).or_insert_with(|| Session::new(limits));
-        let attached = Attached { connection: id, will: connect.last_will };
-        session.attach(attached, connect.clean_session, session_present);
-        self.connections.insert(id, client);
-        Ok(id)
-    }
-
-    fn admit(&self, connect: &Connect) -> Result<(), ConnectReturnCode> {
-        if connect.protocol != Protocol::V4 {
-            return Err(ConnectReturnCode::RefusedProtocolVersion);
-        }
-        match &self.rules.door {
-            Door::Open => {}
-            Door::Login(expected) if connect.login.as_ref() == Some(expected) => {}
-            Door::Login(_) => return Err(ConnectReturnCode::BadUserNamePassword),
-            Door::Refuse(code) => return Err(*code),
-        }
-        if connect.client_id.is_empty() && !connect.clean_session {
-            return Err(ConnectReturnCode::BadClientId);
-        }
-        // MQTT 3.1.1 has no return code of its own for a will that could never be published.
-        if connect.last_will.as_ref().is_some_and(|will| !topic::is_valid_topic(&will.topic)) {
-            return Err(ConnectReturnCode::NotAuthorized);
-        }
-        let is_known = self.sessions.contains_key(&connect.client_id);
-        if !is_known && self.sessions.len() >= SESSIONS_LEN_MAX {
-            return Err(ConnectReturnCode::ServiceUnavailable);
-        }
-        Ok(())
-    }
-
-    /// Whether the connection was not yet ended, from either side.
-    pub(super) fn is_attached(&self, connection: ConnectionId) -> bool {
-        self.connections.contains_key(&connection)
-    }
-
-    /// Ends a connection that broke: its will is published. Nothing happens if it has ended before.
-    pub(super) fn leave(&mut self, connection: ConnectionId) {
-        if let Some(will) = self.part(connection) {
-            self.stats.published += 1;
-            let mut message = Publish::from_bytes(will.topic, will.qos, will.message);
-            message.retain = will.retain;
-            self.distribute(message);
-        }
-    }
-
-    /// Separates a connection from its session; the will is the caller's to publish or to discard.
-    fn part(&mut self, connection: ConnectionId) -> Option<LastWill> {
-        let client = self.connections.remove(&connection)?;
-        self.stirred.insert(connection);
-        let session = self.sessions.get_mut(&client)?;
-        let attached = session.detach(&mut self.stats)?;
-        if session.is_clean() {
-            self.forget(&client);
-        }
-        attached.will
-    }
-
-    fn forget(&mut self, client: &str) {
-        let pending = self.sessions.remove(client).map_or(0, |session| session.pending_len());
-        self.stats.dropped += pending as u64;
-    }
-
-    /// Ends all connections as a failing network would. Returns how many there were.
-    pub(super) fn cut_all(&mut self) -> usize {
-        let all: Vec<ConnectionId> = self.connections.keys().copied().collect();
-        for connection in &all {
-            self.leave(*connection);
-        }
-        all.len()
-    }
-
-    /// Ends all connections, publishing no will, and forgets all sessions. Returns how many
-    /// sessions there were.
-    pub(super) fn forget_sessions(&mut self) -> usize {
-        let pending: usize = self.sessions.values().map(Session::pending_len).sum();
-        self.stats.dropped += pending as u64;
-        self.stirred.extend(self.connections.keys());
-        self.connections.clear();
-        let forgotten = self.sessions.len();
-        self.sessions.clear();
-        forgotten
-    }
-
-    /// Connections that may have packets to draw, or were ended, since this was last asked.
-    pub(super) fn take_stirred(&mut self) -> BTreeSet<ConnectionId> {
-        std::mem::take(&mut self.stirred)
-    }
-
-    /// The next packet to write to a connection.
-    pub(super) fn next_packet(&mut self, connection: ConnectionId) -> Option<Packet> {
-        let client = self.connections.get(&connection)?;
-        self.sessions.get_mut(client)?.next_packet(&mut self.stats)
-    }
-
-    /// Replies that a connection has not drawn.
-    pub(super) fn outbox_len(&self, connection: ConnectionId) -> usize {
-        let client = self.connections.get(&connection);
-        client.and_then(|client| self.sessions.get(client)).map_or(0, Session::outbox_len)
-    }
-
-    /// Takes a packet from a client. Packets of an ended connection (behind a DISCONNECT) are
-    /// ignored.
+    /// Admits a client, with any login; an older connection of the same client ends. The receiver has what to send
+    /// it: the CONNACK, what was in flight, with DUP, and so on; it ends when the hub ends the connection.
     ///
     /// # Errors
-    /// The client broke the protocol: the caller is to end the connection.
-    pub(super) fn receive(&mut self, from: ConnectionId, packet: Packet) -> Result<(), Violation> {
-        let Some(session) =
-            self.connections.get(&from).and_then(|client| self.sessions.get_mut(client))
-        else {
-            return Ok(());
+    /// The return code to refuse it with.
+    pub(super) fn connect(
+        &mut self,
+        connect: Connect,
+    ) -> Result<(Client, Receiver<Packet>), ConnectReturnCode> {
+        let Connect { protocol, client_id: mut id, clean_session: clean, .. } = connect;
+        if protocol != Protocol::V4 {
+            return Err(ConnectReturnCode::RefusedProtocolVersion);
+        }
+        if id.is_empty() && !clean {
+            return Err(ConnectReturnCode::BadClientId);
+        }
+        self.last_connection += 1;
+        let connection = self.last_connection;
+        if id.is_empty() {
+            id = format!("anonymous-{connection}");
+        }
+        if clean || self.sessions.get(&id).is_some_and(|session| session.clean) {
+            self.sessions.remove(&id);
+        }
+        let connack = ConnAck::new(ConnectReturnCode::Success, self.sessions.contains_key(&id));
+        let (outgoing, receiver) = channel(WAITING_LEN_MAX);
+        let session = self.sessions.entry(id.clone()).or_default();
+        (session.connection, session.outgoing, session.clean) = (connection, Some(outgoing), clean);
+        session.send(Packet::ConnAck(connack));
+        for message in session.in_flight.clone() {
+            session.send(Packet::Publish(Publish { dup: true, ..message }));
+        }
+        session.fill_window();
+        Ok((Client { id, connection }, receiver))
+    }
+
+    /// The client's session, unless its connection has ended.
+    fn session(&mut self, client: &Client) -> Option<&mut Session> {
+        let session = self.sessions.get_mut(&client.id)?;
+        (session.connection == client.connection).then_some(session)
+    }
+
+    /// Ends a connection. Nothing happens if it has ended before.
+    pub(super) fn leave(&mut self, client: &Client) {
+        let Some(session) = self.session(client) else { return };
+        session.outgoing = None;
+        if session.clean {
+            self.sessions.remove(&client.id);
+        }
+    }
+
+    /// Takes a packet from a client.
+    ///
+    /// # Errors
+    /// The client broke the protocol; its connection must end.
+    pub(super) fn receive(&mut self, client: &Client, packet: Packet) -> Result<(), &'static str> {
+        let Some(session) = self.session(client) else {
+            return Err("the connection has ended");
         };
         match packet {
-            Packet::Publish(publish) => return self.receive_publish(from, publish),
+            Packet::Publish(publish) => {
+                if publish.topic.is_empty() || !valid_topic(&publish.topic) {
+                    return Err("PUBLISH to something that is no topic");
+                }
+                if publish.qos == QoS::AtLeastOnce {
+                    session.send(Packet::PubAck(PubAck::new(publish.pkid)));
+                } else if publish.qos == QoS::ExactlyOnce {
+                    session.send(Packet::PubRec(PubRec::new(publish.pkid)));
+                    if !session.unreleased.insert(publish.pkid) {
+                        return Ok(());
+                    }
+                }
+                self.distribute(publish);
+            }
+            Packet::PubRel(release) => {
+                session.unreleased.remove(&release.pkid);
+                session.send(Packet::PubComp(PubComp::new(release.pkid)));
+            }
             Packet::PubAck(ack) => {
-                let known = session.puback(ack.pkid);
-                self.count_last_ack(known);
+                session.in_flight.retain(|message| message.pkid != ack.pkid);
+                session.fill_window();
             }
-            Packet::PubComp(ack) => {
-                let known = session.pubcomp(ack.pkid);
-                self.count_last_ack(known);
+            Packet::Subscribe(subscribe) => {
+                let codes = subscribe.filters.into_iter().map(|filter| session.subscribe(filter));
+                let answer = SubAck::new(subscribe.pkid, codes.collect());
+                session.send(Packet::SubAck(answer));
             }
-            Packet::PubRec(ack) => {
-                let known = session.pubrec(ack.pkid);
-                self.stats.stray_acks += u64::from(!known);
+            Packet::Unsubscribe(unsubscribe) => {
+                session.subscriptions.retain(|filter, _| !unsubscribe.topics.contains(filter));
+                session.send(Packet::UnsubAck(UnsubAck::new(unsubscribe.pkid)));
             }
-            Packet::PubRel(release) => session.pubrel(release.pkid),
-            Packet::Subscribe(subscribe) => return self.receive_subscribe(from, subscribe),
-            Packet::Unsubscribe(unsubscribe) => return receive_unsubscribe(session, unsubscribe),
-            Packet::PingReq => session.reply(Packet::PingResp),
-            // A client that says goodbye takes its will along.
-            Packet::Disconnect => drop(self.part(from)),
-            Packet::Connect(_) => return Err(Violation::SecondConnect),
-            Packet::ConnAck(_) | Packet::SubAck(_) | Packet::UnsubAck(_) | Packet::PingResp => {
-                return Err(Violation::ServerPacket);
-            }
+            Packet::PingReq => session.send(Packet::PingResp),
+            Packet::Disconnect => self.leave(client),
+            Packet::Connect(_)
+            | Packet::ConnAck(_)
+            | Packet::PubRec(_)
+            | Packet::PubComp(_)
+            | Packet::SubAck(_)
+            | Packet::UnsubAck(_)
+            | Packet::PingResp => return Err("a packet that does not belong here"),
         }
         Ok(())
     }
 
-    fn count_last_ack(&mut self, known: bool) {
-        let counter = if known { &mut self.stats.acked } else { &mut self.stats.stray_acks };
-        *counter += 1;
-    }
-
-    fn receive_publish(&mut self, from: ConnectionId, publish: Publish) -> Result<(), Violation> {
-        if !topic::is_valid_topic(&publish.topic) {
-            return Err(Violation::Topic(publish.topic));
-        }
-        let session = self.connections.get(&from).and_then(|name| self.sessions.get_mut(name));
-        if session.is_some_and(|session| session.take(&publish)) {
-            self.stats.published += 1;
-            self.distribute(publish);
-        } else {
-            self.stats.repeated += 1;
-        }
-        Ok(())
-    }
-
-    /// Gives a message to everybody who subscribed to it.
+    /// Gives a message to each session that subscribed to it, once and at the highest QoS granted.
     fn distribute(&mut self, publish: Publish) {
-        let message = Publish {
-            dup: false,
-            retain: false,
-            pkid: 0,
-            // A copy, because the payload is a slice of the connection's read buffer and would keep
-            // all of it.
-            payload: Bytes::copy_from_slice(&publish.payload),
-            ..publish
-        };
+        // A copy, because the payload is a slice of a read buffer and would keep all of it.
+        let payload = Bytes::copy_from_slice(&publish.payload);
+        let message = Publish { dup: false, retain: false, pkid: 0, payload, ..publish };
         for session in self.sessions.values_mut() {
-            if let Some(granted) = session.granted(&message.topic) {
-                let qos = lower(message.qos, granted);
-                session.enqueue(Publish { qos, ..message.clone() }, &mut self.stats);
-                self.stirred.extend(session.connection());
+            let filters = session.subscriptions.iter();
+            let matching = filters.filter(|(filter, _)| filter_matches(filter, &message.topic));
+            let granted = matching.map(|(_, qos)| *qos).reduce(|a, b| if a < b { b } else { a });
+            if let Some(granted) = granted {
+                session.deliver(Publish { qos: lower(message.qos, granted), ..message.clone() });
             }
         }
-        if publish.retain {
-            self.retain(message);
-        }
     }
-
-    /// Keeps a message for later subscribers; an empty one ends the keeping.
-    fn retain(&mut self, message: Publish) {
-        let room = self.retained.len() < RETAINED_LEN_MAX;
-        if message.payload.is_empty() {
-            self.retained.remove(&message.topic);
-        } else if room || self.retained.contains_key(&message.topic) {
-            self.retained.insert(message.topic.clone(), message);
-        }
-    }
-
-    fn receive_subscribe(
-        &mut self,
-        from: ConnectionId,
-        subscribe: Subscribe,
-    ) -> Result<(), Violation> {
-        if subscribe.pkid == 0 {
-            return Err(Violation::PacketIdZero);
-        }
-        let Some(session) =
-            self.connections.get(&from).and_then(|client| self.sessions.get_mut(client))
-        else {
-            return Ok(());
-        };
-        let mut return_codes = Vec::with_capacity(subscribe.filters.len());
-        for SubscribeFilter { path, qos } in subscribe.filters {
-            let may = topic::is_valid_filter(&path) && !self.rules.refused_filters.contains(&path);
-            if !may || !session.subscribe(path.clone(), qos) {
-                return_codes.push(SubscribeReasonCode::Failure);
-                continue;
-            }
-            return_codes.push(SubscribeReasonCode::Success(qos));
-            for kept in self.retained.values().filter(|kept| filter_matches(&path, &kept.topic)) {
-                let qos = lower(kept.qos, qos);
-                let message = Publish { retain: true, qos, ..kept.clone() };
-                session.enqueue(message, &mut self.stats);
-            }
-        }
-        session.reply(Packet::SubAck(SubAck::new(subscribe.pkid, return_codes)));
-        Ok(())
-    }
-}
-
-fn receive_unsubscribe(session: &mut Session, unsubscribe: Unsubscribe) -> Result<(), Violation> {
-    if unsubscribe.pkid == 0 {
-        return Err(Violation::PacketIdZero);
-    }
-    if unsubscribe.topics.is_empty() {
-        return Err(Violation::EmptyUnsubscribe);
-    }
-    for filter in &unsubscribe.topics {
-        session.unsubscribe(filter);
-    }
-    session.reply(Packet::UnsubAck(UnsubAck { pkid: unsubscribe.pkid }));
-    Ok(())
 }
 
 fn lower(a: QoS, b: QoS) -> QoS {
     if a < b { a } else { b }
 }
-
-#[cfg(test)]
-mod tests;

@@ -16,7 +16,7 @@ use super::query::{ANY_MOMENT, Query};
 use super::{is_head, tables};
 use crate::http::Tower;
 use crate::http::refusal::Refusal;
-use crate::sqlite::read::rows::{self, Form, Place, Wanted};
+use crate::sqlite::read::rows::{Form, Place, Wanted};
 use crate::sqlite::read::{HistoryError, Pool};
 
 /// How long a piece may take.
@@ -79,16 +79,7 @@ struct Download {
 impl Download {
     /// With its first piece: what cannot be had at all is said before anything is sent.
     async fn begin(history: Pool, wanted: Wanted) -> Result<Self, HistoryError> {
-        let asked = wanted.clone();
-        let first = move |conn: &rusqlite::Connection| {
-            let (place, head) = rows::begin(conn, &asked)?;
-            if place.done {
-                return Ok((place, head));
-            }
-            let (place, text) = rows::next(conn, &asked, place)?;
-            Ok((place, head + &text))
-        };
-        let (place, text) = history.run(WITHIN, first).await?;
+        let (place, text) = history.first_rows(WITHIN, wanted.clone()).await?;
         Ok(Self { history, wanted, ready: Some(text), place })
     }
 
@@ -114,8 +105,7 @@ async fn asked(
 ) -> Result<(Place, String), HistoryError> {
     let mut tried = 1;
     loop {
-        let (asked, at) = (wanted.clone(), place.clone());
-        let piece = history.run(WITHIN, move |conn| rows::next(conn, &asked, at)).await;
+        let piece = history.next_rows(WITHIN, wanted.clone(), place.clone()).await;
         match piece {
             Err(HistoryError::Busy | HistoryError::Database(_)) if tried < TRIES => {
                 tried += 1;

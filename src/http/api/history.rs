@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::request::Parts;
-use rusqlite::Connection;
 
 use super::answer::{Answer, json_answer};
 use super::query::{ANY_MOMENT, Query};
 use crate::http::Tower;
 use crate::http::refusal::Refusal;
-use crate::sqlite::read::{events as of_events, gaps as of_gaps};
-use crate::sqlite::{LoggedEvent, ReadOnlyDatabase, spool_path, spooled_beyond, with_gaps_beyond};
+use crate::sqlite::read::events as of_events;
+use crate::sqlite::{LoggedEvent, spool_path};
 use crate::wire::history::PageEvent;
 use crate::wire::page::{Events, Gaps};
 
@@ -40,15 +39,7 @@ pub(super) async fn events(request: Parts, State(tower): State<Tower>) -> Answer
         event: name(&query, "event")?,
         except: query.list("except", EXCEPT_MAX)?,
     };
-    let (spool, noted) = (spool(&tower), noted(&tower));
-    let ask = move |conn: &Connection| {
-        // A spool that cannot be read hides nothing else.
-        let spooled = spool
-            .and_then(|spool| spooled_beyond(conn, &ReadOnlyDatabase::open(&spool).ok()?).ok());
-        let waiting = [spooled.unwrap_or_default(), noted].concat();
-        of_events::events(conn, &wanted, &waiting)
-    };
-    let events = tower.history.run(WITHIN, ask).await?;
+    let events = tower.history.events(WITHIN, wanted, spool(&tower), noted(&tower)).await?;
     let events = events.into_iter().map(|(id, event)| PageEvent::new(id, event)).collect();
     Ok(json_answer(&request, &Events { events }))
 }
@@ -79,11 +70,7 @@ fn name(query: &Query, parameter: &str) -> Result<Option<String>, Refusal> {
 pub(super) async fn gaps(request: Parts, State(tower): State<Tower>) -> Answer {
     let query = Query::of(&request, &["from", "to"])?;
     let (from, to) = (query.whole("from", ANY_MOMENT)?, query.whole("to", ANY_MOMENT)?);
-    let (spool, waiting) = (spool(&tower), tower.sources.published.waiting_notes());
-    let ask = move |conn: &Connection| {
-        let spool = spool.and_then(|spool| ReadOnlyDatabase::open(&spool).ok());
-        with_gaps_beyond(conn, spool.as_ref(), &waiting, |conn| of_gaps::gaps(conn, from, to))
-    };
-    let gaps = tower.history.run(WITHIN, ask).await?;
+    let waiting = tower.sources.published.waiting_notes();
+    let gaps = tower.history.gaps(WITHIN, (from, to), spool(&tower), waiting).await?;
     Ok(json_answer(&request, &Gaps { gaps }))
 }

@@ -8,7 +8,7 @@ use barograph_actors::health::checks::Memory as Judgement;
 use barograph_actors::history::derived;
 use barograph_actors::message::account::RouteId;
 use barograph_actors::message::batch::Value;
-use barograph_actors::status::State;
+use barograph_actors::status::NewestRows;
 use barograph_actors::status::readings::Trouble;
 use barograph_config::{Column, Route};
 
@@ -30,11 +30,11 @@ pub(super) async fn latest(request: Parts, extract::State(tower): extract::State
 /// from the database, with the time at which they came.
 pub(crate) async fn report(tower: &Tower) -> Latest {
     let published = &tower.sources.published;
-    let (state, router) = (published.snapshot(), tower.sources.router());
+    let (rows, router) = (published.rows.get(), tower.sources.router());
     let (judgement, troubles) = (tower.sources.memory.get(), published.readings().troubles());
     let mut routes = Vec::new();
     for table in tables(&router) {
-        let newest = newest(tower, &state, &table).await;
+        let newest = newest(tower, &rows, &table).await;
         routes.push(LatestEntry {
             route: table.name.to_owned(),
             received_at_ms: newest.as_ref().map(|newest| newest.row.0.0),
@@ -65,12 +65,12 @@ impl Newest<'_> {
 }
 
 /// From published state; what this process has not seen, from the database.
-async fn newest<'a>(tower: &Tower, state: &State, table: &Table<'a>) -> Option<Newest<'a>> {
+async fn newest<'a>(tower: &Tower, known: &NewestRows, table: &Table<'a>) -> Option<Newest<'a>> {
     let is_alone = table.routes.len() == 1;
     let rows =
-        table.routes.iter().filter_map(|(id, route)| Some((*id, *route, state.latest.get(id)?)));
+        table.routes.iter().filter_map(|(id, route)| Some((*id, *route, known.latest.get(id)?)));
     let live = rows.max_by_key(|(_, _, (at, _))| *at);
-    let previous = live.and_then(|(id, _, _)| state.previous.get(&id)).cloned();
+    let previous = live.and_then(|(id, _, _)| known.previous.get(&id)).cloned();
     let recorded = match previous {
         Some(_) => Vec::new(),
         None => tower.memory.ends(&tower.history, table).await.last,

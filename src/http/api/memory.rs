@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::tables::Table;
-use crate::sqlite::read::newest::{self, Arrived};
-use crate::sqlite::read::{HistoryError, Pool, first_at};
+use crate::sqlite::read::newest::Arrived;
+use crate::sqlite::read::{HistoryError, Pool};
 use parking_lot::Mutex;
 
 /// How long such a question may take.
@@ -55,8 +55,5 @@ async fn asked(
     let name = table.name.to_owned();
     let columns: Vec<String> =
         table.columns().into_iter().map(|column| column.name.clone()).collect();
-    let question = move |conn: &rusqlite::Connection| {
-        Ok((first_at(conn, &name)?, newest::last_two(conn, &name, &columns)?))
-    };
-    history.run(WITHIN, question).await
+    history.ends(WITHIN, name, columns).await
 }

@@ -6,7 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use barograph_actors::message::event;
 use barograph_actors::status::mode::Mode;
-use barograph_actors::status::{Connection, State, summary};
+use barograph_actors::status::{Connection, Snapshot, summary};
 
 use crate::http::{Tower, metrics};
 use barograph_actors::message::children;
@@ -15,7 +15,7 @@ use barograph_actors::message::children;
 pub(super) async fn readyz(extract::State(tower): extract::State<Tower>) -> Response {
     let state = tower.sources.published.snapshot();
     let status = if is_ready(&state) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let sentence = summary::sentence(&state);
+    let sentence = summary::summary(&state);
     let head =
         [(header::CACHE_CONTROL, "no-store"), (header::CONTENT_TYPE, "text/plain; charset=utf-8")];
     (status, head, sentence + "\n").into_response()
@@ -24,16 +24,15 @@ pub(super) async fn readyz(extract::State(tower): extract::State<Tower>) -> Resp
 /// What arrives becomes durable, as far as is known: the broker is there and is heard, database or spool takes
 /// messages, and both who receive and who write are alive. (A recorder that writes to its spool is ready; one
 /// that is paused, or stops, is not.)
-fn is_ready(state: &State) -> bool {
-    let is_running = |name| state.children.get(name).is_some_and(|child| child.state == "running");
-    matches!(state.connection, Connection::Up(_))
-        && state.hearing.deaf.is_none()
-        && !matches!(state.mode, Mode::Holding { .. })
-        && state.paused.is_none()
-        && !state.stopping
-        && state.issues.iter().all(|issue| issue.id != event::NO_WRITES)
-        && is_running(children::MQTT)
-        && is_running(children::DB_WRITER)
+fn is_ready(state: &Snapshot) -> bool {
+    matches!(state.broker.connection, Connection::Up(_))
+        && state.broker.hearing.deaf.is_none()
+        && !matches!(state.health.mode, Mode::Holding { .. })
+        && state.broker.paused.is_none()
+        && !state.tree.stopping
+        && state.health.issues.iter().all(|issue| issue.id != event::NO_WRITES)
+        && state.tree.is_running(children::MQTT)
+        && state.tree.is_running(children::DB_WRITER)
 }
 
 /// As `[metrics] listen` serves them.
@@ -53,11 +52,12 @@ mod tests {
 
     use super::*;
 
-    fn ready() -> State {
-        let mut state = State { connection: Connection::Up(UnixMillis(1)), ..State::default() };
+    fn ready() -> Snapshot {
+        let mut state = Snapshot::default();
+        state.broker.connection = Connection::Up(UnixMillis(1));
         for name in [children::MQTT, children::DB_WRITER] {
             let running = ChildState { state: "running".to_owned(), ..ChildState::default() };
-            state.children.insert(name, running);
+            state.tree.children.insert(name, running);
         }
         state
     }
@@ -65,18 +65,20 @@ mod tests {
     #[test]
     fn ready_is_who_records_durably() {
         assert!(is_ready(&ready()));
-        type Change = fn(&mut State);
+        type Change = fn(&mut Snapshot);
         let table: [(&str, Change); 9] = [
-            ("not connected", |state| state.connection = Connection::Starting),
-            ("cut off", |state| state.connection = Connection::Down(UnixMillis(1), "x".into())),
+            ("not connected", |state| state.broker.connection = Connection::Starting),
+            ("cut off", |state| {
+                state.broker.connection = Connection::Down(UnixMillis(1), "x".into())
+            }),
             ("deaf", |state| {
-                state.hearing.deaf = Some(Deafness { since: UnixMillis(1), renewals: 1 });
+                state.broker.hearing.deaf = Some(Deafness { since: UnixMillis(1), renewals: 1 });
             }),
             ("holding", |state| {
-                state.mode = Mode::Holding { since: UnixMillis(1), cause: WriteCause::Full };
+                state.health.mode = Mode::Holding { since: UnixMillis(1), cause: WriteCause::Full };
             }),
             ("nothing becomes durable", |state| {
-                state.issues.push(Issue {
+                state.health.issues.push(Issue {
                     id: event::NO_WRITES.to_owned(),
                     severity: Severity::Critical,
                     since: UnixMillis(1),
@@ -84,11 +86,11 @@ mod tests {
                     hint: String::new(),
                 });
             }),
-            ("paused", |state| state.paused = Some(UnixMillis(1))),
-            ("stopping", |state| state.stopping = true),
-            ("no writer", |state| drop(state.children.remove(children::DB_WRITER))),
+            ("paused", |state| state.broker.paused = Some(UnixMillis(1))),
+            ("stopping", |state| state.tree.stopping = true),
+            ("no writer", |state| drop(state.tree.children.remove(children::DB_WRITER))),
             ("restarting", |state| {
-                state.children.insert(children::MQTT, ChildState::default());
+                state.tree.children.insert(children::MQTT, ChildState::default());
             }),
         ];
         for (what, change) in table {

@@ -5,7 +5,6 @@ use std::ops::RangeInclusive;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use rusqlite::Connection;
 use serde_json::Value as Json;
 
 use super::answer::{Answer, text_answer};
@@ -48,11 +47,8 @@ pub(super) async fn series(request: Parts, State(tower): State<Tower>) -> Answer
     };
     let question = Question::new(&table.route(), &columns, range, buckets, &stats, world::now().0)
         .map_err(|senseless| refusal(&senseless))?;
-    let ask = move |conn: &Connection| {
-        let answer = question.ask(conn)?;
-        Ok(Series { from_ms: from, to_ms: to, ..answer }.json())
-    };
-    Ok(text_answer(&request, tower.history.run(WITHIN, ask).await?))
+    let json = move |answer| Series { from_ms: from, to_ms: to, ..answer }.json();
+    Ok(text_answer(&request, tower.history.series(WITHIN, question, json).await?))
 }
 
 /// A width says more than a number.

@@ -19,15 +19,15 @@ pub(super) async fn status(request: Parts, State(tower): State<Tower>) -> Answer
 /// `issues`
 pub(super) async fn issues(request: Parts, State(tower): State<Tower>) -> Answer {
     Query::of(&request, &[])?;
-    let state = tower.sources.published.snapshot();
-    Ok(json_answer(&request, &Issues { issues: status::issues(&state) }))
+    let health = tower.sources.published.health.get();
+    Ok(json_answer(&request, &Issues { issues: status::issues(&health) }))
 }
 
 /// `account`
 pub(super) async fn account(request: Parts, State(tower): State<Tower>) -> Answer {
     Query::of(&request, &[])?;
     let state = tower.sources.published.snapshot();
-    Ok(json_answer(&request, &status::account(&state)))
+    Ok(json_answer(&request, &status::account(&state.account())))
 }
 
 /// `routes`

@@ -3,7 +3,7 @@
 
 use barograph_actors::message::account::RouteId;
 use barograph_actors::message::route::Router;
-use barograph_config::{Column, Derived, Kind, Route};
+use barograph_config::{Column, Derived, Route};
 
 use crate::http::refusal::Refusal;
 use crate::wire::page::{ColumnEntry, DerivedEntry, RouteEntry};
@@ -98,20 +98,10 @@ impl<'a> Table<'a> {
 fn column_entry(column: &Column) -> ColumnEntry {
     ColumnEntry {
         name: column.name.clone(),
-        kind: kind_word(column.kind).into(),
+        kind: column.kind.as_str().into(),
         unit: column.unit.clone(),
         min: column.min,
         max: column.max,
-    }
-}
-
-fn kind_word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Integer => "integer",
-        Kind::Real => "real",
-        Kind::Text => "text",
-        Kind::Boolean => "boolean",
-        Kind::Json => "json",
     }
 }
 

@@ -197,12 +197,12 @@ struct Round<'h> {
 
 impl<'h> Round<'h> {
     fn new(tower: &'h Tower) -> Self {
-        let (state, now) = (tower.sources.published.snapshot(), Instant::now());
+        let (published, now) = (&tower.sources.published, Instant::now());
         Self {
             tower,
             viewers: Vec::new(),
-            told: news::worth_telling(&state),
-            gathering: Gathering::after(state.latest),
+            told: news::worth_telling(&published.snapshot()),
+            gathering: Gathering::after(published.rows.get().latest),
             report: None,
             snapshot_begun: false,
             meanwhile: Vec::new(),

@@ -188,14 +188,14 @@ fn a_change_is_a_status_within_a_second_and_a_count_is_none() {
         let mut viewer = stage.viewer();
         viewer.next().await;
         tokio::time::sleep(Duration::from_secs(2)).await;
-        stage.published.update(|state| state.paused = Some(UnixMillis(1)));
+        stage.published.broker.update(|broker| broker.paused = Some(UnixMillis(1)));
         let (frame, after) = viewer.next_of("status").await;
         assert!(frame["status"]["paused_since"].is_string());
         assert!(after <= Duration::from_millis(900), "{after:?}");
-        stage.published.update(|state| state.paused = None);
+        stage.published.broker.update(|broker| broker.paused = None);
         let (_, after) = viewer.next_of("status").await;
         assert!((700..2_500).contains(&after.as_millis()), "{after:?}");
-        stage.published.update(|state| state.last_commit = Some(UnixMillis(2)));
+        stage.published.storage.update(|storage| storage.last_commit = Some(UnixMillis(2)));
         let (_, after) = viewer.next_of("status").await;
         assert!(after >= Duration::from_secs(8), "{after:?}");
     });

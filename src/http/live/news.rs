@@ -2,7 +2,7 @@
 //! viewer's number can be put before it.
 
 use barograph_actors::message::note::Event;
-use barograph_actors::status::State;
+use barograph_actors::status::{BrokerState, Snapshot};
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -43,24 +43,25 @@ impl News<'_> {
 }
 
 /// What a status is sent for at once. What only counts on, or grows older, can wait.
-pub(super) fn worth_telling(state: &State) -> String {
-    let issues: Vec<_> = state.issues.iter().collect();
-    let deaf = state.hearing.deaf;
-    let granted = &state.granted;
+pub(super) fn worth_telling(state: &Snapshot) -> String {
+    let Snapshot { broker, tree, .. } = state;
+    let BrokerState { paused, connection, session_present, hearing, granted, .. } = broker;
     format!(
         "{:?}",
         (
-            (&state.mode, state.paused, &state.connection, state.session_present, state.stopping),
-            (&state.children, issues, &state.acknowledged, &state.unsettled, deaf, granted),
-            (state.consecutive_failures, &state.last_failure, state.spooled == 0),
+            (&state.health, &state.unsettled, state.storage.spooled == 0),
+            (paused, connection, session_present, hearing.deaf, granted),
+            (tree.stopping, &tree.children),
         )
     )
 }
 
 #[cfg(test)]
 mod tests {
+    use barograph_actors::message::account::RouteId;
     use barograph_actors::message::delivery::UnixMillis;
     use barograph_actors::message::event;
+    use barograph_actors::status::arrivals::{Arrivals, Arrived};
     use serde_json::{Value as Json, json};
 
     use super::*;
@@ -92,12 +93,14 @@ mod tests {
 
     #[test]
     fn what_only_counts_on_is_not_worth_a_status() {
-        let mut state = State::default();
+        let mut state = Snapshot::default();
         let before = worth_telling(&state);
-        (state.received, state.held, state.spooled) = (5, 2, 0);
-        state.last_commit = Some(UnixMillis(3));
+        let mut arrived = Arrivals::default();
+        arrived.add(RouteId(None), Arrived { deliveries: 5, bytes: 9 });
+        state.arrivals.take(&mut arrived);
+        (state.held, state.storage.last_commit) = (2, Some(UnixMillis(3)));
         assert_eq!(worth_telling(&state), before);
-        state.paused = Some(UnixMillis(4));
+        state.broker.paused = Some(UnixMillis(4));
         assert_ne!(worth_telling(&state), before);
     }
 }

@@ -4,7 +4,7 @@
 mod file;
 
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use barograph_config::{Format, Level, Log};
@@ -41,6 +41,23 @@ impl Shared {
     }
 }
 
+/// Why the log cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// Its file cannot be opened.
+    #[error("the log {} cannot be written ({cause}); look at log.file", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        cause: io::Error,
+    },
+    /// A process has one log.
+    #[error("the process has a log already")]
+    Started,
+}
+
 /// Where lines go.
 enum Output {
     Stderr,
@@ -48,11 +65,11 @@ enum Output {
 }
 
 impl Output {
-    fn open(settings: &Log) -> Result<Self, String> {
+    fn open(settings: &Log) -> Result<Self, LogError> {
         let Some(path) = &settings.file else { return Ok(Self::Stderr) };
         LogFile::open(path, settings.rotate_size, settings.rotate_keep)
             .map(Self::File)
-            .map_err(|error| unwritable(path, &error))
+            .map_err(|cause| LogError::Unwritable { path: path.clone(), cause })
     }
 }
 
@@ -77,13 +94,13 @@ impl Write for Shared {
 ///
 /// # Errors
 /// The file cannot be opened, or the process has a log already.
-pub fn start(settings: &Log) -> Result<(), String> {
+pub fn start(settings: &Log) -> Result<(), LogError> {
     let output = Shared(Arc::new(Mutex::new(Output::open(settings)?)));
     let (filter, filter_handle) = reload::Layer::new(filter(settings.level));
     let (form, form_handle) = reload::Layer::new(form(settings, &output));
-    registry().with(filter).with(form).try_init().map_err(|error| error.to_string())?;
+    registry().with(filter).with(form).try_init().map_err(|_| LogError::Started)?;
     let running = Running { filter: filter_handle, form: form_handle, output };
-    LOG.set(running).map_err(|_| "the process has a log already".to_owned())
+    LOG.set(running).map_err(|_| LogError::Started)
 }
 
 /// Changes the least severity that is written, at once and for as long as the process lives (or until
@@ -98,7 +115,7 @@ pub fn set_level(level: Level) {
 ///
 /// # Errors
 /// The file cannot be opened: the log goes on where it was, in its old form.
-pub fn change(before: &Log, after: &Log) -> Result<(), String> {
+pub fn change(before: &Log, after: &Log) -> Result<(), LogError> {
     let Some(log) = LOG.get() else { return Ok(()) };
     if before.level != after.level {
         set_level(after.level);
@@ -150,8 +167,4 @@ fn filter(level: Level) -> Targets {
         .with_targets(ours.map(|target| (target, level)))
         .with_targets(of_clients.map(|target| (target, quiet)))
         .with_default(LevelFilter::WARN.min(level))
-}
-
-fn unwritable(path: &Path, error: &io::Error) -> String {
-    format!("the log {} cannot be written ({error}); look at log.file", path.display())
 }

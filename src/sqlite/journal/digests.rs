@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::rows;
+use crate::sqlite::quoted;
 
 /// What one transaction wrote into one table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -140,19 +141,15 @@ impl Shape {
 
     /// Selects the rows of a range: rowid, then the columns.
     pub(in crate::sqlite) fn select(&self) -> String {
-        let columns: Vec<String> =
-            self.columns.iter().map(|name| format!("\"{}\"", name.replace('"', "\"\""))).collect();
-        format!(
-            "SELECT rowid, {} FROM \"{}\" WHERE rowid BETWEEN ?1 AND ?2",
-            columns.join(", "),
-            self.table.replace('"', "\"\"")
-        )
+        let columns: Vec<String> = self.columns.iter().map(|name| quoted(name)).collect();
+        let (columns, table) = (columns.join(", "), quoted(&self.table));
+        format!("SELECT rowid, {columns} FROM {table} WHERE rowid BETWEEN ?1 AND ?2")
     }
 
     /// Selects the rowids of a range, in order.
     pub(in crate::sqlite) fn select_ids(&self) -> String {
-        let table = self.table.replace('"', "\"\"");
-        format!("SELECT rowid FROM \"{table}\" WHERE rowid BETWEEN ?1 AND ?2 ORDER BY rowid")
+        let table = quoted(&self.table);
+        format!("SELECT rowid FROM {table} WHERE rowid BETWEEN ?1 AND ?2 ORDER BY rowid")
     }
 
     /// Adds up what the table holds in a range of rowids.

@@ -5,11 +5,11 @@ pub(super) mod catalog;
 pub(super) mod digests;
 pub(super) mod event_file;
 pub(super) mod file;
-pub(super) mod history;
 pub(super) mod left;
 pub(super) mod notes;
 pub(super) mod open;
-pub(super) mod retained;
+#[cfg(test)]
+mod plan_tests;
 pub(super) mod row_writer;
 pub(super) mod rows;
 pub(super) mod schema;
@@ -23,13 +23,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use barograph_actors::db_writer::plan::Known;
 use barograph_actors::message::account::{RouteId, Tally};
 use barograph_actors::message::batch::{Batch, Receipt};
 use barograph_actors::message::delivery::UnixMillis;
 use barograph_actors::message::note::Note;
 use barograph_actors::message::route::Router;
 use barograph_actors::message::write::{Checkpointed, WriteCause, WriteOutcome};
-use barograph_actors::ports::{Environment, Journal, Progress, Spooled, TidiedUp, WriteError};
+use barograph_actors::ports::{
+    Environment, Journal, Maintenance, Progress, Spooled, TidiedUp, WriteError,
+};
 use rusqlite::{Connection, OpenFlags};
 
 use super::cause::{full, sentence, write_error};
@@ -39,7 +42,6 @@ use super::journal::left::Left;
 use super::journal::row_writer::Shapes;
 use super::journal::statements::Statements;
 use super::journal::upkeep::Upkeep;
-use super::journal::write::Known;
 use super::salvage::Salvage;
 
 /// Key of `barograph_meta`: the spool that was last taken over, and how far: `<id>:<position>`.
@@ -83,20 +85,12 @@ impl fmt::Debug for SqliteJournal {
 
 impl Journal for SqliteJournal {
     fn append(&mut self, batch: &Batch, notes: &[Note]) -> Result<Receipt, WriteError> {
-        if self.known.last.is_some_and(|(id, _)| id == batch.id) {
-            return Ok(repeated());
+        if self.known.has(batch.id) {
+            return Ok(Receipt::repeated());
         }
-        // An opening changes the ledger before the deliveries after it are judged; a transaction
-        // that fails must leave no trace of it.
-        let before = batch.opening.as_ref().map(|_| self.known.clone());
         match self.in_transaction(|journal| journal.write(batch, notes)) {
-            Ok(written) => Ok(self.known.adopt(written)),
-            Err(error) => {
-                if let Some(known) = before {
-                    self.known = known;
-                }
-                Err(self.say_what_is_needed(error, [batch]))
-            }
+            Ok((plan, outcomes)) => Ok(self.known.adopt(plan, outcomes)),
+            Err(error) => Err(self.say_what_is_needed(error, [batch])),
         }
     }
 
@@ -158,24 +152,6 @@ impl Journal for SqliteJournal {
         Ok(())
     }
 
-    fn remember(&self) {
-        self.note_in_catalog(false);
-    }
-
-    fn tidy_up(&mut self) -> Result<TidiedUp, WriteError> {
-        self.upkeep_step()
-    }
-
-    fn summing_up(&self) -> BTreeMap<RouteId, Progress> {
-        self.rollup_progress()
-    }
-
-    fn checkpoint(&mut self) -> Result<Checkpointed, WriteError> {
-        self.check_file()?;
-        let folded = self.fold_wal_in();
-        folded.map_err(|error| self.understand(&error, false))
-    }
-
     fn taken_over(&self, spool: i64) -> i64 {
         let (of, position) = self.taken_over;
         if of == spool { position } else { 0 }
@@ -203,6 +179,26 @@ impl Journal for SqliteJournal {
     }
 }
 
+impl Maintenance for SqliteJournal {
+    fn remember(&self) {
+        self.note_in_catalog(false);
+    }
+
+    fn tidy_up(&mut self) -> Result<TidiedUp, WriteError> {
+        self.upkeep_step()
+    }
+
+    fn summing_up(&self) -> BTreeMap<RouteId, Progress> {
+        self.rollup_progress()
+    }
+
+    fn checkpoint(&mut self) -> Result<Checkpointed, WriteError> {
+        self.check_file()?;
+        let folded = self.fold_wal_in();
+        folded.map_err(|error| self.understand(&error, false))
+    }
+}
+
 impl SqliteJournal {
     /// Notes outside of it what the database holds.
     fn note_in_catalog(&self, durably: bool) {
@@ -218,12 +214,12 @@ impl SqliteJournal {
             return Ok(None);
         };
         // It went to the spool because nobody knew whether its commit had become durable.
-        if self.known.last.is_some_and(|(id, _)| id == batch.id) {
+        if self.known.has(batch.id) {
             notes::write(&self.conn, &spooled.notes)?;
-            return Ok(Some(repeated()));
+            return Ok(Some(Receipt::repeated()));
         }
-        let written = self.write(batch, &spooled.notes)?;
-        Ok(Some(self.known.adopt(written)))
+        let (plan, outcomes) = self.write(batch, &spooled.notes)?;
+        Ok(Some(self.known.adopt(plan, outcomes)))
     }
 
     pub(super) fn set_synchronous(&mut self, number: i64) -> Result<(), WriteError> {
@@ -309,12 +305,16 @@ impl SqliteJournal {
             self.conn.query_row(&format!("PRAGMA wal_checkpoint({kind})"), [], |row| {
                 let (busy, pages, done): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
                 let count = |n: i64| u64::try_from(n).unwrap_or(0);
-                Ok(Checkpointed { pages: count(pages), folded_in: count(done), wholly: busy == 0 })
+                Ok(Checkpointed {
+                    blocks: count(pages),
+                    merged: count(done),
+                    is_complete: busy == 0,
+                })
             })
         };
         let folded = checkpoint("PASSIVE").and_then(|passive| {
-            let wholly = checkpoint("TRUNCATE")?.wholly;
-            Ok(Checkpointed { wholly, ..passive })
+            let is_complete = checkpoint("TRUNCATE")?.is_complete;
+            Ok(Checkpointed { is_complete, ..passive })
         });
         self.conn.busy_timeout(Duration::from_millis(patience.unsigned_abs()))?;
         folded
@@ -413,11 +413,6 @@ impl Drop for SqliteJournal {
             self.wrecks.leave(Wreck { conn, file: self.file.clone(), is_whole });
         }
     }
-}
-
-fn repeated() -> Receipt {
-    let (tally, events, passed_by) = (Tally::default(), Vec::new(), Vec::new());
-    Receipt { repeated: true, tally, events, passed_by }
 }
 
 /// The file's content is not what SQLite wrote.

@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use barograph_actors::db_writer::ledger::Ledger;
+use barograph_actors::db_writer::plan::Known;
 use barograph_actors::message::event;
 use barograph_actors::message::note::Event;
 use barograph_actors::message::route::Router;
 use barograph_actors::message::write::WriteCause;
-use barograph_actors::ports::{Environment, Journal, OpenError, OpenJournal};
+use barograph_actors::ports::{Environment, Journal, OpenError, OpenJournal, Outlook};
 use barograph_config::{Database, Quarantine, Route, Synchronous};
 use nix::unistd::{AccessFlags, access};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -18,19 +18,16 @@ use tracing::{info, warn};
 
 use super::catalog::{Catalog, DatabaseEntry};
 use super::file::{DamagedHandles, OpenFile, set_aside};
-use super::history::History;
 use super::left::{Left, Take, clear_away, say_set_aside};
-use super::retained::Retained;
 use super::row_writer::Shapes;
 use super::statements::{CACHED_MAX, Statements};
 use super::strays::{DATABASE, clear_strays};
 use super::upkeep::Upkeep;
-use super::write::Known;
 use super::{notes, rows, schema};
 use crate::os::lock::DatabaseLock;
 use crate::os::paths::folder_of;
 use crate::os::process::beside;
-use crate::sqlite::cause::{open_error, permanence, sentence};
+use crate::sqlite::cause::{open_error, outlook, sentence};
 use crate::sqlite::journal::{Identity, SqliteJournal, stored_position};
 use crate::sqlite::read::read_only::open_to_look;
 use crate::sqlite::salvage::Salvage;
@@ -137,13 +134,13 @@ impl Opener {
             WriteCause::Missing | WriteCause::ReadOnly | WriteCause::Permission
         );
         let passes = is_the_place && self.catalog().is_there();
-        OpenError { permanent: error.permanent.filter(|_| !passes), ..error }
+        OpenError { outlook: if passes { Outlook::MayPass } else { error.outlook }, ..error }
     }
 
     fn rescue_first(&self, to: &Path) -> OpenError {
         let detail = format!("its rows are first copied to {}", to.display());
         let message = sentence(WriteCause::Replaced, &self.database.path, &detail);
-        OpenError { cause: WriteCause::Replaced, message, permanent: None }
+        OpenError { cause: WriteCause::Replaced, message, outlook: Outlook::MayPass }
     }
 
     /// What lies beside the database and is not its own, and what earlier processes had begun to rescue.
@@ -156,7 +153,7 @@ impl Opener {
         let strays = clear_strays(path, &catalog, (self.world.now)()).map_err(|error| {
             let detail = format!("what lies beside it cannot be moved out of the way: {error}");
             let message = sentence(WriteCause::Io, path, &detail);
-            OpenError { cause: WriteCause::Io, message, permanent: None }
+            OpenError { cause: WriteCause::Io, message, outlook: Outlook::MayPass }
         })?;
         let catalog = catalog.read();
         let rescued = catalog.databases.iter().filter_map(|database| database.salvage.as_deref());
@@ -179,7 +176,7 @@ impl Opener {
         let aside = set_aside(path, now).map_err(|error| {
             let detail = format!("{detail}; and it cannot be set aside: {error}");
             let message = sentence(WriteCause::Corrupt, path, &detail);
-            OpenError { cause: WriteCause::Corrupt, message, permanent: None }
+            OpenError { cause: WriteCause::Corrupt, message, outlook: Outlook::MayPass }
         })?;
         let event = say_set_aside(path, &aside, detail, now);
         let catalog = self.catalog();
@@ -204,7 +201,7 @@ impl Opener {
                 self.wrecks.leave(*wreck);
                 let detail = format!("its files cannot be moved out of the way: {error}");
                 let message = sentence(WriteCause::Io, &path, &detail);
-                Err(OpenError { cause: WriteCause::Io, message, permanent: None })
+                Err(OpenError { cause: WriteCause::Io, message, outlook: Outlook::MayPass })
             }
         }
     }
@@ -245,15 +242,9 @@ impl Opener {
         let file = OpenFile::of(path).map_err(|error| OpenError {
             cause: WriteCause::Replaced,
             message: sentence(WriteCause::Replaced, path, &error.to_string()),
-            permanent: None,
+            outlook: Outlook::MayPass,
         })?;
-        let ledger_rows = rows::ledger(&conn).map_err(failed)?;
-        let known = Known {
-            last: ledger_rows.last().map(|row| (row.batch, row.number)),
-            retained: Retained::load(&conn).map_err(failed)?,
-            ledger: Ledger::load(&ledger_rows),
-            history: History::of(&ledger_rows),
-        };
+        let known = Known::load(rows::ledger_state(&conn).map_err(failed)?);
         let taken_over = stored_position(&conn).map_err(failed)?;
         let mut salvages = Salvage::unfinished(&conn).map_err(failed)?;
         // From here on nothing fails: what was left is the journal's.
@@ -383,18 +374,14 @@ fn unheard(path: &Path, pragma: &str, wanted: &str, answer: &str) -> OpenError {
     OpenError {
         cause: WriteCause::Io,
         message: sentence(WriteCause::Io, path, &detail),
-        permanent: None,
+        outlook: Outlook::MayPass,
     }
 }
 
 /// SQLite answers "unable to open" for many things: the plain ones are told apart before.
 fn check_place(path: &Path) -> Result<(), OpenError> {
     let refuse = |cause, detail: &str| {
-        Err(OpenError {
-            cause,
-            message: sentence(cause, path, detail),
-            permanent: permanence(cause),
-        })
+        Err(OpenError { cause, message: sentence(cause, path, detail), outlook: outlook(cause) })
     };
     match std::fs::metadata(folder_of(path)) {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
@@ -430,7 +417,7 @@ fn check_writable(place: &Path, database: &Path) -> Result<(), OpenError> {
         let read_only = errno == nix::errno::Errno::EROFS;
         let cause = if read_only { WriteCause::ReadOnly } else { WriteCause::Permission };
         let message = sentence(cause, database, &errno.to_string());
-        OpenError { cause, message, permanent: permanence(cause) }
+        OpenError { cause, message, outlook: outlook(cause) }
     })
 }
 

@@ -223,11 +223,7 @@ impl<'a> RowWriter<'a> {
 
 /// The table of a route; empty for none.
 pub(in crate::sqlite) fn name_of(id: RouteId, routes: &[Route]) -> &str {
-    route_of(id, routes).map_or("", |route| &route.table)
-}
-
-pub(in crate::sqlite) fn route_of(id: RouteId, routes: &[Route]) -> Option<&Route> {
-    id.0.and_then(|index| routes.get(usize::from(index)))
+    id.0.and_then(|index| routes.get(usize::from(index))).map_or("", |route| &route.table)
 }
 
 /// The row's own fault: the next row may be fine.
@@ -252,7 +248,7 @@ fn plain(value: &Value) -> ValueRef<'_> {
 }
 
 /// A value on its way into a statement.
-struct Bound<'a>(&'a Value);
+pub(in crate::sqlite) struct Bound<'a>(pub(in crate::sqlite) &'a Value);
 
 impl ToSql for Bound<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {

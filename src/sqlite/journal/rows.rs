@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use barograph_actors::db_writer::ledger::Row;
+use barograph_actors::db_writer::plan::LedgerState;
 use barograph_actors::message::account::{Outcome, RouteId, Tally};
 use barograph_actors::message::batch::BatchId;
 use barograph_actors::message::delivery::{ConnectionId, UnixMillis};
@@ -35,6 +36,16 @@ pub(in crate::sqlite) fn ledger(conn: &Connection) -> rusqlite::Result<Vec<Row>>
     rows.collect()
 }
 
+/// All that is stored for the rules of exactly-once.
+pub(in crate::sqlite) fn ledger_state(conn: &Connection) -> rusqlite::Result<LedgerState> {
+    Ok(LedgerState {
+        rows: ledger(conn)?,
+        session: meta(conn, SESSION)?,
+        settled_filters: known_filters(conn)?,
+        retained: retained(conn)?,
+    })
+}
+
 /// A value of `barograph_meta`.
 pub(in crate::sqlite) fn meta(conn: &Connection, key: &str) -> rusqlite::Result<Option<String>> {
     conn.query_row("SELECT value FROM barograph_meta WHERE key = ?1", params![key], |row| {
@@ -62,7 +73,10 @@ pub(in crate::sqlite) fn last_batch_at(conn: &Connection) -> rusqlite::Result<Op
 }
 
 /// The lowest and the highest row id of a table. Asked for both in one question, SQLite reads the whole table.
-pub(crate) fn ends(conn: &Connection, table: &str) -> rusqlite::Result<Option<(i64, i64)>> {
+pub(in crate::sqlite) fn ends(
+    conn: &Connection,
+    table: &str,
+) -> rusqlite::Result<Option<(i64, i64)>> {
     Ok(lowest(conn, table)?.zip(highest(conn, table)?))
 }
 
@@ -73,7 +87,7 @@ pub(in crate::sqlite) fn lowest(conn: &Connection, table: &str) -> rusqlite::Res
 }
 
 /// The highest row id of a table.
-pub(crate) fn highest(conn: &Connection, table: &str) -> rusqlite::Result<Option<i64>> {
+pub(in crate::sqlite) fn highest(conn: &Connection, table: &str) -> rusqlite::Result<Option<i64>> {
     let select = format!("SELECT max(rowid) FROM \"{table}\"");
     conn.prepare_cached(&select)?.query_row([], |row| row.get(0))
 }
@@ -105,7 +119,7 @@ pub(in crate::sqlite) fn as_i64(n: u64) -> i64 {
 }
 
 /// Filters whose retained messages were recorded.
-pub(in crate::sqlite) fn known_filters(conn: &Connection) -> rusqlite::Result<Vec<String>> {
+fn known_filters(conn: &Connection) -> rusqlite::Result<Vec<String>> {
     let text = meta(conn, SUBSCRIBED)?;
     Ok(text
         .and_then(|text| serde_json::from_str::<serde_json::Value>(&text).ok())
@@ -115,7 +129,7 @@ pub(in crate::sqlite) fn known_filters(conn: &Connection) -> rusqlite::Result<Ve
 
 /// Digests of the retained messages that were recorded while their filter was new. (SQLite's integers
 /// are signed: the bits are the same.)
-pub(in crate::sqlite) fn retained(conn: &Connection) -> rusqlite::Result<HashSet<u64>> {
+fn retained(conn: &Connection) -> rusqlite::Result<HashSet<u64>> {
     let mut statement = conn.prepare("SELECT digest FROM barograph_retained")?;
     let digests = statement.query_map([], |row| row.get::<_, i64>(0))?;
     digests.map(|digest| digest.map(i64::cast_unsigned)).collect()

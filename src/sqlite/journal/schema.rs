@@ -10,7 +10,7 @@ use barograph_config::{Column, Kind, Route};
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::rows;
-use crate::sqlite::cause::{open_error, permanence, sentence};
+use crate::sqlite::cause::{open_error, outlook, sentence};
 use crate::sqlite::salvage;
 
 /// Our own tables. STRICT: what is written there is what was meant.
@@ -77,7 +77,7 @@ pub(in crate::sqlite) fn refuse_clashes<'r>(
 
 fn clash(path: &Path, detail: &str) -> OpenError {
     let cause = WriteCause::SchemaClash;
-    OpenError { cause, message: sentence(cause, path, detail), permanent: permanence(cause) }
+    OpenError { cause, message: sentence(cause, path, detail), outlook: outlook(cause) }
 }
 
 /// Makes the database fit the routes, in one transaction, and says what was added.
@@ -203,7 +203,7 @@ pub(in crate::sqlite) fn clashes(
                  \"{}\"; change the route's type, or give the route another column name",
                 found.name,
                 found.declared,
-                word(column.kind)
+                column.kind.as_str()
             ));
         }
     }
@@ -256,16 +256,6 @@ fn fits(kind: Kind, affinity: Affinity) -> bool {
         }
         Kind::Real => matches!(affinity, Affinity::Real | Affinity::Numeric | Affinity::Blob),
         Kind::Text | Kind::Json => matches!(affinity, Affinity::Text | Affinity::Blob),
-    }
-}
-
-fn word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Integer => "integer",
-        Kind::Real => "real",
-        Kind::Text => "text",
-        Kind::Boolean => "boolean",
-        Kind::Json => "json",
     }
 }
 

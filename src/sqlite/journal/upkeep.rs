@@ -83,7 +83,7 @@ impl SqliteJournal {
                         salvage.clear_up();
                     }
                 }
-                Ok(TidiedUp::Salvaged(tally))
+                Ok(TidiedUp::Recovered(tally))
             }
             Err(error) => {
                 self.upkeep.salvages.push(salvage);

@@ -13,6 +13,7 @@ use crate::sqlite::journal::row_writer::is_plain;
 use crate::sqlite::journal::rows;
 use crate::sqlite::journal::schema::{STORED_BEFORE_DIGESTS, exists};
 use crate::sqlite::journal::stored_position;
+use crate::sqlite::quoted;
 use crate::sqlite::spool::rows as spool_rows;
 
 /// A count of the account.
@@ -151,8 +152,7 @@ fn held_by(
     ranges.sort_unstable();
     let mut merged = Vec::new();
     ranges.into_iter().for_each(|(first, last)| merge(&mut merged, first, last));
-    let name = table.replace('"', "\"\"");
-    let count = format!("SELECT count(*) FROM \"{name}\" WHERE rowid BETWEEN ?1 AND ?2");
+    let count = format!("SELECT count(*) FROM {} WHERE rowid BETWEEN ?1 AND ?2", quoted(table));
     let mut statement = conn.prepare(&count)?;
     let mut there = 0;
     for (first, last) in merged {

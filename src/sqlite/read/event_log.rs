@@ -89,7 +89,7 @@ pub fn spooled_events(
 ///
 /// # Errors
 /// One of them cannot be read.
-pub fn spooled_beyond(
+pub(in crate::sqlite) fn spooled_beyond(
     database: &Connection,
     spool: &ReadOnlyDatabase,
 ) -> rusqlite::Result<Vec<LoggedEvent>> {

@@ -66,7 +66,7 @@ fn read(conn: &Connection, since: Option<&str>, cause: Option<&str>) -> rusqlite
 ///
 /// # Errors
 /// The database cannot be read.
-pub fn with_gaps_beyond<T>(
+pub(in crate::sqlite) fn with_gaps_beyond<T>(
     database: &Connection,
     spool: Option<&ReadOnlyDatabase>,
     waiting: &[Note],

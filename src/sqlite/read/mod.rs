@@ -10,6 +10,7 @@ pub(crate) mod gaps;
 pub(crate) mod newest;
 mod pool;
 pub(super) mod quarantine;
+mod questions;
 mod raw;
 pub(super) mod read_only;
 pub(crate) mod rows;
@@ -20,7 +21,7 @@ mod width;
 use barograph_actors::message::delivery::UnixMillis;
 
 pub use pool::{HistoryError, Pool};
-pub use raw::first_at;
+use raw::first_at;
 pub use series::{Buckets, Column, Question, Senseless, Series, Stat};
 
 /// 0000-01-01: what is earlier does not sort as text.
@@ -46,11 +47,6 @@ fn moment(ms: i64) -> String {
         ..=LATEST_MS => UnixMillis(ms.max(EARLIEST_MS)).to_string(),
         _ => BEHIND_ALL.to_owned(),
     }
-}
-
-/// A name as SQL.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 #[cfg(test)]

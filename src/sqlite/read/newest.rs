@@ -5,7 +5,7 @@ use barograph_actors::message::delivery::UnixMillis;
 use rusqlite::Connection;
 use rusqlite::types::ValueRef;
 
-use super::quoted;
+use crate::sqlite::quoted;
 use crate::time::from_database;
 
 /// A row: when it arrived, and its values.

@@ -87,7 +87,11 @@ impl Pool {
     ///
     /// # Errors
     /// It was not answered: see [`HistoryError`].
-    pub async fn run<T, F>(&self, within: Duration, question: F) -> Result<T, HistoryError>
+    pub(in crate::sqlite) async fn run<T, F>(
+        &self,
+        within: Duration,
+        question: F,
+    ) -> Result<T, HistoryError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,

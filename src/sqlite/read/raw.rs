@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::bound;
 use super::sum::Sums;
+use crate::sqlite::journal::rows::{ends, highest};
 use crate::sqlite::rollup::{number, time};
-use crate::sqlite::{ends, highest};
 
 /// Rows that are late one after the other, so that a search by time is not led astray.
 const LATE_ROWS_MAX: usize = 16;
@@ -204,7 +204,7 @@ impl<'a> Raw<'a> {
 ///
 /// # Errors
 /// The table cannot be read.
-pub fn first_at(conn: &Connection, table: &str) -> rusqlite::Result<Option<i64>> {
+pub(super) fn first_at(conn: &Connection, table: &str) -> rusqlite::Result<Option<i64>> {
     let sql = format!("SELECT created_at FROM \"{table}\" ORDER BY rowid LIMIT 1");
     let text = conn.prepare_cached(&sql)?.query_row([], |row| row.get::<_, Option<String>>(0));
     Ok(text.optional()?.flatten().and_then(|text| parse_time(text.as_bytes())))

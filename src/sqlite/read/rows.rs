@@ -7,7 +7,8 @@ use std::fmt::Write;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row, params};
 
-use super::{bound, quoted};
+use super::bound;
+use crate::sqlite::quoted;
 
 /// Rows of a piece.
 const ROWS_MAX: usize = 1_000;

@@ -8,7 +8,8 @@ use super::progress::Item;
 use super::ranges::Ranges;
 use super::report::Copied;
 use super::source::Source;
-use super::{is_locked, is_refusal, lose_rest, quoted};
+use super::{is_locked, is_refusal, lose_rest};
+use crate::sqlite::quoted;
 
 /// In the order of the key, by counting: such tables are small. From the other side once something
 /// cannot be read; the position is then negative.

@@ -9,7 +9,8 @@ use tracing::warn;
 use super::pages::Pages;
 use super::tables::{self, Table};
 use super::walk::Walk;
-use super::{is_refusal, quoted, record};
+use super::{is_refusal, record};
+use crate::sqlite::quoted;
 
 /// A row of ours takes more than this on its page, so a file has fewer rows than its size divided by it;
 /// in bytes. An id may still be higher where rows were deleted: then the old row gets a new one.

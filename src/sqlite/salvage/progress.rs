@@ -4,6 +4,7 @@
 use rusqlite::{Connection, params};
 
 use super::ranges::Ranges;
+use super::writer::Put;
 
 /// One row for the source as a whole (number 0), and one for each piece of work.
 pub(in crate::sqlite) const TABLE: &str = "
@@ -87,6 +88,19 @@ impl Item {
             refused: 0,
             done: false,
             lost: Ranges::default(),
+        }
+    }
+
+    /// Counts what became of a row.
+    pub(super) fn count(&mut self, put: &Put) {
+        match put {
+            Put::Kept => self.rows += 1,
+            Put::Renumbered => {
+                self.rows += 1;
+                self.renumbered += 1;
+            }
+            Put::Refused => self.refused += 1,
+            Put::Present => {}
         }
     }
 }

@@ -16,7 +16,7 @@ use super::progress::{Item, Kind};
 use super::record::{self, Raw};
 use super::source::Source;
 use super::tables::{self, Column, Table};
-use super::writer::{Put, Writer};
+use super::writer::Writer;
 use super::{Copied, given};
 use crate::sqlite::journal::schema::Affinity;
 
@@ -211,15 +211,7 @@ fn take(
         };
         let values = values(from_table, &columns, row.id, fields);
         taken += 1;
-        match writer.put(row.id, &values)? {
-            Put::Kept => item.rows += 1,
-            Put::Renumbered => {
-                item.rows += 1;
-                item.renumbered += 1;
-            }
-            Put::Refused => item.refused += 1,
-            Put::Present => {}
-        }
+        item.count(&writer.put(row.id, &values)?);
         item.lost.remove(previous.map_or(row.id, |id| id + 1), row.id);
         previous = Some(row.id);
     }

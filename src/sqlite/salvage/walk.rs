@@ -9,7 +9,8 @@ use std::ops::ControlFlow;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::field::Field;
-use super::{is_locked, quoted};
+use super::is_locked;
+use crate::sqlite::quoted;
 
 /// Damaged places that one call passes, each a few hundred reads at most.
 const DAMAGES_MAX: usize = 32;

@@ -4,7 +4,8 @@ use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
 use super::field::Field;
 use super::walk::row_id_name;
-use super::{Copied, is_refusal, quoted};
+use super::{Copied, is_refusal};
+use crate::sqlite::quoted;
 
 /// What became of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@
 //! that leave the quarantine. So a table is walked by row ids rather than by digests, and whatever does
 //! not fit is read again, digest and rows in one transaction, before it is called wrong.
 
-pub(super) mod narrow;
+mod narrow;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,6 +18,7 @@ use rusqlite::{Connection, ErrorCode, InterruptHandle, OptionalExtension, params
 
 use super::journal::digests::{Range, Shape};
 use super::journal::schema::exists;
+use super::quoted;
 use super::read::read_only::ReadOnlyDatabase;
 
 /// Rows that one transaction reads.
@@ -94,8 +95,6 @@ pub struct Finding {
     pub found: u64,
     /// What is wrong.
     pub wrong: Wrong,
-    /// The one changed bit that explains it, if there is one.
-    pub flip: Option<narrow::Flip>,
 }
 
 /// What was verified, and what came of it.
@@ -281,10 +280,10 @@ impl Walk<'_> {
 
     /// Rows with ids from `first` to `last`.
     fn count(&self, table: &str, mut first: i64, last: i64) -> Result<i64, Stop> {
-        let table = table.replace('"', "\"\"");
+        let table = quoted(table);
         let select = format!(
-            "SELECT count(*), max(id) FROM (SELECT rowid AS id FROM \"{table}\" WHERE rowid BETWEEN ?1 \
-             AND ?2 ORDER BY rowid LIMIT {CHUNK_ROWS})"
+            "SELECT count(*), max(id) FROM (SELECT rowid AS id FROM {table} WHERE rowid BETWEEN ?1 AND ?2 \
+             ORDER BY rowid LIMIT {CHUNK_ROWS})"
         );
         let mut statement = self.look.conn.prepare_cached(&select)?;
         let mut rows = 0;
@@ -452,7 +451,6 @@ fn look_closer(look: &ReadOnlyDatabase, shape: &Shape, old: &Stored) -> Result<C
         recorded,
         found: 0,
         wrong: Wrong::Changed,
-        flip: None,
     };
     match shape.read(&conn, first, last) {
         Ok(found) if is_same(&now.range, found) => return Ok(Closer::Fine),
@@ -463,13 +461,6 @@ fn look_closer(look: &ReadOnlyDatabase, shape: &Shape, old: &Stored) -> Result<C
                 finding.wrong = Wrong::Missing(missing.unwrap_or_default());
             } else if finding.found > recorded {
                 finding.wrong = Wrong::Surplus;
-            } else if let Some(found) = found {
-                let excess = found.digest.wrapping_sub(now.range.digest);
-                let flip = narrow::flipped(&conn, shape, &now.range, excess);
-                finding.flip = flip.ok().flatten();
-                if let Some(flip) = &finding.flip {
-                    finding.rows = (flip.row, flip.row);
-                }
             }
         }
         Err(error) => {

@@ -9,9 +9,10 @@ use rusqlite::{Connection, params};
 use tempfile::TempDir;
 
 use crate::sqlite::journal::schema::OWN_TABLES;
+use crate::sqlite::quoted;
 use crate::sqlite::salvage::pages::Pages;
 use crate::sqlite::salvage::tables;
-use crate::sqlite::salvage::{Copied, Field, Report, Salvage, Step, quoted, record};
+use crate::sqlite::salvage::{Copied, Field, Report, Salvage, Step, record};
 
 /// The station's tables, as the recorder makes them.
 pub(super) const ROUTES: &str = "

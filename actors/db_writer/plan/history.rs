@@ -4,46 +4,52 @@
 
 use std::collections::VecDeque;
 
-use barograph_actors::db_writer::ledger::{Entry, HISTORY_ENTRIES_MAX, Ledger, Row};
+use crate::db_writer::ledger::{Entry, HISTORY_ENTRIES_MAX, Ledger, Row};
 
 /// The table is not trimmed below this weight.
 const WEIGHT_MAX: usize = HISTORY_ENTRIES_MAX + HISTORY_ENTRIES_MAX / 2;
 
 /// What goes of the ledger's table.
 #[derive(Debug)]
-pub(in crate::sqlite) enum Trim {
+pub enum Trim {
+    /// Nothing.
     Nothing,
     /// All rows.
     All,
     /// The rows below a number.
     Below {
+        /// The number.
         point: i64,
-        /// Those of them that are not confirmed, in order.
-        kept: Vec<Kept>,
+        /// Those of them that are not confirmed and stay, in order.
+        kept: Vec<KeptRow>,
+        /// Numbers of those that go although an older one stays, in order.
+        between: Vec<i64>,
     },
 }
 
 /// An old row that is not confirmed.
 #[derive(Debug)]
-pub(in crate::sqlite) struct Kept {
-    pub(in crate::sqlite) number: i64,
+pub struct KeptRow {
+    /// Its number.
+    pub number: i64,
     /// What the broker may still deliver again.
-    pub(in crate::sqlite) entries: Vec<Entry>,
+    pub entries: Vec<Entry>,
     /// That is not all that the row has in the table.
-    pub(in crate::sqlite) is_less: bool,
+    pub is_less: bool,
 }
 
 /// The rows of the ledger's table: number and weight. A row without entries weighs as much as one.
 #[derive(Debug, Clone, Default)]
-pub(in crate::sqlite) struct History {
+pub(super) struct LedgerHistory {
     rows: VecDeque<(i64, usize)>,
     weight: usize,
     /// The weight after it was trimmed last: what is not confirmed is not looked through again and again.
     trimmed_to: usize,
 }
 
-impl History {
-    pub(in crate::sqlite) fn of(rows: &[Row]) -> Self {
+impl LedgerHistory {
+    /// That of a table with these rows, in order of number.
+    pub(super) fn of(rows: &[Row]) -> Self {
         let mut history = Self::default();
         for row in rows {
             history.push(row);
@@ -51,7 +57,8 @@ impl History {
         history
     }
 
-    pub(in crate::sqlite) fn push(&mut self, row: &Row) {
+    /// The row is in the table.
+    pub(super) fn push(&mut self, row: &Row) {
         let weight = row.entries.len().max(1);
         self.rows.push_back((row.number, weight));
         self.weight += weight;
@@ -59,7 +66,7 @@ impl History {
 
     /// What may go of the table; nothing while there are few. Rather much at a time and seldom than each
     /// time a little.
-    pub(in crate::sqlite) fn trim(&self, ledger: &Ledger) -> Trim {
+    pub(super) fn trim(&self, ledger: &Ledger) -> Trim {
         if self.weight <= WEIGHT_MAX.max(self.trimmed_to + HISTORY_ENTRIES_MAX / 2) {
             return Trim::Nothing;
         }
@@ -73,23 +80,27 @@ impl History {
             point = number + 1;
         }
         let kept = ledger.unconfirmed_below(point);
-        let kept = kept.map(|(number, entries, is_less)| Kept { number, entries, is_less });
-        Trim::Below { point, kept: kept.collect() }
+        let kept = kept.map(|(number, entries, is_less)| KeptRow { number, entries, is_less });
+        let kept: Vec<KeptRow> = kept.collect();
+        let oldest_kept = kept.first().map_or(point, |kept| kept.number);
+        let is_kept = |number: i64| kept.binary_search_by_key(&number, |kept| kept.number).is_ok();
+        let between = self.numbers(oldest_kept, point).filter(|number| !is_kept(*number)).collect();
+        Trim::Below { point, kept, between }
     }
 
     /// The rows there are from one number up to another, without that.
-    pub(in crate::sqlite) fn numbers(&self, from: i64, to: i64) -> impl Iterator<Item = i64> {
+    fn numbers(&self, from: i64, to: i64) -> impl Iterator<Item = i64> {
         let first = self.rows.partition_point(move |(number, _)| *number < from);
         let numbers = self.rows.iter().skip(first).map(|(number, _)| *number);
         numbers.take_while(move |number| *number < to)
     }
 
     /// So much of the table is gone.
-    pub(in crate::sqlite) fn adopt(&mut self, trim: Trim) {
+    pub(super) fn adopt(&mut self, trim: Trim) {
         match trim {
             Trim::Nothing => {}
             Trim::All => *self = Self::default(),
-            Trim::Below { point, kept } => {
+            Trim::Below { point, kept, .. } => {
                 let first = self.rows.partition_point(|(number, _)| *number < point);
                 let kept = kept.iter().map(|kept| (kept.number, kept.entries.len().max(1)));
                 self.rows = kept.chain(self.rows.drain(..).skip(first)).collect();
@@ -102,9 +113,9 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use barograph_actors::message::batch::BatchId;
-    use barograph_actors::message::delivery::ConnectionId;
-    use barograph_actors::message::delivery::UnixMillis;
+    use crate::message::batch::BatchId;
+    use crate::message::delivery::ConnectionId;
+    use crate::message::delivery::UnixMillis;
 
     use super::*;
 
@@ -124,7 +135,7 @@ mod tests {
 
     #[test]
     fn confirmed_rows_are_a_bounded_history() {
-        let (mut history, mut ledger) = (History::default(), Ledger::default());
+        let (mut history, mut ledger) = (LedgerHistory::default(), Ledger::default());
         for number in 1..=200 {
             let row = Row { confirmed: number - 1, ..row(number, 1, 1) };
             ledger.push(&row);
@@ -140,7 +151,7 @@ mod tests {
     /// stays must not keep all rows since.
     #[test]
     fn redeliveries_do_not_make_the_table_grow_while_an_old_delivery_is_not_confirmed() {
-        let (mut history, mut ledger) = (History::default(), Ledger::default());
+        let (mut history, mut ledger) = (LedgerHistory::default(), Ledger::default());
         for number in 1..=500 {
             let row = match number {
                 1 => row(1, 1, 1),

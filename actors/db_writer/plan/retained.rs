@@ -3,15 +3,13 @@
 
 use std::collections::HashSet;
 
-use barograph_actors::message::batch::Record;
 use barograph_config::Route;
-use rusqlite::Connection;
 
-use super::rows;
+use crate::message::batch::Record;
 
 /// What is known of retained messages.
-#[derive(Debug, Clone, Default)]
-pub(in crate::sqlite) struct Retained {
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct RetainedSeen {
     /// Filters whose retained messages have all been recorded.
     filters: Vec<String>,
     /// Digests of those recorded while their filter was new: a connection that is cut before the
@@ -19,14 +17,16 @@ pub(in crate::sqlite) struct Retained {
     digests: HashSet<u64>,
 }
 
-impl Retained {
-    pub(in crate::sqlite) fn load(conn: &Connection) -> rusqlite::Result<Self> {
-        Ok(Self { filters: rows::known_filters(conn)?, digests: rows::retained(conn)? })
+impl RetainedSeen {
+    /// As it was stored: the filters whose retained messages were all recorded, and the digests of those that
+    /// were recorded since.
+    pub(super) fn new(filters: Vec<String>, digests: HashSet<u64>) -> Self {
+        Self { filters, digests }
     }
 
     /// A retained message that was recorded before. One with DUP set was never acknowledged, and is
     /// the ledger's to judge.
-    pub(in crate::sqlite) fn is_repeat(&self, record: &Record, route: Option<&Route>) -> bool {
+    pub(super) fn is_repeat(&self, record: &Record, route: Option<&Route>) -> bool {
         record.retain
             && !record.dup
             && (self.digests.contains(&record.digest)
@@ -34,18 +34,18 @@ impl Retained {
     }
 
     /// These were recorded.
-    pub(in crate::sqlite) fn record(&mut self, digests: &[u64]) {
+    pub(super) fn record(&mut self, digests: &[u64]) {
         self.digests.extend(digests);
     }
 
     /// These filters have delivered theirs; now they are known as a whole.
-    pub(in crate::sqlite) fn settle(&mut self, filters: Vec<String>) {
+    pub(super) fn settle(&mut self, filters: Vec<String>) {
         self.filters = filters;
         self.digests.clear();
     }
 
     /// Whether settling these filters would change nothing.
-    pub(in crate::sqlite) fn has_settled(&self, filters: &[String]) -> bool {
+    pub(super) fn has_settled(&self, filters: &[String]) -> bool {
         self.filters == filters
     }
 }
