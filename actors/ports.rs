@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use broker::{
-    Broker, BrokerRefusal, Connecting, Down, DownKind, Filter, Greeting, Incoming, Liveness,
-    NotSent, Publication, Session,
+    Broker, BrokerRefusal, BrokerSession, Connecting, Down, DownKind, Filter, Greeting, Incoming,
+    Liveness, NotSent, Publication,
 };
 
 use crate::message::account::{RouteId, Tally};

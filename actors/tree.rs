@@ -36,7 +36,7 @@ const OBSERVER_STOPS_WITHIN: Duration = Duration::from_millis(300);
 const WATCHTOWER_STOPS_WITHIN: Duration = Duration::from_millis(1_500);
 
 /// The real world, or a faked one.
-pub struct Parts<B: Broker> {
+pub struct TreeParts<B: Broker> {
     /// The settings: each life begins with those in force then.
     pub in_force: InForce,
     /// The routes.
@@ -79,9 +79,9 @@ pub struct Links {
 }
 
 /// The children of the tree.
-pub fn children<B: Broker>(parts: Parts<B>) -> Vec<ChildSpec> {
+pub fn children<B: Broker>(parts: TreeParts<B>) -> Vec<ChildSpec> {
     let handles = ActorHandles::of(&parts);
-    let Parts {
+    let TreeParts {
         mut broker,
         mut journal,
         mut spool,
@@ -151,7 +151,7 @@ struct ActorHandles {
 }
 
 impl ActorHandles {
-    fn of<B: Broker>(parts: &Parts<B>) -> Self {
+    fn of<B: Broker>(parts: &TreeParts<B>) -> Self {
         Self {
             in_force: parts.in_force.clone(),
             routing: parts.routing.clone(),

@@ -8,7 +8,7 @@
 //!
 //! Rejected: `serde` with `#[derive(Deserialize)]`. It stops at the first mistake, it knows no second layer, and its
 //! messages name types and not what to write instead. Here the TOML tree is read with its positions, and a mistake
-//! becomes a `Problem` while the reading goes on.
+//! becomes a `SettingProblem` while the reading goes on.
 //!
 //! Relative paths, in every layer, are relative to the working directory of the process, not to the file that names
 //! them: `./weather_data.db` is the same file in every layer.
@@ -61,8 +61,8 @@ pub use route::index::Index;
 pub use route::topic::filter_matches;
 pub use secret::Secret;
 pub use sections::{
-    Database, Format, Health, Instance, Level, Log, Metrics, Quarantine, Spool, Supervision,
-    Synchronous,
+    Database, Format, Health, Instance, Log, LogLevel, Metrics, Quarantine, SpoolSettings,
+    Supervision, Synchronous,
 };
 pub use settings::Settings;
 pub use watchtower::{Listen, Watchtower};

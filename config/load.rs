@@ -8,7 +8,7 @@ use toml::de::DeTable;
 use crate::field::Declared;
 use crate::read::layers;
 use crate::read::problems::LineIndex;
-use crate::read::problems::{Origin, Problem, Problems};
+use crate::read::problems::{Origin, Problems, SettingProblem};
 use crate::read::reader::SettingsReader;
 use crate::read::recovery::{SyntaxFault, blank_broken_lines};
 use crate::read::section::Section;
@@ -163,10 +163,10 @@ fn resolve(file: SettingsFile, world: &World, overrides: &Overrides) -> Result<L
 }
 
 /// The first byte that is not UTF-8. The text goes on with `U+FFFD` in its place, and so do the checks.
-fn foreign_bytes(bytes: &[u8], lossy: &str) -> Option<Problem> {
+fn foreign_bytes(bytes: &[u8], lossy: &str) -> Option<SettingProblem> {
     let error = std::str::from_utf8(bytes).err()?;
     // Up to here the lossy text is the file's own.
     let (line, column) = LineIndex::of(lossy).position(error.valid_up_to());
     let text = "not UTF-8: a byte of another encoding; save the file as UTF-8".to_owned();
-    Some(Problem { place: Origin::File { line, column }, text })
+    Some(SettingProblem { place: Origin::File { line, column }, text })
 }

@@ -49,7 +49,7 @@ settings! {
 
 settings! {
     /// `[spool]`
-    pub struct Spool in "spool" concerns Part::Spool;
+    pub struct SpoolSettings in "spool" concerns Part::Spool;
 
     /// The directory of the spool, a SQLite file as safe as the database, in which messages wait while the database is
     /// locked, full, damaged or read-only. They move to the database, in order, as soon as it can be written. On another
@@ -135,7 +135,7 @@ settings! {
 
     /// "error": data was lost, or a person is needed. "warn": unexpected, nothing lost, it recovers. "info": what changed.
     /// "debug" and "trace": for developers.
-    level: Level = Level::Info, word(Level::WORDS);
+    level: LogLevel = LogLevel::Info, word(LogLevel::WORDS);
 
     /// "text" for people, "json" for machines (one object a line).
     format: Format = Format::Text, word(Format::WORDS);
@@ -176,7 +176,7 @@ words! {
 
 words! {
     /// Severity of a log line.
-    pub enum Level, as_str {
+    pub enum LogLevel, as_str {
         /// Data was lost, or a person is needed.
         Error = "error",
         /// Unexpected, nothing lost, it recovers.

@@ -16,7 +16,9 @@ use crate::read::reader::SettingsReader;
 use crate::read::section::Section;
 use crate::read::world::World;
 use crate::route::{Route, route_set};
-use crate::sections::{Database, Health, Instance, Log, Metrics, Quarantine, Spool, Supervision};
+use crate::sections::{
+    Database, Health, Instance, Log, Metrics, Quarantine, SpoolSettings, Supervision,
+};
 use crate::watchtower::Watchtower;
 
 settings! {
@@ -30,7 +32,7 @@ settings! {
     /// The database file and how it is written.
     database: Database = Database::initial(), section(&Database::TABLE);
     /// Where batches go while the database cannot take them.
-    spool: Spool = Spool::initial(), section(&Spool::TABLE);
+    spool: SpoolSettings = SpoolSettings::initial(), section(&SpoolSettings::TABLE);
     /// What is checked, and when messages go to the spool.
     health: Health = Health::initial(), section(&Health::TABLE);
     /// What is kept of messages that cannot become rows.

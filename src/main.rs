@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use barograph::cli::{Cli, Command};
 use barograph::commands::args::{ConfigArgs, RunArgs};
-use barograph::commands::stop::{self, Ended};
+use barograph::commands::stop::{self, StopOutcome};
 use barograph::commands::{
     account, alert, check, completions, control, events, gaps, import_calibration, quarantine,
     status, tail, token, verify,
@@ -15,7 +15,7 @@ use barograph::demo::simulate;
 use barograph::exit::Failed;
 use barograph::os::logging;
 use barograph::os::signals::Signals;
-use barograph::reload::Source;
+use barograph::reload::SettingsSource;
 use barograph::run::{self, Options};
 use barograph_actors::exit_code;
 use barograph_config::{Loaded, Settings, World, load};
@@ -73,7 +73,8 @@ pub(crate) fn main() -> ExitCode {
 
 fn record(args: RunArgs) -> Result<i32, Failed> {
     let signals = Signals::install()?;
-    let source = Source { world: World::of_this_process(), overrides: args.config.overrides() };
+    let source =
+        SettingsSource { world: World::of_this_process(), overrides: args.config.overrides() };
     let Loaded { settings, warnings, .. } = load_from(&source)?;
     logging::start(&settings.log)
         .map_err(|error| Failed { code: exit_code::CANNOT_CREATE, message: error.to_string() })?;
@@ -90,14 +91,14 @@ fn record(args: RunArgs) -> Result<i32, Failed> {
 
 /// The one that runs ends, and this one begins.
 fn take_over(settings: &Settings, timeout: Duration) -> Result<(), Failed> {
-    let plan = stop::Plan { timeout, force: true };
+    let plan = stop::StopPlan { timeout, force: true };
     let mut say = |text: &str| tracing::info!("taking over: {text}");
     let ended = stop::end(settings, plan, &mut say)
         .map_err(|message| Failed { code: exit_code::LOCKED, message })?;
     match ended {
-        Ended::WasNot => tracing::info!("taking over: nothing is running"),
-        Ended::Stopped => tracing::info!("taking over: the other one has stopped in order"),
-        Ended::Killed => tracing::warn!("taking over: the other one had to be killed"),
+        StopOutcome::WasNot => tracing::info!("taking over: nothing is running"),
+        StopOutcome::Stopped => tracing::info!("taking over: the other one has stopped in order"),
+        StopOutcome::Killed => tracing::warn!("taking over: the other one had to be killed"),
     }
     Ok(())
 }
@@ -110,10 +111,10 @@ fn with(
 }
 
 fn settings(args: &ConfigArgs) -> Result<Loaded, Failed> {
-    load_from(&Source { world: World::of_this_process(), overrides: args.overrides() })
+    load_from(&SettingsSource { world: World::of_this_process(), overrides: args.overrides() })
 }
 
-fn load_from(source: &Source) -> Result<Loaded, Failed> {
+fn load_from(source: &SettingsSource) -> Result<Loaded, Failed> {
     load(&source.world, &source.overrides)
         .map_err(|error| Failed { code: exit_code::CONFIG, message: error.to_string() })
 }

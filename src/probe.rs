@@ -24,7 +24,7 @@ const WAL_LARGE: u64 = 8 << 20;
 
 /// What is looked at.
 #[derive(Debug, Clone)]
-struct Places {
+struct ProbedFiles {
     database: PathBuf,
     spool: PathBuf,
     wrecks: DamagedHandles,
@@ -33,7 +33,7 @@ struct Places {
 
 /// Makes surveys. `wrecks` knows which file the writer holds.
 pub fn system_probe(settings: &Settings, wrecks: &DamagedHandles) -> SystemProbe {
-    let places = Places {
+    let places = ProbedFiles {
         database: settings.database.path.clone(),
         spool: spool_path(&settings.spool.dir, &settings.database.path),
         wrecks: wrecks.clone(),
@@ -51,7 +51,7 @@ pub fn system_probe(settings: &Settings, wrecks: &DamagedHandles) -> SystemProbe
     })
 }
 
-impl Places {
+impl ProbedFiles {
     fn survey(&self) -> SystemSnapshot {
         let wal = size_of(&beside(&self.database, "-wal"));
         let reader =

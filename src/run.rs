@@ -23,7 +23,7 @@ use barograph_actors::status::{ChildState, Published};
 use barograph_actors::supervisor::actor::Observer;
 use barograph_actors::supervisor::child::ThreadPlacement;
 use barograph_actors::supervisor::{Exit, Policy, Pulse, Supervisor, TreeOutcome};
-use barograph_actors::tree::{self, Links, Parts};
+use barograph_actors::tree::{self, Links, TreeParts};
 use barograph_config::{Part, Settings, Synchronous};
 use parking_lot::Mutex;
 use tracing::{info, warn};
@@ -31,12 +31,12 @@ use tracing::{info, warn};
 use crate::commands::{alert, replay};
 use crate::exit::Failed;
 use crate::http;
-use crate::http::metrics::Metrics;
+use crate::http::metrics::MetricsServer;
 use crate::http::{AuthState, Page};
 use crate::ipc::command_queue::{self, CommandQueue, CommandSender};
-use crate::ipc::socket::Placed;
+use crate::ipc::socket::OperatorSocketFile;
 use crate::ipc::{self, Control, SlowCommands, Sources, fault_socket};
-use crate::metrics::Places;
+use crate::metrics::MeasuredFiles;
 use crate::mqtt::MqttBroker;
 use crate::notify::Threads;
 use crate::os::lock::{DatabaseLock, Lock, LockError, Locks};
@@ -45,7 +45,7 @@ use crate::os::signals::{STOP_WITHIN, Signals};
 use crate::os::systemd;
 use crate::os::world;
 use crate::probe;
-use crate::reload::{self, Source};
+use crate::reload::{self, SettingsSource};
 use crate::sqlite::{
     Catalog, DamagedHandles, EventFile, Opener, Spools, event_file_path, spool_path,
 };
@@ -67,7 +67,7 @@ pub struct Options {
     /// Where others ask the broker session for something.
     pub orders: SessionRequests,
     /// Where the settings came from; without it they cannot be reloaded.
-    pub source: Option<Source>,
+    pub source: Option<SettingsSource>,
 }
 
 /// Records until asked to stop; gives the exit code.
@@ -97,7 +97,7 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
         socket: placed,
     };
     let (commands, queue) = command_queue::command_queue(faults.is_some());
-    let outside = Outside {
+    let outside = ExternalHandles {
         orders: orders.clone(),
         alerts: alerts.clone(),
         links: links.clone(),
@@ -118,7 +118,8 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
             who_is_scraped(Arc::clone(&metrics)),
             who_opens_the_page(door, published.clone()),
         ];
-        let parts = reload::Parts { source, in_force, routing, published, supervisor, listeners };
+        let parts =
+            reload::ReloadParts { source, in_force, routing, published, supervisor, listeners };
         take_reloads(signals, parts);
     }
     take_faults(faults, supervisor);
@@ -134,7 +135,7 @@ pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Resul
 }
 
 /// SIGHUP reloads the settings from now on.
-fn take_reloads(signals: &Signals, parts: reload::Parts) {
+fn take_reloads(signals: &Signals, parts: reload::ReloadParts) {
     match reload::start(parts) {
         Ok(reload) => signals.reloaded_by(move || reload.ask()),
         Err(error) => warn!("the settings cannot be reloaded: {error}"),
@@ -170,16 +171,20 @@ fn take_orders(
 }
 
 /// The page of metrics, served where the settings say so.
-fn metrics_of(in_force: &InForce, routing: &Routing, published: &Published) -> Arc<Mutex<Metrics>> {
+fn metrics_of(
+    in_force: &InForce,
+    routing: &Routing,
+    published: &Published,
+) -> Arc<Mutex<MetricsServer>> {
     let settings = in_force.now();
     let database = settings.database.path.clone();
-    let places = Places { spool: spool_path(&settings.spool.dir, &database), database };
-    let mut metrics = Metrics::new(published.clone(), routing.clone(), places);
+    let places = MeasuredFiles { spool: spool_path(&settings.spool.dir, &database), database };
+    let mut metrics = MetricsServer::new(published.clone(), routing.clone(), places);
     metrics.listen(settings.metrics.listen);
     Arc::new(Mutex::new(metrics))
 }
 
-fn who_is_scraped(metrics: Arc<Mutex<Metrics>>) -> reload::Listener {
+fn who_is_scraped(metrics: Arc<Mutex<MetricsServer>>) -> reload::ReloadListener {
     Box::new(move |parts, settings| {
         if parts.contains(&Part::Metrics) {
             metrics.lock().listen(settings.metrics.listen);
@@ -188,7 +193,7 @@ fn who_is_scraped(metrics: Arc<Mutex<Metrics>>) -> reload::Listener {
 }
 
 /// A renewed certificate is not seen in the settings.
-fn who_opens_the_page(door: AuthState, published: Published) -> reload::Listener {
+fn who_opens_the_page(door: AuthState, published: Published) -> reload::ReloadListener {
     Box::new(move |parts, settings| door.reloaded(parts, settings, &published))
 }
 
@@ -270,7 +275,7 @@ fn say_start(settings: &Settings) {
 }
 
 /// Who is spoken to from outside the tree, and by it.
-struct Outside {
+struct ExternalHandles {
     orders: SessionRequests,
     alerts: Alerts,
     links: Links,
@@ -279,17 +284,22 @@ struct Outside {
     fault_injection: bool,
 }
 
-fn supervisor(sources: &Sources, outside: Outside, witness: Witness, locks: Locks) -> Supervisor {
+fn supervisor(
+    sources: &Sources,
+    outside: ExternalHandles,
+    witness: Witness,
+    locks: Locks,
+) -> Supervisor {
     let Sources { in_force, routing, .. } = sources;
     let seen_by_page = sources.clone();
-    let Outside { orders, alerts, links, commands, door, fault_injection } = outside;
+    let ExternalHandles { orders, alerts, links, commands, door, fault_injection } = outside;
     let settings = in_force.now();
     let policy = Policy::from(&settings.supervisor);
     let stuck_after = settings.supervisor.stuck_after;
     let wrecks = DamagedHandles::default();
     let (seen, watched) = (in_force.clone(), wrecks.clone());
     let events = event_file_path(&settings.instance.lock_file);
-    let parts = Parts {
+    let parts = TreeParts {
         in_force: in_force.clone(),
         routing: routing.clone(),
         broker: brokers(in_force.clone()),
@@ -316,7 +326,7 @@ fn supervisor(sources: &Sources, outside: Outside, witness: Witness, locks: Lock
 }
 
 /// Alerts change in place: what was told stays told.
-fn who_is_told(alerts: Alerts) -> reload::Listener {
+fn who_is_told(alerts: Alerts) -> reload::ReloadListener {
     Box::new(move |parts, settings| {
         if parts.contains(&Part::Alerts) {
             let now = Moment { wall: world::now(), steady: tokio::time::Instant::now() };
@@ -378,7 +388,7 @@ struct Witness {
     /// How long a child may take to start before it counts as stuck.
     start_within: Duration,
     /// Goes while the lock is still held: then it cannot be the next instance's.
-    socket: Option<Placed>,
+    socket: Option<OperatorSocketFile>,
 }
 
 impl Observer for Witness {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use barograph::mqtt::{MqttBroker, MqttSession};
 use barograph::os::world;
 use barograph_actors::message::delivery::ConnectionId;
-use barograph_actors::ports::{Broker, Filter, Incoming, Publication, Session};
+use barograph_actors::ports::{Broker, BrokerSession, Filter, Incoming, Publication};
 use barograph_config::{Mqtt, Protocol, Qos};
 
 use crate::support::scene::Scene;

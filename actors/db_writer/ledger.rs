@@ -53,7 +53,7 @@ const ENTRY_BYTES: usize = 11;
 
 /// One delivery as the ledger knows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Entry {
+pub struct LedgerEntry {
     /// 1 or 2.
     pub qos: u8,
     /// Never 0.
@@ -64,7 +64,7 @@ pub struct Entry {
 
 /// The ledger's row of one batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct LedgerRow {
     /// Grows from row to row; the first is 1.
     pub number: i64,
     /// The batch it stands for.
@@ -80,10 +80,10 @@ pub struct Row {
     /// Redeliveries take none.
     pub ids_taken: u64,
     /// Its deliveries of QoS 1 and 2.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<LedgerEntry>,
 }
 
-impl Entry {
+impl LedgerEntry {
     fn of(record: &Record) -> Option<Self> {
         (record.qos != Qos::AtMostOnce).then_some(Self {
             qos: record.qos as u8,
@@ -93,7 +93,7 @@ impl Entry {
     }
 }
 
-impl Row {
+impl LedgerRow {
     /// The row that stands for `batch`, at the end of `ledger`.
     pub fn of(batch: &Batch, number: i64, at: UnixMillis, ledger: &Ledger) -> Self {
         let takes_an_id =
@@ -106,7 +106,7 @@ impl Row {
             at,
             confirmed: batch.confirmed.map_or(0, |number| ledger.number_of(batch, number)),
             ids_taken: ledger.ids_taken + taken + u64::from(batch.ids_passed),
-            entries: batch.records.iter().filter_map(Entry::of).collect(),
+            entries: batch.records.iter().filter_map(LedgerEntry::of).collect(),
         }
     }
 
@@ -116,14 +116,14 @@ impl Row {
     }
 
     /// Reads what [`blob`] wrote; `None` where the bytes are not that.
-    pub fn entries_from(blob: &[u8]) -> Option<Vec<Entry>> {
+    pub fn entries_from(blob: &[u8]) -> Option<Vec<LedgerEntry>> {
         let chunks = blob.chunks_exact(ENTRY_BYTES);
         if !chunks.remainder().is_empty() {
             return None;
         }
         chunks
             .map(|chunk| {
-                Some(Entry {
+                Some(LedgerEntry {
                     qos: chunk[0],
                     packet_id: u16::from_le_bytes(chunk[1..3].try_into().ok()?),
                     digest: u64::from_le_bytes(chunk[3..11].try_into().ok()?),
@@ -134,7 +134,7 @@ impl Row {
 }
 
 /// Entries as bytes: QoS (1), packet id (2, little endian), digest (8, little endian) each.
-pub fn blob(entries: &[Entry]) -> Vec<u8> {
+pub fn blob(entries: &[LedgerEntry]) -> Vec<u8> {
     let mut blob = Vec::with_capacity(entries.len() * ENTRY_BYTES);
     for entry in entries {
         blob.push(entry.qos);
@@ -153,7 +153,7 @@ struct Unconfirmed {
     packet_ids: Vec<u16>,
     /// Slots that it still holds.
     slots: usize,
-    /// As in [`Row::ids_taken`].
+    /// As in [`LedgerRow::ids_taken`].
     ids_taken: u64,
 }
 
@@ -163,7 +163,7 @@ pub struct Ledger {
     slots: Slots,
     /// Rows that hold slots, in order of number: those of the current connection last.
     unconfirmed: VecDeque<Unconfirmed>,
-    /// As in [`Row::ids_taken`], of the last row.
+    /// As in [`LedgerRow::ids_taken`], of the last row.
     ids_taken: u64,
     /// The connection in force.
     current: Option<ConnectionId>,
@@ -175,7 +175,7 @@ pub struct Ledger {
 
 impl Ledger {
     /// The ledger as it follows from its stored rows, in order of number.
-    pub fn load(stored: &[Row]) -> Self {
+    pub fn load(stored: &[LedgerRow]) -> Self {
         let mut ledger = Self::default();
         for row in stored {
             ledger.push(row);
@@ -184,7 +184,7 @@ impl Ledger {
     }
 
     /// A new connection is in force. `stored` are all stored rows, in order of number.
-    pub fn open(&mut self, connection: ConnectionId, opening: &Opening, stored: &[Row]) {
+    pub fn open(&mut self, connection: ConnectionId, opening: &Opening, stored: &[LedgerRow]) {
         if !opening.session_present {
             self.unconfirmed.clear();
             self.slots = Slots::default();
@@ -200,7 +200,7 @@ impl Ledger {
 
     /// The delivery is one that an earlier connection brought, and that is stored.
     pub fn is_redelivery(&self, record: &Record) -> bool {
-        let Some(entry) = Entry::of(record).filter(|_| record.dup) else { return false };
+        let Some(entry) = LedgerEntry::of(record).filter(|_| record.dup) else { return false };
         let slot = self.slots.get(entry.packet_id);
         slot.is_some_and(|(known, row)| known == entry && row < self.current_from)
     }
@@ -229,7 +229,7 @@ impl Ledger {
     }
 
     /// The row is durable.
-    pub fn push(&mut self, row: &Row) {
+    pub fn push(&mut self, row: &LedgerRow) {
         if self.current != Some(row.connection) {
             self.enter(row.connection);
         }
@@ -246,7 +246,7 @@ impl Ledger {
     }
 
     /// Puts the row's deliveries into their slots, and so confirms what was there.
-    fn take_slots(&mut self, row: &Row) {
+    fn take_slots(&mut self, row: &LedgerRow) {
         let mut slots = 0;
         let mut some_row_holds_none = false;
         for entry in &row.entries {
@@ -301,10 +301,13 @@ impl Ledger {
 
     /// Of the rows below `number`, in order: those that are not confirmed, each with the deliveries that
     /// the broker may still send again, and whether those are fewer than it has.
-    pub fn unconfirmed_below(&self, number: i64) -> impl Iterator<Item = (i64, Vec<Entry>, bool)> {
+    pub fn unconfirmed_below(
+        &self,
+        number: i64,
+    ) -> impl Iterator<Item = (i64, Vec<LedgerEntry>, bool)> {
         self.unconfirmed.iter().take_while(move |row| row.number < number).map(|row| {
             let held = row.packet_ids.iter().filter_map(|id| self.slots.get(*id));
-            let mut entries: Vec<Entry> =
+            let mut entries: Vec<LedgerEntry> =
                 held.filter(|(_, of)| *of == row.number).map(|(entry, _)| entry).collect();
             entries.dedup();
             let is_less = entries.len() < row.packet_ids.len();

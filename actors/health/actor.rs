@@ -10,7 +10,7 @@ use barograph_config::Settings;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::health::checks::{CheckInput, KeptMemory, Memory};
+use crate::health::checks::{CheckInput, HealthMemory, KeptMemory};
 use crate::health::notify::Alerts;
 use crate::health::probes::{Outside, SystemProbe};
 use crate::message::event;
@@ -89,7 +89,7 @@ pub struct HealthActor {
     /// When the next survey is due, and when the last one was asked for.
     survey_at: Instant,
     surveyed_at: Instant,
-    memory: Memory,
+    memory: HealthMemory,
     /// The connection's beginning, by both clocks.
     connected: Option<Moment>,
     lifeline: Lifeline,

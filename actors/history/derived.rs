@@ -204,10 +204,10 @@ pub fn readings(route: &Route) -> Vec<Reading> {
 }
 
 /// A row, when it arrived, and its values in the order of the route's columns.
-pub type Row<'a> = (UnixMillis, &'a [Value]);
+pub type TimedRow<'a> = (UnixMillis, &'a [Value]);
 
 /// The derived values of a row, in the order of the route's. `before`: the row before it.
-pub fn values(route: &Route, row: Row<'_>, before: Option<Row<'_>>) -> Vec<Option<f64>> {
+pub fn values(route: &Route, row: TimedRow<'_>, before: Option<TimedRow<'_>>) -> Vec<Option<f64>> {
     let number = |values: &[Value], name: &String| {
         let at = route.columns.iter().position(|column| column.name.eq_ignore_ascii_case(name));
         at.and_then(|at| values.get(at)).and_then(as_number)

@@ -107,14 +107,14 @@ impl Bucket {
 /// one in front of it. A row from the future leads nobody either.
 #[derive(Debug, Clone)]
 pub struct Sequence {
-    series: Vec<Series>,
+    series: Vec<SeriesState>,
     /// The newest arrival.
     lead: Option<i64>,
     of: Vec<Option<f64>>,
 }
 
 #[derive(Debug, Clone)]
-struct Series {
+struct SeriesState {
     base: Base,
     /// Where its columns are in a row; `None`: the rows do not have it.
     places: Vec<Option<usize>>,
@@ -126,7 +126,7 @@ impl Sequence {
     /// Of these series, from rows of these columns.
     pub fn new(bases: &[Base], columns: &[String]) -> Self {
         let place = |name: &String| columns.iter().position(|c| c.eq_ignore_ascii_case(name));
-        let of_base = |base: &Base| Series {
+        let of_base = |base: &Base| SeriesState {
             base: base.clone(),
             places: base.columns().iter().map(place).collect(),
             before: None,

@@ -61,12 +61,12 @@ pub enum Body {
     /// A row of its route's table, values in the order of the route's columns.
     Row(Vec<Value>),
     /// A row of the quarantine.
-    Quarantined(Refusal),
+    Quarantined(RowRefusal),
 }
 
 /// Why a delivery cannot become a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub struct RowRefusal {
     /// As a word.
     pub reason: Reason,
     /// As a sentence.

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::message::delivery::ConnectionId;
 use crate::mqtt::broker_drops::DROPPED_TOPIC;
 use crate::ports::{
-    Broker, Connecting, Down, DownKind, Environment, Greeting, Incoming, Liveness, Session,
+    Broker, BrokerSession, Connecting, Down, DownKind, Environment, Greeting, Incoming, Liveness,
 };
 use crate::supervisor::restart::backoff;
 

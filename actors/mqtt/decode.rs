@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::Value as Json;
 
 use crate::message::account::{Reason, RouteId};
-use crate::message::batch::{Body, Record, Refusal, Value, digest};
+use crate::message::batch::{Body, Record, RowRefusal, Value, digest};
 use crate::message::delivery::Delivery;
 use crate::message::route::Router;
 
@@ -18,9 +18,9 @@ pub const OVERSIZED_KEPT_BYTES: usize = 4096;
 const RECORD_COST: usize = 600;
 
 /// Hears of a bad value: index of the column, and what is wrong.
-pub type Notice<'a> = &'a mut dyn FnMut(usize, &Refusal);
+pub type Notice<'a> = &'a mut dyn FnMut(usize, &RowRefusal);
 
-impl Refusal {
+impl RowRefusal {
     fn new(reason: Reason, detail: impl Into<String>) -> Self {
         Self { reason, detail: detail.into() }
     }
@@ -44,7 +44,7 @@ pub fn decode_noticing(
     let (route, row) = match router.find(&delivery.topic) {
         Some((id, route)) => (id, row(&delivery, route, packet_max, notice)),
         None => {
-            let refusal = Refusal::new(
+            let refusal = RowRefusal::new(
                 Reason::NoRoute,
                 "no route's topic filter matches this \
                 topic",
@@ -83,34 +83,38 @@ fn row(
     route: &Route,
     packet_max: u64,
     notice: Notice<'_>,
-) -> Result<Vec<Value>, Refusal> {
+) -> Result<Vec<Value>, RowRefusal> {
     if delivery.packet_size > packet_max {
         let detail = format!(
             "the packet has {} bytes, more than mqtt.max_packet_size = {packet_max}; the \
              payload's first bytes are kept",
             delivery.packet_size
         );
-        return Err(Refusal::new(Reason::TooLarge, detail));
+        return Err(RowRefusal::new(Reason::TooLarge, detail));
     }
     if delivery.payload.is_empty() {
-        return Err(Refusal::new(Reason::EmptyPayload, "the payload has no bytes"));
+        return Err(RowRefusal::new(Reason::EmptyPayload, "the payload has no bytes"));
     }
     let text = std::str::from_utf8(&delivery.payload).map_err(|error| {
         let detail = format!("not UTF-8 from byte {}", error.valid_up_to());
-        Refusal::new(Reason::NotUtf8, detail)
+        RowRefusal::new(Reason::NotUtf8, detail)
     })?;
     let json: Json = serde_json::from_str(text)
-        .map_err(|error| Refusal::new(Reason::NotJson, format!("not JSON: {error}")))?;
+        .map_err(|error| RowRefusal::new(Reason::NotJson, format!("not JSON: {error}")))?;
     let columns = route.columns.iter().enumerate();
     columns.map(|(index, column)| cell(column, &json, &mut |bad| notice(index, bad))).collect()
 }
 
-fn cell(column: &Column, json: &Json, notice: &mut dyn FnMut(&Refusal)) -> Result<Value, Refusal> {
+fn cell(
+    column: &Column,
+    json: &Json,
+    notice: &mut dyn FnMut(&RowRefusal),
+) -> Result<Value, RowRefusal> {
     match lookup(json, &column.pointer) {
         None | Some(Json::Null) if column.required => {
             let detail =
                 format!("column {} is required, and {} is missing", column.name, place(column));
-            Err(Refusal::new(Reason::MissingField, detail))
+            Err(RowRefusal::new(Reason::MissingField, detail))
         }
         None | Some(Json::Null) => Ok(Value::Null),
         Some(json) => match typed(column, json).and_then(|value| bounded(column, value)) {
@@ -142,7 +146,7 @@ fn place(column: &Column) -> String {
     }
 }
 
-fn typed(column: &Column, json: &Json) -> Result<Value, Refusal> {
+fn typed(column: &Column, json: &Json) -> Result<Value, RowRefusal> {
     let wrong = || {
         let detail = format!(
             "{} is {}, and column {} is {}",
@@ -151,7 +155,7 @@ fn typed(column: &Column, json: &Json) -> Result<Value, Refusal> {
             column.name,
             word(column.kind)
         );
-        Refusal::new(Reason::WrongType, detail)
+        RowRefusal::new(Reason::WrongType, detail)
     };
     match column.kind {
         Kind::Integer => match integer(json) {
@@ -162,7 +166,7 @@ fn typed(column: &Column, json: &Json) -> Result<Value, Refusal> {
                     place(column),
                     shown(json)
                 );
-                Err(Refusal::new(Reason::OutOfRange, detail))
+                Err(RowRefusal::new(Reason::OutOfRange, detail))
             }
             None => Err(wrong()),
         },
@@ -196,7 +200,7 @@ fn integer(json: &Json) -> Option<Result<i64, ()>> {
     Some(Err(()))
 }
 
-fn bounded(column: &Column, value: Value) -> Result<Value, Refusal> {
+fn bounded(column: &Column, value: Value) -> Result<Value, RowRefusal> {
     let number = match &value {
         #[expect(
             clippy::cast_precision_loss,
@@ -218,7 +222,7 @@ fn bounded(column: &Column, value: Value) -> Result<Value, Refusal> {
                 place(column),
                 column.name
             );
-            Err(Refusal::new(Reason::OutOfRange, detail))
+            Err(RowRefusal::new(Reason::OutOfRange, detail))
         }
     }
 }
@@ -294,8 +298,8 @@ mod tests {
     fn good_payloads_become_rows_and_bad_ones_a_reason() {
         use Value::{Integer, Null, Real, Text};
         let deep = [b"[".repeat(100_000), b"]".repeat(100_000)].concat();
-        type Case<'a> = (&'a [u8], Result<Vec<Value>, Reason>);
-        let table: &[Case<'_>] = &[
+        type DecodeCase<'a> = (&'a [u8], Result<Vec<Value>, Reason>);
+        let table: &[DecodeCase<'_>] = &[
             (br#"{"n":1}"#, Ok(vec![Integer(1), Null, Null, Null, Null, Null])),
             (
                 br#"{"n":5.0,"t":-3,"soft":"x","on":true,"s":"hi","j":{"b":[1]}}"#,

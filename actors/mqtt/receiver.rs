@@ -44,7 +44,7 @@ use crate::mqtt::stall::Stall;
 use crate::mqtt::subscriptions::Subscriptions;
 use crate::mqtt::window::{Window, WindowHandoff};
 use crate::ports::requests::{SessionOrder, SessionRequests};
-use crate::ports::{Broker, Down, DownKind, Environment, Session};
+use crate::ports::{Broker, BrokerSession, Down, DownKind, Environment};
 use crate::status::arrivals::Arrivals;
 use crate::status::readings::ReadingWatch;
 use crate::status::settings::InForce;

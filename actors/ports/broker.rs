@@ -12,7 +12,7 @@ use crate::message::delivery::{ConnectionId, Delivery};
 /// Makes connections to the broker.
 pub trait Broker: Clone + Send + Unpin + 'static {
     /// One connection. Nothing of it can speak on another one.
-    type Session: Session;
+    type Session: BrokerSession;
 
     /// Connects, with the kept session; gives up after a bounded time.
     fn connect(&self, id: ConnectionId) -> Connecting<Self::Session>;
@@ -32,7 +32,7 @@ pub struct Greeting {
 }
 
 /// One connection to the broker, after it has accepted us.
-pub trait Session: Unpin + 'static {
+pub trait BrokerSession: Unpin + 'static {
     /// The next thing from the broker; also sends what waits to be sent. Cancel-safe: dropping the
     /// future loses nothing.
     ///

@@ -19,7 +19,7 @@ pub const KEPT_TOPICS_MAX: usize = 64;
 pub type PublishOutcome = Result<(), NotPublished>;
 
 /// Where the outcome is told.
-pub(crate) type Reply = oneshot::Sender<PublishOutcome>;
+pub(crate) type PublishReply = oneshot::Sender<PublishOutcome>;
 
 /// Why something was not published.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -68,9 +68,9 @@ pub(crate) enum SessionOrder {
 #[derive(Debug)]
 pub(crate) enum ToPublish {
     /// This, once.
-    Once(Publication, Reply),
+    Once(Publication, PublishReply),
     /// What is kept for this topic is new.
-    Retained(String, Reply),
+    Retained(String, PublishReply),
 }
 
 /// The broker session is just not there: it is being restarted, or the recorder stops.
@@ -149,7 +149,7 @@ impl SessionRequests {
         is_done.await.map_err(|_| SessionNotRunning)
     }
 
-    async fn give(&self, order: impl FnOnce(Reply) -> ToPublish) -> PublishOutcome {
+    async fn give(&self, order: impl FnOnce(PublishReply) -> ToPublish) -> PublishOutcome {
         let (reply, answer) = oneshot::channel();
         let desk = self.shared().desk.clone().ok_or(NotPublished::NotConnected)?;
         desk.try_send(SessionOrder::Publication(order(reply))).map_err(|error| match error {

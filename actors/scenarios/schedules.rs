@@ -17,7 +17,7 @@ use crate::testing::harness::{House, eventually, settings, with_paused_time};
 use crate::testing::journal::{Disk, WriteFault};
 
 #[derive(Debug, Clone)]
-enum Act {
+enum ScheduleAction {
     Publish(usize, Qos),
     Cut(DownKind),
     /// From here to the next cut no acknowledgement arrives at the broker.
@@ -39,9 +39,9 @@ enum Act {
 }
 
 #[derive(Debug, Clone)]
-struct Life {
+struct ScheduledLife {
     /// Each after so many milliseconds.
-    acts: Vec<(u64, Act)>,
+    acts: Vec<(u64, ScheduleAction)>,
     ends_in_order: bool,
 }
 
@@ -49,7 +49,7 @@ fn fails() -> impl Strategy<Value = Option<WriteCause>> {
     prop::option::of(prop::sample::select(WriteCause::ALL.to_vec()))
 }
 
-fn act() -> impl Strategy<Value = Act> {
+fn act() -> impl Strategy<Value = ScheduleAction> {
     let qos = prop_oneof![Just(Qos::AtMostOnce), Just(Qos::AtLeastOnce), Just(Qos::ExactlyOnce)];
     let cut =
         prop_oneof![Just(DownKind::Closed), Just(DownKind::Network), Just(DownKind::TakenOver)];
@@ -72,39 +72,39 @@ fn act() -> impl Strategy<Value = Act> {
     ];
     let fault = prop_oneof![Just(Fault::Panic), Just(Fault::Stop)];
     prop_oneof![
-        8 => (1_usize..60, qos).prop_map(|(count, qos)| Act::Publish(count, qos)),
-        3 => cut.prop_map(Act::Cut),
-        2 => Just(Act::Deafen),
-        2 => any::<bool>().prop_map(Act::Mute),
-        2 => any::<bool>().prop_map(Act::Pause),
-        1 => meets.prop_map(Act::Meet),
-        1 => Just(Act::Forget),
-        3 => Just(Act::Restart),
-        5 => write.prop_map(Act::Write),
-        3 => fails().prop_map(Act::Database),
-        2 => fails().prop_map(Act::Spool),
-        3 => (children, fault).prop_map(|(child, fault)| Act::Kill(child, fault)),
+        8 => (1_usize..60, qos).prop_map(|(count, qos)| ScheduleAction::Publish(count, qos)),
+        3 => cut.prop_map(ScheduleAction::Cut),
+        2 => Just(ScheduleAction::Deafen),
+        2 => any::<bool>().prop_map(ScheduleAction::Mute),
+        2 => any::<bool>().prop_map(ScheduleAction::Pause),
+        1 => meets.prop_map(ScheduleAction::Meet),
+        1 => Just(ScheduleAction::Forget),
+        3 => Just(ScheduleAction::Restart),
+        5 => write.prop_map(ScheduleAction::Write),
+        3 => fails().prop_map(ScheduleAction::Database),
+        2 => fails().prop_map(ScheduleAction::Spool),
+        3 => (children, fault).prop_map(|(child, fault)| ScheduleAction::Kill(child, fault)),
     ]
 }
 
-fn life() -> impl Strategy<Value = Life> {
+fn life() -> impl Strategy<Value = ScheduledLife> {
     let pause = prop_oneof![4 => 0_u64..3, 2 => 0_u64..300, 1 => 0_u64..5_000];
     let acts = prop::collection::vec((pause, act()), 1..25);
-    (acts, any::<bool>()).prop_map(|(acts, ends_in_order)| Life { acts, ends_in_order })
+    (acts, any::<bool>()).prop_map(|(acts, ends_in_order)| ScheduledLife { acts, ends_in_order })
 }
 
 /// What stays the same from life to life.
 #[derive(Debug, Clone)]
-struct Place {
+struct ScheduleSettings {
     max_unacked: u64,
     commit_interval: Duration,
     lag: Duration,
 }
 
-fn place() -> impl Strategy<Value = Place> {
+fn place() -> impl Strategy<Value = ScheduleSettings> {
     let bytes = prop_oneof![Just(2_000_u64), Just(5_000), Just(8 << 20)];
     let millis = || prop_oneof![3 => Just(0_u64), 1 => 1_u64..2_000];
-    (bytes, millis(), millis()).prop_map(|(max_unacked, interval, lag)| Place {
+    (bytes, millis(), millis()).prop_map(|(max_unacked, interval, lag)| ScheduleSettings {
         max_unacked,
         commit_interval: Duration::from_millis(interval),
         lag: Duration::from_millis(lag),
@@ -112,7 +112,7 @@ fn place() -> impl Strategy<Value = Place> {
 }
 
 /// Any number of restarts is within the limits.
-fn patient_settings(place: &Place) -> Settings {
+fn patient_settings(place: &ScheduleSettings) -> Settings {
     let mut settings = settings();
     settings.supervisor.intensity = 10_000;
     settings.mqtt.echo_interval = Duration::from_millis(300);
@@ -121,32 +121,32 @@ fn patient_settings(place: &Place) -> Settings {
     settings
 }
 
-async fn perform(house: &House, act: &Act) {
+async fn perform(house: &House, act: &ScheduleAction) {
     match act {
-        Act::Publish(count, qos) => house.broker.publish(*count, *qos),
-        Act::Cut(kind) => house.broker.cut(*kind),
-        Act::Deafen => house.broker.state().deaf = true,
+        ScheduleAction::Publish(count, qos) => house.broker.publish(*count, *qos),
+        ScheduleAction::Cut(kind) => house.broker.cut(*kind),
+        ScheduleAction::Deafen => house.broker.state().deaf = true,
         // Whoever asks a session that just dies is told so, and asks again.
-        Act::Pause(true) => {
+        ScheduleAction::Pause(true) => {
             let _maybe_nobody = house.orders.pause().await;
         }
-        Act::Pause(false) => {
+        ScheduleAction::Pause(false) => {
             let _maybe_nobody = house.orders.resume().await;
         }
-        Act::Mute(mute) => house.broker.state().mute = *mute,
-        Act::Meet(meets) => house.broker.state().meets.push_back(*meets),
-        Act::Forget => house.broker.forget(),
-        Act::Restart => house.broker.restart(),
-        Act::Write(fault) => house.disk.platter().faults.push_back(*fault),
-        Act::Database(cause) => house.disk.platter().failing = *cause,
-        Act::Spool(cause) => house.disk.platter().spool_failing = *cause,
-        Act::Kill(child, fault) => {
+        ScheduleAction::Mute(mute) => house.broker.state().mute = *mute,
+        ScheduleAction::Meet(meets) => house.broker.state().meets.push_back(*meets),
+        ScheduleAction::Forget => house.broker.forget(),
+        ScheduleAction::Restart => house.broker.restart(),
+        ScheduleAction::Write(fault) => house.disk.platter().faults.push_back(*fault),
+        ScheduleAction::Database(cause) => house.disk.platter().failing = *cause,
+        ScheduleAction::Spool(cause) => house.disk.platter().spool_failing = *cause,
+        ScheduleAction::Kill(child, fault) => {
             house.inject(child, fault.clone()).await;
         }
     }
 }
 
-async fn live(broker: &FakeBroker, place: &Place, life: &Life) {
+async fn live(broker: &FakeBroker, place: &ScheduleSettings, life: &ScheduledLife) {
     let house = House::start(broker, patient_settings(place));
     eventually(600, "the recorder is ready", || house.seen.has("ready")).await;
     for (pause, act) in &life.acts {
@@ -160,7 +160,7 @@ async fn live(broker: &FakeBroker, place: &Place, life: &Life) {
 }
 
 /// Nothing fails any more: everything that is owed is stored and acknowledged.
-async fn finish(broker: &FakeBroker, place: &Place) {
+async fn finish(broker: &FakeBroker, place: &ScheduleSettings) {
     broker.state().meets.clear();
     broker.state().mute = false;
     broker.disk.platter().faults.clear();

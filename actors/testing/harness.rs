@@ -30,7 +30,7 @@ use crate::status::settings::InForce;
 use crate::supervisor::actor::{InstanceLock, Observer};
 use crate::supervisor::child::ThreadPlacement;
 use crate::supervisor::{Exit, Fault, Inject, Policy, Pulse, Shutdown, Supervisor, TreeOutcome};
-use crate::tree::{self, Parts};
+use crate::tree::{self, TreeParts};
 use crate::watchtower::actor::{PageServer, Serving};
 
 /// Pauses are whole, and chance counts upwards.
@@ -191,7 +191,7 @@ impl House {
         let routing = Routing::new(settings.routes.clone());
         let (in_force, connector) = (InForce::new(settings), broker.clone());
         let routes = routing.clone();
-        let children = tree::children(Parts {
+        let children = tree::children(TreeParts {
             routing: routing.clone(),
             in_force: in_force.clone(),
             broker: Box::new(move || connector.clone()),

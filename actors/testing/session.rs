@@ -9,8 +9,8 @@ use tokio::time::{Instant, sleep_until};
 use super::broker::{FakeBroker, FakeBrokerState, INFLIGHT_MAX, Meets, Message};
 use crate::message::delivery::{ConnectionId, Delivery, UnixMillis};
 use crate::ports::{
-    Broker, Connecting, Down, DownKind, Filter, Greeting, Incoming, Liveness, NotSent, Publication,
-    Session,
+    Broker, BrokerSession, Connecting, Down, DownKind, Filter, Greeting, Incoming, Liveness,
+    NotSent, Publication,
 };
 
 /// A connection as the broker sees it.
@@ -334,7 +334,7 @@ impl FakeSession {
     }
 }
 
-impl Session for FakeSession {
+impl BrokerSession for FakeSession {
     async fn next(&mut self) -> Result<Incoming, Down> {
         let changed = std::sync::Arc::clone(&self.broker.changed);
         loop {
@@ -419,7 +419,7 @@ impl Drop for FakeSession {
 #[derive(Debug, Default)]
 pub(crate) struct NumberingSession(u16);
 
-impl Session for NumberingSession {
+impl BrokerSession for NumberingSession {
     async fn next(&mut self) -> Result<Incoming, Down> {
         std::future::pending().await
     }

@@ -6,7 +6,7 @@ use toml::de::DeValue;
 
 use crate::declare::key::{Key, Table};
 use crate::declare::nearest::nearest;
-use crate::read::problems::{Origin, Problem, Spot};
+use crate::read::problems::{Origin, SettingProblem, Spot};
 use crate::read::redact::written;
 use crate::read::world::{CONFIG_VARIABLE, Overrides, PREFIX, World};
 use crate::secret::Secret;
@@ -32,7 +32,7 @@ impl<'w> Layered<'w> {
 pub(crate) struct Layers<'w> {
     /// Weakest first.
     pub(crate) values: Vec<Layered<'w>>,
-    pub(crate) problems: Vec<Problem>,
+    pub(crate) problems: Vec<SettingProblem>,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -84,7 +84,7 @@ fn unknown_variable<'k>(
     name: &str,
     section: &str,
     known: impl Iterator<Item = &'k str>,
-) -> Problem {
+) -> SettingProblem {
     let (why, instead) = if matches!(section, "ROUTE" | "ALERT") {
         let why = "the environment cannot set alerts and routes";
         (why, "write them into the file".to_owned())
@@ -95,7 +95,10 @@ fn unknown_variable<'k>(
         ("unknown setting", advice.unwrap_or(example))
     };
     // Without the value: it may be a misspelt password.
-    Problem { place: Origin::Environment(name.to_owned()), text: format!("{why}; {instead}") }
+    SettingProblem {
+        place: Origin::Environment(name.to_owned()),
+        text: format!("{why}; {instead}"),
+    }
 }
 
 /// A quoted TOML text, a TOML scalar, or the bare words where a text is expected or nothing else fits.
@@ -109,7 +112,7 @@ fn variable_value<'w>(key: &Key, words: &'w str) -> DeValue<'w> {
 fn flags<'w>(
     overrides: &'w Overrides,
     known: &[(&str, &Key, String)],
-) -> (Vec<Layered<'w>>, Option<Problem>) {
+) -> (Vec<Layered<'w>>, Option<SettingProblem>) {
     let db = overrides.db.as_deref();
     let given = [
         ("mqtt", "url", "--mqtt", overrides.mqtt_url.as_ref().map(Secret::expose)),
@@ -121,7 +124,7 @@ fn flags<'w>(
         let value = DeValue::String(text?.into());
         Some(Layered::new(Origin::Flag(flag), table, key, value, text?))
     });
-    let not_utf8 = db.filter(|path| path.to_str().is_none()).map(|path| Problem {
+    let not_utf8 = db.filter(|path| path.to_str().is_none()).map(|path| SettingProblem {
         place: Origin::Flag("--db"),
         text: format!(
             "database.path: expected a path in UTF-8, found {}; rename the file, or its directory",

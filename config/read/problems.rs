@@ -44,7 +44,7 @@ impl fmt::Display for Origin {
 
 /// One thing that is wrong. Holds no secret: what could be one is `***`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Problem {
+pub(crate) struct SettingProblem {
     pub(crate) place: Origin,
     /// The key's path, `route[1].columns.temperature.min` (routes and list entries count from 1), where one is known; why
     /// its value is wrong, mostly `expected ...`; and what to do instead, mostly `write: key = value`.
@@ -52,7 +52,7 @@ pub(crate) struct Problem {
 }
 
 /// `line 2, column 14: mqtt.keep_alive: expected a duration with a unit, found 60; write: keep_alive = "60s"`
-impl fmt::Display for Problem {
+impl fmt::Display for SettingProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.place, self.text)
     }
@@ -66,25 +66,25 @@ const PRINTED_MAX: usize = 100;
 pub struct Problems {
     /// The file as it was named, if one was read.
     file: Option<String>,
-    list: Vec<Problem>,
+    list: Vec<SettingProblem>,
 }
 
 impl Problems {
     /// Sorts the problems by place.
-    pub(crate) fn new(file: Option<String>, mut list: Vec<Problem>) -> Self {
+    pub(crate) fn new(file: Option<String>, mut list: Vec<SettingProblem>) -> Self {
         list.sort();
         Self { file, list }
     }
 
     /// The problems, in the order of their places.
     #[cfg(test)]
-    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Problem> {
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, SettingProblem> {
         self.list.iter()
     }
 
     /// What has the problems: the file, if all are in it.
     fn subject(&self) -> (&str, &'static str) {
-        let in_file = |problem: &Problem| matches!(problem.place, Origin::File { .. });
+        let in_file = |problem: &SettingProblem| matches!(problem.place, Origin::File { .. });
         match &self.file {
             Some(file) if self.list.iter().all(in_file) => (file, "has"),
             Some(_) | None => ("the settings", "have"),
@@ -139,11 +139,11 @@ impl Spot {
     }
 
     /// The problem of this value.
-    pub(crate) fn problem(&self, Complaint { why, advice }: Complaint) -> Problem {
+    pub(crate) fn problem(&self, Complaint { why, advice }: Complaint) -> SettingProblem {
         let written = self.written.as_ref().filter(|_| why.starts_with("expected"));
         let found = written.map(|written| format!(", found {written}")).unwrap_or_default();
         let text = format!("{}: {why}{found}; {}", self.path, self.instead(advice));
-        Problem { place: self.place.clone(), text }
+        SettingProblem { place: self.place.clone(), text }
     }
 
     /// The advice in the words of the place: a line of the file, an assignment, a flag.

@@ -12,7 +12,7 @@ use crate::declare::nearest::{nearest, renamed};
 use crate::declare::text::spell_key;
 use crate::read::layers::Layered;
 use crate::read::problems::LineIndex;
-use crate::read::problems::{Origin, Problem, Spot};
+use crate::read::problems::{Origin, SettingProblem, Spot};
 use crate::read::recovery::SyntaxFault;
 use crate::read::redact::{shorten, written};
 use crate::read::syntax_error::SyntaxError;
@@ -43,7 +43,7 @@ pub(crate) struct SettingsReader<'a> {
     sections: Vec<&'static Table>,
     cwd: &'a Path,
     syntax_errors: Vec<SyntaxError>,
-    problems: Vec<Problem>,
+    problems: Vec<SettingProblem>,
     warnings: Vec<String>,
     /// By path.
     marks: BTreeMap<String, Mark>,
@@ -234,7 +234,7 @@ impl<'a> SettingsReader<'a> {
     }
 
     /// All problems, and all warnings.
-    pub(crate) fn finish(mut self) -> (Vec<Problem>, Vec<String>) {
+    pub(crate) fn finish(mut self) -> (Vec<SettingProblem>, Vec<String>) {
         self.problems.extend(self.syntax_errors.into_iter().map(SyntaxError::into_problem));
         (self.problems, self.warnings)
     }

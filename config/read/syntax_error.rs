@@ -7,7 +7,7 @@ use crate::declare::key::{Complaint, Key, Wants};
 use crate::declare::nearest::nearest_word;
 use crate::declare::text::quote;
 use crate::read::problems::LineIndex;
-use crate::read::problems::{Origin, Problem, Spot};
+use crate::read::problems::{Origin, SettingProblem, Spot};
 use crate::read::recovery::SyntaxFault;
 use crate::read::redact::redact_url;
 
@@ -16,9 +16,9 @@ pub(crate) struct SyntaxError {
     /// Byte offset.
     pub(crate) at: usize,
     line: usize,
-    problem: Problem,
+    problem: SettingProblem,
     /// The problem with the name of its key, once it is known.
-    of_key: Option<Problem>,
+    of_key: Option<SettingProblem>,
 }
 
 impl SyntaxError {
@@ -36,11 +36,11 @@ impl SyntaxError {
         let (line, column) = lines.position(at);
         let (why, instead) = explain(&fault.message, lines.slice(fault.span.clone()));
         let place = Origin::File { line, column };
-        let problem = Problem { place, text: format!("{why}; {instead}") };
+        let problem = SettingProblem { place, text: format!("{why}; {instead}") };
         Self { at, line, problem, of_key: None }
     }
 
-    pub(crate) fn into_problem(self) -> Problem {
+    pub(crate) fn into_problem(self) -> SettingProblem {
         self.of_key.unwrap_or(self.problem)
     }
 
@@ -51,7 +51,7 @@ impl SyntaxError {
             Some(complaint) => spot.problem(complaint),
             None => {
                 let text = format!("{}: {}", spot.path, self.problem.text);
-                Problem { text, ..self.problem.clone() }
+                SettingProblem { text, ..self.problem.clone() }
             }
         };
         self.of_key = Some(problem);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::tests::testing::{settings, world, world_with};
-use crate::{Level, Overrides, Secret, Settings, World, load, load_text};
+use crate::{LogLevel, Overrides, Secret, Settings, World, load, load_text};
 
 fn world_in(dir: &Path) -> World {
     World { cwd: dir.to_owned(), etc_file: dir.join("etc.toml"), ..world() }
@@ -34,15 +34,15 @@ fn file_is_the_first_of_flag_variable_directory_and_etc() {
         assert_eq!(loaded.settings.log.level, level);
     };
     write(dir.path(), "etc.toml", "error");
-    expect(&world, &overrides, "etc.toml", Level::Error);
+    expect(&world, &overrides, "etc.toml", LogLevel::Error);
     write(dir.path(), "barograph.toml", "warn");
-    expect(&world, &overrides, "barograph.toml", Level::Warn);
+    expect(&world, &overrides, "barograph.toml", LogLevel::Warn);
     let named = write(dir.path(), "variable.toml", "debug");
     world.env.insert("BAROGRAPH_CONFIG".to_owned(), Secret::new(named.display().to_string()));
-    expect(&world, &overrides, "variable.toml", Level::Debug);
+    expect(&world, &overrides, "variable.toml", LogLevel::Debug);
     write(dir.path(), "flag.toml", "trace");
     overrides.config = Some(PathBuf::from("flag.toml"));
-    expect(&world, &overrides, "flag.toml", Level::Trace);
+    expect(&world, &overrides, "flag.toml", LogLevel::Trace);
 }
 
 #[test]
@@ -83,11 +83,11 @@ fn each_layer_is_stronger_than_the_one_before() {
     write(dir.path(), "barograph.toml", "error");
     let mut world = world_in(dir.path());
     let mut overrides = Overrides::default();
-    assert_eq!(load(&world, &overrides).unwrap().settings.log.level, Level::Error);
+    assert_eq!(load(&world, &overrides).unwrap().settings.log.level, LogLevel::Error);
     world.env.insert("BAROGRAPH_LOG__LEVEL".to_owned(), Secret::new("warn"));
-    assert_eq!(load(&world, &overrides).unwrap().settings.log.level, Level::Warn);
+    assert_eq!(load(&world, &overrides).unwrap().settings.log.level, LogLevel::Warn);
     overrides.log_level = Some("debug".to_owned());
-    assert_eq!(load(&world, &overrides).unwrap().settings.log.level, Level::Debug);
+    assert_eq!(load(&world, &overrides).unwrap().settings.log.level, LogLevel::Debug);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::read::problems::{Problem, Problems};
+use crate::read::problems::{Problems, SettingProblem};
 use crate::{LoadError, Loaded, Secret, Settings, World, load_text};
 
 /// A world without files and variables, on a host named `attic`.
@@ -46,7 +46,7 @@ pub(crate) fn problems(text: &str) -> Problems {
 }
 
 /// The only problem of a bad text.
-pub(crate) fn only_problem(text: &str) -> Problem {
+pub(crate) fn only_problem(text: &str) -> SettingProblem {
     let problems = problems(text);
     assert_eq!(problems.iter().count(), 1, "{problems}\n---\n{text}");
     problems.iter().next().unwrap().clone()

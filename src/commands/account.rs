@@ -8,7 +8,7 @@ use barograph_config::Settings;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use super::database::{Place, say, shown_route, unreadable};
+use super::database::{TargetDatabase, say, shown_route, unreadable};
 use super::read_args::AccountArgs;
 use crate::exit::Failed;
 use crate::sqlite::{
@@ -22,7 +22,7 @@ const TRIES: usize = 5;
 
 /// One line of the account.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-struct Line {
+struct AccountLine {
     received: i64,
     stored: i64,
     duplicate: i64,
@@ -33,7 +33,7 @@ struct Line {
     dropped: BTreeMap<String, i64>,
 }
 
-impl Line {
+impl AccountLine {
     fn dropped_in_all(&self) -> i64 {
         self.dropped.values().sum()
     }
@@ -60,8 +60,8 @@ impl Line {
 }
 
 /// All that is to be said.
-struct Account {
-    lines: BTreeMap<String, Line>,
+struct AccountReport {
+    lines: BTreeMap<String, AccountLine>,
     wrong: Vec<String>,
     notes: Vec<String>,
     /// Databases of this recorder from before, with rows that are not in this one.
@@ -73,7 +73,7 @@ struct Account {
 /// # Errors
 /// The database cannot be read.
 pub fn account(settings: &Settings, args: &AccountArgs) -> Result<i32, Failed> {
-    let place = Place::of(settings)?;
+    let place = TargetDatabase::of(settings)?;
     let catalog = Catalog::of(&settings.spool.dir, &place.database);
     if args.write_off {
         write_off(&catalog)?;
@@ -104,7 +104,7 @@ fn write_off(catalog: &Catalog) -> Result<(), Failed> {
 type SpoolRead = Result<Option<SpoolReport>, DatabaseError>;
 
 /// The spool first: what is taken over meanwhile is then in both, and counted once by its position.
-fn read(place: &Place, spool: &Path) -> Result<(AccountingReport, SpoolRead), Failed> {
+fn read(place: &TargetDatabase, spool: &Path) -> Result<(AccountingReport, SpoolRead), Failed> {
     let failed = |error: DatabaseError| unreadable(&error, &place.database);
     let mut tries = 0;
     loop {
@@ -123,8 +123,8 @@ fn read(place: &Place, spool: &Path) -> Result<(AccountingReport, SpoolRead), Fa
     }
 }
 
-fn judge(books: &AccountingReport, spool_books: SpoolRead, spool: &Path) -> Account {
-    let mut lines: BTreeMap<String, Line> = BTreeMap::new();
+fn judge(books: &AccountingReport, spool_books: SpoolRead, spool: &Path) -> AccountReport {
+    let mut lines: BTreeMap<String, AccountLine> = BTreeMap::new();
     for count in &books.counts {
         let line = lines.entry(count.route.clone()).or_default();
         match count.outcome.as_str() {
@@ -150,11 +150,11 @@ fn judge(books: &AccountingReport, spool_books: SpoolRead, spool: &Path) -> Acco
             spool.display()
         )),
     }
-    Account { lines, wrong, notes, earlier: Vec::new() }
+    AccountReport { lines, wrong, notes, earlier: Vec::new() }
 }
 
-fn check_line(route: &str, line: &Line, wrong: &mut Vec<String>) {
-    let Line { received, stored, duplicate, quarantined, .. } = line;
+fn check_line(route: &str, line: &AccountLine, wrong: &mut Vec<String>) {
+    let AccountLine { received, stored, duplicate, quarantined, .. } = line;
     let dropped = line.dropped_in_all();
     let sum = stored + duplicate + quarantined + dropped;
     if *received != sum {
@@ -168,7 +168,7 @@ fn check_line(route: &str, line: &Line, wrong: &mut Vec<String>) {
 
 fn check_quarantine(
     books: &AccountingReport,
-    lines: &BTreeMap<String, Line>,
+    lines: &BTreeMap<String, AccountLine>,
     wrong: &mut Vec<String>,
 ) {
     let routes: std::collections::BTreeSet<&String> =
@@ -188,7 +188,7 @@ fn check_quarantine(
 
 fn check_tables(
     books: &AccountingReport,
-    lines: &BTreeMap<String, Line>,
+    lines: &BTreeMap<String, AccountLine>,
     wrong: &mut Vec<String>,
     notes: &mut Vec<String>,
 ) {
@@ -232,7 +232,7 @@ fn add_spool(
     books: &AccountingReport,
     waiting: &SpoolReport,
     spool: &Path,
-    lines: &mut BTreeMap<String, Line>,
+    lines: &mut BTreeMap<String, AccountLine>,
     wrong: &mut Vec<String>,
 ) {
     let (id, position) = books.taken_over;
@@ -256,14 +256,14 @@ fn add_spool(
     }
 }
 
-fn in_all(account: &Account) -> Line {
-    account.lines.values().fold(Line::default(), |mut sum, line| {
+fn in_all(account: &AccountReport) -> AccountLine {
+    account.lines.values().fold(AccountLine::default(), |mut sum, line| {
         sum.add(line);
         sum
     })
 }
 
-fn to_text(account: &Account) -> String {
+fn to_text(account: &AccountReport) -> String {
     let head = "route received stored duplicate quarantined spooled held dropped";
     let mut rows = vec![head.split(' ').map(str::to_owned).collect()];
     rows.extend(account.lines.iter().map(|(route, line)| line.cells(shown_route(route))));
@@ -306,7 +306,7 @@ fn earlier_json(database: &DatabaseEntry) -> Json {
     })
 }
 
-fn to_json(account: &Account, place: &Place) -> String {
+fn to_json(account: &AccountReport, place: &TargetDatabase) -> String {
     let json = json!({
         "database": place.database.display().to_string(),
         "routes": account.lines,

@@ -15,13 +15,13 @@ use crate::os::process::Holder;
 use crate::sqlite::{DatabaseError, ReadOnlyDatabase, Unusable};
 
 /// The database that the settings name, as the file that it is.
-pub(crate) struct Place {
+pub(crate) struct TargetDatabase {
     pub(crate) database: PathBuf,
     /// The recorder that is running on it.
     pub(super) holder: Option<Holder>,
 }
 
-impl Place {
+impl TargetDatabase {
     pub(crate) fn of(settings: &Settings) -> Result<Self, Failed> {
         let named = &settings.database.path;
         let missing = |detail: &str| Failed {

@@ -22,7 +22,7 @@ use serde_json::json;
 use super::args::EventsArgs;
 use super::paint::Paint;
 use super::recorder::put;
-use crate::commands::database::{Place, unreadable};
+use crate::commands::database::{TargetDatabase, unreadable};
 use crate::exit::Failed;
 use crate::ipc::client::Client;
 use crate::ipc::protocol::{Content, Request};
@@ -77,7 +77,7 @@ pub fn events(settings: &Settings, args: &EventsArgs) -> Result<i32, Failed> {
 
 /// The events that are asked for, oldest first, and the highest id.
 fn history(settings: &Settings, args: &EventsArgs) -> Result<(Vec<LoggedEvent>, i64), Failed> {
-    let place = Place::of(settings)?;
+    let place = TargetDatabase::of(settings)?;
     let look = place.look()?;
     let since = args.since.map(|since| since.to_string());
     let limit = args.limit.unwrap_or(if since.is_some() { usize::MAX } else { LIMIT });
@@ -118,7 +118,7 @@ fn follow(settings: &Settings, voice: &mut Voice<'_>, live: &Receiver<LoggedEven
         }
         looked = Instant::now();
         // What cannot be read now is read later.
-        let read = Place::of(settings).and_then(|place| place.look());
+        let read = TargetDatabase::of(settings).and_then(|place| place.look());
         let Some((events, last)) = read.ok().and_then(|look| events_after(&look, last_id).ok())
         else {
             continue;

@@ -9,7 +9,7 @@ use barograph_config::Settings;
 use serde::Serialize;
 use serde_json::json;
 
-use super::database::{Place, say, unreadable};
+use super::database::{TargetDatabase, say, unreadable};
 use super::read_args::GapsArgs;
 use crate::exit::Failed;
 use crate::os::world;
@@ -29,7 +29,7 @@ pub fn gaps(settings: &Settings, args: &GapsArgs) -> Result<i32, Failed> {
         let message = format!("there is no cause {word:?}; there are: {}", words.join(", "));
         return Err(Failed { code: exit_code::USAGE, message });
     }
-    let place = Place::of(settings)?;
+    let place = TargetDatabase::of(settings)?;
     let look = place.look()?;
     let since = args.since.map(|since| since.to_string());
     // Without one, or with one that cannot be read, the database's are all.

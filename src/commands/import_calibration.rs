@@ -60,7 +60,7 @@ fn read(path: &Path) -> Result<Map<String, Value>, String> {
 }
 
 /// What stands in the file under a key; `value` if it is a number.
-struct Entry {
+struct CalibrationEntry {
     /// `path = value`
     source: String,
     value: Option<f64>,
@@ -68,7 +68,7 @@ struct Entry {
 }
 
 /// A table, and what is to be said of it, a line each.
-struct Table {
+struct CalibrationTable {
     route: &'static str,
     notes: Vec<String>,
     derived: Derived,
@@ -78,8 +78,8 @@ struct Table {
 #[derive(Default)]
 struct Import {
     /// By the key, without the keys above it.
-    entries: BTreeMap<String, Entry>,
-    tables: Vec<Table>,
+    entries: BTreeMap<String, CalibrationEntry>,
+    tables: Vec<CalibrationTable>,
     /// What needs no table, because it changes nothing.
     unchanged: Vec<String>,
 }
@@ -102,7 +102,8 @@ impl Import {
             let source = format!("{path} = {}", shown(&value.to_string()));
             // The second of a key that is there twice is kept under its path, and so is not used.
             let key = if self.entries.contains_key(key) { path } else { key.clone() };
-            self.entries.insert(key, Entry { source, value: value.as_f64(), is_used: false });
+            self.entries
+                .insert(key, CalibrationEntry { source, value: value.as_f64(), is_used: false });
         }
     }
 
@@ -158,7 +159,7 @@ impl Import {
         } else {
             notes.extend((!note.is_empty()).then(|| note.to_owned()));
             let derived = Derived { per, factor, offset, ..derived };
-            self.tables.push(Table { route, notes, derived });
+            self.tables.push(CalibrationTable { route, notes, derived });
         }
     }
 
@@ -178,7 +179,7 @@ impl Import {
              # in place of one with the same name; then ask `barograph check`.\n"
         );
         let mut above = "";
-        for Table { route, notes, derived } in &self.tables {
+        for CalibrationTable { route, notes, derived } in &self.tables {
             if std::mem::replace(&mut above, route) != *route {
                 text += &format!("\n# ---- Below the [[route]] with table = \"{route}\": ----\n");
             }

@@ -11,12 +11,14 @@ use barograph_config::Settings;
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 
-use super::database::{NO_ROUTE, Place, say, shown_route, unreadable};
+use super::database::{NO_ROUTE, TargetDatabase, say, shown_route, unreadable};
 use super::read_args::{ExportArgs, FilterArgs, ListArgs, QuarantineCommand, ShowArgs};
 use super::replay;
 use crate::commands::args::ConfigArgs;
 use crate::exit::Failed;
-use crate::sqlite::{DatabaseError, Filter, Kept, count_kept, each_kept, newest_kept};
+use crate::sqlite::{
+    DatabaseError, QuarantineFilter, QuarantinedMessage, count_kept, each_kept, newest_kept,
+};
 use crate::text::{base64, counted, glimpse, hex_dump, safe_lines, wrapped};
 use crate::time::{shown_text, zone};
 
@@ -42,7 +44,7 @@ impl QuarantineCommand {
 /// # Errors
 /// The database cannot be read, or written.
 pub fn run(settings: Settings, command: &QuarantineCommand) -> Result<i32, Failed> {
-    let place = Place::of(&settings)?;
+    let place = TargetDatabase::of(&settings)?;
     match command {
         QuarantineCommand::List(args) => list(&place, args),
         QuarantineCommand::Show(args) => show(&place, args),
@@ -53,12 +55,12 @@ pub fn run(settings: Settings, command: &QuarantineCommand) -> Result<i32, Faile
 }
 
 /// As the store takes it.
-pub(super) fn filter_of(args: &FilterArgs) -> Filter {
+pub(super) fn filter_of(args: &FilterArgs) -> QuarantineFilter {
     let route = args.route.clone().map(|route| match route.as_str() {
         NO_ROUTE => String::new(),
         _ => route,
     });
-    Filter {
+    QuarantineFilter {
         route,
         reason: args.reason.clone(),
         since: args.since.map(|since| since.to_string()),
@@ -66,7 +68,7 @@ pub(super) fn filter_of(args: &FilterArgs) -> Filter {
     }
 }
 
-fn list(place: &Place, args: &ListArgs) -> Result<i32, Failed> {
+fn list(place: &TargetDatabase, args: &ListArgs) -> Result<i32, Failed> {
     let failed = |error: DatabaseError| unreadable(&error, &place.database);
     let look = place.look()?;
     let filter = filter_of(&args.filter);
@@ -76,7 +78,11 @@ fn list(place: &Place, args: &ListArgs) -> Result<i32, Failed> {
     Ok(exit_code::OK)
 }
 
-fn list_text(kept: &[Kept], counts: &[(String, i64)], filter: &Filter) -> String {
+fn list_text(
+    kept: &[QuarantinedMessage],
+    counts: &[(String, i64)],
+    filter: &QuarantineFilter,
+) -> String {
     let all: i64 = counts.iter().map(|(_, count)| count).sum();
     let matching = if filter.is_empty() { "" } else { " that matches" };
     if all == 0 {
@@ -115,12 +121,12 @@ fn list_text(kept: &[Kept], counts: &[(String, i64)], filter: &Filter) -> String
 #[derive(Serialize)]
 struct Listed<'k> {
     #[serde(flatten)]
-    kept: &'k Kept,
+    kept: &'k QuarantinedMessage,
     /// Of its payload.
     begins: String,
 }
 
-fn list_json(kept: &[Kept], counts: &[(String, i64)]) -> String {
+fn list_json(kept: &[QuarantinedMessage], counts: &[(String, i64)]) -> String {
     let messages =
         kept.iter().map(|kept| Listed { kept, begins: glimpse(&kept.payload, GLIMPSE_CHARS) });
     let messages: Vec<Listed<'_>> = messages.collect();
@@ -129,9 +135,9 @@ fn list_json(kept: &[Kept], counts: &[(String, i64)]) -> String {
     format!("{}\n", json!({ "messages": messages, "reasons": reasons }))
 }
 
-fn show(place: &Place, args: &ShowArgs) -> Result<i32, Failed> {
+fn show(place: &TargetDatabase, args: &ShowArgs) -> Result<i32, Failed> {
     let look = place.look()?;
-    let filter = Filter { ids: vec![args.id], ..Filter::default() };
+    let filter = QuarantineFilter { ids: vec![args.id], ..QuarantineFilter::default() };
     let mut found = None;
     each_kept(&look, &filter, &mut |kept| {
         found = Some(kept);
@@ -149,7 +155,7 @@ fn show(place: &Place, args: &ShowArgs) -> Result<i32, Failed> {
     Ok(exit_code::OK)
 }
 
-fn shown(kept: &Kept) -> String {
+fn shown(kept: &QuarantinedMessage) -> String {
     let route = kept.route.as_deref().unwrap_or_default();
     let mut text = format!("id        {}\n", kept.id);
     text += &format!("received  {} (UTC {})\n", shown_text(&kept.received_at), kept.received_at);
@@ -182,7 +188,7 @@ fn readable(payload: &[u8]) -> (Option<&str>, bool) {
     }
 }
 
-fn export(place: &Place, args: &ExportArgs) -> Result<i32, Failed> {
+fn export(place: &TargetDatabase, args: &ExportArgs) -> Result<i32, Failed> {
     let look = place.look()?;
     let filter = filter_of(&args.filter);
     let unwritable = |error: &io::Error, path: &Path| Failed {
@@ -221,14 +227,14 @@ fn export(place: &Place, args: &ExportArgs) -> Result<i32, Failed> {
 #[derive(Serialize)]
 struct Exported<'k> {
     #[serde(flatten)]
-    kept: &'k Kept,
+    kept: &'k QuarantinedMessage,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload: Option<&'k str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     payload_base64: Option<String>,
 }
 
-fn export_json(kept: &Kept) -> Json {
+fn export_json(kept: &QuarantinedMessage) -> Json {
     let payload = std::str::from_utf8(&kept.payload).ok();
     let payload_base64 = payload.is_none().then(|| base64(&kept.payload));
     json!(Exported { kept, payload, payload_base64 })

@@ -6,15 +6,19 @@ use barograph_actors::exit_code;
 use barograph_actors::ports::Outlook;
 use barograph_config::Settings;
 
-use super::database::{Place, say, unreadable};
+use super::database::{TargetDatabase, say, unreadable};
 use super::quarantine::filter_of;
 use super::read_args::{DropArgs, FilterArgs, ReplayArgs};
 use crate::exit::Failed;
 use crate::os::world;
-use crate::sqlite::{Changed, Editor, Filter, count_kept};
+use crate::sqlite::{Changed, Editor, QuarantineFilter, count_kept};
 use crate::text::{counted, wrapped};
 
-pub(super) fn replay(place: &Place, settings: Settings, args: &ReplayArgs) -> Result<i32, Failed> {
+pub(super) fn replay(
+    place: &TargetDatabase,
+    settings: Settings,
+    args: &ReplayArgs,
+) -> Result<i32, Failed> {
     let filter = filter_of(&args.filter);
     if matching(place, &filter)? == 0 {
         say("There is nothing in quarantine that matches; nothing was replayed.\n")?;
@@ -47,8 +51,8 @@ pub(super) fn replay(place: &Place, settings: Settings, args: &ReplayArgs) -> Re
 /// # Errors
 /// The database cannot be written, or does not fit the routes.
 pub(crate) fn replay_beside_us(settings: Settings) -> Result<Changed, Failed> {
-    let place = Place { database: settings.database.path.clone(), holder: None };
-    let filter = Filter::default();
+    let place = TargetDatabase { database: settings.database.path.clone(), holder: None };
+    let filter = QuarantineFilter::default();
     if matching(&place, &filter)? == 0 {
         return Ok(Changed::default());
     }
@@ -58,7 +62,11 @@ pub(crate) fn replay_beside_us(settings: Settings) -> Result<Changed, Failed> {
     Ok(editor.changed())
 }
 
-pub(super) fn drop_kept(place: &Place, settings: Settings, args: &DropArgs) -> Result<i32, Failed> {
+pub(super) fn drop_kept(
+    place: &TargetDatabase,
+    settings: Settings,
+    args: &DropArgs,
+) -> Result<i32, Failed> {
     let filter = filter_of(&args.filter);
     refuse_unclear(&args.filter, args.all)?;
     let all = matching(place, &filter)?;
@@ -79,7 +87,7 @@ pub(super) fn drop_kept(place: &Place, settings: Settings, args: &DropArgs) -> R
 }
 
 /// How many messages match: looked at first, so that nothing is opened for writing in vain.
-fn matching(place: &Place, filter: &Filter) -> Result<i64, Failed> {
+fn matching(place: &TargetDatabase, filter: &QuarantineFilter) -> Result<i64, Failed> {
     let counts = count_kept(&place.look()?, filter);
     let counts = counts.map_err(|error| unreadable(&error, &place.database))?;
     Ok(counts.iter().map(|(_, count)| count).sum())
@@ -87,7 +95,7 @@ fn matching(place: &Place, filter: &Filter) -> Result<i64, Failed> {
 
 /// Deleting everything must be said in so many words.
 fn refuse_unclear(args: &FilterArgs, all: bool) -> Result<(), Failed> {
-    let is_filtered = filter_of(args) != Filter::default();
+    let is_filtered = filter_of(args) != QuarantineFilter::default();
     let message = match (all, is_filtered) {
         (true, true) => "--all and a filter contradict each other: give one of them",
         (false, false) => "say which: --all, or --route, --reason, --since, --id",
@@ -116,11 +124,11 @@ fn is_confirmed(all: i64) -> Result<bool, Failed> {
     Ok(answer.trim().eq_ignore_ascii_case("yes"))
 }
 
-fn editor(place: &Place, settings: Settings) -> Result<Editor, Failed> {
+fn editor(place: &TargetDatabase, settings: Settings) -> Result<Editor, Failed> {
     opened(place, settings, place.holder.is_some())
 }
 
-fn opened(place: &Place, settings: Settings, shared: bool) -> Result<Editor, Failed> {
+fn opened(place: &TargetDatabase, settings: Settings, shared: bool) -> Result<Editor, Failed> {
     let packet_max = settings.mqtt.max_packet_size;
     let opened = Editor::open(&place.database, settings.routes, packet_max, world::now, shared);
     opened.map_err(|error| Failed {

@@ -36,7 +36,7 @@ const SAY_EVERY: Duration = Duration::from_secs(1);
 
 /// How it is to be ended.
 #[derive(Debug, Clone, Copy)]
-pub struct Plan {
+pub struct StopPlan {
     /// How long to wait.
     pub timeout: Duration,
     /// To kill it then.
@@ -45,7 +45,7 @@ pub struct Plan {
 
 /// How it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ended {
+pub enum StopOutcome {
     /// Nothing was running.
     WasNot,
     /// In order.
@@ -59,7 +59,7 @@ pub enum Ended {
 /// # Errors
 /// It still runs.
 pub fn stop(settings: &Settings, args: &StopArgs) -> Result<i32, Failed> {
-    let plan = Plan { timeout: args.timeout, force: args.force };
+    let plan = StopPlan { timeout: args.timeout, force: args.force };
     let began = Instant::now();
     let shown = stderr().is_terminal() && !args.json;
     let mut say = |text: &str| {
@@ -72,9 +72,9 @@ pub fn stop(settings: &Settings, args: &StopArgs) -> Result<i32, Failed> {
         .map_err(|message| Failed { code: exit_code::FOUND_WRONG, message })?;
     let took = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
     let (word, sentence) = match ended {
-        Ended::WasNot => ("was_not_running", format!("{last}. There is nothing to stop.")),
-        Ended::Stopped => ("stopped", format!("Stopped in order, after {}.", length(took))),
-        Ended::Killed => (
+        StopOutcome::WasNot => ("was_not_running", format!("{last}. There is nothing to stop.")),
+        StopOutcome::Stopped => ("stopped", format!("Stopped in order, after {}.", length(took))),
+        StopOutcome::Killed => (
             "killed",
             format!(
                 "Killed, after {}: nothing that was acknowledged is lost, and the broker delivers the rest \
@@ -95,12 +95,16 @@ pub fn stop(settings: &Settings, args: &StopArgs) -> Result<i32, Failed> {
 ///
 /// # Errors
 /// It still runs; why, and what to do, as a sentence.
-pub fn end(settings: &Settings, plan: Plan, say: &mut dyn FnMut(&str)) -> Result<Ended, String> {
-    let Some(target) = Target::find(settings, plan.timeout) else { return Ok(Ended::WasNot) };
+pub fn end(
+    settings: &Settings,
+    plan: StopPlan,
+    say: &mut dyn FnMut(&str),
+) -> Result<StopOutcome, String> {
+    let Some(target) = Target::find(settings, plan.timeout) else { return Ok(StopOutcome::WasNot) };
     let deadline = Instant::now() + plan.timeout;
     target.ask(say)?;
     if target.ends_by(deadline, say) {
-        return Ok(Ended::Stopped);
+        return Ok(StopOutcome::Stopped);
     }
     let waits = target.what_it_waits_for();
     let limit = humantime::format_duration(plan.timeout);
@@ -113,7 +117,7 @@ pub fn end(settings: &Settings, plan: Plan, say: &mut dyn FnMut(&str)) -> Result
     }
     say(&format!("{} has not stopped within {limit} ({waits}); it is killed", target.name()));
     target.kill(say)?;
-    Ok(Ended::Killed)
+    Ok(StopOutcome::Killed)
 }
 
 /// The recorder that is to end.

@@ -15,7 +15,7 @@ use super::recorder::{put, unanswered};
 use super::status::number;
 use crate::exit::Failed;
 use crate::ipc::client::{Client, NoAnswer};
-use crate::ipc::protocol::{self, Content, Missed, Request, Said};
+use crate::ipc::protocol::{self, Content, Missed, PlainContent, Request};
 use crate::text::{WIDTH, counted, glimpse};
 use crate::time::shown_text;
 use crate::wire::history::{RowLine, TailRoutes};
@@ -62,12 +62,12 @@ fn died(what: &str) -> Failed {
 struct Printer {
     json: bool,
     paint: Paint,
-    grids: BTreeMap<String, Route>,
+    grids: BTreeMap<String, RouteGrid>,
     /// The widest of their names; 0: there is only one.
     name_width: usize,
 }
 
-struct Route {
+struct RouteGrid {
     grid: Grid,
     until_head: usize,
 }
@@ -86,7 +86,7 @@ impl Printer {
                 })
                 .collect();
             let grid = Grid::new(&columns, name_width + TIME_WIDTH, terminal_width());
-            (route.route.clone(), Route { grid, until_head: 0 })
+            (route.route.clone(), RouteGrid { grid, until_head: 0 })
         });
         Self { json, paint: Paint::for_stdout(), grids: grids.collect(), name_width }
     }
@@ -94,7 +94,9 @@ impl Printer {
     /// One line of the stream; `false`: nobody reads any more.
     fn print<T>(&mut self, line: Content<T>) -> bool {
         match line {
-            Content::Missed(missed) if self.json => put(&protocol::line(&Said::Missed(missed))),
+            Content::Missed(missed) if self.json => {
+                put(&protocol::line(&PlainContent::Missed(missed)))
+            }
             Content::Missed(Missed::Commits(commits) | Missed::Events(commits)) => {
                 let told = format!(
                     "(missed the rows of {}: this terminal was too slow; they are in the database)",
@@ -117,7 +119,7 @@ impl Printer {
 
     fn row(&mut self, row: &RowLine) -> String {
         let (name, width) = (text(&row.route), self.name_width);
-        let Some(Route { grid, until_head }) = self.grids.get_mut(&row.route) else {
+        let Some(RouteGrid { grid, until_head }) = self.grids.get_mut(&row.route) else {
             return format!("{}\n", json!(row));
         };
         let label = if width > 0 { name } else { String::new() };

@@ -8,11 +8,11 @@ use barograph_actors::message::delivery::UnixMillis;
 use barograph_config::Settings;
 use serde_json::{Value as Json, json};
 
-use super::database::{Place, say, unreadable};
+use super::database::{TargetDatabase, say, unreadable};
 use super::read_args::VerifyArgs;
 use crate::exit::Failed;
 use crate::os::signals::on_signal;
-use crate::sqlite::{self, Finding, Interrupt, Verified, Wrong};
+use crate::sqlite::{self, DamagedRange, Interrupt, Verified, Wrong};
 use crate::text::{counted, glimpse, wrapped};
 use crate::time::{shown, zone};
 
@@ -24,11 +24,11 @@ const TELL_EVERY: Duration = Duration::from_millis(200);
 /// # Errors
 /// It cannot be read at all.
 pub fn verify(settings: &Settings, args: &VerifyArgs) -> Result<i32, Failed> {
-    let place = Place::of(settings)?;
+    let place = TargetDatabase::of(settings)?;
     let interrupt = Interrupt::default();
     let handler = interrupt.clone();
     on_signal(move || handler.stop())?;
-    let mut progress = Progress::new();
+    let mut progress = ProgressLine::new();
     let verified = sqlite::verify(&place.database, !args.quick, &interrupt, &mut |verified| {
         progress.tell(verified);
     });
@@ -59,13 +59,13 @@ fn is_fine(verified: &Verified) -> bool {
 }
 
 /// One line on a terminal, written over and over.
-struct Progress {
+struct ProgressLine {
     begun: Instant,
     told: Option<Instant>,
     is_terminal: bool,
 }
 
-impl Progress {
+impl ProgressLine {
     fn new() -> Self {
         Self { begun: Instant::now(), told: None, is_terminal: stderr().is_terminal() }
     }
@@ -112,8 +112,8 @@ fn listed(ranges: &[(i64, i64)]) -> String {
 }
 
 /// What is wrong, in one sentence or two.
-fn sentence(finding: &Finding) -> String {
-    let Finding { table, rows, at, recorded, found, wrong } = finding;
+fn sentence(finding: &DamagedRange) -> String {
+    let DamagedRange { table, rows, at, recorded, found, wrong } = finding;
     let place = format!("{table}, {}, written {}", rows_of(*rows), shown(UnixMillis(*at)));
     let numbers = format!("{recorded} were written, {found} are there");
     match wrong {
@@ -137,7 +137,7 @@ fn sentence(finding: &Finding) -> String {
     }
 }
 
-fn to_text(verified: &Verified, place: &Place, took: Duration) -> String {
+fn to_text(verified: &Verified, place: &TargetDatabase, took: Duration) -> String {
     let mut text = String::new();
     let Verified { digests, rows, .. } = verified;
     if verified.interrupted {
@@ -184,7 +184,7 @@ fn to_text(verified: &Verified, place: &Place, took: Duration) -> String {
 }
 
 /// What to do now.
-fn advice(verified: &Verified, place: &Place) -> String {
+fn advice(verified: &Verified, place: &TargetDatabase) -> String {
     let file = place.database.display();
     let mut advice = format!(
         "What to do: keep a copy of {file} (with its -wal, if there is one) before anything else is done \
@@ -208,8 +208,8 @@ fn advice(verified: &Verified, place: &Place) -> String {
               (dmesg) and at smartctl."
 }
 
-fn finding_json(finding: &Finding) -> Json {
-    let Finding { table, rows, at, recorded, found, wrong } = finding;
+fn finding_json(finding: &DamagedRange) -> Json {
+    let DamagedRange { table, rows, at, recorded, found, wrong } = finding;
     let (word, ranges, error) = match wrong {
         Wrong::Changed => ("changed", None, None),
         Wrong::Missing(ranges) => ("missing", Some(ranges), None),
@@ -230,7 +230,7 @@ fn finding_json(finding: &Finding) -> Json {
     })
 }
 
-fn to_json(verified: &Verified, place: &Place) -> String {
+fn to_json(verified: &Verified, place: &TargetDatabase) -> String {
     let findings: Vec<Json> = verified.findings.iter().map(finding_json).collect();
     let json = json!({
         "database": place.database.display().to_string(),

@@ -28,7 +28,7 @@ use tracing::{debug, error, warn};
 
 mod hub;
 
-use hub::Hub;
+use hub::DemoSessions;
 
 /// Pause after a failed accept. The usual cause, too many open files, does not pass at once.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -39,23 +39,23 @@ const PACKET_BYTES_MAX: usize = 1024 * 1024;
 
 /// A broker that is bound to its port and not yet serving.
 #[derive(Debug)]
-pub struct Broker {
+pub struct DemoBroker {
     listener: TcpListener,
     /// Where clients reach it, with the port that the system chose.
     pub local_addr: SocketAddr,
-    hub: Arc<Mutex<Hub>>,
+    hub: Arc<Mutex<DemoSessions>>,
 }
 
-impl Broker {
+impl DemoBroker {
     /// Binds to `addr`; port 0 lets the system choose one. Connections wait in the system until
-    /// [`Broker::serve`].
+    /// [`DemoBroker::serve`].
     ///
     /// # Errors
     /// What the system answers, for example that the address is in use.
-    pub async fn bind(addr: SocketAddr) -> io::Result<Broker> {
+    pub async fn bind(addr: SocketAddr) -> io::Result<DemoBroker> {
         let listener = TcpListener::bind(addr).await?;
         let local_addr = listener.local_addr()?;
-        Ok(Broker { listener, local_addr, hub: Arc::default() })
+        Ok(DemoBroker { listener, local_addr, hub: Arc::default() })
     }
 
     /// Serves clients until `shutdown` completes, then closes every connection.
@@ -87,7 +87,7 @@ impl Broker {
     }
 }
 
-async fn exchange(mut stream: TcpStream, hub: &Mutex<Hub>) -> io::Result<()> {
+async fn exchange(mut stream: TcpStream, hub: &Mutex<DemoSessions>) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut incoming = BytesMut::new();
     let first = timeout(HANDSHAKE_MAX, read_packet(&mut stream, &mut incoming)).await??;

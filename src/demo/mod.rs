@@ -16,16 +16,16 @@ use std::time::Duration;
 
 use barograph_actors::exit_code;
 use barograph_actors::status::Published;
-use barograph_config::{BrokerUrl, Level, Listen, Secret, Settings};
+use barograph_config::{BrokerUrl, Listen, LogLevel, Secret, Settings};
 use tokio::sync::oneshot;
 
 use crate::commands::args::DemoArgs;
-use crate::demo::simulate::Plan;
+use crate::demo::simulate::SimulationPlan;
 use crate::exit::Failed;
 use crate::os::signals::Signals;
 use crate::os::{logging, world};
 use crate::run::{self, Options};
-use broker::Broker;
+use broker::DemoBroker;
 use screen::Screen;
 use station::Station;
 
@@ -107,7 +107,7 @@ fn settings(broker: SocketAddr, page: SocketAddr, folder: &Path) -> Settings {
     settings.watchtower.listen = Listen::Tcp(page);
     settings.spool.dir = folder.join("spool");
     settings.instance.lock_file = folder.join("barograph.lock");
-    settings.log.level = Level::Warn;
+    settings.log.level = LogLevel::Warn;
     // Nobody needs the true time of weather that is made up.
     settings.health.clock_sync = false;
     settings
@@ -187,14 +187,14 @@ async fn play(
     ready: &mpsc::Sender<std::io::Result<SocketAddr>>,
     stopped: oneshot::Receiver<()>,
 ) {
-    let broker = match Broker::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
+    let broker = match DemoBroker::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await {
         Ok(broker) => broker,
         Err(error) => return drop(ready.send(Err(error))),
     };
     let address = broker.local_addr;
     let mut mqtt = Settings::default_with("demo").mqtt;
     mqtt.url = BrokerUrl { host: address.ip().to_string(), port: address.port(), tls: false };
-    let plan = Plan { interval: INTERVAL, stations: vec![station] };
+    let plan = SimulationPlan { interval: INTERVAL, stations: vec![station] };
     drop(ready.send(Ok(address)));
     let shutdown = async { drop(stopped.await) };
     tokio::select! {

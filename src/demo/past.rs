@@ -8,7 +8,7 @@ use barograph_actors::message::batch::Value;
 use barograph_actors::message::delivery::UnixMillis;
 use jiff::Timestamp;
 
-use super::station::{Reading, Station};
+use super::station::{Station, StationReading};
 use crate::sqlite::{DatabaseError, write_past};
 
 /// Between two readings of the past, unless there would be too many.
@@ -49,7 +49,7 @@ pub(super) fn write(
 }
 
 /// The row of each table: its number, and its values.
-fn rows(reading: &Reading, created_at: &str) -> [(usize, Vec<Value>); 2] {
+fn rows(reading: &StationReading, created_at: &str) -> [(usize, Vec<Value>); 2] {
     let created_at = || Value::Text(created_at.to_owned());
     let [x, y, z] = reading.magnetic_field.map(i64::from).map(Value::Integer);
     let weather = vec![

@@ -35,7 +35,7 @@ pub fn simulate(args: &SimulateArgs) -> Result<i32, Failed> {
     let (stations, seed, interval) = (args.stations.max(1), args.seed, args.interval);
     let stations =
         (0..stations).map(|number| Station::new(seed, number).with_interval(interval)).collect();
-    let plan = Plan { interval, stations };
+    let plan = SimulationPlan { interval, stations };
     println!(
         "{} station(s) publish to {} every {}; Ctrl-C ends it",
         plan.stations.len(),
@@ -76,7 +76,7 @@ fn broker_of(url: &str) -> Result<Mqtt, Failed> {
 
 /// Which stations, how often.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct SimulationPlan {
     /// Time between two readings of a station.
     pub interval: Duration,
     /// The stations.
@@ -84,7 +84,7 @@ pub struct Plan {
 }
 
 /// Publishes for ever, at QoS 1, and tells of each change of the connection.
-pub async fn publish(mqtt: &Mqtt, plan: Plan, tell: impl FnMut(&str)) {
+pub async fn publish(mqtt: &Mqtt, plan: SimulationPlan, tell: impl FnMut(&str)) {
     let id = format!("barograph-simulate-{}", std::process::id());
     let mut options = MqttOptions::new(id, mqtt.url.host.clone(), mqtt.url.port);
     options.set_keep_alive(Duration::from_secs(30));
@@ -96,8 +96,8 @@ pub async fn publish(mqtt: &Mqtt, plan: Plan, tell: impl FnMut(&str)) {
     tokio::join!(read_stations(client, plan), keep_connected(events, tell));
 }
 
-async fn read_stations(client: AsyncClient, plan: Plan) {
-    let Plan { interval: pause, mut stations } = plan;
+async fn read_stations(client: AsyncClient, plan: SimulationPlan) {
+    let SimulationPlan { interval: pause, mut stations } = plan;
     let mut clock = interval(pause.max(Duration::from_millis(1)));
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

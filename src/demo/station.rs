@@ -48,7 +48,7 @@ const MAGNETIC_FIELD: [f64; 3] = [1115.0, -558.0, -305.0];
 
 /// One measurement of everything, as the station's two messages carry it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Reading {
+pub struct StationReading {
     /// Station number, from 0; part of the topics.
     pub station: u32,
     /// Time of measurement in seconds since 1970, UTC.
@@ -73,7 +73,7 @@ pub struct Reading {
     pub magnetic_field: [i32; 3],
 }
 
-impl Reading {
+impl StationReading {
     /// The two MQTT messages of this reading as (topic, payload): weather, then magnetic field.
     pub fn messages(&self) -> [(String, String); 2] {
         let house = match self.station {
@@ -147,7 +147,7 @@ impl Station {
 
     /// Measures at `at`. Time should not run backwards; if it does, the weather stands still
     /// meanwhile.
-    pub fn reading(&mut self, at: Timestamp) -> Reading {
+    pub fn reading(&mut self, at: Timestamp) -> StationReading {
         let elapsed_s = match self.read_at {
             Some(before) => at.duration_since(before).as_secs_f64().max(0.0),
             None => self.interval.as_secs_f64(),
@@ -162,7 +162,7 @@ impl Station {
         let humidity = self.weather.humidity_percent(&sky) + 0.3 * normal(&mut self.random);
         let pressure_hpa = self.weather.pressure_hpa(&sky) + 0.03 * normal(&mut self.random);
         let irradiance = self.weather.irradiance_wpm2(&sky);
-        Reading {
+        StationReading {
             station: self.number,
             utc_s: at.as_second(),
             sample_interval_ms: u64::try_from(self.interval.as_millis()).unwrap_or(u64::MAX),

@@ -20,15 +20,15 @@ use super::quality::ranked;
 /// The page: HTML, style, scripts.
 #[derive(RustEmbed)]
 #[folder = "src/http/web/"]
-struct Files;
+struct PageFiles;
 
 /// All of them, by path.
 static ASSETS: LazyLock<BTreeMap<String, Asset>> = LazyLock::new(|| {
     let packed = |path: std::borrow::Cow<'static, str>| {
-        let asset = Asset::of(&path, &Files::get(&path)?);
+        let asset = Asset::of(&path, &PageFiles::get(&path)?);
         Some((path.into_owned(), asset))
     };
-    Files::iter().filter_map(packed).collect()
+    PageFiles::iter().filter_map(packed).collect()
 });
 
 /// A file, ready to be sent.
@@ -165,7 +165,7 @@ mod tests {
             assert_eq!(takes(what).await.headers().get(header::CONTENT_ENCODING), None, "{what}");
         }
         let sent = to_bytes(takes("identity").await.into_body(), usize::MAX).await.unwrap();
-        assert_eq!(sent, Files::get("app.js").unwrap().data.as_ref());
+        assert_eq!(sent, PageFiles::get("app.js").unwrap().data.as_ref());
     }
 
     #[tokio::test]

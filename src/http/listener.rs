@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
-use super::place::Bound;
+use super::place::BoundListener;
 use super::server::Server;
 use crate::os::process::{Holder, port_holder};
 use crate::os::world;
@@ -46,10 +46,10 @@ pub(crate) trait Service: Send + 'static {
 
     /// Gets the address. With SO_REUSEADDR, as the standard library does: what a process that was
     /// killed left in TIME_WAIT is no obstacle.
-    fn bind(&mut self) -> io::Result<Bound>;
+    fn bind(&mut self) -> io::Result<BoundListener>;
 
     /// A server there.
-    fn server(&mut self, bound: Bound) -> io::Result<Server>;
+    fn server(&mut self, bound: BoundListener) -> io::Result<Server>;
 
     /// The address that was had.
     fn listen(&self) -> String;

@@ -52,7 +52,7 @@ pub(crate) struct Tower {
     /// The database, to be read.
     pub(crate) history: Pool,
     /// What changes seldom.
-    pub(crate) memory: Arc<api::Memory>,
+    pub(crate) memory: Arc<api::TableEndsCache>,
     /// Whether the page ends, and how: those who are connected say so and go.
     pub(crate) closing: watch::Receiver<Closing>,
     /// WebSockets that are open.

@@ -15,7 +15,7 @@ use listenfd::ListenFd;
 const MODE: u32 = 0o660;
 
 /// A place that was had.
-pub(crate) enum Bound {
+pub(crate) enum BoundListener {
     /// A TCP port.
     Tcp(TcpListener),
     /// A Unix socket.
@@ -24,12 +24,12 @@ pub(crate) enum Bound {
 
 /// The socket's file, removed when this is dropped. One that somebody else put there stays.
 #[derive(Debug)]
-pub(super) struct Placed {
+pub(super) struct ListenSocketFile {
     path: PathBuf,
     inode: u64,
 }
 
-impl Drop for Placed {
+impl Drop for ListenSocketFile {
     fn drop(&mut self) {
         let ours = fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.ino() == self.inode);
         if ours && let Err(error) = fs::remove_file(&self.path) {
@@ -42,9 +42,9 @@ impl Drop for Placed {
 ///
 /// # Errors
 /// It cannot be had; somebody else has it: [`io::ErrorKind::AddrInUse`].
-pub(super) fn bind(listen: &Listen) -> io::Result<(Bound, Option<Placed>)> {
+pub(super) fn bind(listen: &Listen) -> io::Result<(BoundListener, Option<ListenSocketFile>)> {
     match listen {
-        Listen::Tcp(address) => Ok((Bound::Tcp(TcpListener::bind(address)?), None)),
+        Listen::Tcp(address) => Ok((BoundListener::Tcp(TcpListener::bind(address)?), None)),
         Listen::Unix(path) => unix(path),
         Listen::Systemd => Ok((handed_over()?, None)),
         Listen::Off => Err(io::Error::other("the page is off")),
@@ -53,7 +53,7 @@ pub(super) fn bind(listen: &Listen) -> io::Result<(Bound, Option<Placed>)> {
 
 /// The file gets its name when all else is done: whoever finds it finds the right mode, and somebody who
 /// listens. What a process left that was killed is replaced.
-fn unix(path: &Path) -> io::Result<(Bound, Option<Placed>)> {
+fn unix(path: &Path) -> io::Result<(BoundListener, Option<ListenSocketFile>)> {
     if let Ok(there) = fs::symlink_metadata(path) {
         if !there.file_type().is_socket() {
             return Err(io::Error::other("there is a file of that name that is no socket"));
@@ -74,12 +74,12 @@ fn unix(path: &Path) -> io::Result<(Bound, Option<Placed>)> {
         fs::set_permissions(&new, Permissions::from_mode(MODE))?;
         let inode = fs::symlink_metadata(&new)?.ino();
         fs::rename(&new, path)?;
-        Ok(Placed { path: path.to_owned(), inode })
+        Ok(ListenSocketFile { path: path.to_owned(), inode })
     };
     let placed = placed().inspect_err(|_: &io::Error| {
         let _gone = fs::remove_file(&new);
     })?;
-    Ok((Bound::Unix(listener), Some(placed)))
+    Ok((BoundListener::Unix(listener), Some(placed)))
 }
 
 /// What systemd handed over stays open as long as the process: whoever connects while the page begins anew waits,
@@ -97,10 +97,10 @@ pub fn take_handed_over() {
     HANDED.get_or_init(take);
 }
 
-fn handed_over() -> io::Result<Bound> {
+fn handed_over() -> io::Result<BoundListener> {
     match HANDED.get_or_init(take) {
-        Handed::Tcp(listener) => Ok(Bound::Tcp(listener.try_clone()?)),
-        Handed::Unix(listener) => Ok(Bound::Unix(listener.try_clone()?)),
+        Handed::Tcp(listener) => Ok(BoundListener::Tcp(listener.try_clone()?)),
+        Handed::Unix(listener) => Ok(BoundListener::Unix(listener.try_clone()?)),
         Handed::Nothing(why) => Err(io::Error::other(why.clone())),
     }
 }

@@ -16,7 +16,7 @@ pub(super) const COMMANDS: &str = "/api/v1/commands/";
 
 /// Why there is no answer. WebSockets are closed with 1008 and the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Refusal {
+pub(crate) struct HttpRefusal {
     pub(super) status: StatusCode,
     pub(super) message: String,
     pub(super) hint: String,
@@ -24,7 +24,7 @@ pub(crate) struct Refusal {
     pub(super) again_in: Option<Duration>,
 }
 
-impl Refusal {
+impl HttpRefusal {
     /// What is wrong, and what to do about it.
     pub(crate) fn new(
         status: StatusCode,
@@ -72,13 +72,13 @@ impl Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for HttpRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for HttpRefusal {
     /// For programs.
     fn into_response(self) -> Response {
         let error = protocol::Refusal::new(&self.message, &self.hint);

@@ -19,8 +19,8 @@ use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::connections::{Admitted, Connections, LOOK_EVERY, Limits, MeteredStream, Peer};
-use super::place::Bound;
+use super::connections::{Admitted, Connections, HttpPeer, LOOK_EVERY, Limits, MeteredStream};
+use super::place::BoundListener;
 
 /// Largest head of a request, in bytes; hyper reads no further ahead either.
 const HEAD_BYTES_MAX: usize = 16 << 10;
@@ -48,13 +48,13 @@ const PLAIN: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\
 
 /// A server; it accepts while [`Server::run`] is awaited. Its connections are tasks of the runtime.
 pub(crate) struct Server {
-    listener: Listener,
+    listener: ServerSocket,
     router: Router,
     connections: Arc<Connections>,
     tls: Option<TlsAcceptor>,
 }
 
-enum Listener {
+enum ServerSocket {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
@@ -62,19 +62,19 @@ enum Listener {
 impl Server {
     /// A server on this listener; with an acceptor, over TLS. Must be called within a runtime.
     pub(super) fn new(
-        bound: Bound,
+        bound: BoundListener,
         router: Router,
         limits: Limits,
         tls: Option<TlsAcceptor>,
     ) -> io::Result<Self> {
         let listener = match bound {
-            Bound::Tcp(listener) => {
+            BoundListener::Tcp(listener) => {
                 listener.set_nonblocking(true)?;
-                Listener::Tcp(TcpListener::from_std(listener)?)
+                ServerSocket::Tcp(TcpListener::from_std(listener)?)
             }
-            Bound::Unix(listener) => {
+            BoundListener::Unix(listener) => {
                 listener.set_nonblocking(true)?;
-                Listener::Unix(UnixListener::from_std(listener)?)
+                ServerSocket::Unix(UnixListener::from_std(listener)?)
             }
         };
         Ok(Self { listener, router, connections: Connections::new(limits), tls })
@@ -86,11 +86,11 @@ impl Server {
         tokio::spawn(watch(Arc::clone(&server.connections)));
         loop {
             let accepted = match &server.listener {
-                Listener::Tcp(listener) => {
+                ServerSocket::Tcp(listener) => {
                     let accepted = listener.accept().await;
                     accepted.map(|(stream, address)| server.open_tcp(stream, address))
                 }
-                Listener::Unix(listener) => {
+                ServerSocket::Unix(listener) => {
                     let accepted = listener.accept().await;
                     accepted.map(|(stream, _)| match server.connections.admit(None) {
                         Some(admitted) => server.open(stream, admitted, None, false),
@@ -135,7 +135,7 @@ impl Server {
         address: Option<SocketAddr>,
         secure: bool,
     ) {
-        let peer = Peer { address: address.map(|address| address.ip().to_canonical()), secure };
+        let peer = HttpPeer { address: address.map(|address| address.ip().to_canonical()), secure };
         let router = TowerToHyperService::new(self.router.clone());
         let stream = MeteredStream::new(stream, Arc::clone(&connection));
         let answer = move |mut request: Request<Incoming>| {

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::auth::{AuthState, Gate};
 use super::connections::Limits;
-use super::place::{self, Bound, Placed};
+use super::place::{self, BoundListener, ListenSocketFile};
 use super::server::Server;
 use super::{Closing, Tower, routes};
 use crate::http::listener::{Service, Words};
@@ -53,7 +53,7 @@ pub(super) struct PageService {
     listen: Listen,
     /// The address that was had.
     at: String,
-    placed: Option<Placed>,
+    placed: Option<ListenSocketFile>,
     door: AuthState,
     fault_injection: bool,
     tokens: Tokens,
@@ -124,20 +124,20 @@ impl Service for PageService {
     const RETRY_MIN: Duration = Duration::from_millis(200);
     const EVENTS: (&'static str, &'static str) = (event::PAGE_SERVED, event::PAGE_NOT_SERVED);
 
-    fn bind(&mut self) -> io::Result<Bound> {
+    fn bind(&mut self) -> io::Result<BoundListener> {
         self.read_certificate()?;
         let (bound, placed) = place::bind(&self.listen)?;
         self.placed = placed;
-        if let Bound::Tcp(listener) = &bound {
+        if let BoundListener::Tcp(listener) = &bound {
             self.at = listener.local_addr()?.to_string();
         }
         Ok(bound)
     }
 
-    fn server(&mut self, bound: Bound) -> io::Result<Server> {
+    fn server(&mut self, bound: BoundListener) -> io::Result<Server> {
         let tls = self.files().is_some().then(|| self.door.certificate.acceptor());
         let tls = tls.transpose().map_err(unusable)?;
-        let by_file = matches!(bound, Bound::Unix(_));
+        let by_file = matches!(bound, BoundListener::Unix(_));
         let tls = tls.filter(|_| !by_file);
         let settings = self.tower.sources.in_force.now();
         let published = self.tower.sources.published.clone();

@@ -92,7 +92,7 @@ impl Certificate {
             .with_safe_default_protocol_versions()
             .map_err(|error| error.to_string())?
             .with_no_client_auth()
-            .with_cert_resolver(Arc::new(Newest(self.clone())));
+            .with_cert_resolver(Arc::new(NewestCertificate(self.clone())));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
@@ -111,9 +111,9 @@ fn stale(why: &str) -> Finding {
 
 /// Asked at each handshake.
 #[derive(Debug)]
-struct Newest(Certificate);
+struct NewestCertificate(Certificate);
 
-impl ResolvesServerCert for Newest {
+impl ResolvesServerCert for NewestCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         self.0.now()
     }

@@ -7,7 +7,7 @@ use barograph_actors::message::children::WATCHTOWER;
 use barograph_actors::message::event;
 use barograph_actors::message::write::{Checkpoint, Checkpointed};
 use barograph_actors::supervisor::Renew;
-use barograph_config::Level;
+use barograph_config::LogLevel;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::info;
 
@@ -203,9 +203,10 @@ fn no_answer(who: &str) -> Refusal {
 }
 
 fn log_level(control: &Control, peer: &Peer, word: &str) -> Result<CommandReply, Refusal> {
-    let levels = [Level::Error, Level::Warn, Level::Info, Level::Debug, Level::Trace];
+    let levels =
+        [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
     let Some(level) = levels.into_iter().find(|level| level.as_str() == word) else {
-        let words: Vec<&str> = levels.into_iter().map(Level::as_str).collect();
+        let words: Vec<&str> = levels.into_iter().map(LogLevel::as_str).collect();
         let message = format!("there is no level {word:?}");
         return Err(Refusal::new(message, format!("there are: {}", words.join(", "))));
     };

@@ -20,7 +20,7 @@ const WAITING_MAX: usize = 8;
 const ANSWER_WITHIN: Duration = Duration::from_secs(28);
 
 /// An order, and where its outcome is told.
-struct Asked {
+struct QueuedCommand {
     order: Order,
     peer: Peer,
     reply: oneshot::Sender<Result<CommandReply, Refusal>>,
@@ -29,13 +29,13 @@ struct Asked {
 /// The page's side. Clones share it.
 #[derive(Debug, Clone)]
 pub struct CommandSender {
-    asked: mpsc::Sender<Asked>,
+    asked: mpsc::Sender<QueuedCommand>,
 }
 
 /// The recorder's side.
 #[derive(Debug)]
 pub struct CommandQueue {
-    asked: mpsc::Receiver<Asked>,
+    asked: mpsc::Receiver<QueuedCommand>,
     /// Faults may be injected.
     takes_faults: bool,
 }
@@ -50,7 +50,7 @@ impl CommandSender {
     /// Gives an order, and waits for what becomes of it.
     pub(crate) async fn ask(&self, order: Order, peer: Peer) -> Result<CommandReply, Refusal> {
         let (reply, outcome) = oneshot::channel();
-        if self.asked.try_send(Asked { order, peer, reply }).is_err() {
+        if self.asked.try_send(QueuedCommand { order, peer, reply }).is_err() {
             let message = "nobody carries out orders now";
             let hint = "the recorder begins, ends, or has too many of them";
             return Err(Refusal::of(RefusalKind::Unavailable, message, hint));
@@ -92,7 +92,7 @@ fn carry_out_all(queue: CommandQueue, control: Control) -> io::Result<()> {
     let control = Arc::new(control);
     runtime.block_on(async {
         let mut next = Some(first);
-        while let Some(Asked { order, peer, reply }) = next {
+        while let Some(QueuedCommand { order, peer, reply }) = next {
             let control = Arc::clone(&control);
             tokio::spawn(async move {
                 let outcome = match (&order, takes_faults) {

@@ -10,7 +10,7 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, watch};
 use tokio::time::timeout;
 
-use super::protocol::{self, Content, Missed, REQUEST_LEN_MAX, Refusal, Said};
+use super::protocol::{self, Content, Missed, PlainContent, REQUEST_LEN_MAX, Refusal};
 use crate::os::world;
 
 /// A client that does not take a line in this time is gone, or as good as gone.
@@ -19,7 +19,7 @@ const WRITE_WITHIN: Duration = Duration::from_secs(5);
 const ALIVE_EVERY: Duration = Duration::from_secs(5);
 
 /// What came in.
-pub(super) enum Asked {
+pub(super) enum IncomingLine {
     /// The end.
     Nothing,
     /// A line that is too long.
@@ -36,14 +36,14 @@ pub(super) struct OperatorConnection {
 
 impl OperatorConnection {
     /// The next request.
-    pub(super) async fn next(&mut self) -> io::Result<Asked> {
+    pub(super) async fn next(&mut self) -> io::Result<IncomingLine> {
         let mut bytes = Vec::new();
         let limit = REQUEST_LEN_MAX as u64 + 1;
         (&mut self.reader).take(limit).read_until(b'\n', &mut bytes).await?;
         Ok(match bytes.len() {
-            0 => Asked::Nothing,
-            length if length > REQUEST_LEN_MAX => Asked::TooMuch,
-            _ => Asked::For(bytes),
+            0 => IncomingLine::Nothing,
+            length if length > REQUEST_LEN_MAX => IncomingLine::TooMuch,
+            _ => IncomingLine::For(bytes),
         })
     }
 
@@ -74,7 +74,7 @@ impl OperatorConnection {
                         continue;
                     }
                     Err(RecvError::Lagged(number)) => {
-                        self.say(Said::Missed(missed(number))).await?;
+                        self.say(PlainContent::Missed(missed(number))).await?;
                         continue;
                     }
                     Err(RecvError::Closed) => Rest::Closing,
@@ -86,7 +86,7 @@ impl OperatorConnection {
                     match feed.try_recv() {
                         Ok(came) => self.send_all(text(came)).await?,
                         Err(TryRecvError::Lagged(number)) => {
-                            self.say(Said::Missed(missed(number))).await?;
+                            self.say(PlainContent::Missed(missed(number))).await?;
                         }
                         Err(TryRecvError::Empty | TryRecvError::Closed) => break,
                     }
@@ -122,17 +122,17 @@ impl OperatorConnection {
     async fn after(&mut self, rest: Rest) -> io::Result<bool> {
         match rest {
             Rest::Idle => {
-                self.say(Said::Alive { at: world::now().into() }).await?;
+                self.say(PlainContent::Alive { at: world::now().into() }).await?;
                 return Ok(true);
             }
             Rest::Closing => {
                 let reason = "the recorder has stopped".to_owned();
-                self.say(Said::End { reason }).await?;
+                self.say(PlainContent::End { reason }).await?;
             }
             Rest::Interrupted => {
                 let message = "a connection that streams takes no further request";
                 let refusal = Refusal::new(message, "open another connection");
-                self.say(Said::Error(refusal)).await?;
+                self.say(PlainContent::Error(refusal)).await?;
             }
             Rest::Gone => {}
         }

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::Control;
 use super::connection::OperatorConnection;
-use super::protocol::{self, Content, Missed, Said};
+use super::protocol::{self, Content, Missed, PlainContent};
 use crate::sqlite::LoggedEvent;
 use crate::wire::history::{EventLine, Following};
 
@@ -21,7 +21,7 @@ pub(super) async fn stream(
     line.say(Content::Ok(Following { following: "events" })).await?;
     let told = |event: Event| {
         let event = EventLine::from(LoggedEvent::from(event));
-        std::iter::once(protocol::line(&Said::Event(event)))
+        std::iter::once(protocol::line(&PlainContent::Event(event)))
     };
     line.follow(feed, &mut closes, Missed::Events, told).await
 }

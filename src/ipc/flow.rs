@@ -95,13 +95,13 @@ mod tests {
 
     #[test]
     fn messages_wait_where_the_first_of_them_cannot_go_on() {
-        type Change = fn(&mut Snapshot);
-        let down: Change =
+        type FlowChange = fn(&mut Snapshot);
+        let down: FlowChange =
             |state| state.broker.connection = Connection::Down(UnixMillis(1), "refused".to_owned());
-        let held: Change = |state| state.held = 5;
-        let failing: Change = |state| state.health.consecutive_failures = 1;
-        let spooled: Change = |state| state.storage.spooled = 5;
-        let paused: Change = |state| state.broker.paused = Some(UnixMillis(1));
+        let held: FlowChange = |state| state.held = 5;
+        let failing: FlowChange = |state| state.health.consecutive_failures = 1;
+        let spooled: FlowChange = |state| state.storage.spooled = 5;
+        let paused: FlowChange = |state| state.broker.paused = Some(UnixMillis(1));
         let (long_ago, just_now) = (Some(Duration::from_secs(5)), Some(Duration::from_millis(5)));
         let table = [
             (vec![], None, "nothing"),

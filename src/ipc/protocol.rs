@@ -250,7 +250,7 @@ fn known(command: &str, commands: &[&str]) -> Result<(), Refusal> {
 
 /// A line of the protocol.
 #[derive(Debug, Serialize)]
-pub(super) struct Line<T> {
+pub(super) struct ProtocolLine<T> {
     barograph: u64,
     #[serde(flatten)]
     content: T,
@@ -303,18 +303,18 @@ pub(crate) enum Missed {
 }
 
 /// What is said in place of an answer, of which the type does not matter.
-pub(crate) type Said = Content<()>;
+pub(crate) type PlainContent = Content<()>;
 
 /// A line: a request, an answer, or one of a stream.
 pub(crate) fn line(content: &impl Serialize) -> String {
-    let line = Line { barograph: VERSION, content };
+    let line = ProtocolLine { barograph: VERSION, content };
     let text = serde_json::to_string(&line).expect("text, numbers and lists are JSON");
     text + "\n"
 }
 
 /// The line that refuses.
 pub(super) fn error(refusal: &Refusal) -> String {
-    line(&Said::Error(refusal.clone()))
+    line(&PlainContent::Error(refusal.clone()))
 }
 
 #[cfg(test)]

@@ -11,18 +11,18 @@ use tokio::sync::watch;
 
 use super::Control;
 use super::connection::OperatorConnection;
-use super::protocol::{self, Content, Missed, Refusal, Said};
+use super::protocol::{self, Content, Missed, PlainContent, Refusal};
 use crate::wire::history::{RowLine, TailColumn, TailRoute, TailRoutes};
 
 /// So much text is sent at once.
 const CHUNK: usize = 32 * 1024;
 
 /// Which rows.
-pub(super) struct Wanted {
+pub(super) struct RowFilter {
     only: Option<RouteId>,
 }
 
-impl Wanted {
+impl RowFilter {
     /// Those of a route, by its table's name, or all.
     pub(super) fn of(control: &Control, table: Option<&str>) -> Result<Self, Refusal> {
         let Some(table) = table else { return Ok(Self { only: None }) };
@@ -46,7 +46,7 @@ impl Wanted {
 pub(super) async fn stream(
     mut line: OperatorConnection,
     control: &Control,
-    wanted: &Wanted,
+    wanted: &RowFilter,
     mut closes: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let feed = control.sources.published.feeds().watch_rows();
@@ -56,7 +56,7 @@ pub(super) async fn stream(
     line.follow(feed, &mut closes, Missed::Commits, told).await
 }
 
-fn described(router: &Router, wanted: &Wanted) -> Vec<TailRoute> {
+fn described(router: &Router, wanted: &RowFilter) -> Vec<TailRoute> {
     let of = |(id, route): (RouteId, &Route)| {
         let columns = route.columns.iter();
         let columns = columns
@@ -69,7 +69,11 @@ fn described(router: &Router, wanted: &Wanted) -> Vec<TailRoute> {
 }
 
 /// The rows of a batch as text, not all of it at once.
-fn chunks(router: Arc<Router>, wanted: &Wanted, rows: Arc<[Row]>) -> impl Iterator<Item = String> {
+fn chunks(
+    router: Arc<Router>,
+    wanted: &RowFilter,
+    rows: Arc<[Row]>,
+) -> impl Iterator<Item = String> {
     let mut next = 0;
     std::iter::from_fn(move || {
         let mut text = String::new();
@@ -78,7 +82,7 @@ fn chunks(router: Arc<Router>, wanted: &Wanted, rows: Arc<[Row]>) -> impl Iterat
         {
             next += 1;
             if wanted.wants(row.route) {
-                text += &protocol::line(&Said::Row(row_line(&router, row)));
+                text += &protocol::line(&PlainContent::Row(row_line(&router, row)));
             }
         }
         (!text.is_empty()).then_some(text)

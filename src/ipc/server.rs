@@ -13,9 +13,9 @@ use tokio::net::UnixStream;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::connection::{Asked, OperatorConnection};
+use super::connection::{IncomingLine, OperatorConnection};
 use super::peer::Peer;
-use super::protocol::{self, Content, REQUEST_LEN_MAX, Refusal, Request, Said};
+use super::protocol::{self, Content, PlainContent, REQUEST_LEN_MAX, Refusal, Request};
 use super::{Control, actions, event_feed, row_feed, status};
 use crate::counted::Counted;
 
@@ -125,13 +125,13 @@ async fn attend(stream: UnixStream, attending: &Attending) -> io::Result<()> {
         let request = match request {
             Err(_idle) => return Ok(()),
             Ok(Err(error)) => return Err(error),
-            Ok(Ok(Asked::Nothing)) => return Ok(()),
-            Ok(Ok(Asked::TooMuch)) => {
+            Ok(Ok(IncomingLine::Nothing)) => return Ok(()),
+            Ok(Ok(IncomingLine::TooMuch)) => {
                 let message = format!("the request is longer than {REQUEST_LEN_MAX} bytes");
                 let refusal = Refusal::new(message, "send one short JSON object a line");
-                return line.say(Said::Error(refusal)).await;
+                return line.say(PlainContent::Error(refusal)).await;
             }
-            Ok(Ok(Asked::For(bytes))) => Request::parse(&bytes),
+            Ok(Ok(IncomingLine::For(bytes))) => Request::parse(&bytes),
         };
         let control = &attending.control;
         let refused = match request {
@@ -142,7 +142,8 @@ async fn attend(stream: UnixStream, attending: &Attending) -> io::Result<()> {
                 continue;
             }
             Ok(Request::Events) => return event_feed::stream(line, control, closes).await,
-            Ok(Request::Tail { route }) => match row_feed::Wanted::of(control, route.as_deref()) {
+            Ok(Request::Tail { route }) => match row_feed::RowFilter::of(control, route.as_deref())
+            {
                 Ok(wanted) => return row_feed::stream(line, control, &wanted, closes).await,
                 Err(refusal) => refusal,
             },
@@ -154,6 +155,6 @@ async fn attend(stream: UnixStream, attending: &Attending) -> io::Result<()> {
                 Err(refusal) => refusal,
             },
         };
-        line.say(Said::Error(refused)).await?;
+        line.say(PlainContent::Error(refused)).await?;
     }
 }

@@ -33,12 +33,12 @@ pub fn path_beside(lock_file: &Path) -> PathBuf {
 
 /// The socket's file, as long as it is ours.
 #[derive(Debug)]
-pub struct Placed {
+pub struct OperatorSocketFile {
     path: PathBuf,
     inode: u64,
 }
 
-impl Placed {
+impl OperatorSocketFile {
     /// Takes it away, while the lock is still held. One that somebody else put there stays.
     pub fn remove(&self) {
         let ours = fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.ino() == self.inode);
@@ -54,7 +54,7 @@ pub struct Listening {
     /// Takes connections.
     pub listener: UnixListener,
     /// Its file.
-    pub placed: Placed,
+    pub placed: OperatorSocketFile,
 }
 
 /// Makes the socket. It gets its name when all else is done: whoever finds it finds mode 0600 and somebody
@@ -78,7 +78,7 @@ pub fn listen(path: &Path) -> io::Result<Listening> {
         rustix::net::listen(&socket, BACKLOG)?;
         let inode = fs::symlink_metadata(&new_path)?.ino();
         fs::rename(&new_path, path)?;
-        Ok(Placed { path: path.to_owned(), inode })
+        Ok(OperatorSocketFile { path: path.to_owned(), inode })
     };
     let placed = placed().inspect_err(|_: &io::Error| {
         let _gone = fs::remove_file(&new_path);

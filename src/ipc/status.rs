@@ -40,7 +40,7 @@ pub(crate) async fn report(sources: &Sources) -> Status {
     let spool = spool_path(&settings.spool.dir, &database);
     let look = tokio::task::spawn_blocking({
         let (database, spool) = (database.clone(), spool.clone());
-        move || Files::look(&database, &spool)
+        move || FileSizes::look(&database, &spool)
     });
     let files = timeout(FILES_WITHIN, look).await.ok().and_then(Result::ok).unwrap_or_default();
     let state = sources.published.snapshot();
@@ -199,7 +199,7 @@ pub(crate) fn account(account: &Account) -> AccountStatus {
 
 /// Sizes, in bytes.
 #[derive(Debug, Default)]
-struct Files {
+struct FileSizes {
     database: Option<u64>,
     wal: Option<u64>,
     database_free: Option<u64>,
@@ -207,7 +207,7 @@ struct Files {
     spool_free: Option<u64>,
 }
 
-impl Files {
+impl FileSizes {
     fn look(database: &Path, spool: &Path) -> Self {
         let size = |path: &Path| fs::metadata(path).ok().map(|meta| meta.len());
         Self {

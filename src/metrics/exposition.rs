@@ -7,7 +7,7 @@ use barograph_actors::status::Published;
 use prometheus_client::encoding::{prometheus_text, text};
 use prometheus_client::registry::Registry;
 
-use super::recorder::{Places, Recorder};
+use super::recorder::{MeasuredFiles, Recorder};
 use super::this_process::ThisProcess;
 
 /// What all names of the recorder's metrics begin with.
@@ -15,14 +15,14 @@ const PREFIX: &str = "barograph";
 
 /// A form of the page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum ExpositionFormat {
     /// Prometheus' own, which everything understands.
     Prometheus,
     /// OpenMetrics.
     OpenMetrics,
 }
 
-impl Form {
+impl ExpositionFormat {
     /// `Content-Type`
     pub(crate) fn content_type(self) -> &'static str {
         match self {
@@ -39,7 +39,7 @@ pub(crate) struct Exposition {
 }
 
 impl Exposition {
-    pub(crate) fn new(published: Published, routing: Routing, places: Places) -> Self {
+    pub(crate) fn new(published: Published, routing: Routing, places: MeasuredFiles) -> Self {
         let recorder = Recorder::new(published, routing, places);
         let mut registry = Registry::default();
         registry.register_collector(Box::new(ThisProcess));
@@ -51,11 +51,11 @@ impl Exposition {
     ///
     /// # Errors
     /// None that a `String` could meet; the encoder's type allows for it.
-    pub(crate) fn page(&self, form: Form) -> Result<String, fmt::Error> {
+    pub(crate) fn page(&self, form: ExpositionFormat) -> Result<String, fmt::Error> {
         let mut page = String::new();
         match form {
-            Form::Prometheus => prometheus_text::encode(&mut page, &self.registry)?,
-            Form::OpenMetrics => text::encode(&mut page, &self.registry)?,
+            ExpositionFormat::Prometheus => prometheus_text::encode(&mut page, &self.registry)?,
+            ExpositionFormat::OpenMetrics => text::encode(&mut page, &self.registry)?,
         }
         Ok(page)
     }

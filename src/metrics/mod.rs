@@ -5,5 +5,5 @@ mod page;
 mod recorder;
 mod this_process;
 
-pub(crate) use exposition::{Exposition, Form};
-pub use recorder::Places;
+pub(crate) use exposition::{Exposition, ExpositionFormat};
+pub use recorder::MeasuredFiles;

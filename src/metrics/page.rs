@@ -34,9 +34,9 @@ impl Family {
 }
 
 /// A page in the making.
-pub(super) struct Page<'a>(pub(super) DescriptorEncoder<'a>);
+pub(super) struct MetricsPage<'a>(pub(super) DescriptorEncoder<'a>);
 
-impl Page<'_> {
+impl MetricsPage<'_> {
     fn begin(&mut self, family: Family, kind: MetricType) -> Result<MetricEncoder<'_>, fmt::Error> {
         let Family { name, unit, help } = family;
         self.0.encode_descriptor(name, help, unit, kind)
@@ -61,7 +61,7 @@ impl Page<'_> {
         self.counters(family, [([], count)])
     }
 
-    /// As [`Page::counter`], in fractions.
+    /// As [`MetricsPage::counter`], in fractions.
     pub(super) fn fractional_counter(&mut self, family: Family, count: f64) -> fmt::Result {
         let mut encoder = self.begin(family, MetricType::Counter)?;
         encoder.encode_counter::<NoLabelSet, f64, f64>(&count, None)

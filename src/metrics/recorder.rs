@@ -18,13 +18,13 @@ use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
-use super::page::{Family, Labels, Page};
+use super::page::{Family, Labels, MetricsPage};
 use crate::os::process::beside;
 use crate::probe::{disk_of, size_of};
 
 /// The files whose sizes are told.
 #[derive(Debug, Clone)]
-pub struct Places {
+pub struct MeasuredFiles {
     /// The database's file.
     pub database: PathBuf,
     /// The spool's file, whether or not it is there.
@@ -36,14 +36,14 @@ pub struct Places {
 pub(super) struct Recorder {
     published: Published,
     routing: Routing,
-    places: Places,
+    places: MeasuredFiles,
     /// The most that was told of each outcome. A person may move messages out of quarantine, and a
     /// reopened database says so; but a counter that goes back means a restart to whoever reads it.
     highest: Mutex<Tally>,
 }
 
 impl Recorder {
-    pub(super) fn new(published: Published, routing: Routing, places: Places) -> Self {
+    pub(super) fn new(published: Published, routing: Routing, places: MeasuredFiles) -> Self {
         Self { published, routing, places, highest: Mutex::default() }
     }
 }
@@ -58,7 +58,7 @@ impl Collector for Recorder {
         };
         let router = self.routing.now();
         let measured = self.published.measures().snapshot();
-        let mut page = Page(encoder);
+        let mut page = MetricsPage(encoder);
         page.info(build(), [("version", env!("CARGO_PKG_VERSION"))])?;
         arrivals(&mut page, &state, &router)?;
         ends(&mut page, &tally, &router)?;
@@ -83,7 +83,7 @@ fn routes(router: &Router) -> impl Iterator<Item = (RouteId, &str)> {
     ids.chain([RouteId(None)]).map(|id| (id, router.name(id)))
 }
 
-fn arrivals(page: &mut Page<'_>, state: &Snapshot, router: &Router) -> fmt::Result {
+fn arrivals(page: &mut MetricsPage<'_>, state: &Snapshot, router: &Router) -> fmt::Result {
     let of = |id| state.arrivals.iter().find(|(known, _)| *known == id).map(|(_, count)| count);
     let arrived =
         || routes(router).map(|(id, name)| ([("route", name)], of(id).unwrap_or_default()));
@@ -108,7 +108,7 @@ fn arrivals(page: &mut Page<'_>, state: &Snapshot, router: &Router) -> fmt::Resu
 
 /// Every reason of every route from the beginning, with 0: of a counter that appears when something
 /// goes wrong, Prometheus' `increase` would miss the first time.
-fn ends(page: &mut Page<'_>, tally: &Tally, router: &Router) -> fmt::Result {
+fn ends(page: &mut MetricsPage<'_>, tally: &Tally, router: &Router) -> fmt::Result {
     let families = [
         ("stored", "Messages that are rows in the table of their route."),
         ("duplicate", "Messages that were there already, and are not stored again."),
@@ -138,14 +138,14 @@ fn ends(page: &mut Page<'_>, tally: &Tally, router: &Router) -> fmt::Result {
     Ok(())
 }
 
-fn waiting(page: &mut Page<'_>, state: &Snapshot) -> fmt::Result {
+fn waiting(page: &mut MetricsPage<'_>, state: &Snapshot) -> fmt::Result {
     let held = "Messages in memory, without a place on a disk and unacknowledged.";
     page.gauge(Family::new("held_messages", held), Some(state.held))?;
     let spooled = "Messages in the spool, on their way to the database.";
     page.gauge(Family::new("spool_messages", spooled), Some(state.storage.spooled))
 }
 
-fn writing(page: &mut Page<'_>, state: &StorageState, measured: &Measured) -> fmt::Result {
+fn writing(page: &mut MetricsPage<'_>, state: &StorageState, measured: &Measured) -> fmt::Result {
     let places = [(Place::Database, &measured.database), (Place::Spool, &measured.spool)];
     let place = |place: Place| [("place", place.word())];
     page.histograms(
@@ -174,7 +174,7 @@ fn writing(page: &mut Page<'_>, state: &StorageState, measured: &Measured) -> fm
     page.gauge(Family::new("last_commit_timestamp", last).seconds(), state.last_commit.map(seconds))
 }
 
-fn ages(page: &mut Page<'_>, measured: &Measured, router: &Router) -> fmt::Result {
+fn ages(page: &mut MetricsPage<'_>, measured: &Measured, router: &Router) -> fmt::Result {
     let of_route = |id| [("route", router.name(id))];
     let age = "Age of a measurement when the database took it, by the route's time_column.";
     page.histograms(
@@ -189,7 +189,7 @@ fn ages(page: &mut Page<'_>, measured: &Measured, router: &Router) -> fmt::Resul
     )
 }
 
-fn health(page: &mut Page<'_>, state: &HealthState, is_paused: bool) -> fmt::Result {
+fn health(page: &mut MetricsPage<'_>, state: &HealthState, is_paused: bool) -> fmt::Result {
     let mode = "1 for the mode that the recorder is in: where messages go.";
     let now = state.mode.word();
     page.gauges(
@@ -208,7 +208,7 @@ fn health(page: &mut Page<'_>, state: &HealthState, is_paused: bool) -> fmt::Res
     page.gauge(Family::new("paused", paused), Some(u32::from(is_paused)))
 }
 
-fn broker(page: &mut Page<'_>, state: &BrokerState) -> fmt::Result {
+fn broker(page: &mut MetricsPage<'_>, state: &BrokerState) -> fmt::Result {
     let connected = matches!(state.connection, Connection::Up(_));
     let up = "1 while there is a connection to the broker.";
     page.gauge(Family::new("broker_connected", up), Some(u32::from(connected)))?;
@@ -218,7 +218,7 @@ fn broker(page: &mut Page<'_>, state: &BrokerState) -> fmt::Result {
     page.counter(Family::new("broker_dropped", dropped), state.dropped)
 }
 
-fn actors(page: &mut Page<'_>, state: &Snapshot, published: &Published) -> fmt::Result {
+fn actors(page: &mut MetricsPage<'_>, state: &Snapshot, published: &Published) -> fmt::Result {
     let named = |name: &'static str| [("actor", name)];
     let children = || state.tree.children.iter();
     page.gauges(
@@ -239,7 +239,7 @@ fn actors(page: &mut Page<'_>, state: &Snapshot, published: &Published) -> fmt::
     )
 }
 
-fn latest(page: &mut Page<'_>, rows: &NewestRows, router: &Router) -> fmt::Result {
+fn latest(page: &mut MetricsPage<'_>, rows: &NewestRows, router: &Router) -> fmt::Result {
     let arrived = "When the newest row of the route arrived.";
     page.gauges(
         Family::new("last_row_timestamp", arrived).seconds(),
@@ -248,8 +248,8 @@ fn latest(page: &mut Page<'_>, rows: &NewestRows, router: &Router) -> fmt::Resul
 }
 
 /// Files that are not there take nothing.
-fn disks(page: &mut Page<'_>, places: &Places) -> fmt::Result {
-    let Places { database, spool } = places;
+fn disks(page: &mut MetricsPage<'_>, places: &MeasuredFiles) -> fmt::Result {
+    let MeasuredFiles { database, spool } = places;
     let wal = size_of(&beside(database, "-wal"));
     page.gauge(
         Family::new("database_size", "Size of the database's file.").bytes(),

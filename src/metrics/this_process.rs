@@ -6,7 +6,7 @@ use std::fs;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
-use super::page::{Family, Page};
+use super::page::{Family, MetricsPage};
 use crate::os::process::{Holder, TICKS_PER_SECOND};
 
 /// Reads `/proc/self`; what it does not say is left out.
@@ -15,7 +15,7 @@ pub(super) struct ThisProcess;
 
 impl Collector for ThisProcess {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let mut page = Page(encoder);
+        let mut page = MetricsPage(encoder);
         if let Some(seconds) = cpu_seconds() {
             let family = Family::new("process_cpu", "User and system time spent.").seconds();
             page.fractional_counter(family, seconds)?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use barograph_actors::message::delivery::{ConnectionId, UnixMillis};
 use barograph_actors::mqtt::subscriptions::filters;
 use barograph_actors::ports::{
-    Broker, BrokerRefusal, Connecting, Down, Greeting, Incoming, Publication, Session,
+    Broker, BrokerRefusal, BrokerSession, Connecting, Down, Greeting, Incoming, Publication,
 };
 use barograph_config::{Mqtt, Protocol, Route};
 use tokio::time::timeout;

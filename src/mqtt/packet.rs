@@ -144,8 +144,8 @@ mod tests {
 
     #[test]
     fn a_frame_is_known_from_its_first_bytes() {
-        type Case<'a> = (&'a [u8], Result<Option<(usize, usize)>, ()>);
-        let table: &[Case<'_>] = &[
+        type PacketCase<'a> = (&'a [u8], Result<Option<(usize, usize)>, ()>);
+        let table: &[PacketCase<'_>] = &[
             (&[], Ok(None)),
             (&[0x30], Ok(None)),
             (&[0x30, 0x00], Ok(Some((2, 0)))),

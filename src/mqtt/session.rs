@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use barograph_actors::message::delivery::{Delivery, UnixMillis};
 use barograph_actors::ports::{
-    Down, DownKind, Filter, Greeting, Incoming, Liveness, NotSent, Publication, Session,
+    BrokerSession, Down, DownKind, Filter, Greeting, Incoming, Liveness, NotSent, Publication,
 };
 use barograph_config::{Mqtt, Qos};
 use bytes::BytesMut;
@@ -15,7 +15,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 use super::outgoing::{BARRIER_ID, Outgoing};
 use super::oversized::Oversized;
 use super::packet::{Keep, Packet, Publish, Wire, frame};
-use super::stream::Stream;
+use super::stream::BrokerStream;
 
 /// Room that a read is given, in bytes.
 const READ_ROOM: usize = 32 * 1024;
@@ -35,8 +35,8 @@ const HEADROOM: u64 = 1024;
 
 /// One session over one connection.
 pub struct MqttSession {
-    reader: ReadHalf<Box<dyn Stream>>,
-    writer: WriteHalf<Box<dyn Stream>>,
+    reader: ReadHalf<Box<dyn BrokerStream>>,
+    writer: WriteHalf<Box<dyn BrokerStream>>,
     wire: Box<dyn Wire>,
     input: BytesMut,
     output: BytesMut,
@@ -67,7 +67,7 @@ impl std::fmt::Debug for MqttSession {
 
 impl MqttSession {
     pub(super) fn new(
-        stream: Box<dyn Stream>,
+        stream: Box<dyn BrokerStream>,
         wire: Box<dyn Wire>,
         settings: &Mqtt,
         now: fn() -> UnixMillis,
@@ -319,7 +319,7 @@ impl MqttSession {
 
 /// One step of sending: a write, or the flush after the last one.
 async fn send(
-    writer: &mut WriteHalf<Box<dyn Stream>>,
+    writer: &mut WriteHalf<Box<dyn BrokerStream>>,
     output: &mut BytesMut,
     unflushed: &mut bool,
 ) -> std::io::Result<()> {
@@ -333,7 +333,7 @@ async fn send(
     Ok(())
 }
 
-impl Session for MqttSession {
+impl BrokerSession for MqttSession {
     async fn next(&mut self) -> Result<Incoming, Down> {
         // While nobody read, the broker's silence says nothing.
         if self.polled_at.elapsed() > self.ping_period {

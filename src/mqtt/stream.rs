@@ -16,11 +16,11 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName}
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 /// Either kind.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Unpin> Stream for S {}
+pub(super) trait BrokerStream: AsyncRead + AsyncWrite + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Unpin> BrokerStream for S {}
 
 /// Connects to the broker's port and, with `mqtts`, makes sure who it is.
-pub(super) async fn connect(settings: &Mqtt) -> Result<Box<dyn Stream>, Down> {
+pub(super) async fn connect(settings: &Mqtt) -> Result<Box<dyn BrokerStream>, Down> {
     let tcp = connect_tcp(settings).await?;
     if !settings.url.tls {
         return Ok(Box::new(tcp));

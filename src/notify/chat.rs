@@ -6,7 +6,7 @@ use barograph_actors::status::issue::Severity;
 use barograph_config::{Alert, Secret};
 use serde_json::{Value, json};
 
-use super::http::{Request, post};
+use super::http::{OutgoingRequest, post};
 
 /// Longest texts, in characters. Slack cuts at 40,000, but shows so much without a click.
 const SLACK_MAX: usize = 3_000;
@@ -76,7 +76,7 @@ pub(super) fn ntfy(
     }
     let content_type = "text/plain; charset=utf-8";
     let body = text.into_bytes();
-    post(alert, Request { url: url.expose(), content_type, headers, body })
+    post(alert, OutgoingRequest { url: url.expose(), content_type, headers, body })
 }
 
 /// The subject, and the text as far as it fits behind it.
@@ -88,7 +88,10 @@ fn with_subject(told: &Notification, chars_max: usize) -> String {
 
 fn post_json(alert: &Alert, url: &str, body: &Value) -> Result<String, Failure> {
     let body = body.to_string().into_bytes();
-    post(alert, Request { url, content_type: "application/json", headers: Vec::new(), body })
+    post(
+        alert,
+        OutgoingRequest { url, content_type: "application/json", headers: Vec::new(), body },
+    )
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ const ANSWER_LEN_MAX: usize = 200;
 const USER_AGENT: &str = concat!("barograph/", env!("CARGO_PKG_VERSION"));
 
 /// What is sent.
-pub(super) struct Request<'r> {
+pub(super) struct OutgoingRequest<'r> {
     pub(super) url: &'r str,
     pub(super) content_type: &'r str,
     /// Values may hold UTF-8.
@@ -32,7 +32,7 @@ pub(super) struct Request<'r> {
 ///
 /// # Errors
 /// It was not answered with 2xx.
-pub(super) fn post(alert: &Alert, request: Request<'_>) -> Result<String, Failure> {
+pub(super) fn post(alert: &Alert, request: OutgoingRequest<'_>) -> Result<String, Failure> {
     let place = alert.channel.destination();
     let agent = agent(alert, request.url)?;
     let mut builder = agent.post(request.url).header("Content-Type", request.content_type);

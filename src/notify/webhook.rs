@@ -12,7 +12,7 @@ use barograph_config::{Alert, Secret};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::http::{Request, post};
+use super::http::{OutgoingRequest, post};
 
 /// `sha256=` and the hexadecimal HMAC-SHA256 of the body.
 const SIGNATURE: &str = "X-Barograph-Signature";
@@ -30,7 +30,10 @@ pub(super) fn deliver(
     let own = headers.iter().map(|(name, value)| (name.as_str(), value.expose().to_owned()));
     let signature = secret.map(|secret| (SIGNATURE, sign(secret.expose().as_bytes(), &body)));
     let headers = own.chain(signature).collect();
-    post(alert, Request { url: url.expose(), content_type: "application/json", headers, body })
+    post(
+        alert,
+        OutgoingRequest { url: url.expose(), content_type: "application/json", headers, body },
+    )
 }
 
 fn sign(key: &[u8], body: &[u8]) -> String {

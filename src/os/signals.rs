@@ -31,20 +31,20 @@ const LAST_WORD_WITHIN: Duration = Duration::from_millis(100);
 /// Hands signals to the supervisor, also those that came before it was there.
 #[derive(Debug, Clone, Default)]
 pub struct Signals {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<SignalState>>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct SignalState {
     supervisor: Option<Recipient<Shutdown>>,
     /// When the ordered stop was asked for.
     asked: Option<Instant>,
-    reload: Reload,
+    reload: SighupState,
 }
 
 /// What SIGHUP does.
 #[derive(Default)]
-enum Reload {
+enum SighupState {
     /// Nobody can reload yet.
     #[default]
     Early,
@@ -56,7 +56,7 @@ enum Reload {
     StopInstead,
 }
 
-impl std::fmt::Debug for Reload {
+impl std::fmt::Debug for SighupState {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Early => "Early",
@@ -88,18 +88,18 @@ impl Signals {
     /// on.
     pub fn reloaded_by(&self, reload: impl Fn() + Send + 'static) {
         let mut state = self.state.lock();
-        if matches!(state.reload, Reload::Asked) {
+        if matches!(state.reload, SighupState::Asked) {
             reload();
         }
-        state.reload = Reload::By(Box::new(reload));
+        state.reload = SighupState::By(Box::new(reload));
     }
 
     fn on_reload(&self) {
         let mut state = self.state.lock();
         match &state.reload {
-            Reload::By(reload) => reload(),
-            Reload::Early | Reload::Asked => state.reload = Reload::Asked,
-            Reload::StopInstead => {
+            SighupState::By(reload) => reload(),
+            SighupState::Early | SighupState::Asked => state.reload = SighupState::Asked,
+            SighupState::StopInstead => {
                 drop(state);
                 self.on_stop();
             }
@@ -108,7 +108,7 @@ impl Signals {
 
     /// There is nothing to reload: SIGHUP stops, too.
     pub fn stop_at_hangup(&self) {
-        self.state.lock().reload = Reload::StopInstead;
+        self.state.lock().reload = SighupState::StopInstead;
     }
 
     /// The supervisor is there; a stop asked for before is passed on.
@@ -147,7 +147,7 @@ impl Signals {
     }
 }
 
-impl State {
+impl SignalState {
     fn begin_stop(&mut self) {
         self.asked = Some(Instant::now());
         thread::spawn(end_in_time);

@@ -32,7 +32,7 @@ use tracing::{error, info, warn};
 
 use crate::os::paths::real_path;
 use crate::os::{logging, systemd, world};
-use plan::{Plan, keep_what_cannot_change};
+use plan::{ReloadPlan, keep_what_cannot_change};
 
 /// Requests that may wait; a reload that is asked for again while it waits is one.
 const ORDERS_MAX: usize = 64;
@@ -42,7 +42,7 @@ const ROUTES_WITHIN: Duration = Duration::from_secs(10);
 
 /// Where the settings come from.
 #[derive(Debug, Clone)]
-pub struct Source {
+pub struct SettingsSource {
     /// The process's environment at its start.
     pub world: World,
     /// Its flags.
@@ -50,12 +50,12 @@ pub struct Source {
 }
 
 /// Somebody else who goes by the settings, and is told of changes.
-pub type Listener = Box<dyn FnMut(&[Part], &Arc<Settings>) + Send>;
+pub type ReloadListener = Box<dyn FnMut(&[Part], &Arc<Settings>) + Send>;
 
 /// What a reload works on.
-pub struct Parts {
+pub struct ReloadParts {
     /// Where the settings come from.
-    pub source: Source,
+    pub source: SettingsSource,
     /// The settings in force.
     pub in_force: InForce,
     /// The routes in force.
@@ -65,10 +65,10 @@ pub struct Parts {
     /// Renews actors.
     pub supervisor: Addr<Supervisor>,
     /// Told after each reload what has changed, also that nothing has: a file that is named may be another.
-    pub listeners: Vec<Listener>,
+    pub listeners: Vec<ReloadListener>,
 }
 
-enum Order {
+enum ReloadOrder {
     /// Reload.
     Reload,
     /// What became of the routes of the reload of this number.
@@ -78,7 +78,7 @@ enum Order {
 /// Where a reload is asked for. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Reload {
-    orders: SyncSender<Order>,
+    orders: SyncSender<ReloadOrder>,
     /// One asked for by a signal waits: it reads the file as it is then, so one is enough.
     waits: Arc<AtomicBool>,
 }
@@ -86,7 +86,8 @@ pub struct Reload {
 impl Reload {
     /// Asks for a reload, and waits for nothing.
     pub fn ask(&self) {
-        if !self.waits.swap(true, Ordering::AcqRel) && self.orders.try_send(Order::Reload).is_err()
+        if !self.waits.swap(true, Ordering::AcqRel)
+            && self.orders.try_send(ReloadOrder::Reload).is_err()
         {
             self.waits.store(false, Ordering::Release);
         }
@@ -97,7 +98,7 @@ impl Reload {
 ///
 /// # Errors
 /// No thread can be started.
-pub fn start(parts: Parts) -> std::io::Result<Reload> {
+pub fn start(parts: ReloadParts) -> std::io::Result<Reload> {
     let (orders, queue) = sync_channel(ORDERS_MAX);
     let reload = Reload { orders, waits: Arc::new(AtomicBool::new(false)) };
     let reloader = Reloader { parts, reload: reload.clone(), number: 0, routes: None };
@@ -106,7 +107,7 @@ pub fn start(parts: Parts) -> std::io::Result<Reload> {
 }
 
 struct Reloader {
-    parts: Parts,
+    parts: ReloadParts,
     reload: Reload,
     /// Counts the changes of routes.
     number: u64,
@@ -122,7 +123,7 @@ struct Pending {
 }
 
 impl Reloader {
-    fn run(mut self, queue: &Receiver<Order>) {
+    fn run(mut self, queue: &Receiver<ReloadOrder>) {
         loop {
             let say_at = self.routes.as_ref().and_then(|pending| pending.say_at);
             let order = match say_at {
@@ -130,14 +131,14 @@ impl Reloader {
                 None => queue.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match order {
-                Ok(Order::Reload) => {
+                Ok(ReloadOrder::Reload) => {
                     self.reload.waits.store(false, Ordering::Release);
                     self.reload();
                 }
-                Ok(Order::Rerouted(number, outcome)) if number == self.number => {
+                Ok(ReloadOrder::Rerouted(number, outcome)) if number == self.number => {
                     self.on_rerouted(outcome);
                 }
-                Ok(Order::Rerouted(..)) => {}
+                Ok(ReloadOrder::Rerouted(..)) => {}
                 Err(RecvTimeoutError::Timeout) => self.say_that_routes_wait(),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -149,7 +150,7 @@ impl Reloader {
 
     fn reload(&mut self) {
         systemd::reloading();
-        let Source { world, overrides } = &self.parts.source;
+        let SettingsSource { world, overrides } = &self.parts.source;
         match load(world, overrides) {
             Ok(loaded) => {
                 for warning in &loaded.warnings {
@@ -223,7 +224,7 @@ impl Reloader {
     /// Renews whom it concerns.
     fn put_in_force(&mut self, old: &Settings, different: &[&Difference]) {
         let settings = self.parts.in_force.now();
-        let plan = Plan::of(old, &settings, different);
+        let plan = ReloadPlan::of(old, &settings, different);
         if plan.supervisor {
             self.parts.supervisor.do_send(Adjust {
                 policy: Policy::from(&settings.supervisor),
@@ -259,7 +260,7 @@ impl Reloader {
         self.routes = Some(Pending { wanted: wanted.clone(), lines, say_at });
         self.parts.routing.want(&wanted, move |outcome| {
             // Nobody may be kept waiting here. What does not fit is found by the next reload.
-            let _unheard = orders.try_send(Order::Rerouted(number, outcome));
+            let _unheard = orders.try_send(ReloadOrder::Rerouted(number, outcome));
         });
     }
 

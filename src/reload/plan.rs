@@ -5,7 +5,7 @@ use barograph_config::{Difference, Part, Settings};
 
 /// What is to be done.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Plan {
+pub(super) struct ReloadPlan {
     /// Actors that begin a new life.
     pub(super) renew: Vec<&'static str>,
     /// The supervisor gets other limits.
@@ -14,7 +14,7 @@ pub(super) struct Plan {
     pub(super) parts: Vec<Part>,
 }
 
-impl Plan {
+impl ReloadPlan {
     pub(super) fn of(old: &Settings, new: &Settings, different: &[&Difference]) -> Self {
         let mut plan = Self::default();
         for difference in different {
@@ -114,19 +114,19 @@ mod tests {
 
     use super::*;
 
-    fn plan(change: impl FnOnce(&mut Settings)) -> Plan {
+    fn plan(change: impl FnOnce(&mut Settings)) -> ReloadPlan {
         let old = Settings::default_with("attic");
         let mut new = old.clone();
         change(&mut new);
         let different = differences(&old, &new);
         keep_what_cannot_change(&old, &mut new, &different);
         let different: Vec<_> = different.iter().collect();
-        Plan::of(&old, &new, &different)
+        ReloadPlan::of(&old, &new, &different)
     }
 
     #[test]
     fn only_what_changed_begins_anew() {
-        assert_eq!(plan(|_| {}), Plan::default());
+        assert_eq!(plan(|_| {}), ReloadPlan::default());
         let minute = Duration::from_secs(61);
         assert_eq!(plan(|s| s.mqtt.keep_alive = minute).renew, [MQTT]);
         assert_eq!(plan(|s| s.mqtt.max_packet_size = 2_000_000).renew, [MQTT, DB_WRITER]);
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(plan(|s| s.quarantine.max_rows = 1).renew, [DB_WRITER]);
         assert_eq!(plan(|s| s.health.probe_max = minute).renew, [DB_WRITER, HEALTH]);
         assert_eq!(plan(|s| s.log.stats_interval = minute).renew, [STATS]);
-        assert!(plan(|s| s.log.level = barograph_config::Level::Debug).renew.is_empty());
+        assert!(plan(|s| s.log.level = barograph_config::LogLevel::Debug).renew.is_empty());
         let supervisor = plan(|s| s.supervisor.intensity = 1);
         assert!(supervisor.supervisor && supervisor.renew.is_empty());
     }
@@ -150,7 +150,7 @@ mod tests {
         let different = differences(&old, &new);
         let (of_routes, others) = apart(&different);
         assert_eq!((of_routes.len(), others.len()), (0, 3), "{different:?}");
-        assert!(Plan::of(&old, &new, &others).renew.is_empty());
+        assert!(ReloadPlan::of(&old, &new, &others).renew.is_empty());
         let mut routes = old.routes.clone();
         derive(&mut routes, &new.routes);
         assert!(routes[0].derived.is_empty() && routes[1] == old.routes[1]);

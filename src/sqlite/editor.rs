@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use barograph_actors::message::account::{Drop as Dropped, Outcome, Repeat};
-use barograph_actors::message::batch::{Record, Refusal};
+use barograph_actors::message::batch::{Record, RowRefusal};
 use barograph_actors::message::delivery::{Delivery, UnixMillis};
 use barograph_actors::message::event;
 use barograph_actors::message::route::Router;
@@ -17,11 +17,11 @@ use bytes::Bytes;
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
 use super::cause::open_error;
-use super::journal::row_writer::{Placed, RowWriter, Shapes};
+use super::journal::row_writer::{RowOutcome, RowWriter, Shapes};
 use super::journal::schema;
 use super::journal::statements::{ACCOUNT_ADD, CACHED_MAX, Statements};
 use super::journal::upkeep::drop_quarantined;
-use super::read::quarantine::{COLUMNS, Filter, Kept, MATCHES};
+use super::read::quarantine::{COLUMNS, MATCHES, QuarantineFilter, QuarantinedMessage};
 use super::read::read_only::BUSY_TIMEOUT;
 
 /// Rows that one transaction changes.
@@ -75,7 +75,7 @@ pub struct Editor {
 }
 
 /// Whether a step was the last one.
-enum Step {
+enum EditProgress {
     /// Ids up to here are done.
     More(i64),
     Done,
@@ -140,7 +140,7 @@ impl Editor {
     ///
     /// # Errors
     /// The database cannot be read or written. The steps before are done.
-    pub fn replay(&mut self, filter: &Filter) -> rusqlite::Result<()> {
+    pub fn replay(&mut self, filter: &QuarantineFilter) -> rusqlite::Result<()> {
         self.in_steps(|editor, after, begun| editor.replay_step(filter, after, begun))
     }
 
@@ -148,14 +148,14 @@ impl Editor {
     ///
     /// # Errors
     /// The database cannot be read or written. The steps before are done.
-    pub fn drop_kept(&mut self, filter: &Filter) -> rusqlite::Result<()> {
+    pub fn drop_kept(&mut self, filter: &QuarantineFilter) -> rusqlite::Result<()> {
         self.in_steps(|editor, after, begun| {
-            let (mut step, mut changed) = (Step::Done, editor.changed);
+            let (mut step, mut changed) = (EditProgress::Done, editor.changed);
             for id in editor.ids(filter, after)? {
                 let shape = &editor.shapes.quarantine;
                 drop_quarantined(&editor.conn, shape, &[id], Dropped::QuarantineDropped)?;
                 changed.dropped += 1;
-                step = Step::More(id);
+                step = EditProgress::More(id);
                 if begun.elapsed() >= STEP_MAX {
                     break;
                 }
@@ -166,7 +166,7 @@ impl Editor {
 
     fn in_steps(
         &mut self,
-        step: impl Fn(&Self, i64, Instant) -> rusqlite::Result<(Step, Changed)>,
+        step: impl Fn(&Self, i64, Instant) -> rusqlite::Result<(EditProgress, Changed)>,
     ) -> rusqlite::Result<()> {
         let mut after = i64::MIN;
         loop {
@@ -182,8 +182,8 @@ impl Editor {
             };
             (self.event, self.changed) = (event, changed);
             match step {
-                Step::Done => return Ok(()),
-                Step::More(last) => after = last,
+                EditProgress::Done => return Ok(()),
+                EditProgress::More(last) => after = last,
             }
             if self.shared {
                 // SQLite's locks are not handed over in turn: who waits looks again after a while.
@@ -212,7 +212,7 @@ impl Editor {
     }
 
     /// The next ids that match.
-    fn ids(&self, filter: &Filter, after: i64) -> rusqlite::Result<Vec<i64>> {
+    fn ids(&self, filter: &QuarantineFilter, after: i64) -> rusqlite::Result<Vec<i64>> {
         let select = format!(
             "SELECT id FROM barograph_quarantine WHERE {MATCHES} AND id > ?5 ORDER BY id LIMIT ?6"
         );
@@ -227,21 +227,21 @@ impl Editor {
 
     fn replay_step(
         &self,
-        filter: &Filter,
+        filter: &QuarantineFilter,
         after: i64,
         begun: Instant,
-    ) -> rusqlite::Result<(Step, Changed)> {
+    ) -> rusqlite::Result<(EditProgress, Changed)> {
         let ids = self.ids(filter, after)?;
         let mut changed = self.changed;
         let mut writer = RowWriter::new(&self.conn, &self.statements, &self.routes, &self.shapes);
         let select = format!("SELECT {COLUMNS} FROM barograph_quarantine WHERE id = ?1");
         let mut statement = self.conn.prepare_cached(&select)?;
-        let mut step = Step::Done;
+        let mut step = EditProgress::Done;
         // One at a time: 500 payloads may be half a gigabyte.
         for id in ids {
-            let kept = statement.query_row([id], Kept::of)?;
+            let kept = statement.query_row([id], QuarantinedMessage::of)?;
             self.replay_one(kept, &mut writer, &mut changed)?;
-            step = Step::More(id);
+            step = EditProgress::More(id);
             if begun.elapsed() >= STEP_MAX {
                 break;
             }
@@ -252,7 +252,7 @@ impl Editor {
 
     fn replay_one(
         &self,
-        kept: Kept,
+        kept: QuarantinedMessage,
         writer: &mut RowWriter<'_>,
         changed: &mut Changed,
     ) -> rusqlite::Result<()> {
@@ -261,15 +261,15 @@ impl Editor {
             return Ok(());
         };
         let outcome = match writer.place(&record)? {
-            Placed::Stored => {
+            RowOutcome::Stored => {
                 changed.stored += 1;
                 Outcome::Stored
             }
-            Placed::Present => {
+            RowOutcome::Present => {
                 changed.duplicate += 1;
                 Outcome::Duplicate(Repeat::Unique)
             }
-            Placed::Refused(refusal) => {
+            RowOutcome::Refused(refusal) => {
                 changed.stayed += 1;
                 return self.stay(&kept, self.router.name(record.route), &refusal);
             }
@@ -281,7 +281,7 @@ impl Editor {
     }
 
     /// The delivery as it was, decoded by the routes of today; `None` where only the first bytes are left.
-    fn record(&self, kept: &Kept) -> Option<Record> {
+    fn record(&self, kept: &QuarantinedMessage) -> Option<Record> {
         let size = kept.size.cast_unsigned();
         if (kept.payload.len() as u64) < size {
             return None;
@@ -307,7 +307,12 @@ impl Editor {
     }
 
     /// It stays, with today's route, reason and detail.
-    fn stay(&self, kept: &Kept, route: &str, refusal: &Refusal) -> rusqlite::Result<()> {
+    fn stay(
+        &self,
+        kept: &QuarantinedMessage,
+        route: &str,
+        refusal: &RowRefusal,
+    ) -> rusqlite::Result<()> {
         let reason = refusal.reason.word();
         let old_route = kept.route.as_deref().unwrap_or_default();
         if (old_route, kept.reason.as_str(), &kept.detail) == (route, reason, &refusal.detail) {
@@ -323,7 +328,12 @@ impl Editor {
     }
 
     /// Another end, perhaps of another route: then that one received it.
-    fn move_in_account(&self, kept: &Kept, route: &str, to: Outcome) -> rusqlite::Result<()> {
+    fn move_in_account(
+        &self,
+        kept: &QuarantinedMessage,
+        route: &str,
+        to: Outcome,
+    ) -> rusqlite::Result<()> {
         let old = kept.route.as_deref().unwrap_or_default();
         let mut add = self.conn.prepare_cached(ACCOUNT_ADD)?;
         add.execute(params![old, "quarantined", kept.reason, -1])?;

@@ -36,12 +36,14 @@ pub use past::write_past;
 pub use rusqlite::Error as DatabaseError;
 
 pub use crate::sqlite::journal::open::{Opener, Peek, peek};
-pub use crate::sqlite::read::quarantine::{Filter, Kept, count_kept, each_kept, newest_kept};
+pub use crate::sqlite::read::quarantine::{
+    QuarantineFilter, QuarantinedMessage, count_kept, each_kept, newest_kept,
+};
 pub use crate::sqlite::read::read_only::ReadOnlyDatabase;
 pub use sight::{Sighted, sight};
 pub use spool::{Spools, spool_path};
 pub use unusable::Unusable;
-pub use verify::{Finding, Interrupt, Verified, Wrong, verify};
+pub use verify::{DamagedRange, Interrupt, Verified, Wrong, verify};
 
 /// A name as SQL takes it, whatever it contains.
 fn quoted(name: &str) -> String {

@@ -5,7 +5,7 @@ use std::path::Path;
 use barograph_actors::message::batch::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use super::journal::row_writer::Bound;
+use super::journal::row_writer::BoundValue;
 
 /// Writes a database that is not there yet, in one transaction: the tables, then each row by the statement of its
 /// number in `inserts`.
@@ -24,7 +24,7 @@ pub fn write_past(
     transaction.execute_batch(tables)?;
     for (insert, values) in rows {
         let mut statement = transaction.prepare_cached(inserts[insert])?;
-        statement.execute(params_from_iter(values.iter().map(Bound)))?;
+        statement.execute(params_from_iter(values.iter().map(BoundValue)))?;
     }
     transaction.commit()
 }

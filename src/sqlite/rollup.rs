@@ -26,10 +26,10 @@ use rusqlite::{Connection, ErrorCode, params};
 use tracing::warn;
 
 use super::journal::{SqliteJournal, is_damage, rows};
-use block::{Direction, Reader};
+use block::{BlockReader, Direction};
 pub use block::{number, time};
 pub use pack::unpack;
-use plan::{DONE, Table};
+use plan::{DONE, RollupTable};
 
 /// Rows that are worth a step at once; a reader of history reads so many raw ones at the newest end.
 const ROWS_WAITING_MAX: i64 = 2_000;
@@ -58,7 +58,7 @@ pub fn table_of(level: Level) -> &'static str {
 #[derive(Debug)]
 pub(super) struct Rollups {
     /// `None`: to be read from the database.
-    tables: Option<Vec<Table>>,
+    tables: Option<Vec<RollupTable>>,
     /// Series that are no more and may have buckets.
     swept: Vec<i64>,
     rows_per_step: i64,
@@ -198,7 +198,7 @@ impl Rollups {
                 return Ok(Some(Work::Up(at, highest)));
             }
         }
-        let unfinished = |table: &Table| !table.left_alone && table.top() > DONE;
+        let unfinished = |table: &RollupTable| !table.left_alone && table.top() > DONE;
         if let Some(at) = tables.iter().position(unfinished) {
             return Ok(Some(Work::Down(at)));
         }
@@ -242,12 +242,12 @@ impl Rollups {
 /// Takes in the next rows above, at most so many.
 fn up(
     conn: &Connection,
-    table: &mut Table,
+    table: &mut RollupTable,
     highest: i64,
     rows: i64,
     now: i64,
 ) -> rusqlite::Result<()> {
-    let reader = Reader::of(table);
+    let reader = BlockReader::of(table);
     let Some(first) = reader.first_after(conn, table.through)? else { return Ok(()) };
     let last = first.saturating_add(rows - 1).min(highest);
     let mut sequence = match table.sequence.take() {
@@ -273,12 +273,12 @@ fn up(
 }
 
 /// Takes in the next rows below, at most so many, for those series that are least far.
-fn down(conn: &Connection, table: &mut Table, rows: i64, now: i64) -> rusqlite::Result<()> {
+fn down(conn: &Connection, table: &mut RollupTable, rows: i64, now: i64) -> rusqlite::Result<()> {
     let top = table.top();
     // Where others are, too: from there on all go together.
     let floor = table.series.iter().map(|series| series.below).filter(|below| *below < top).max();
     let floor = floor.unwrap_or(DONE);
-    let reader = Reader::of_those_at(table, top);
+    let reader = BlockReader::of_those_at(table, top);
     let below = match reader.last_before(conn, top)? {
         Some(last) if last >= floor => {
             let first = last.saturating_sub(rows - 1).max(floor);

@@ -36,18 +36,18 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, ErrorCode};
 
 #[cfg(test)]
-use field::Field;
+use field::SalvagedValue;
 pub(super) use progress::TABLE;
-pub(super) use report::{Copied, Report, Step};
+pub(super) use report::{Copied, SalvageReport, SalvageStep};
 
 use prepare::Highest;
-use progress::{Item, Kind};
+use progress::{Item, WorkKind};
 use ranges::Ranges;
 use scan::Scan;
-use source::Source;
-use tables::Table;
+use source::SalvageSource;
+use tables::SalvagedTable;
 use walk::Walk;
-use writer::Writer;
+use writer::TableWriter;
 
 /// How the name of a copy of a deleted database begins.
 pub(super) const RESCUED: &str = "rescued-";
@@ -59,8 +59,8 @@ pub(super) const DELETED: &str = ".deleted-";
 pub(super) struct Salvage {
     /// By which the target remembers it: the path of a file.
     name: String,
-    kind: Kind,
-    source: Source,
+    kind: WorkKind,
+    source: SalvageSource,
     scan: Option<Scan>,
     /// A file of no more use when all of it came over.
     litter: Option<PathBuf>,
@@ -70,15 +70,15 @@ impl Salvage {
     /// A file that was set aside, with its WAL beside it as `<file>-wal`. Neither is changed. It cannot
     /// fail: what SQLite does not open is searched page by page.
     pub(super) fn of_file(path: &Path) -> Self {
-        let (name, source) = (path.display().to_string(), Source::of_file(path));
-        Self { name, kind: Kind::File, source, scan: None, litter: None }
+        let (name, source) = (path.display().to_string(), SalvageSource::of_file(path));
+        Self { name, kind: WorkKind::File, source, scan: None, litter: None }
     }
 
     /// An open connection whose file was deleted, moved or damaged under it: it still sees its rows. No
     /// transaction may be open on it.
     pub(super) fn of_handle(conn: Connection, name: String) -> Self {
-        let source = Source::of_handle(conn, &name);
-        Self { name, kind: Kind::Handle, source, scan: None, litter: None }
+        let source = SalvageSource::of_handle(conn, &name);
+        Self { name, kind: WorkKind::Handle, source, scan: None, litter: None }
     }
 
     /// This file is of no more use when all of it came over.
@@ -107,7 +107,7 @@ impl Salvage {
 
     /// Its source is an open connection.
     pub(super) fn is_of_handle(&self) -> bool {
-        self.kind == Kind::Handle
+        self.kind == WorkKind::Handle
     }
 
     /// The files whose salvage was begun and not finished.
@@ -115,7 +115,7 @@ impl Salvage {
     /// # Errors
     /// The target cannot be read.
     pub(super) fn unfinished(target: &Connection) -> rusqlite::Result<Vec<Self>> {
-        let names = progress::unfinished(target, Kind::File)?;
+        let names = progress::unfinished(target, WorkKind::File)?;
         Ok(names.iter().map(|name| Self::of_file(Path::new(name))).collect())
     }
 
@@ -124,9 +124,9 @@ impl Salvage {
     ///
     /// # Errors
     /// The target cannot be read or written.
-    pub(super) fn give_up_handles(target: &Connection) -> rusqlite::Result<Vec<Report>> {
+    pub(super) fn give_up_handles(target: &Connection) -> rusqlite::Result<Vec<SalvageReport>> {
         let mut reports = Vec::new();
-        for name in progress::unfinished(target, Kind::Handle)? {
+        for name in progress::unfinished(target, WorkKind::Handle)? {
             let mut items = progress::load(target, &name)?;
             for item in items.iter_mut().filter(|item| !item.done) {
                 if !item.kind.is_source() {
@@ -135,7 +135,7 @@ impl Salvage {
                 item.done = true;
                 progress::save(target, &name, item)?;
             }
-            reports.push(Report::of(&name, &items));
+            reports.push(SalvageReport::of(&name, &items));
         }
         Ok(reports)
     }
@@ -175,7 +175,7 @@ impl Salvage {
             // What it had besides those that the target has, nobody knows.
             items[0].lost = Ranges::all();
             let found = self.source.tables().unwrap_or_default();
-            let wanted = |table: &&Table| {
+            let wanted = |table: &&SalvagedTable| {
                 (tables::is_operators(&table.name) || table.is_named("barograph_quarantine"))
                     && !found.iter().any(|known| known.is_named(&table.name))
             };
@@ -190,9 +190,9 @@ impl Salvage {
             return Ok(());
         }
         if self.source.path.is_some() {
-            items.push(Item::new(Kind::Pages, "pages"));
+            items.push(Item::new(WorkKind::Pages, "pages"));
         }
-        items.push(Item::new(Kind::Rest, "views and triggers"));
+        items.push(Item::new(WorkKind::Rest, "views and triggers"));
         for (number, item) in (0..).zip(&mut items) {
             item.number = number;
             progress::save(target, &self.name, item)?;
@@ -209,8 +209,8 @@ impl Salvage {
         state::copy(self.source.conn.as_ref(), self.source.path.as_deref(), target)
     }
 
-    fn item(&self, table: &Table, highest: &Highest) -> Item {
-        let kind = if table.without_rowid { Kind::Keyed } else { Kind::Rows };
+    fn item(&self, table: &SalvagedTable, highest: &Highest) -> Item {
+        let kind = if table.without_rowid { WorkKind::Keyed } else { WorkKind::Rows };
         let mut item = Item::new(kind, &table.name);
         if table.sql.to_ascii_uppercase().contains("AUTOINCREMENT") {
             let said = |h: &std::collections::HashMap<String, i64>| {
@@ -231,7 +231,11 @@ impl Salvage {
     /// # Errors
     /// The target cannot be read or written. The caller rolls back and may simply call again: nothing
     /// of the step is remembered elsewhere.
-    pub(super) fn step(&mut self, target: &Connection, rows_max: usize) -> rusqlite::Result<Step> {
+    pub(super) fn step(
+        &mut self,
+        target: &Connection,
+        rows_max: usize,
+    ) -> rusqlite::Result<SalvageStep> {
         let mut items = progress::load(target, &self.name)?;
         if items.is_empty() {
             self.begin(target)?;
@@ -241,10 +245,10 @@ impl Salvage {
             return self.finish(target, &mut items);
         };
         let copied = match items[at].kind {
-            Kind::Rows => self.step_rows(target, &mut items[at], rows_max)?,
-            Kind::Keyed => keyed::step(&self.source, target, &mut items[at], rows_max)?,
-            Kind::Pages => self.step_pages(target, &mut items, at, rows_max)?,
-            Kind::Rest => {
+            WorkKind::Rows => self.step_rows(target, &mut items[at], rows_max)?,
+            WorkKind::Keyed => keyed::step(&self.source, target, &mut items[at], rows_max)?,
+            WorkKind::Pages => self.step_pages(target, &mut items, at, rows_max)?,
+            WorkKind::Rest => {
                 if let Some(schema) = self.source.schema_conn() {
                     prepare::rest(target, schema)?;
                 }
@@ -252,18 +256,18 @@ impl Salvage {
                 Vec::new()
             }
             // They are filtered out above, and are no work.
-            Kind::File | Kind::Handle => Vec::new(),
+            WorkKind::File | WorkKind::Handle => Vec::new(),
         };
         progress::save(target, &self.name, &items[at])?;
-        Ok(Step::Copied(copied))
+        Ok(SalvageStep::Copied(copied))
     }
 
-    fn finish(&mut self, target: &Connection, items: &mut [Item]) -> rusqlite::Result<Step> {
+    fn finish(&mut self, target: &Connection, items: &mut [Item]) -> rusqlite::Result<SalvageStep> {
         for source in items.iter_mut().filter(|item| item.kind.is_source() && !item.done) {
             source.done = true;
             progress::save(target, &self.name, source)?;
         }
-        Ok(Step::Finished(Report::of(&self.name, items)))
+        Ok(SalvageStep::Finished(SalvageReport::of(&self.name, items)))
     }
 
     fn step_rows(
@@ -279,7 +283,7 @@ impl Salvage {
         };
         let columns = given(table, &into);
         let mut walk = Walk::new(conn, &table.name, &table.column_names(), &columns, item.position);
-        let mut writer = Writer::new(target, &into.name, &into.column_names(), &columns);
+        let mut writer = TableWriter::new(target, &into.name, &into.column_names(), &columns);
         let chunk = walk.next(rows_max.max(1));
         for (id, fields) in &chunk.rows {
             item.count(&writer.put(*id, fields)?);
@@ -299,7 +303,7 @@ impl Salvage {
         at: usize,
         rows_max: usize,
     ) -> rusqlite::Result<Vec<Copied>> {
-        let is_missing = |item: &Item| item.kind == Kind::Rows && !item.lost.is_empty();
+        let is_missing = |item: &Item| item.kind == WorkKind::Rows && !item.lost.is_empty();
         if self.scan.is_none()
             && items.iter().any(is_missing)
             && let Some(path) = &self.source.path
@@ -309,7 +313,7 @@ impl Salvage {
         match &mut self.scan {
             Some(scan) if items.iter().any(is_missing) => {
                 let copied = scan.step(target, items, at, rows_max.max(1))?;
-                for item in items.iter().filter(|item| item.kind == Kind::Rows) {
+                for item in items.iter().filter(|item| item.kind == WorkKind::Rows) {
                     progress::save(target, &self.name, item)?;
                 }
                 Ok(copied)
@@ -325,14 +329,14 @@ impl Salvage {
 /// What has not been dealt with cannot be read.
 fn lose_rest(item: &mut Item) {
     match item.kind {
-        Kind::Rows => item.lost.add(item.position.unwrap_or(i64::MIN), i64::MAX),
-        Kind::Keyed => item.lost = Ranges::all(),
-        Kind::File | Kind::Handle | Kind::Pages | Kind::Rest => {}
+        WorkKind::Rows => item.lost.add(item.position.unwrap_or(i64::MIN), i64::MAX),
+        WorkKind::Keyed => item.lost = Ranges::all(),
+        WorkKind::File | WorkKind::Handle | WorkKind::Pages | WorkKind::Rest => {}
     }
 }
 
 /// The columns that are given with each row: what both have, but for the one that is the target's row id.
-fn given(from: &Table, into: &Table) -> Vec<String> {
+fn given(from: &SalvagedTable, into: &SalvagedTable) -> Vec<String> {
     let mut columns = from.shared_with(into);
     if let Some(id) = into.id_column() {
         columns.retain(|column| !column.eq_ignore_ascii_case(&id.name));

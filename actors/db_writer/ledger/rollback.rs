@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use barograph_config::Qos;
 
-use super::{Entry, Row};
+use super::{LedgerEntry, LedgerRow};
 use crate::message::batch::Record;
 use crate::message::delivery::UnixMillis;
 
@@ -26,7 +26,7 @@ pub enum RollbackWatch {
     /// Every fresh delivery so far repeats the history in order.
     Watching {
         /// Every delivery that the ledger has, once.
-        history: Arc<[(Entry, UnixMillis)]>,
+        history: Arc<[(LedgerEntry, UnixMillis)]>,
         /// Place in the history of the next expected delivery, once the first was found.
         next: Option<usize>,
         /// When the first one was delivered before.
@@ -37,7 +37,7 @@ pub enum RollbackWatch {
 }
 
 impl RollbackWatch {
-    pub(super) fn watch(session_present: bool, stored: &[Row]) -> Self {
+    pub(super) fn watch(session_present: bool, stored: &[LedgerRow]) -> Self {
         if !session_present || stored.is_empty() {
             return Self::Off;
         }
@@ -54,10 +54,10 @@ impl RollbackWatch {
         if !is_fresh(record) {
             return None;
         }
-        Entry::of(record).and_then(|entry| self.observe_entry(entry))
+        LedgerEntry::of(record).and_then(|entry| self.observe_entry(entry))
     }
 
-    fn observe_entry(&mut self, entry: Entry) -> Option<UnixMillis> {
+    fn observe_entry(&mut self, entry: LedgerEntry) -> Option<UnixMillis> {
         let Self::Watching { history, next, began, digests } = self else { return None };
         let place = match *next {
             Some(next) => (history.get(next).map(|(e, _)| e) == Some(&entry)).then_some(next),

@@ -1,6 +1,6 @@
 //! What the broker may deliver again, by packet id.
 
-use super::Entry;
+use super::LedgerEntry;
 
 /// Packet ids that a session has in one direction, with 0, which is none.
 const PACKET_IDS: usize = 65_536;
@@ -26,15 +26,15 @@ impl Default for Slots {
 
 impl Slots {
     /// The delivery under a packet id, and the row that it stands in.
-    pub(super) fn get(&self, packet_id: u16) -> Option<(Entry, i64)> {
+    pub(super) fn get(&self, packet_id: u16) -> Option<(LedgerEntry, i64)> {
         let at = usize::from(packet_id);
         let row = self.rows[at];
-        let entry = Entry { qos: self.qos[at], packet_id, digest: self.digests[at] };
+        let entry = LedgerEntry { qos: self.qos[at], packet_id, digest: self.digests[at] };
         (row != 0).then_some((entry, row))
     }
 
     /// Puts a delivery of this row into its slot; gives the row of the one that was there.
-    pub(super) fn put(&mut self, entry: &Entry, row: i64) -> Option<i64> {
+    pub(super) fn put(&mut self, entry: &LedgerEntry, row: i64) -> Option<i64> {
         let at = usize::from(entry.packet_id);
         let before = std::mem::replace(&mut self.rows[at], row);
         self.digests[at] = entry.digest;

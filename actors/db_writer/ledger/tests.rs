@@ -31,7 +31,7 @@ fn batch(connection: ConnectionId, confirmed: Option<i64>, records: Vec<Record>)
 #[derive(Default)]
 struct Book {
     ledger: Ledger,
-    stored: Vec<Row>,
+    stored: Vec<LedgerRow>,
 }
 
 impl Book {
@@ -45,7 +45,7 @@ impl Book {
     fn write(&mut self, number: i64, batch: &Batch) {
         let id = BatchId { number, ..batch.id };
         let batch = &Batch { id, ..batch.clone() };
-        let row = Row::of(batch, number, UnixMillis(number), &self.ledger);
+        let row = LedgerRow::of(batch, number, UnixMillis(number), &self.ledger);
         self.ledger.push(&row);
         self.stored.push(row);
     }
@@ -270,25 +270,30 @@ fn without_a_barrier_rows_are_forgotten_before_their_packet_ids_come_round_again
 
 #[test]
 fn entries_survive_their_bytes_and_other_bytes_are_refused() {
-    let row = Row::of(
+    let row = LedgerRow::of(
         &batch(FIRST, None, vec![record(1), record(65_535)]),
         1,
         UnixMillis(0),
         &Ledger::default(),
     );
-    assert_eq!(Row::entries_from(&row.blob()), Some(row.entries.clone()));
-    assert_eq!(Row::entries_from(&row.blob()[1..]), None);
+    assert_eq!(LedgerRow::entries_from(&row.blob()), Some(row.entries.clone()));
+    assert_eq!(LedgerRow::entries_from(&row.blob()[1..]), None);
     let at_most_once = Record { qos: Qos::AtMostOnce, ..record(0) };
     assert!(
-        Row::of(&batch(FIRST, None, vec![at_most_once]), 1, UnixMillis(0), &Ledger::default())
-            .entries
-            .is_empty()
+        LedgerRow::of(
+            &batch(FIRST, None, vec![at_most_once]),
+            1,
+            UnixMillis(0),
+            &Ledger::default()
+        )
+        .entries
+        .is_empty()
     );
 }
 
 /// What the journal has stored of an earlier connection.
-fn history(records: Vec<Record>) -> Vec<Row> {
-    vec![Row::of(&batch(FIRST, None, records), 1, UnixMillis(5), &Ledger::default())]
+fn history(records: Vec<Record>) -> Vec<LedgerRow> {
+    vec![LedgerRow::of(&batch(FIRST, None, records), 1, UnixMillis(5), &Ledger::default())]
 }
 
 /// (the history, what the resumed session delivers fresh, when it is told and what it says)

@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use crate::db_writer::ledger::{Entry, HISTORY_ENTRIES_MAX, Ledger, Row};
+use crate::db_writer::ledger::{HISTORY_ENTRIES_MAX, Ledger, LedgerEntry, LedgerRow};
 
 /// The table is not trimmed below this weight.
 const WEIGHT_MAX: usize = HISTORY_ENTRIES_MAX + HISTORY_ENTRIES_MAX / 2;
@@ -33,7 +33,7 @@ pub struct KeptRow {
     /// Its number.
     pub number: i64,
     /// What the broker may still deliver again.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<LedgerEntry>,
     /// That is not all that the row has in the table.
     pub is_less: bool,
 }
@@ -49,7 +49,7 @@ pub(super) struct LedgerHistory {
 
 impl LedgerHistory {
     /// That of a table with these rows, in order of number.
-    pub(super) fn of(rows: &[Row]) -> Self {
+    pub(super) fn of(rows: &[LedgerRow]) -> Self {
         let mut history = Self::default();
         for row in rows {
             history.push(row);
@@ -58,7 +58,7 @@ impl LedgerHistory {
     }
 
     /// The row is in the table.
-    pub(super) fn push(&mut self, row: &Row) {
+    pub(super) fn push(&mut self, row: &LedgerRow) {
         let weight = row.entries.len().max(1);
         self.rows.push_back((row.number, weight));
         self.weight += weight;
@@ -120,16 +120,16 @@ mod tests {
     use super::*;
 
     /// A row of a thousand deliveries; their packet ids begin with a number.
-    fn row(number: i64, first_id: u16, connection: i64) -> Row {
+    fn row(number: i64, first_id: u16, connection: i64) -> LedgerRow {
         let ids = first_id..first_id + 1_000;
-        Row {
+        LedgerRow {
             number,
             batch: BatchId { run: 1, number },
             connection: ConnectionId(connection),
             at: UnixMillis(0),
             confirmed: 0,
             ids_taken: 0,
-            entries: ids.map(|packet_id| Entry { qos: 1, packet_id, digest: 0 }).collect(),
+            entries: ids.map(|packet_id| LedgerEntry { qos: 1, packet_id, digest: 0 }).collect(),
         }
     }
 
@@ -137,7 +137,7 @@ mod tests {
     fn confirmed_rows_are_a_bounded_history() {
         let (mut history, mut ledger) = (LedgerHistory::default(), Ledger::default());
         for number in 1..=200 {
-            let row = Row { confirmed: number - 1, ..row(number, 1, 1) };
+            let row = LedgerRow { confirmed: number - 1, ..row(number, 1, 1) };
             ledger.push(&row);
             history.push(&row);
             let trim = history.trim(&ledger);

@@ -15,7 +15,7 @@ use std::collections::HashSet;
 use self::history::LedgerHistory;
 pub use self::history::{KeptRow, Trim};
 use self::retained::RetainedSeen;
-use crate::db_writer::ledger::{Ledger, RollbackWatch, Row};
+use crate::db_writer::ledger::{Ledger, LedgerRow, RollbackWatch};
 use crate::message::account::{Outcome, Repeat, Tally};
 use crate::message::batch::{Batch, BatchId, Body, Opening, Receipt, Record};
 use crate::message::delivery::UnixMillis;
@@ -26,7 +26,7 @@ use crate::message::route::Router;
 #[derive(Debug, Clone, Default)]
 pub struct LedgerState {
     /// The ledger, in order of number.
-    pub rows: Vec<Row>,
+    pub rows: Vec<LedgerRow>,
     /// Broker and client id that the ledger belongs to.
     pub session: Option<String>,
     /// Filters whose retained messages were all recorded.
@@ -148,7 +148,7 @@ pub struct WritePlan<'b> {
     /// What goes of the ledger.
     pub trim: Trim,
     /// The batch's row of the ledger.
-    pub row: Row,
+    pub row: LedgerRow,
     /// What is to be noted: each is a gap and an event.
     pub gaps: Vec<NoticedGap>,
     /// The ledger of the connection that the batch opens.
@@ -192,7 +192,7 @@ impl NoticedGap {
 pub fn plan<'b>(
     known: &Known,
     batch: &'b Batch,
-    stored: &[Row],
+    stored: &[LedgerRow],
     router: &Router,
     now: UnixMillis,
 ) -> WritePlan<'b> {
@@ -230,7 +230,7 @@ pub fn plan<'b>(
         repeats,
         settled_filters: settles.then_some(filters),
         trim: if forgets { Trim::All } else { known.history.trim(ledger) },
-        row: Row::of(batch, number, now, ledger),
+        row: LedgerRow::of(batch, number, now, ledger),
         gaps,
         watch,
         opened,
@@ -274,7 +274,7 @@ impl RecordOutcomes {
 }
 
 /// The broker should have kept our session and did not.
-fn forgotten_session(known: &Known, batch: &Batch, stored: &[Row]) -> Option<NoticedGap> {
+fn forgotten_session(known: &Known, batch: &Batch, stored: &[LedgerRow]) -> Option<NoticedGap> {
     let opening = batch.opening.as_ref()?;
     if opening.session_present || !known.is_same_session(opening) {
         return None;

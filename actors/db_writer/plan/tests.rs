@@ -6,7 +6,7 @@ use std::convert::Infallible;
 
 use super::*;
 use crate::message::account::{Drop, Reason, RouteId, Sums};
-use crate::message::batch::Refusal;
+use crate::message::batch::RowRefusal;
 use crate::message::delivery::ConnectionId;
 use crate::testing::{record, route};
 
@@ -143,8 +143,8 @@ fn a_batch_that_is_durable_is_known_by_its_id() {
 /// (first session, second connection: session present, session; redeliveries known, ledger forgotten, events)
 #[test]
 fn a_ledger_of_another_session_means_nothing() {
-    type Case = (&'static str, (bool, &'static str), u64, bool, &'static [&'static str]);
-    let table: &[Case] = &[
+    type LedgerCase = (&'static str, (bool, &'static str), u64, bool, &'static [&'static str]);
+    let table: &[LedgerCase] = &[
         ("s", (true, "s"), 1, false, &[]),
         ("s", (false, "s"), 0, true, &["broker_forgot_session"]),
         ("s", (true, "other"), 0, true, &[]),
@@ -249,7 +249,7 @@ fn a_broker_that_rolled_back_is_noted_once_and_its_repetitions_are_stored() {
 fn everything_received_is_counted_and_rows_that_are_not_stored_are_named() {
     let mut store = Store::default();
     store.opens(FIRST, (false, "s"), vec![record(1)]);
-    let bad = Refusal { reason: Reason::NotJson, detail: String::new() };
+    let bad = RowRefusal { reason: Reason::NotJson, detail: String::new() };
     let bad = Record { body: Body::Quarantined(bad), ..record(2) };
     store.opens(SECOND, (true, "s"), Vec::new());
     let mut batch = store.batch(SECOND, vec![dup(1), bad, record(3), record(4)]);

@@ -24,7 +24,7 @@ const RESTARTS_MAX: usize = 32;
 
 /// See above.
 #[derive(Debug, Clone, Default)]
-pub struct Memory {
+pub struct HealthMemory {
     /// The issues.
     pub book: IssueBook,
     /// The silence of each route that has a `silent_after`, by its table.
@@ -56,15 +56,15 @@ pub struct Memory {
 /// The memory of the health actor, kept outside of it: its next life goes on with it, and the page reads it. Clones
 /// share it.
 #[derive(Debug, Clone, Default)]
-pub struct KeptMemory(Arc<Mutex<Option<Memory>>>);
+pub struct KeptMemory(Arc<Mutex<Option<HealthMemory>>>);
 
 impl KeptMemory {
     /// As of the last look.
-    pub fn get(&self) -> Option<Memory> {
+    pub fn get(&self) -> Option<HealthMemory> {
         self.0.lock().clone()
     }
 
-    pub(crate) fn keep(&self, memory: Memory) {
+    pub(crate) fn keep(&self, memory: HealthMemory) {
         *self.0.lock() = Some(memory);
     }
 }
@@ -93,7 +93,7 @@ impl ChildRestarts {
     }
 }
 
-impl Memory {
+impl HealthMemory {
     /// That of a first life.
     pub fn new(router: &Router) -> Self {
         let mut memory = Self::default();

@@ -2,7 +2,7 @@
 //! that remembers which of it lasts.
 //!
 //! A check answers at every look anew with what it finds; it keeps nothing. What only the passing of
-//! time shows is in [`Memory`], and what has to be fetched from the world outside in [`Outside`].
+//! time shows is in [`HealthMemory`], and what has to be fetched from the world outside in [`Outside`].
 
 mod actors;
 mod book;
@@ -32,7 +32,7 @@ use crate::status::{Published, Snapshot};
 pub(crate) use actors::without_pulse;
 pub use book::{Changes, IssueBook};
 pub(crate) use database::needs_reopening;
-pub use memory::{KeptMemory, Memory};
+pub use memory::{HealthMemory, KeptMemory};
 pub use trend::Trend;
 
 /// One look at everything.
@@ -51,7 +51,7 @@ pub struct CheckInput<'a> {
     /// What was last fetched from outside.
     pub outside: &'a Outside,
     /// What earlier looks have shown.
-    pub memory: &'a Memory,
+    pub memory: &'a HealthMemory,
 }
 
 /// A check: what it finds wrong at a look.

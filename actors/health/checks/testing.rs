@@ -5,7 +5,7 @@ use std::time::Duration;
 use barograph_config::Settings;
 use tokio::time::Instant;
 
-use super::{Check, CheckInput, Memory};
+use super::{Check, CheckInput, HealthMemory};
 use crate::health::probes::{Outside, SystemSnapshot};
 use crate::message::delivery::UnixMillis;
 use crate::message::moment::Moment;
@@ -20,7 +20,7 @@ pub(crate) struct Scene {
     pub(crate) state: Snapshot,
     pub(crate) published: Published,
     pub(crate) outside: Outside,
-    pub(crate) memory: Memory,
+    pub(crate) memory: HealthMemory,
     router: Router,
     began: Instant,
     seconds: u64,
@@ -34,7 +34,7 @@ impl Scene {
             state: Snapshot::default(),
             published: Published::default(),
             outside: Outside::default(),
-            memory: Memory::new(&router),
+            memory: HealthMemory::new(&router),
             settings,
             router,
             began: Instant::now(),

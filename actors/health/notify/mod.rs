@@ -20,7 +20,7 @@ use tracing::{info, warn};
 
 use self::notifier::{AlertOutcome, Notifier};
 use self::retained_state::RetainedStatePublisher;
-use self::scheduler::{ChannelScheduler, Said, View};
+use self::scheduler::{ChannelReport, ChannelScheduler, View};
 use crate::message::event;
 use crate::message::moment::Moment;
 use crate::ports::Environment;
@@ -178,15 +178,15 @@ fn hear(
     }
 }
 
-fn say(scheduler: &ChannelScheduler, said: &Said, published: &Published, now: Moment) {
+fn say(scheduler: &ChannelScheduler, said: &ChannelReport, published: &Published, now: Moment) {
     let (channel, kind) = (scheduler.name(), scheduler.alert().channel.word());
     let (name, told) = match said {
-        Said::Sent { subject, said } => {
+        ChannelReport::Sent { subject, said } => {
             let told = format!("{channel} ({kind}) took an alert ({said}): {subject}");
             info!(event = event::ALERT_SENT, channel, "{told}");
             (event::ALERT_SENT, told)
         }
-        Said::Failed { said, hint } => {
+        ChannelReport::Failed { said, hint } => {
             let told = format!(
                 "{channel} ({kind}) does not take alerts: {said}; {hint}. It is tried again, with \
                  pauses of up to 10 min; what is to be told waits"
@@ -194,7 +194,7 @@ fn say(scheduler: &ChannelScheduler, said: &Said, published: &Published, now: Mo
             warn!(event = event::ALERT_FAILED, channel, "{told}");
             (event::ALERT_FAILED, told)
         }
-        Said::Recovered { since } => {
+        ChannelReport::Recovered { since } => {
             let told =
                 format!("{channel} ({kind}) takes alerts again; it failed since {since} UTC");
             info!(event = event::ALERT_RECOVERED, channel, "{told}");

@@ -56,7 +56,7 @@ pub(crate) struct View<'v> {
 
 /// What the log should know of a channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Said {
+pub(crate) enum ChannelReport {
     /// An alert was taken: its subject, and what the other side said.
     Sent { subject: String, said: String },
     /// It fails, for a cause that was not said since it last worked.
@@ -200,7 +200,7 @@ impl ChannelScheduler {
     }
 
     /// What is to leave now.
-    pub(crate) fn look(&mut self, view: &View<'_>) -> (Option<Parcel>, Option<Said>) {
+    pub(crate) fn look(&mut self, view: &View<'_>) -> (Option<Parcel>, Option<ChannelReport>) {
         self.absorb(view);
         let said = self.notice_hang(view.now);
         let is_quiet = self.alert.quiet_hours.is_some_and(|hours| hours.contains(view.minute));
@@ -341,7 +341,7 @@ impl ChannelScheduler {
 
     /// An answer that does not come counts as a failure; the attempt stays under way, so that a
     /// channel that hangs has one attempt hanging, not many.
-    fn notice_hang(&mut self, now: Moment) -> Option<Said> {
+    fn notice_hang(&mut self, now: Moment) -> Option<ChannelReport> {
         let patience = self.alert.timeout + GRACE;
         let under_way = self.under_way.as_mut()?;
         if under_way.overdue || now.steady.duration_since(under_way.began.steady) < patience {
@@ -361,15 +361,23 @@ impl ChannelScheduler {
     }
 
     /// What became of a parcel.
-    pub(crate) fn hear(&mut self, outcome: &AlertOutcome, now: Moment, jitter: f64) -> Vec<Said> {
+    pub(crate) fn hear(
+        &mut self,
+        outcome: &AlertOutcome,
+        now: Moment,
+        jitter: f64,
+    ) -> Vec<ChannelReport> {
         let ours = self.under_way.take_if(|under_way| under_way.number == outcome.number);
         let Some(ParcelUnderWay { notification, .. }) = ours else { return Vec::new() };
         match &outcome.result {
             Ok(said) => {
-                let sent = Said::Sent { subject: notification.subject(), said: said.clone() };
+                let sent =
+                    ChannelReport::Sent { subject: notification.subject(), said: said.clone() };
                 self.settle(&notification, now.steady);
-                let recovered =
-                    self.trouble.take().map(|trouble| Said::Recovered { since: trouble.since });
+                let recovered = self
+                    .trouble
+                    .take()
+                    .map(|trouble| ChannelReport::Recovered { since: trouble.since });
                 std::iter::once(sent).chain(recovered).collect()
             }
             Err(failure) => {
@@ -407,7 +415,7 @@ impl ChannelScheduler {
     }
 
     /// Says the cause, where it is a new one.
-    fn fail(&mut self, now: Moment, jitter: f64, failure: Failure) -> Option<Said> {
+    fn fail(&mut self, now: Moment, jitter: f64, failure: Failure) -> Option<ChannelReport> {
         let trouble = self.trouble.get_or_insert_with(|| ChannelTrouble {
             since: now.wall,
             attempts: 0,
@@ -425,7 +433,7 @@ impl ChannelScheduler {
             return None;
         }
         trouble.causes.push(said.clone());
-        Some(Said::Failed { said: said.clone(), hint: hint.clone() })
+        Some(ChannelReport::Failed { said: said.clone(), hint: hint.clone() })
     }
 
     fn finding_id(&self) -> String {

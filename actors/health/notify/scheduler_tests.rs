@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::notification::{IssueChange, Notification};
 use super::notifier::{AlertOutcome, Failure, Parcel};
-use super::scheduler::{ChannelScheduler, GROUP_WITHIN, Said, View};
+use super::scheduler::{ChannelReport, ChannelScheduler, GROUP_WITHIN, View};
 use crate::message::delivery::UnixMillis;
 use crate::message::moment::Moment;
 use crate::status::issue::{Issue, Severity};
@@ -47,7 +47,7 @@ struct Phone {
     left: Vec<(Duration, Notification)>,
     /// What arrived, and when.
     told: Vec<(Duration, Notification)>,
-    said: Vec<Said>,
+    said: Vec<ChannelReport>,
 }
 
 impl Phone {
@@ -285,7 +285,8 @@ fn a_failing_channel_is_tried_with_pauses_said_once_and_is_a_finding() {
     // Its own failure is an issue like others, but not for itself.
     phone.issues.push(issue("alert_channel_failing:phone", Severity::Warning));
     phone.pass(600 * MINUTE, BAD);
-    let failed = phone.said.iter().filter(|said| matches!(said, Said::Failed { .. })).count();
+    let failed =
+        phone.said.iter().filter(|said| matches!(said, ChannelReport::Failed { .. })).count();
     assert_eq!((failed, phone.told.len()), (1, 0));
     phone.issues.clear();
     phone.pass(11 * MINUTE, Ok(()));
@@ -293,7 +294,7 @@ fn a_failing_channel_is_tried_with_pauses_said_once_and_is_a_finding() {
     let (_, told) = &phone.told[0];
     assert_eq!((told.items.len(), told.passed.len()), (0, 1), "it came and went meanwhile");
     assert!(told.failed_since.is_some());
-    assert!(matches!(phone.said.last(), Some(Said::Recovered { .. })));
+    assert!(matches!(phone.said.last(), Some(ChannelReport::Recovered { .. })));
     phone.pass(60 * MINUTE, Ok(()));
     assert_eq!(phone.told.len(), 1);
 }
@@ -410,7 +411,7 @@ fn assert_told_in_order(phone: &Phone) {
 
 /// One step of a random story.
 #[derive(Debug, Clone)]
-enum Step {
+enum StoryStep {
     Flip(usize),
     Worsen(usize),
     Pass(u64),
@@ -419,14 +420,14 @@ enum Step {
     Quiet(bool),
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+fn steps() -> impl Strategy<Value = Vec<StoryStep>> {
     let step = prop_oneof![
-        4 => (0..4_usize).prop_map(Step::Flip),
-        1 => (0..4_usize).prop_map(Step::Worsen),
-        4 => (1..200_u64).prop_map(Step::Pass),
-        1 => any::<bool>().prop_map(Step::Fails),
-        1 => any::<bool>().prop_map(Step::Quiet),
-        1 => (0..10_u64).prop_map(Step::Slow),
+        4 => (0..4_usize).prop_map(StoryStep::Flip),
+        1 => (0..4_usize).prop_map(StoryStep::Worsen),
+        4 => (1..200_u64).prop_map(StoryStep::Pass),
+        1 => any::<bool>().prop_map(StoryStep::Fails),
+        1 => any::<bool>().prop_map(StoryStep::Quiet),
+        1 => (0..10_u64).prop_map(StoryStep::Slow),
     ];
     prop::collection::vec(step, 1..120)
 }
@@ -450,7 +451,7 @@ proptest! {
         let mut since = BTreeMap::new();
         for step in steps {
             match step {
-                Step::Flip(n) => {
+                StoryStep::Flip(n) => {
                     let id = format!("i{n}");
                     if since.remove(&id).is_some() {
                         phone.issues.retain(|issue| issue.id != id);
@@ -460,12 +461,12 @@ proptest! {
                     }
                     phone.look(); // what changes twice between two looks has not changed
                 }
-                Step::Worsen(n) => {
+                StoryStep::Worsen(n) => {
                     let id = format!("i{n}");
                     let there = phone.issues.iter_mut().find(|issue| issue.id == id);
                     there.into_iter().for_each(|issue| issue.severity = Severity::Critical);
                 }
-                Step::Pass(seconds) => {
+                StoryStep::Pass(seconds) => {
                     let before = phone.left.len();
                     phone.pass(Duration::from_secs(seconds), result);
                     for (at, told) in &phone.left[before..] {
@@ -477,9 +478,9 @@ proptest! {
                         }
                     }
                 }
-                Step::Slow(seconds) => phone.latency = Duration::from_secs(seconds),
-                Step::Fails(fails) => result = if fails { BAD } else { Ok(()) },
-                Step::Quiet(quiet) => phone.minute = if quiet { 0 } else { 720 },
+                StoryStep::Slow(seconds) => phone.latency = Duration::from_secs(seconds),
+                StoryStep::Fails(fails) => result = if fails { BAD } else { Ok(()) },
+                StoryStep::Quiet(quiet) => phone.minute = if quiet { 0 } else { 720 },
             }
         }
         phone.minute = 720;

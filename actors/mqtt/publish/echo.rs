@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use crate::mqtt::publish::publish_guard::PublishGuard;
-use crate::ports::{BrokerRefusal, Filter, NotSent, Publication, Session};
+use crate::ports::{BrokerRefusal, BrokerSession, Filter, NotSent, Publication};
 
 /// The first echo on a connection comes this soon.
 const FIRST_AFTER: Duration = Duration::from_secs(5);
@@ -123,7 +123,7 @@ impl Echo {
     }
 
     /// A connection begins.
-    pub(crate) fn begin(&mut self, session: &mut impl Session) {
+    pub(crate) fn begin(&mut self, session: &mut impl BrokerSession) {
         self.end();
         if self.wanted {
             self.ear = Ear::Asked(session.subscribe(&[self.filter()]));
@@ -213,7 +213,7 @@ impl Echo {
     /// There will be none on this connection.
     pub(crate) fn send(
         &mut self,
-        (session, guard): (&mut impl Session, &mut PublishGuard),
+        (session, guard): (&mut impl BrokerSession, &mut PublishGuard),
         now: Instant,
         nonce: impl FnOnce() -> i64,
     ) -> Result<(), NotSent> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::ports::{DownKind, NotSent, Publication, Session};
+use crate::ports::{BrokerSession, DownKind, NotSent, Publication};
 
 /// So many connections in a row that ended over the same topic: nothing more is published there.
 const HANG_UPS_MAX: u32 = 2;
@@ -31,7 +31,7 @@ impl PublishGuard {
     /// Publishes, unless the broker hangs up over it.
     pub(crate) fn publish(
         &mut self,
-        session: &mut impl Session,
+        session: &mut impl BrokerSession,
         message: &Publication,
     ) -> Result<Option<u16>, NotSent> {
         if self.hang_ups.get(&message.topic).is_some_and(|count| *count >= HANG_UPS_MAX) {

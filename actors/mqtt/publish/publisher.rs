@@ -6,8 +6,10 @@ use std::collections::{BTreeMap, VecDeque};
 use barograph_config::Qos;
 
 use crate::mqtt::publish::publish_guard::PublishGuard;
-use crate::ports::requests::{KEPT_TOPICS_MAX, NotPublished, Reply, SessionRequests, ToPublish};
-use crate::ports::{BrokerRefusal, NotSent, Publication, Session};
+use crate::ports::requests::{
+    KEPT_TOPICS_MAX, NotPublished, PublishReply, SessionRequests, ToPublish,
+};
+use crate::ports::{BrokerRefusal, BrokerSession, NotSent, Publication};
 
 /// Last words that may wait for room among those on their way.
 const DUE_MAX: usize = 2 * KEPT_TOPICS_MAX;
@@ -17,9 +19,9 @@ const DUE_MAX: usize = 2 * KEPT_TOPICS_MAX;
 pub(crate) struct Publications {
     orders: SessionRequests,
     /// On their way, by number.
-    awaited: BTreeMap<u16, Option<Reply>>,
+    awaited: BTreeMap<u16, Option<PublishReply>>,
     /// Topics whose last word is to be said.
-    due: VecDeque<(String, Option<Reply>)>,
+    due: VecDeque<(String, Option<PublishReply>)>,
 }
 
 impl Publications {
@@ -28,7 +30,7 @@ impl Publications {
     }
 
     /// A connection begins: all last words once more.
-    pub(crate) fn begin(&mut self, session: &mut impl Session, guard: &mut PublishGuard) {
+    pub(crate) fn begin(&mut self, session: &mut impl BrokerSession, guard: &mut PublishGuard) {
         self.end();
         self.due = self.orders.kept_topics().into_iter().map(|topic| (topic, None)).collect();
         self.pump(session, guard);
@@ -45,7 +47,7 @@ impl Publications {
     pub(crate) fn take(
         &mut self,
         order: ToPublish,
-        session: Option<&mut impl Session>,
+        session: Option<&mut impl BrokerSession>,
         guard: &mut PublishGuard,
     ) {
         match (order, session) {
@@ -74,7 +76,7 @@ impl Publications {
         &mut self,
         id: u16,
         outcome: &Result<(), BrokerRefusal>,
-        session: &mut impl Session,
+        session: &mut impl BrokerSession,
         guard: &mut PublishGuard,
     ) -> bool {
         let Some(reply) = self.awaited.remove(&id) else { return false };
@@ -93,7 +95,7 @@ impl Publications {
     }
 
     /// Says the last words that are due, while there is room for them on their way.
-    fn pump(&mut self, session: &mut impl Session, guard: &mut PublishGuard) {
+    fn pump(&mut self, session: &mut impl BrokerSession, guard: &mut PublishGuard) {
         while let Some((topic, reply)) = self.due.pop_front() {
             let Some(kept) = self.orders.kept(&topic) else { continue };
             let (payload, qos) = (kept.payload, Qos::AtLeastOnce);
@@ -112,7 +114,7 @@ impl Publications {
 
     /// What is to stand there when we have gone: the goodbye makes the broker discard the last will.
     /// At QoS 0, because no answer is awaited any more; the connection keeps the order.
-    pub(crate) fn say_farewell(&self, session: &mut impl Session) {
+    pub(crate) fn say_farewell(&self, session: &mut impl BrokerSession) {
         let kept = self.orders.kept_topics().into_iter();
         for kept in kept.filter_map(|topic| self.orders.kept(&topic)) {
             let Some(payload) = kept.farewell else { continue };
@@ -126,6 +128,6 @@ impl Publications {
 }
 
 /// The requester may have gone.
-fn tell(reply: Reply, outcome: Result<(), NotPublished>) {
+fn tell(reply: PublishReply, outcome: Result<(), NotPublished>) {
     let _nobody_waits = reply.send(outcome);
 }

@@ -10,7 +10,7 @@ use crate::message::event;
 use crate::message::note::{GapCause, Note};
 use crate::mqtt::publish::echo::{AckOrder, Echo, EchoVerdict, judge, resubscribes};
 use crate::mqtt::subscriptions::{Subscriptions, filters};
-use crate::ports::{Broker, BrokerRefusal, Down, DownKind, Session};
+use crate::ports::{Broker, BrokerRefusal, BrokerSession, Down, DownKind};
 use crate::status::{Deafness, Published};
 
 /// What a life knows of its hearing.
@@ -36,7 +36,7 @@ impl EchoMonitor {
     }
 
     /// A connection begins.
-    pub(super) fn begin(&mut self, session: &mut impl Session) {
+    pub(super) fn begin(&mut self, session: &mut impl BrokerSession) {
         self.ack_order = AckOrder::default();
         self.echo.begin(session);
     }
@@ -60,12 +60,12 @@ impl EchoMonitor {
     }
 
     /// A delivery is acknowledged, and with it the echoes behind it.
-    pub(super) fn acknowledged(&mut self, session: &mut impl Session) {
+    pub(super) fn acknowledged(&mut self, session: &mut impl BrokerSession) {
         self.ack_order.acknowledged();
         self.answer_echoes(session);
     }
 
-    fn answer_echoes(&mut self, session: &mut impl Session) {
+    fn answer_echoes(&mut self, session: &mut impl BrokerSession) {
         while let Some((qos, packet_id)) = self.ack_order.next() {
             session.acknowledge(qos, packet_id);
         }

@@ -16,7 +16,7 @@ use super::Receiver;
 use crate::message::routing::Routing;
 use crate::message::write::{Reroute, RerouteResult};
 use crate::mqtt::subscriptions::filters;
-use crate::ports::{Broker, Filter, Session};
+use crate::ports::{Broker, BrokerSession, Filter};
 use crate::status::Destination;
 use crate::status::readings::ReadingWatch;
 

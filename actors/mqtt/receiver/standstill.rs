@@ -8,7 +8,7 @@ use crate::message::delivery::UnixMillis;
 use crate::message::note::{GapCause, Note};
 use crate::mqtt::broker_news as news;
 use crate::mqtt::stall::{StallChange, StallEnd};
-use crate::ports::{Broker, DownKind, Liveness, Session};
+use crate::ports::{Broker, BrokerSession, DownKind, Liveness};
 
 impl<B: Broker> Receiver<B> {
     /// Looks whether the connection is made in time, and whether it stands still.

@@ -21,14 +21,14 @@ pub(super) const IN_FLIGHT_LEN_MAX: usize = 20;
 
 /// A client on one connection.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(super) struct DemoClient {
     id: String,
     connection: u64,
 }
 
 /// What the broker keeps of one client, connected or not.
 #[derive(Debug, Default)]
-struct Session {
+struct DemoSession {
     connection: u64,
     /// To the socket; none while the client is away.
     outgoing: Option<Sender<Packet>>,
@@ -45,7 +45,7 @@ struct Session {
     unreleased: HashSet<u16>,
 }
 
-impl Session {
+impl DemoSession {
     /// Sends to a client that is connected. One that does not read is disconnected.
     fn send(&mut self, packet: Packet) {
         if self.outgoing.as_ref().is_some_and(|outgoing| outgoing.try_send(packet).is_err()) {
@@ -100,12 +100,12 @@ impl Session {
 
 /// All sessions.
 #[derive(Debug, Default)]
-pub(super) struct Hub {
-    sessions: BTreeMap<String, Session>,
+pub(super) struct DemoSessions {
+    sessions: BTreeMap<String, DemoSession>,
     last_connection: u64,
 }
 
-impl Hub {
+impl DemoSessions {
     /// Admits a client, with any login; an older connection of the same client ends. The receiver has what to send
     /// it: the CONNACK, what was in flight, with DUP, and so on; it ends when the hub ends the connection.
     ///
@@ -114,7 +114,7 @@ impl Hub {
     pub(super) fn connect(
         &mut self,
         connect: Connect,
-    ) -> Result<(Client, Receiver<Packet>), ConnectReturnCode> {
+    ) -> Result<(DemoClient, Receiver<Packet>), ConnectReturnCode> {
         let Connect { protocol, client_id: mut id, clean_session: clean, .. } = connect;
         if protocol != Protocol::V4 {
             return Err(ConnectReturnCode::RefusedProtocolVersion);
@@ -139,17 +139,17 @@ impl Hub {
             session.send(Packet::Publish(Publish { dup: true, ..message }));
         }
         session.fill_window();
-        Ok((Client { id, connection }, receiver))
+        Ok((DemoClient { id, connection }, receiver))
     }
 
     /// The client's session, unless its connection has ended.
-    fn session(&mut self, client: &Client) -> Option<&mut Session> {
+    fn session(&mut self, client: &DemoClient) -> Option<&mut DemoSession> {
         let session = self.sessions.get_mut(&client.id)?;
         (session.connection == client.connection).then_some(session)
     }
 
     /// Ends a connection. Nothing happens if it has ended before.
-    pub(super) fn leave(&mut self, client: &Client) {
+    pub(super) fn leave(&mut self, client: &DemoClient) {
         let Some(session) = self.session(client) else { return };
         session.outgoing = None;
         if session.clean {
@@ -161,7 +161,11 @@ impl Hub {
     ///
     /// # Errors
     /// The client broke the protocol; its connection must end.
-    pub(super) fn receive(&mut self, client: &Client, packet: Packet) -> Result<(), &'static str> {
+    pub(super) fn receive(
+        &mut self,
+        client: &DemoClient,
+        packet: Packet,
+    ) -> Result<(), &'static str> {
         let Some(session) = self.session(client) else {
             return Err("the connection has ended");
         };

@@ -1,4 +1,4 @@
-use super::hub::{Client, IN_FLIGHT_LEN_MAX};
+use super::hub::{DemoClient, IN_FLIGHT_LEN_MAX};
 use super::*;
 use rumqttc::mqttbytes::QoS;
 use rumqttc::mqttbytes::v4::{Connect, PubAck, PubRel, Publish, Subscribe};
@@ -8,7 +8,7 @@ use tokio::time::Instant;
 const CONNACK: &str = "ConnAck(ConnAck { session_present: true, code: Success })";
 
 /// Connects, with a session that is kept or not, and subscribes to "t".
-fn join(hub: &mut Hub, id: &str, clean_session: bool) -> (Client, Receiver<Packet>) {
+fn join(hub: &mut DemoSessions, id: &str, clean_session: bool) -> (DemoClient, Receiver<Packet>) {
     let connect = Connect { clean_session, ..Connect::new(id) };
     let (client, packets) = hub.connect(connect).unwrap();
     let subscribe = Subscribe { pkid: 7, ..Subscribe::new("t", QoS::ExactlyOnce) };
@@ -16,12 +16,12 @@ fn join(hub: &mut Hub, id: &str, clean_session: bool) -> (Client, Receiver<Packe
     (client, packets)
 }
 
-fn publish(hub: &mut Hub, client: &Client, qos: QoS, payload: &str) {
+fn publish(hub: &mut DemoSessions, client: &DemoClient, qos: QoS, payload: &str) {
     let message = Publish { pkid: 9, ..Publish::new("t", qos, payload) };
     hub.receive(client, Packet::Publish(message)).unwrap();
 }
 
-fn acknowledge(hub: &mut Hub, client: &Client, packet_id: u16) {
+fn acknowledge(hub: &mut DemoSessions, client: &DemoClient, packet_id: u16) {
     hub.receive(client, Packet::PubAck(PubAck::new(packet_id))).unwrap();
 }
 
@@ -37,7 +37,7 @@ fn told(packets: &mut Receiver<Packet>) -> Vec<String> {
 
 #[test]
 fn unacknowledged_messages_come_back_in_order_with_their_ids_before_new_ones() {
-    let mut hub = Hub::default();
+    let mut hub = DemoSessions::default();
     let (station, _packets) = join(&mut hub, "station", true);
     let (recorder, mut packets) = join(&mut hub, "recorder", false);
     let granted = "SubAck(SubAck { pkid: 7, return_codes: [Success(AtLeastOnce)] })";
@@ -63,7 +63,7 @@ fn unacknowledged_messages_come_back_in_order_with_their_ids_before_new_ones() {
 
 #[test]
 fn full_window_holds_up_no_qos_0() {
-    let mut hub = Hub::default();
+    let mut hub = DemoSessions::default();
     let (client, mut packets) = join(&mut hub, "recorder", true);
     for number in 0..=IN_FLIGHT_LEN_MAX {
         publish(&mut hub, &client, QoS::AtLeastOnce, &number.to_string());
@@ -76,7 +76,7 @@ fn full_window_holds_up_no_qos_0() {
 
 #[test]
 fn qos_2_is_taken_once_however_often_it_is_sent() {
-    let mut hub = Hub::default();
+    let mut hub = DemoSessions::default();
     let (client, mut packets) = join(&mut hub, "station", true);
     publish(&mut hub, &client, QoS::ExactlyOnce, "x");
     publish(&mut hub, &client, QoS::ExactlyOnce, "x");
@@ -102,7 +102,7 @@ fn connect(protocol: u8) -> [u8; 15] {
 
 #[tokio::test]
 async fn silence_and_what_is_no_mqtt_3_1_1_end_their_connection() {
-    let broker = Broker::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let broker = DemoBroker::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let addr = broker.local_addr;
     let serving = tokio::spawn(broker.serve(std::future::pending()));
     assert_eq!(answer(addr, &connect(5)).await, [0x20, 2, 0, 1], "unacceptable protocol version");

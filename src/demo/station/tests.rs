@@ -8,13 +8,13 @@ fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).unwrap()
 }
 
-fn year_of(seed: u64) -> Vec<Reading> {
+fn year_of(seed: u64) -> Vec<StationReading> {
     let mut station = Station::new(seed, 0);
     (0..YEAR_S / STEP_S).map(|step| station.reading(at(START_S + step * STEP_S))).collect()
 }
 
 /// By the sun, 0 to 24.
-fn hour(reading: &Reading) -> f64 {
+fn hour(reading: &StationReading) -> f64 {
     (reading.utc_s as f64 / 3600.0 + SOLAR_OFFSET_H).rem_euclid(24.0)
 }
 
@@ -73,7 +73,7 @@ fn year_has_the_weather_of_the_place() {
 fn day_is_warmer_and_drier_than_night() {
     let year = year_of(7);
     let between = |from: f64, to: f64| {
-        let hours = move |reading: &&Reading| (from..to).contains(&hour(reading));
+        let hours = move |reading: &&StationReading| (from..to).contains(&hour(reading));
         let temperature = mean(year.iter().filter(hours).map(|reading| reading.temperature_c));
         let humidity = mean(year.iter().filter(hours).map(|reading| reading.humidity_percent));
         (temperature, humidity)
@@ -120,7 +120,7 @@ fn counters_follow_the_wind_and_stand_still_when_time_does() {
 
 #[test]
 fn messages_have_the_form_of_the_real_station() {
-    let reading = Reading {
+    let reading = StationReading {
         station: 0,
         utc_s: 1_759_479_845,
         sample_interval_ms: 5000,
@@ -143,7 +143,7 @@ fn messages_have_the_form_of_the_real_station() {
     let expected = [(weather_topic, weather.to_owned()), (flux_topic, flux.to_owned())];
     assert_eq!(reading.messages(), expected);
 
-    let fourth = Reading { station: 3, ..reading };
+    let fourth = StationReading { station: 3, ..reading };
     let [(topic, _), _] = fourth.messages();
     assert_eq!(topic, "backacres/house4/weatherstation/weathermeters/");
 }

@@ -9,16 +9,16 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::http::refusal::Refusal;
+use crate::http::refusal::HttpRefusal;
 use crate::sqlite::read::HistoryError;
 
 /// What a request is answered with: a reply, or why there is none.
-pub(crate) type Answer = Result<Response, Refusal>;
+pub(crate) type Answer = Result<Response, HttpRefusal>;
 
 /// When those may ask again who could not be answered.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
-impl From<HistoryError> for Refusal {
+impl From<HistoryError> for HttpRefusal {
     fn from(error: HistoryError) -> Self {
         let hint = match &error {
             HistoryError::Busy => "ask again in a moment",

@@ -15,8 +15,8 @@ use super::answer::Answer;
 use super::query::{ANY_MOMENT, Query};
 use super::{is_head, tables};
 use crate::http::Tower;
-use crate::http::refusal::Refusal;
-use crate::sqlite::read::rows::{Form, Place, Wanted};
+use crate::http::refusal::HttpRefusal;
+use crate::sqlite::read::rows::{RowCursor, RowFormat, RowQuery};
 use crate::sqlite::read::{HistoryError, Pool};
 
 /// How long a piece may take.
@@ -30,11 +30,11 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub(super) async fn rows(request: Parts, State(tower): State<Tower>) -> Answer {
     let query = Query::of(&request, &["route", "from", "to", "format", "limit"])?;
     let form = match query.text("format") {
-        None | Some("csv") => Form::Csv,
-        Some("jsonl") => Form::JsonLines,
+        None | Some("csv") => RowFormat::Csv,
+        Some("jsonl") => RowFormat::JsonLines,
         Some(other) => {
             let message = format!("format = {other:?} is not known");
-            return Err(Refusal::bad(message, "there are: csv, jsonl"));
+            return Err(HttpRefusal::bad(message, "there are: csv, jsonl"));
         }
     };
     let (from, to) = (query.whole("from", ANY_MOMENT)?, query.whole("to", ANY_MOMENT)?);
@@ -42,7 +42,7 @@ pub(super) async fn rows(request: Parts, State(tower): State<Tower>) -> Answer {
     let router = tower.sources.router();
     let table = tables::table(&router, query.needed("route")?)?;
     let columns = table.columns().into_iter().map(|column| column.name.clone()).collect();
-    let wanted = Wanted {
+    let wanted = RowQuery {
         table: table.name.to_owned(),
         columns,
         from,
@@ -51,8 +51,8 @@ pub(super) async fn rows(request: Parts, State(tower): State<Tower>) -> Answer {
         form,
     };
     let (kind, ending) = match form {
-        Form::Csv => ("text/csv; charset=utf-8", "csv"),
-        Form::JsonLines => ("application/jsonl; charset=utf-8", "jsonl"),
+        RowFormat::Csv => ("text/csv; charset=utf-8", "csv"),
+        RowFormat::JsonLines => ("application/jsonl; charset=utf-8", "jsonl"),
     };
     let download = Download::begin(tower.history.clone(), wanted).await?;
     let attachment = format!("attachment; filename=\"{}.{ending}\"", table.name);
@@ -70,15 +70,15 @@ pub(super) async fn rows(request: Parts, State(tower): State<Tower>) -> Answer {
 /// What is sent, piece by piece.
 struct Download {
     history: Pool,
-    wanted: Wanted,
+    wanted: RowQuery,
     /// What is to be sent before the next piece.
     ready: Option<String>,
-    place: Place,
+    place: RowCursor,
 }
 
 impl Download {
     /// With its first piece: what cannot be had at all is said before anything is sent.
-    async fn begin(history: Pool, wanted: Wanted) -> Result<Self, HistoryError> {
+    async fn begin(history: Pool, wanted: RowQuery) -> Result<Self, HistoryError> {
         let (place, text) = history.first_rows(WITHIN, wanted.clone()).await?;
         Ok(Self { history, wanted, ready: Some(text), place })
     }
@@ -100,9 +100,9 @@ impl Download {
 
 async fn asked(
     history: &Pool,
-    wanted: &Wanted,
-    place: &Place,
-) -> Result<(Place, String), HistoryError> {
+    wanted: &RowQuery,
+    place: &RowCursor,
+) -> Result<(RowCursor, String), HistoryError> {
     let mut tried = 1;
     loop {
         let piece = history.next_rows(WITHIN, wanted.clone(), place.clone()).await;

@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use super::answer::{Answer, json_answer};
 use super::query::{ANY_MOMENT, Query};
 use crate::http::Tower;
-use crate::http::refusal::Refusal;
+use crate::http::refusal::HttpRefusal;
 use crate::sqlite::read::events as of_events;
 use crate::sqlite::{LoggedEvent, spool_path};
 use crate::wire::history::PageEvent;
@@ -30,7 +30,7 @@ pub(super) async fn events(request: Parts, State(tower): State<Tower>) -> Answer
     let known = ["limit", "before", "since", "until", "actor", "event", "except"];
     let query = Query::of(&request, &known)?;
     let limit = query.whole("limit", 1..=EVENTS_MAX)?;
-    let wanted = of_events::Wanted {
+    let wanted = of_events::EventFilter {
         limit: limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(EVENTS),
         before: query.whole("before", ANY_MOMENT)?,
         since: query.whole("since", ANY_MOMENT)?,
@@ -56,11 +56,11 @@ fn noted(tower: &Tower) -> Vec<LoggedEvent> {
     tower.sources.published.waiting_events().into_iter().map(LoggedEvent::from).collect()
 }
 
-fn name(query: &Query, parameter: &str) -> Result<Option<String>, Refusal> {
+fn name(query: &Query, parameter: &str) -> Result<Option<String>, HttpRefusal> {
     match query.text(parameter) {
         Some(name) if name.is_empty() || name.chars().count() > NAME_LEN_MAX => {
             let message = format!("{parameter} is no name: 1 to {NAME_LEN_MAX} characters are");
-            Err(Refusal::bad(message, "leave it out, or name one"))
+            Err(HttpRefusal::bad(message, "leave it out, or name one"))
         }
         name => Ok(name.map(str::to_owned)),
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract;
 use axum::http::request::Parts;
-use barograph_actors::health::checks::Memory as Judgement;
+use barograph_actors::health::checks::HealthMemory as Judgement;
 use barograph_actors::history::derived;
 use barograph_actors::message::account::RouteId;
 use barograph_actors::message::batch::Value;
@@ -14,10 +14,10 @@ use barograph_config::{Column, Route};
 
 use super::answer::{Answer, json_answer};
 use super::query::Query;
-use super::tables::{Table, tables};
+use super::tables::{RouteTable, tables};
 use crate::http::Tower;
 use crate::os::world;
-use crate::sqlite::read::newest::Arrived;
+use crate::sqlite::read::newest::NewestRow;
 use crate::wire::page::{Latest, LatestEntry};
 
 /// `latest`
@@ -39,7 +39,7 @@ pub(crate) async fn report(tower: &Tower) -> Latest {
             route: table.name.to_owned(),
             received_at_ms: newest.as_ref().map(|newest| newest.row.0.0),
             silent: is_silent(judgement.as_ref(), table.name),
-            values: newest.as_ref().map_or_else(BTreeMap::new, Newest::values),
+            values: newest.as_ref().map_or_else(BTreeMap::new, LatestRow::values),
             out_of_bounds: out_of_bounds(&table, newest.as_ref(), &troubles),
             derived: follows(&table, newest.as_ref()),
         });
@@ -48,16 +48,16 @@ pub(crate) async fn report(tower: &Tower) -> Latest {
 }
 
 /// The newest row of a table, and the one before it.
-struct Newest<'a> {
+struct LatestRow<'a> {
     /// Of the row's values, in their order.
     columns: Vec<&'a Column>,
-    row: Arrived,
-    before: Option<Arrived>,
+    row: NewestRow,
+    before: Option<NewestRow>,
     /// Whose row it is, where that is known.
     route: Option<&'a Route>,
 }
 
-impl Newest<'_> {
+impl LatestRow<'_> {
     fn values(&self) -> BTreeMap<String, Value> {
         let columns = self.columns.iter().zip(&self.row.1);
         columns.map(|(column, value)| (column.name.clone(), value.clone())).collect()
@@ -65,7 +65,11 @@ impl Newest<'_> {
 }
 
 /// From published state; what this process has not seen, from the database.
-async fn newest<'a>(tower: &Tower, known: &NewestRows, table: &Table<'a>) -> Option<Newest<'a>> {
+async fn newest<'a>(
+    tower: &Tower,
+    known: &NewestRows,
+    table: &RouteTable<'a>,
+) -> Option<LatestRow<'a>> {
     let is_alone = table.routes.len() == 1;
     let rows =
         table.routes.iter().filter_map(|(id, route)| Some((*id, *route, known.latest.get(id)?)));
@@ -77,16 +81,16 @@ async fn newest<'a>(tower: &Tower, known: &NewestRows, table: &Table<'a>) -> Opt
     };
     match live {
         Some((_, route, row)) => {
-            let is_before = |(at, _): &Arrived| *at < row.0 && is_alone;
+            let is_before = |(at, _): &NewestRow| *at < row.0 && is_alone;
             let before = previous.or_else(|| recorded.into_iter().find(is_before));
             let columns = route.columns.iter().collect();
-            Some(Newest { columns, row: row.clone(), before, route: Some(route) })
+            Some(LatestRow { columns, row: row.clone(), before, route: Some(route) })
         }
         None => {
             let mut recorded = recorded.into_iter();
             let (row, before) = (recorded.next()?, recorded.next());
             let route = is_alone.then(|| table.routes[0].1);
-            Some(Newest { columns: table.columns(), row, before, route })
+            Some(LatestRow { columns: table.columns(), row, before, route })
         }
     }
 }
@@ -99,8 +103,8 @@ fn is_silent(judgement: Option<&Judgement>, table: &str) -> bool {
 /// Columns whose last reading was a bad one, or whose value is beyond what the column says now. (A row may be
 /// older than the bounds; a bad value is stored as NULL, or not at all.)
 fn out_of_bounds(
-    table: &Table<'_>,
-    newest: Option<&Newest<'_>>,
+    table: &RouteTable<'_>,
+    newest: Option<&LatestRow<'_>>,
     troubles: &[(RouteId, usize, Trouble)],
 ) -> Vec<String> {
     let reads_badly = |name: &str| {
@@ -133,7 +137,10 @@ fn is_beyond_bounds(column: &Column, value: &Value) -> bool {
 }
 
 /// The derived values, by name.
-fn follows(table: &Table<'_>, newest: Option<&Newest<'_>>) -> BTreeMap<String, Option<f64>> {
+fn follows(
+    table: &RouteTable<'_>,
+    newest: Option<&LatestRow<'_>>,
+) -> BTreeMap<String, Option<f64>> {
     let mut values: BTreeMap<String, Option<f64>> =
         table.derived().into_iter().map(|one| (one.name.clone(), None)).collect();
     if let Some((newest, route)) = newest.and_then(|newest| Some((newest, newest.route?))) {

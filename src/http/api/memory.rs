@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::tables::Table;
-use crate::sqlite::read::newest::Arrived;
+use super::tables::RouteTable;
+use crate::sqlite::read::newest::NewestRow;
 use crate::sqlite::read::{HistoryError, Pool};
 use parking_lot::Mutex;
 
@@ -17,7 +17,7 @@ const RESTS: Duration = Duration::from_secs(2);
 
 /// The ends of each table.
 #[derive(Debug, Default)]
-pub(crate) struct Memory {
+pub(crate) struct TableEndsCache {
     tables: Mutex<BTreeMap<String, Ends>>,
 }
 
@@ -27,14 +27,14 @@ pub(super) struct Ends {
     /// When its first row came, in milliseconds since 1970 UTC.
     pub(super) first_at: Option<i64>,
     /// Its last two rows, newest first.
-    pub(super) last: Vec<Arrived>,
+    pub(super) last: Vec<NewestRow>,
     /// Until when this holds.
     until: Option<Instant>,
 }
 
-impl Memory {
+impl TableEndsCache {
     /// What is known of a table: asked for when it is old, and as it was when there is no answer.
-    pub(super) async fn ends(&self, history: &Pool, table: &Table<'_>) -> Ends {
+    pub(super) async fn ends(&self, history: &Pool, table: &RouteTable<'_>) -> Ends {
         let known = self.tables.lock().get(table.name).cloned().unwrap_or_default();
         if known.until.is_some_and(|until| Instant::now() < until) {
             return known;
@@ -50,8 +50,8 @@ impl Memory {
 
 async fn asked(
     history: &Pool,
-    table: &Table<'_>,
-) -> Result<(Option<i64>, Vec<Arrived>), HistoryError> {
+    table: &RouteTable<'_>,
+) -> Result<(Option<i64>, Vec<NewestRow>), HistoryError> {
     let name = table.name.to_owned();
     let columns: Vec<String> =
         table.columns().into_iter().map(|column| column.name.clone()).collect();

@@ -23,10 +23,10 @@ use axum::routing::get;
 use tower_http::compression::CompressionLayer;
 
 pub(super) use answer::{Answer, is_known, json_reply, json_text};
-pub(crate) use memory::Memory;
+pub(crate) use memory::TableEndsCache;
 
 use super::Tower;
-use super::refusal::Refusal;
+use super::refusal::HttpRefusal;
 
 /// What is where. (Login, session and the WebSockets are the door's and `live`'s.) The door lets no method
 /// through but GET and HEAD.
@@ -49,9 +49,9 @@ pub(super) fn routes(tower: &Tower) -> Router {
 }
 
 /// Refuses a path below `/api` that there is not.
-pub(super) fn nothing_here(path: &str) -> Refusal {
+pub(super) fn nothing_here(path: &str) -> HttpRefusal {
     let message = format!("there is no {path}");
-    Refusal::new(StatusCode::NOT_FOUND, message, "api/v1/openapi.json says what there is")
+    HttpRefusal::new(StatusCode::NOT_FOUND, message, "api/v1/openapi.json says what there is")
 }
 
 /// Whether only the head of the answer is wanted.

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use axum::http::request::Parts;
 
-use crate::http::refusal::Refusal;
+use crate::http::refusal::HttpRefusal;
 
 /// Milliseconds since 1970 UTC: any.
 pub(super) const ANY_MOMENT: RangeInclusive<i64> = i64::MIN..=i64::MAX;
@@ -21,24 +21,27 @@ pub(super) struct Query(Vec<(String, String)>);
 
 impl Query {
     /// Those of a request that may have these and no others.
-    pub(super) fn of(request: &Parts, known: &[&str]) -> Result<Self, Refusal> {
+    pub(super) fn of(request: &Parts, known: &[&str]) -> Result<Self, HttpRefusal> {
         Self::parse(request.uri.query().unwrap_or_default(), known)
     }
 
-    fn parse(text: &str, known: &[&str]) -> Result<Self, Refusal> {
+    fn parse(text: &str, known: &[&str]) -> Result<Self, HttpRefusal> {
         let pairs: Vec<(String, String)> =
             form_urlencoded::parse(text.as_bytes()).into_owned().collect();
         for (position, (name, value)) in pairs.iter().enumerate() {
             if !known.contains(&name.as_str()) {
-                return Err(Refusal::bad(format!("there is no parameter {name:?}"), hint(known)));
+                return Err(HttpRefusal::bad(
+                    format!("there is no parameter {name:?}"),
+                    hint(known),
+                ));
             }
             if pairs[..position].iter().any(|(before, _)| before == name) {
                 let message = format!("{name} is given twice");
-                return Err(Refusal::bad(message, "give each parameter once"));
+                return Err(HttpRefusal::bad(message, "give each parameter once"));
             }
             if value.len() > VALUE_LEN_MAX {
                 let message = format!("{name} is longer than {VALUE_LEN_MAX} bytes");
-                return Err(Refusal::bad(message, "ask for less at a time"));
+                return Err(HttpRefusal::bad(message, "ask for less at a time"));
             }
         }
         Ok(Self(pairs))
@@ -50,7 +53,7 @@ impl Query {
     }
 
     /// A text that must be there.
-    pub(super) fn needed(&self, name: &str) -> Result<&str, Refusal> {
+    pub(super) fn needed(&self, name: &str) -> Result<&str, HttpRefusal> {
         self.text(name).ok_or_else(|| missing(name))
     }
 
@@ -59,13 +62,13 @@ impl Query {
         &self,
         name: &str,
         within: RangeInclusive<i64>,
-    ) -> Result<Option<i64>, Refusal> {
+    ) -> Result<Option<i64>, HttpRefusal> {
         let Some(text) = self.text(name) else { return Ok(None) };
         let number = text.parse::<i64>().ok().filter(|number| within.contains(number));
         let (least, most) = within.into_inner();
         match number {
             Some(number) => Ok(Some(number)),
-            None => Err(Refusal::bad(
+            None => Err(HttpRefusal::bad(
                 format!("{name} = {text:?} is no whole number from {least} to {most}"),
                 "write it in digits; moments are milliseconds since 1970 UTC",
             )),
@@ -77,25 +80,28 @@ impl Query {
         &self,
         name: &str,
         within: RangeInclusive<i64>,
-    ) -> Result<i64, Refusal> {
+    ) -> Result<i64, HttpRefusal> {
         self.whole(name, within)?.ok_or_else(|| missing(name))
     }
 
     /// Words with commas between them; at most so many, none of them empty.
-    pub(super) fn list(&self, name: &str, most: usize) -> Result<Vec<String>, Refusal> {
+    pub(super) fn list(&self, name: &str, most: usize) -> Result<Vec<String>, HttpRefusal> {
         let Some(text) = self.text(name) else { return Ok(Vec::new()) };
         let words: Vec<String> = text.split(',').map(str::to_owned).collect();
         let is_long = text.chars().count() > LIST_LEN_MAX;
         if is_long || words.iter().any(String::is_empty) || words.len() > most {
             let message = format!("{name} = {text:?} is no list of 1 to {most} names");
-            return Err(Refusal::bad(message, "write the names with commas between them"));
+            return Err(HttpRefusal::bad(message, "write the names with commas between them"));
         }
         Ok(words)
     }
 }
 
-fn missing(name: &str) -> Refusal {
-    Refusal::bad(format!("{name} is missing"), "the document at api/v1/openapi.json has an example")
+fn missing(name: &str) -> HttpRefusal {
+    HttpRefusal::bad(
+        format!("{name} is missing"),
+        "the document at api/v1/openapi.json has an example",
+    )
 }
 
 fn hint(known: &[&str]) -> String {

@@ -65,8 +65,8 @@ mod tests {
     #[test]
     fn ready_is_who_records_durably() {
         assert!(is_ready(&ready()));
-        type Change = fn(&mut Snapshot);
-        let table: [(&str, Change); 9] = [
+        type ReadinessChange = fn(&mut Snapshot);
+        let table: [(&str, ReadinessChange); 9] = [
             ("not connected", |state| state.broker.connection = Connection::Starting),
             ("cut off", |state| {
                 state.broker.connection = Connection::Down(UnixMillis(1), "x".into())

@@ -10,9 +10,9 @@ use serde_json::Value as Json;
 use super::answer::{Answer, text_answer};
 use super::history::WITHIN;
 use super::query::{ANY_MOMENT, Query};
-use super::tables::{self, Table};
+use super::tables::{self, RouteTable};
 use crate::http::Tower;
-use crate::http::refusal::Refusal;
+use crate::http::refusal::HttpRefusal;
 use crate::os::world;
 use crate::sqlite::read::{Buckets, EARLIEST_MS, Question, Senseless, Series, Stat};
 
@@ -52,7 +52,7 @@ pub(super) async fn series(request: Parts, State(tower): State<Tower>) -> Answer
 }
 
 /// A width says more than a number.
-fn buckets(query: &Query) -> Result<Buckets, Refusal> {
+fn buckets(query: &Query) -> Result<Buckets, HttpRefusal> {
     let (points, width) =
         (query.whole("points", 1..=POINTS_MAX)?, query.whole("bucket_ms", WIDTHS)?);
     Ok(match width {
@@ -61,12 +61,12 @@ fn buckets(query: &Query) -> Result<Buckets, Refusal> {
     })
 }
 
-fn stats(query: &Query) -> Result<Vec<Stat>, Refusal> {
+fn stats(query: &Query) -> Result<Vec<Stat>, HttpRefusal> {
     let words = query.list("stats", Stat::ALL.len())?;
     let stat = |word: &String| {
         Stat::from_word(word).ok_or_else(|| {
             let known = Stat::ALL.map(Stat::word).join(", ");
-            Refusal::bad(format!("stats: {word:?} is not known"), format!("there are: {known}"))
+            HttpRefusal::bad(format!("stats: {word:?} is not known"), format!("there are: {known}"))
         })
     };
     words.iter().map(stat).collect()
@@ -76,11 +76,11 @@ fn stats(query: &Query) -> Result<Vec<Stat>, Refusal> {
 /// that is wanted, only what has been recorded of it counts.
 async fn range(
     tower: &Tower,
-    table: &Table<'_>,
+    table: &RouteTable<'_>,
     (from, to): (i64, i64),
     buckets: Buckets,
     columns: usize,
-) -> Result<Option<(i64, i64)>, Refusal> {
+) -> Result<Option<(i64, i64)>, HttpRefusal> {
     let (mut from, mut to) = (from.max(EARLIEST_MS), to.min(LATEST_MS));
     if let Buckets::Width(width) = buckets {
         let columns = i64::try_from(columns).unwrap_or(i64::MAX);
@@ -93,7 +93,7 @@ async fn range(
             from = from.max(ends.first_at.unwrap_or(now));
             to = to.min(last);
             if from < to && is_too_much(from, to) {
-                return Err(Refusal::bad(
+                return Err(HttpRefusal::bad(
                     format!("this range has more than {most} buckets of {width} ms"),
                     "ask for wider buckets, a shorter range, or fewer columns; or give points",
                 ));
@@ -103,21 +103,21 @@ async fn range(
     Ok((from < to).then_some((from, to)))
 }
 
-fn refusal(senseless: &Senseless) -> Refusal {
+fn refusal(senseless: &Senseless) -> HttpRefusal {
     let message = senseless.to_string();
     match senseless {
         Senseless::NoSuchNumber { .. } => {
             let hint =
                 "api/v1/routes has their names: columns that are numbers, and derived values";
-            Refusal::new(StatusCode::NOT_FOUND, message, hint)
+            HttpRefusal::new(StatusCode::NOT_FOUND, message, hint)
         }
         Senseless::NoRange | Senseless::Buckets => {
-            Refusal::bad(message, "ask for another range, or wider buckets")
+            HttpRefusal::bad(message, "ask for another range, or wider buckets")
         }
     }
 }
 
-fn nothing(table: &Table<'_>, from: i64, to: i64, buckets: Buckets) -> String {
+fn nothing(table: &RouteTable<'_>, from: i64, to: i64, buckets: Buckets) -> String {
     let width = match buckets {
         Buckets::Width(width) => width,
         Buckets::Points(_) => *WIDTHS.start(),

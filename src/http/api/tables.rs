@@ -5,12 +5,12 @@ use barograph_actors::message::account::RouteId;
 use barograph_actors::message::route::Router;
 use barograph_config::{Column, Derived, Route};
 
-use crate::http::refusal::Refusal;
+use crate::http::refusal::HttpRefusal;
 use crate::wire::page::{ColumnEntry, DerivedEntry, RouteEntry};
 
 /// A table, and the routes into it.
 #[derive(Debug)]
-pub(super) struct Table<'a> {
+pub(super) struct RouteTable<'a> {
     /// Its name.
     pub(super) name: &'a str,
     /// Its routes, at least one.
@@ -18,19 +18,19 @@ pub(super) struct Table<'a> {
 }
 
 /// The tables of the routes in force.
-pub(super) fn tables(router: &Router) -> Vec<Table<'_>> {
-    let mut tables: Vec<Table<'_>> = Vec::new();
+pub(super) fn tables(router: &Router) -> Vec<RouteTable<'_>> {
+    let mut tables: Vec<RouteTable<'_>> = Vec::new();
     for (id, route) in router.active() {
         match tables.iter_mut().find(|table| table.name == route.table) {
             Some(table) => table.routes.push((id, route)),
-            None => tables.push(Table { name: &route.table, routes: vec![(id, route)] }),
+            None => tables.push(RouteTable { name: &route.table, routes: vec![(id, route)] }),
         }
     }
     tables
 }
 
 /// The table with this name.
-pub(super) fn table<'a>(router: &'a Router, name: &str) -> Result<Table<'a>, Refusal> {
+pub(super) fn table<'a>(router: &'a Router, name: &str) -> Result<RouteTable<'a>, HttpRefusal> {
     let mut tables = tables(router);
     match tables.iter().position(|table| table.name == name) {
         Some(place) => Ok(tables.swap_remove(place)),
@@ -38,12 +38,12 @@ pub(super) fn table<'a>(router: &'a Router, name: &str) -> Result<Table<'a>, Ref
             let names: Vec<&str> = tables.iter().map(|table| table.name).collect();
             let message = format!("there is no route {name:?}");
             let status = axum::http::StatusCode::NOT_FOUND;
-            Err(Refusal::new(status, message, format!("there are: {}", names.join(", "))))
+            Err(HttpRefusal::new(status, message, format!("there are: {}", names.join(", "))))
         }
     }
 }
 
-impl<'a> Table<'a> {
+impl<'a> RouteTable<'a> {
     fn first(&self) -> &'a Route {
         self.routes.first().expect("a table has at least one route").1
     }

@@ -17,8 +17,8 @@ use serde_json::json;
 use super::sessions::IDLE_MAX;
 use super::{Gate, access, text_of};
 use crate::http::api::json_reply;
-use crate::http::connections::Peer;
-use crate::http::refusal::Refusal;
+use crate::http::connections::HttpPeer;
+use crate::http::refusal::HttpRefusal;
 use crate::wire::page::{Credentials, Session, SignedIn};
 
 /// The cookie's name.
@@ -70,18 +70,18 @@ fn signed_in(
     gate: &Gate,
     request: &Parts,
     body: Result<Bytes, BytesRejection>,
-) -> Result<(HeaderValue, bool), Refusal> {
-    let peer = Peer::of(request);
+) -> Result<(HeaderValue, bool), HttpRefusal> {
+    let peer = HttpPeer::of(request);
     let body = body.map_err(|error| {
-        Refusal::new(error.status(), "what was sent cannot be read", TOKEN_HINT)
+        HttpRefusal::new(error.status(), "what was sent cannot be read", TOKEN_HINT)
     })?;
     let Ok(Credentials { token }) = serde_json::from_slice(&body) else {
-        return Err(Refusal::bad("there is no token in this", TOKEN_HINT));
+        return Err(HttpRefusal::bad("there is no token in this", TOKEN_HINT));
     };
     let Some((role, print)) = gate.open(token.trim(), &peer)? else {
         let hint = "the tokens are in the files that watchtower.admin_token_file and \
                     watchtower.read_token_file name, as they were at the last reload";
-        return Err(Refusal::new(StatusCode::UNAUTHORIZED, "this token is wrong", hint));
+        return Err(HttpRefusal::new(StatusCode::UNAUTHORIZED, "this token is wrong", hint));
     };
     let number = gate.door.sessions().open(print, Instant::now());
     Ok((cookie(request, &peer, &number), role == super::Role::Admin))
@@ -115,7 +115,7 @@ async fn session(State(gate): State<Arc<Gate>>, request: Parts) -> impl IntoResp
 }
 
 /// Secret on the way where the line is: ours, or by the word of a proxy (who lies about it harms only himself).
-fn cookie(request: &Parts, peer: &Peer, number: &str) -> HeaderValue {
+fn cookie(request: &Parts, peer: &HttpPeer, number: &str) -> HeaderValue {
     let forwarded = HeaderName::from_static("x-forwarded-proto");
     let is_secret = peer.secure || text_of(request, &forwarded) == Some("https");
     let (name, secure) = if is_secret { (NAME_SECURE, "; Secure") } else { (NAME, "") };

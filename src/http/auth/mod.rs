@@ -25,8 +25,8 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use tracing::{debug, warn};
 
-use super::connections::Peer;
-use super::refusal::{COMMANDS, Refusal, methods_of};
+use super::connections::HttpPeer;
+use super::refusal::{COMMANDS, HttpRefusal, methods_of};
 use super::tls::Certificate;
 use crate::os::world;
 use keys::{Keys, Role};
@@ -55,7 +55,7 @@ pub(crate) struct Access {
     /// Where from, for people: an address, or `a Unix socket`.
     pub(crate) from: String,
     /// Why this request is not answered; `None`: it is.
-    pub(crate) refusal: Option<Refusal>,
+    pub(crate) refusal: Option<HttpRefusal>,
 }
 
 /// What somebody may do; who did not come through the door may nothing.
@@ -65,7 +65,7 @@ pub(crate) fn access(request: &Parts) -> Access {
         read: false,
         by_token: false,
         from: "nowhere".to_owned(),
-        refusal: Some(Refusal::new(StatusCode::FORBIDDEN, "this is no way in", "")),
+        refusal: Some(HttpRefusal::new(StatusCode::FORBIDDEN, "this is no way in", "")),
     })
 }
 
@@ -74,11 +74,11 @@ pub(crate) fn access(request: &Parts) -> Access {
 pub struct AuthState {
     /// The page's certificate.
     pub(super) certificate: Certificate,
-    shared: Arc<Shared>,
+    shared: Arc<SharedAuth>,
 }
 
 #[derive(Debug, Default)]
-struct Shared {
+struct SharedAuth {
     sessions: Mutex<Sessions>,
     throttle: Mutex<LoginThrottle>,
     told: Mutex<Told>,
@@ -113,7 +113,7 @@ impl AuthState {
         self.shared.throttle.lock()
     }
 
-    fn wrong(&self, gate: &Gate, peer: &Peer) {
+    fn wrong(&self, gate: &Gate, peer: &HttpPeer) {
         let now = Instant::now();
         self.throttle().wrong(peer.address, now);
         let mut told = self.shared.told.lock();
@@ -169,7 +169,7 @@ impl Gate {
     }
 
     /// What is wrong with a request before it is looked at who asks.
-    fn fault(&self, request: &Parts) -> Option<Refusal> {
+    fn fault(&self, request: &Parts) -> Option<HttpRefusal> {
         if request.uri.path().contains('%') {
             return Some(no_such_page());
         }
@@ -194,7 +194,7 @@ impl Gate {
     }
 
     /// Who asks, and whether that is enough.
-    fn access(&self, request: &Parts, peer: &Peer) -> Access {
+    fn access(&self, request: &Parts, peer: &HttpPeer) -> Access {
         let from = peer.to_string();
         let fault = self.fault(request);
         let role = if fault.is_none() { self.role(request, peer) } else { Ok(None) };
@@ -209,7 +209,7 @@ impl Gate {
     }
 
     /// By a token in the request, or else by a session. A wrong token is none, and costs time.
-    fn role(&self, request: &Parts, peer: &Peer) -> Result<Option<Role>, Refusal> {
+    fn role(&self, request: &Parts, peer: &HttpPeer) -> Result<Option<Role>, HttpRefusal> {
         let bearer = text_of(request, &header::AUTHORIZATION).and_then(bearer);
         match bearer {
             Some(token) => self.open(token, peer).map(|opened| opened.map(|(role, _)| role)),
@@ -228,7 +228,11 @@ impl Gate {
     }
 
     /// Looks at a token, if whoever shows it need not wait.
-    fn open(&self, token: &str, peer: &Peer) -> Result<Option<(Role, keys::Print)>, Refusal> {
+    fn open(
+        &self,
+        token: &str,
+        peer: &HttpPeer,
+    ) -> Result<Option<(Role, keys::Print)>, HttpRefusal> {
         let wait = self.door.throttle().wait(peer.address, Instant::now());
         if let Some(wait) = wait {
             return Err(too_many(wait));
@@ -241,7 +245,7 @@ impl Gate {
         Ok(opened)
     }
 
-    fn needs_token(&self, request: &Parts) -> Refusal {
+    fn needs_token(&self, request: &Parts) -> HttpRefusal {
         let shown = request.headers.contains_key(header::AUTHORIZATION)
             || !login::numbers(request).is_empty();
         let message = if shown {
@@ -251,19 +255,19 @@ impl Gate {
         };
         let hint = "sign in with the token that is in the file watchtower.read_token_file or \
                     watchtower.admin_token_file names; programs send `Authorization: Bearer TOKEN`";
-        Refusal::new(StatusCode::UNAUTHORIZED, message, hint)
+        HttpRefusal::new(StatusCode::UNAUTHORIZED, message, hint)
     }
 
-    fn needs_admin(&self, role: Option<Role>) -> Refusal {
+    fn needs_admin(&self, role: Option<Role>) -> HttpRefusal {
         if !self.keys.have_admin() {
             let message = "no commands can be given here: there is no admin token";
             let hint =
                 "make one with `barograph token FILE`, set watchtower.admin_token_file, and reload";
-            return Refusal::new(StatusCode::FORBIDDEN, message, hint);
+            return HttpRefusal::new(StatusCode::FORBIDDEN, message, hint);
         }
         let status = if role.is_some() { StatusCode::FORBIDDEN } else { StatusCode::UNAUTHORIZED };
         let hint = "sign in with the token that is in the file watchtower.admin_token_file names";
-        Refusal::new(status, "commands need the admin token", hint)
+        HttpRefusal::new(status, "commands need the admin token", hint)
     }
 }
 
@@ -294,7 +298,7 @@ impl Area {
 pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
     let (mut request, body) = request.into_parts();
     let path = request.uri.path().to_owned();
-    let access = gate.access(&request, &Peer::of(&request));
+    let access = gate.access(&request, &HttpPeer::of(&request));
     let refused = access.refusal.clone().filter(|_| !is_upgrade(&request));
     request.extensions.insert(access);
     request.extensions.insert(gate);
@@ -336,59 +340,64 @@ fn is_lured(request: &Parts) -> bool {
 }
 
 /// Methods and bodies that nothing here takes.
-fn form_fault(request: &Parts) -> Option<Refusal> {
+fn form_fault(request: &Parts) -> Option<HttpRefusal> {
     let encoding = text_of(request, &header::CONTENT_ENCODING);
     if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
         let hint = "send it without Content-Encoding";
         let message = "what is sent here may not be compressed";
-        return Some(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message, hint));
+        return Some(HttpRefusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message, hint));
     }
     if !methods_of(request.uri.path()).split(", ").any(|it| it == request.method.as_str()) {
         let message = "this cannot be done here";
         let hint = "the header Allow says what can";
-        return Some(Refusal::new(StatusCode::METHOD_NOT_ALLOWED, message, hint));
+        return Some(HttpRefusal::new(StatusCode::METHOD_NOT_ALLOWED, message, hint));
     }
     if request.method == Method::POST {
         let kind = text_of(request, &header::CONTENT_TYPE).unwrap_or_default();
         let is_json = kind.split(';').next().unwrap_or_default().trim() == "application/json";
         let hint = "send it as application/json";
         let message = "only JSON is understood here";
-        return (!is_json).then(|| Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message, hint));
+        return (!is_json)
+            .then(|| HttpRefusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message, hint));
     }
     None
 }
 
 /// Nothing here has a name that needs it.
-fn no_such_page() -> Refusal {
+fn no_such_page() -> HttpRefusal {
     let message = "there is no such page";
-    Refusal::new(StatusCode::NOT_FOUND, message, "no address here has a % before its question mark")
+    HttpRefusal::new(
+        StatusCode::NOT_FOUND,
+        message,
+        "no address here has a % before its question mark",
+    )
 }
 
-fn no_host() -> Refusal {
+fn no_host() -> HttpRefusal {
     let hint = "browsers and curl say it by themselves; other programs need a header `Host:`";
     let message = "the request does not say by which name this page was called";
-    Refusal::new(StatusCode::BAD_REQUEST, message, hint)
+    HttpRefusal::new(StatusCode::BAD_REQUEST, message, hint)
 }
 
-fn unknown_name(name: &str) -> Refusal {
+fn unknown_name(name: &str) -> HttpRefusal {
     let name: String = name.chars().filter(|c| c.is_ascii_graphic()).take(80).collect();
     let hint = "if that name is right (a proxy's, or one of this machine), add it to \
                 watchtower.hosts and reload; if not, somebody lured your browser here";
     let message = format!("this page is not known as {name}");
-    Refusal::new(StatusCode::MISDIRECTED_REQUEST, message, hint)
+    HttpRefusal::new(StatusCode::MISDIRECTED_REQUEST, message, hint)
 }
 
-fn foreign() -> Refusal {
+fn foreign() -> HttpRefusal {
     let message = "a page from elsewhere asked for this";
     let hint = "if that is your own proxy, it must pass the name on that the browser called (nginx: \
                 `proxy_set_header Host $http_host`), or the name must be in watchtower.hosts";
-    Refusal::new(StatusCode::FORBIDDEN, message, hint)
+    HttpRefusal::new(StatusCode::FORBIDDEN, message, hint)
 }
 
-fn too_many(wait: Duration) -> Refusal {
+fn too_many(wait: Duration) -> HttpRefusal {
     let message = "too many wrong tokens came from there";
     let seconds = wait.as_millis().div_ceil(1_000);
     let hint = format!("the next one is looked at in {seconds} s");
-    let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, message, hint);
-    Refusal { again_in: Some(wait), ..refusal }
+    let refusal = HttpRefusal::new(StatusCode::TOO_MANY_REQUESTS, message, hint);
+    HttpRefusal { again_in: Some(wait), ..refusal }
 }

@@ -15,10 +15,10 @@ pub(super) const IDLE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Those who are signed in.
 #[derive(Default)]
 pub(super) struct Sessions {
-    open: HashMap<Print, Session>,
+    open: HashMap<Print, LoginSession>,
 }
 
-struct Session {
+struct LoginSession {
     /// The digest of the token that it was opened with.
     token: Print,
     used: Instant,
@@ -42,7 +42,7 @@ impl Sessions {
         }
         let secret: [u8; 32] = rand::random();
         let number: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-        self.open.insert(print_of(number.as_bytes()), Session { token, used: now });
+        self.open.insert(print_of(number.as_bytes()), LoginSession { token, used: now });
         number
     }
 

@@ -10,10 +10,10 @@ use super::{Area, Gate, access, login};
 /// As long as the session lasts; for ever without one, and where everybody may look. (Tokens that change renew
 /// the page, and with it every connection.)
 pub(in crate::http) struct Stay {
-    by: Option<Session>,
+    by: Option<SessionWatch>,
 }
 
-struct Session {
+struct SessionWatch {
     gate: Arc<Gate>,
     numbers: Vec<String>,
     signed_out: watch::Receiver<()>,
@@ -27,7 +27,7 @@ impl Stay {
         let gate =
             gate.filter(|gate| !gate.anonymous || Area::of(request.uri.path()) == Area::Command);
         let counts = access(request).by_token && !numbers.is_empty();
-        let by = gate.filter(|_| counts).map(|gate| Session {
+        let by = gate.filter(|_| counts).map(|gate| SessionWatch {
             gate: Arc::clone(gate),
             numbers,
             signed_out: gate.door.shared.signed_out.subscribe(),
@@ -37,7 +37,7 @@ impl Stay {
 
     /// Completes when it is over.
     pub(in crate::http) async fn ends(&mut self) {
-        let Some(Session { gate, numbers, signed_out }) = &mut self.by else {
+        let Some(SessionWatch { gate, numbers, signed_out }) = &mut self.by else {
             return std::future::pending().await;
         };
         while gate.knows(numbers) {

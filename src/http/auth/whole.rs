@@ -8,7 +8,7 @@ use axum::response::Response;
 use futures_util::FutureExt;
 use tokio::time::timeout;
 
-use crate::http::refusal::Refusal;
+use crate::http::refusal::HttpRefusal;
 
 /// Awaits the answer, or makes one of what fails. A panic is in the log by then.
 pub(super) async fn within(
@@ -31,7 +31,7 @@ pub(super) async fn within(
                 "ask for less, or again later",
             ),
         };
-    Refusal::new(status, message, hint).answer(path)
+    HttpRefusal::new(status, message, hint).answer(path)
 }
 
 #[cfg(test)]

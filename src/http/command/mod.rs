@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::Tower;
 use super::api::{Answer, json_reply};
 use super::auth::access;
-use super::refusal::{COMMANDS, Refusal};
+use super::refusal::{COMMANDS, HttpRefusal};
 use super::socket::Rate;
 use crate::counted::Counted;
 use crate::ipc::command_queue::CommandSender;
@@ -34,7 +34,7 @@ const BODY_BYTES_MAX: usize = 4 << 10;
 
 /// Where commands go, and what was ordered lately, by whomever.
 #[derive(Debug, Clone)]
-struct Place {
+struct CommandState {
     commands: CommandSender,
     under_way: Arc<AtomicUsize>,
     rate: Arc<Mutex<Rate>>,
@@ -43,7 +43,7 @@ struct Place {
 /// The place.
 pub(super) fn routes(tower: &Tower) -> Router {
     let rate = Arc::new(Mutex::new(Rate::of(COMMANDS_A_SECOND_MAX)));
-    let place = Place { commands: tower.commands.clone(), under_way: Arc::default(), rate };
+    let place = CommandState { commands: tower.commands.clone(), under_way: Arc::default(), rate };
     Router::new()
         .route(&format!("{COMMANDS}{{name}}"), post(command))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -52,7 +52,7 @@ pub(super) fn routes(tower: &Tower) -> Router {
 
 /// The door lets only the admin through.
 async fn command(
-    State(Place { commands, under_way, rate }): State<Place>,
+    State(CommandState { commands, under_way, rate }): State<CommandState>,
     Path(name): Path<String>,
     request: Parts,
     arguments: Result<Bytes, BytesRejection>,
@@ -66,20 +66,20 @@ async fn command(
     }
     let arguments = arguments.map_err(|error| {
         let hint = "send the arguments as a JSON object";
-        Refusal::new(error.status(), "what was sent cannot be read", hint)
+        HttpRefusal::new(error.status(), "what was sent cannot be read", hint)
     })?;
     let order = Order::of_page(&name, &arguments)?;
     let reply = commands.ask(order, Peer::Page(access(&request).from)).await?;
     Ok(json_reply(&reply))
 }
 
-fn too_many(message: String) -> Refusal {
+fn too_many(message: String) -> HttpRefusal {
     let hint = "this one was not carried out: try it again";
-    let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, message, hint);
-    Refusal { again_in: Some(Duration::from_secs(1)), ..refusal }
+    let refusal = HttpRefusal::new(StatusCode::TOO_MANY_REQUESTS, message, hint);
+    HttpRefusal { again_in: Some(Duration::from_secs(1)), ..refusal }
 }
 
-impl From<protocol::Refusal> for Refusal {
+impl From<protocol::Refusal> for HttpRefusal {
     fn from(protocol::Refusal { message, hint, kind }: protocol::Refusal) -> Self {
         let status = match kind {
             RefusalKind::Senseless => StatusCode::BAD_REQUEST,

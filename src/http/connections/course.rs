@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     /// What a connection does.
-    type Change = fn(&mut Course, Instant);
+    type CourseChange = fn(&mut Course, Instant);
 
     fn after(start: Instant, seconds: u64) -> Instant {
         start + Duration::from_secs(seconds)
@@ -114,7 +114,7 @@ mod tests {
     #[test]
     fn each_wait_has_its_limit() {
         let start = Instant::now();
-        let table: [(&str, Change, u64); 6] = [
+        let table: [(&str, CourseChange, u64); 6] = [
             ("sends nothing", |_, _| {}, 10),
             ("half a head", |it, now| it.read(8, now), 5),
             (
@@ -151,7 +151,7 @@ mod tests {
             assert!(!course.is_overdue(after(start, limit)), "{what} at {limit} s");
             assert!(course.is_overdue(after(start, limit + 1)), "{what} after {limit} s");
         }
-        let unlimited: [Change; 2] = [|it, _| it.upgraded(), |it, _| it.requested()];
+        let unlimited: [CourseChange; 2] = [|it, _| it.upgraded(), |it, _| it.requested()];
         for change in unlimited {
             let mut course = Course::new(start);
             change(&mut course, start);

@@ -46,21 +46,21 @@ pub(super) struct Limits {
 
 /// The state of one connection.
 #[derive(Debug)]
-struct Connection {
+struct PageConnection {
     number: u64,
     /// `None`: a Unix socket.
     address: Option<IpAddr>,
-    state: Mutex<State>,
+    state: Mutex<PageConnectionState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct PageConnectionState {
     course: Course,
     is_closed: bool,
     waker: Option<Waker>,
 }
 
-impl Connection {
+impl PageConnection {
     fn close(&self) {
         let mut state = self.state.lock();
         state.is_closed = true;
@@ -86,7 +86,7 @@ pub(super) struct Connections {
 #[derive(Debug, Default)]
 struct Open {
     next: u64,
-    by_number: HashMap<u64, Arc<Connection>>,
+    by_number: HashMap<u64, Arc<PageConnection>>,
 }
 
 impl Connections {
@@ -105,8 +105,8 @@ impl Connections {
         let number = open.next;
         open.next += 1;
         let course = Course::new(Instant::now());
-        let state = Mutex::new(State { course, is_closed: false, waker: None });
-        let connection = Arc::new(Connection { number, address, state });
+        let state = Mutex::new(PageConnectionState { course, is_closed: false, waker: None });
+        let connection = Arc::new(PageConnection { number, address, state });
         open.by_number.insert(number, Arc::clone(&connection));
         Some(Arc::new(Admitted { connection, all: Arc::clone(self) }))
     }
@@ -138,7 +138,7 @@ impl Connections {
 }
 
 impl Open {
-    fn make_room(&mut self, most: usize, of: impl Fn(&Connection) -> bool) -> Option<()> {
+    fn make_room(&mut self, most: usize, of: impl Fn(&PageConnection) -> bool) -> Option<()> {
         let those = || self.by_number.values().filter(|it| of(it));
         if those().count() < most {
             return Some(());
@@ -150,7 +150,7 @@ impl Open {
         Some(())
     }
 
-    fn close(&mut self, connection: &Connection) {
+    fn close(&mut self, connection: &PageConnection) {
         self.by_number.remove(&connection.number);
         connection.close();
     }
@@ -159,7 +159,7 @@ impl Open {
 /// An admitted connection; its place is free when this is dropped.
 #[derive(Debug)]
 pub(super) struct Admitted {
-    connection: Arc<Connection>,
+    connection: Arc<PageConnection>,
     all: Arc<Connections>,
 }
 
@@ -227,21 +227,21 @@ impl Drop for Admitted {
 
 /// The client of a request's connection.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Peer {
+pub(super) struct HttpPeer {
     /// `None`: a Unix socket.
     pub(super) address: Option<IpAddr>,
     /// TLS ends in this process.
     pub(super) secure: bool,
 }
 
-impl Peer {
+impl HttpPeer {
     pub(super) fn of(request: &Parts) -> Self {
         let nobody = Self { address: None, secure: false };
         request.extensions.get().copied().unwrap_or(nobody)
     }
 }
 
-impl fmt::Display for Peer {
+impl fmt::Display for HttpPeer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.address {
             Some(address) => write!(f, "{address}"),

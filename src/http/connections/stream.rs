@@ -11,12 +11,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::Admitted;
 
 /// Bytes both ways: TCP, TLS over it, a Unix socket.
-trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+trait ClientStream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> ClientStream for S {}
 
 /// A stream that records its progress, and fails once [`Connections`](super::Connections) closes it.
 pub(in crate::http) struct MeteredStream {
-    stream: Box<dyn Stream>,
+    stream: Box<dyn ClientStream>,
     connection: Arc<Admitted>,
 }
 

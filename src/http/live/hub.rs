@@ -147,21 +147,21 @@ impl Drop for Attended<'_> {
 /// Why the hub does something.
 enum Happened {
     Came,
-    Reported(Box<Report>),
+    Reported(Box<StatusReport>),
     Event(Result<Event, RecvError>),
     Rows(Result<Commit, RecvError>),
     Nothing,
 }
 
 /// What a status is made of; the newest rows, where it is for a snapshot.
-struct Report {
+struct StatusReport {
     status: Status,
     latest: Option<Latest>,
 }
 
-type Reporting = Pin<Box<dyn Future<Output = Box<Report>> + Send>>;
+type Reporting = Pin<Box<dyn Future<Output = Box<StatusReport>> + Send>>;
 
-async fn wait_for(report: &mut Option<Reporting>) -> Box<Report> {
+async fn wait_for(report: &mut Option<Reporting>) -> Box<StatusReport> {
     match report {
         Some(reporting) => {
             let told = reporting.await;
@@ -302,12 +302,12 @@ impl<'h> Round<'h> {
         self.report = Some(Box::pin(async move {
             let status = status::report(&tower.sources).await;
             let latest = if is_snapshot { Some(latest::report(&tower).await) } else { None };
-            Box::new(Report { status, latest })
+            Box::new(StatusReport { status, latest })
         }));
     }
 
-    fn told(&mut self, report: Box<Report>, hub: &Hub) {
-        let Report { status, latest } = *report;
+    fn told(&mut self, report: Box<StatusReport>, hub: &Hub) {
+        let StatusReport { status, latest } = *report;
         let Some(latest) = latest else {
             self.status_at = Instant::now();
             return self.tell(&News::Status { status: &status }.frame());

@@ -19,11 +19,11 @@ use tokio::time::{Instant, timeout};
 use super::hub::*;
 use super::*;
 use crate::http::Closing;
-use crate::http::metrics::Metrics;
+use crate::http::metrics::MetricsServer;
 use crate::http::socket::Outbox;
 use crate::ipc::Sources;
 use crate::ipc::command_queue::command_queue;
-use crate::metrics::Places;
+use crate::metrics::MeasuredFiles;
 use crate::sqlite::read::Pool;
 use barograph_actors::health::checks::KeptMemory;
 
@@ -43,8 +43,8 @@ impl Stage {
     fn new() -> Self {
         let (settings, published) = (Settings::default_with("here"), Published::default());
         let routing = Routing::new(settings.routes.clone());
-        let places = Places { spool: "/nowhere".into(), database: "/nowhere".into() };
-        let metrics = Metrics::new(published.clone(), routing.clone(), places);
+        let places = MeasuredFiles { spool: "/nowhere".into(), database: "/nowhere".into() };
+        let metrics = MetricsServer::new(published.clone(), routing.clone(), places);
         let sources = Sources {
             memory: KeptMemory::default(),
             routing,

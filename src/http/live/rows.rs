@@ -17,7 +17,7 @@ use crate::wire::page::NewRows;
 const ROWS_MAX: usize = 8;
 
 /// A row as it is published: one of a commit.
-type Place = (Arc<[Row]>, usize);
+type CommittedRow = (Arc<[Row]>, usize);
 
 /// What has come.
 #[derive(Debug, Default)]
@@ -29,7 +29,7 @@ pub(super) struct Gathering {
 
 #[derive(Debug, Default)]
 struct Came {
-    newest: VecDeque<Place>,
+    newest: VecDeque<CommittedRow>,
     skipped: u64,
 }
 
@@ -59,7 +59,7 @@ impl Gathering {
     /// The frame's `routes`; `None`: nothing has come.
     pub(super) fn frame(&mut self, router: &Router) -> Option<Vec<NewRows>> {
         let came = std::mem::take(&mut self.routes);
-        let mut tables: Vec<Table<'_>> = Vec::new();
+        let mut tables: Vec<TableRows<'_>> = Vec::new();
         for (id, came) in came {
             // Of a route that was removed meanwhile nobody knows the columns any more.
             let Some((_, route)) = router.active().find(|(active, _)| *active == id) else {
@@ -67,18 +67,18 @@ impl Gathering {
             };
             let place = tables.iter().position(|table| table.name == route.table);
             let place = place.unwrap_or_else(|| {
-                tables.push(Table::of(router, &route.table));
+                tables.push(TableRows::of(router, &route.table));
                 tables.len() - 1
             });
             let before = self.before.get(&id);
             tables[place].add(route, came, before);
         }
         self.remember(&tables);
-        let frame: Vec<NewRows> = tables.into_iter().map(Table::told).collect();
+        let frame: Vec<NewRows> = tables.into_iter().map(TableRows::told).collect();
         (!frame.is_empty()).then_some(frame)
     }
 
-    fn remember(&mut self, tables: &[Table<'_>]) {
+    fn remember(&mut self, tables: &[TableRows<'_>]) {
         for (rows, at) in tables.iter().flat_map(|table| &table.last) {
             let row = &rows[*at];
             self.before.insert(row.route, (row.received_at, row.values.clone()));
@@ -87,7 +87,7 @@ impl Gathering {
 }
 
 /// Routes that share a table are one to the page.
-struct Table<'r> {
+struct TableRows<'r> {
     name: &'r str,
     /// Its columns, each once, in the order of the routes.
     columns: Vec<&'r str>,
@@ -95,10 +95,10 @@ struct Table<'r> {
     skipped: u64,
     derived: Option<(UnixMillis, BTreeMap<String, Option<f64>>)>,
     /// The newest row of each of its routes.
-    last: Vec<Place>,
+    last: Vec<CommittedRow>,
 }
 
-impl<'r> Table<'r> {
+impl<'r> TableRows<'r> {
     fn of(router: &'r Router, name: &'r str) -> Self {
         let mut columns: Vec<&str> = Vec::new();
         let routes = router.active().filter(|(_, route)| route.table == name);

@@ -12,7 +12,7 @@ use tracing::warn;
 use super::routes::{PATH, routes};
 use crate::http::connections::Limits;
 use crate::http::listener::{Service, Words};
-use crate::http::place::Bound;
+use crate::http::place::BoundListener;
 use crate::http::server::Server;
 use crate::metrics::Exposition;
 
@@ -39,13 +39,13 @@ impl Service for MetricsService {
     const RETRY_MIN: Duration = Duration::from_secs(1);
     const EVENTS: (&'static str, &'static str) = (event::METRICS_SERVED, event::METRICS_NOT_SERVED);
 
-    fn bind(&mut self) -> io::Result<Bound> {
+    fn bind(&mut self) -> io::Result<BoundListener> {
         let listener = TcpListener::bind(self.address)?;
         self.at = listener.local_addr()?;
-        Ok(Bound::Tcp(listener))
+        Ok(BoundListener::Tcp(listener))
     }
 
-    fn server(&mut self, bound: Bound) -> io::Result<Server> {
+    fn server(&mut self, bound: BoundListener) -> io::Result<Server> {
         if !self.at.ip().is_loopback() {
             warn!(
                 "the metrics are served to whoever reaches {}: there is no password; set \

@@ -15,27 +15,27 @@ use barograph_actors::message::routing::Routing;
 use barograph_actors::status::Published;
 
 use crate::http::listener::Listener;
-use crate::metrics::{Exposition, Places};
+use crate::metrics::{Exposition, MeasuredFiles};
 use listener::MetricsService;
 
 pub(crate) use routes::answer;
 
 /// The metrics of this process, and the listener that serves them, if there is one.
 #[derive(Debug)]
-pub struct Metrics {
+pub struct MetricsServer {
     exposition: Arc<Exposition>,
     published: Published,
     listener: Option<(SocketAddr, Listener)>,
 }
 
-impl Metrics {
+impl MetricsServer {
     /// All metrics, for another server that shows them, too.
     pub(crate) fn exposition(&self) -> Arc<Exposition> {
         Arc::clone(&self.exposition)
     }
 
     /// Nobody listens yet.
-    pub fn new(published: Published, routing: Routing, places: Places) -> Self {
+    pub fn new(published: Published, routing: Routing, places: MeasuredFiles) -> Self {
         let exposition = Exposition::new(published.clone(), routing, places);
         Self { exposition: Arc::new(exposition), published, listener: None }
     }

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
 use crate::http::quality::ranked;
-use crate::metrics::{Exposition, Form};
+use crate::metrics::{Exposition, ExpositionFormat};
 
 /// Where the metrics are, by Prometheus' convention.
 pub(super) const PATH: &str = "/metrics";
@@ -54,14 +54,14 @@ async fn elsewhere() -> impl IntoResponse {
 }
 
 /// The form that the client likes best; Prometheus' own for whoever does not say.
-fn wanted(headers: &HeaderMap) -> Form {
+fn wanted(headers: &HeaderMap) -> ExpositionFormat {
     let liked = ranked(headers, header::ACCEPT).unwrap_or_default();
     let known = liked.into_iter().find_map(|kind| match kind {
-        "application/openmetrics-text" => Some(Form::OpenMetrics),
-        "text/plain" | "text/*" | "*/*" => Some(Form::Prometheus),
+        "application/openmetrics-text" => Some(ExpositionFormat::OpenMetrics),
+        "text/plain" | "text/*" | "*/*" => Some(ExpositionFormat::Prometheus),
         _ => None,
     });
-    known.unwrap_or(Form::Prometheus)
+    known.unwrap_or(ExpositionFormat::Prometheus)
 }
 
 #[cfg(test)]
@@ -75,11 +75,14 @@ mod tests {
         let prometheus = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;\
                           version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
         let table = [
-            (prometheus, Form::OpenMetrics),
-            ("text/plain;version=0.0.4;q=0.9,application/openmetrics-text;q=0.1", Form::Prometheus),
-            ("text/html,application/xhtml+xml,*/*;q=0.8", Form::Prometheus),
-            ("application/json", Form::Prometheus),
-            ("*/*", Form::Prometheus),
+            (prometheus, ExpositionFormat::OpenMetrics),
+            (
+                "text/plain;version=0.0.4;q=0.9,application/openmetrics-text;q=0.1",
+                ExpositionFormat::Prometheus,
+            ),
+            ("text/html,application/xhtml+xml,*/*;q=0.8", ExpositionFormat::Prometheus),
+            ("application/json", ExpositionFormat::Prometheus),
+            ("*/*", ExpositionFormat::Prometheus),
         ];
         for (text, expected) in table {
             let headers = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(text))]);

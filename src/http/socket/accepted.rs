@@ -17,10 +17,10 @@ use tungstenite::handshake::server::create_response;
 use super::close_reason::{CloseReason, GOING_AWAY, IDLE, RESTART, SESSION_ENDED};
 use super::inbox::Inbox;
 use super::outbox::Outbox;
-use super::reader::Said;
+use super::reader::ClientFrame;
 use crate::counted::Counted;
 use crate::http::auth::{Stay, access};
-use crate::http::refusal::Refusal;
+use crate::http::refusal::HttpRefusal;
 use crate::http::{Closing, Tower};
 
 /// Between two pings.
@@ -46,8 +46,8 @@ pub(crate) struct Socket {
 ///
 /// # Errors
 /// The request is no handshake.
-pub(crate) fn accept(request: &Parts, tower: &Tower) -> Result<(Response, Socket), Refusal> {
-    let refused = |why: String| Refusal::bad(why, "a WebSocket is served here");
+pub(crate) fn accept(request: &Parts, tower: &Tower) -> Result<(Response, Socket), HttpRefusal> {
+    let refused = |why: String| HttpRefusal::bad(why, "a WebSocket is served here");
     let handshake = Request::from_parts(request.clone(), ());
     let response = create_response(&handshake).map_err(|error| refused(error.to_string()))?;
     let upgrade = request.extensions.get::<OnUpgrade>().cloned();
@@ -101,10 +101,10 @@ impl Socket {
             tokio::select! {
                 said = inbox.next() => match said {
                     Ok(None) => return None,
-                    Ok(Some(Said::Fragment | Said::Text(_))) => {}
-                    Ok(Some(Said::Ping(payload))) => self.outbox.pong(payload),
-                    Ok(Some(Said::Pong)) => unanswered = 0,
-                    Ok(Some(Said::Close(answer))) => {
+                    Ok(Some(ClientFrame::Fragment | ClientFrame::Text(_))) => {}
+                    Ok(Some(ClientFrame::Ping(payload))) => self.outbox.pong(payload),
+                    Ok(Some(ClientFrame::Pong)) => unanswered = 0,
+                    Ok(Some(ClientFrame::Close(answer))) => {
                         self.outbox.close(answer);
                         let _congested = timeout(GOODBYE_WITHIN, self.outbox.emptied()).await;
                         return None;

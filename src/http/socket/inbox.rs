@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::close_reason::{CloseReason, POLICY};
 use super::rate::Rate;
-use super::reader::{Reader, Said};
+use super::reader::{ClientFrame, FrameReader};
 
 /// Frames of any kind that a client may send in a second.
 const FRAMES_A_SECOND_MAX: usize = 20;
@@ -15,17 +15,17 @@ const PIECE: usize = 1 << 10;
 /// The receiving side of a connection.
 pub(super) struct Inbox<S> {
     stream: S,
-    reader: Reader,
+    reader: FrameReader,
     rate: Rate,
 }
 
 impl<S: AsyncRead + Unpin> Inbox<S> {
     pub(super) fn new(stream: S) -> Self {
-        Self { stream, reader: Reader::default(), rate: Rate::of(FRAMES_A_SECOND_MAX) }
+        Self { stream, reader: FrameReader::default(), rate: Rate::of(FRAMES_A_SECOND_MAX) }
     }
 
     /// What was said next; `None`: the client is gone. Nothing is lost when it is not awaited to the end.
-    pub(super) async fn next(&mut self) -> Result<Option<Said>, CloseReason> {
+    pub(super) async fn next(&mut self) -> Result<Option<ClientFrame>, CloseReason> {
         loop {
             if let Some(said) = self.reader.next()? {
                 if !self.rate.admits(Instant::now()) {
@@ -52,7 +52,7 @@ impl<S: AsyncRead + Unpin> Inbox<S> {
         loop {
             while is_understood {
                 match self.reader.next() {
-                    Ok(Some(Said::Close(_))) => return,
+                    Ok(Some(ClientFrame::Close(_))) => return,
                     Ok(Some(_)) => {}
                     Ok(None) => break,
                     Err(_) => is_understood = false,

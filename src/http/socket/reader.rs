@@ -18,7 +18,7 @@ const CONTROL_LEN_MAX: usize = 125;
 
 /// What a client says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum ClientFrame {
     /// A message.
     Text(String),
     /// Part of one.
@@ -33,16 +33,16 @@ pub(super) enum Said {
 
 /// Reads frames from a buffer.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+pub(super) struct FrameReader {
     /// Bytes that are not parsed yet.
     pub(super) bytes: BytesMut,
     /// The fragments so far of a message that is not complete.
     message: Option<Vec<u8>>,
 }
 
-impl Reader {
+impl FrameReader {
     /// What was said next; `None`: it takes more bytes.
-    pub(super) fn next(&mut self) -> Result<Option<Said>, CloseReason> {
+    pub(super) fn next(&mut self) -> Result<Option<ClientFrame>, CloseReason> {
         let mut cursor = Cursor::new(&self.bytes);
         let head = FrameHeader::parse(&mut cursor);
         let head_len = usize::try_from(cursor.position()).unwrap_or(usize::MAX);
@@ -96,12 +96,16 @@ impl Reader {
         mask
     }
 
-    fn understand(&mut self, head: &FrameHeader, payload: Vec<u8>) -> Result<Said, CloseReason> {
+    fn understand(
+        &mut self,
+        head: &FrameHeader,
+        payload: Vec<u8>,
+    ) -> Result<ClientFrame, CloseReason> {
         match head.opcode {
-            OpCode::Control(Control::Ping) => return Ok(Said::Ping(payload)),
-            OpCode::Control(Control::Pong) => return Ok(Said::Pong),
+            OpCode::Control(Control::Ping) => return Ok(ClientFrame::Ping(payload)),
+            OpCode::Control(Control::Pong) => return Ok(ClientFrame::Pong),
             OpCode::Control(Control::Close | Control::Reserved(_)) => {
-                return answer_to_close(&payload).map(Said::Close);
+                return answer_to_close(&payload).map(ClientFrame::Close);
             }
             OpCode::Data(_) => {}
         }
@@ -109,10 +113,11 @@ impl Reader {
         message.extend_from_slice(&payload);
         if !head.is_final {
             self.message = Some(message);
-            return Ok(Said::Fragment);
+            return Ok(ClientFrame::Fragment);
         }
         let text = String::from_utf8(message);
-        text.map(Said::Text).map_err(|_| CloseReason::new(BAD_DATA, "a text message is no UTF-8"))
+        text.map(ClientFrame::Text)
+            .map_err(|_| CloseReason::new(BAD_DATA, "a text message is no UTF-8"))
     }
 }
 

@@ -18,8 +18,8 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-fn all_of(bytes: &[u8]) -> Result<Vec<Said>, CloseReason> {
-    let mut reader = Reader::default();
+fn all_of(bytes: &[u8]) -> Result<Vec<ClientFrame>, CloseReason> {
+    let mut reader = FrameReader::default();
     reader.bytes.extend_from_slice(bytes);
     let mut said = Vec::new();
     while let Some(next) = reader.next()? {
@@ -30,7 +30,7 @@ fn all_of(bytes: &[u8]) -> Result<Vec<Said>, CloseReason> {
 
 #[test]
 fn messages_are_understood_whole_and_in_fragments() {
-    let text = |text: &str| Said::Text(text.to_owned());
+    let text = |text: &str| ClientFrame::Text(text.to_owned());
     let bytes = [
         frame(0x81, b"whole"),
         frame(0x01, b"in "),
@@ -44,16 +44,16 @@ fn messages_are_understood_whole_and_in_fragments() {
     .concat();
     let expected = vec![
         text("whole"),
-        Said::Fragment,
-        Said::Ping(b"between".to_vec()),
-        Said::Fragment,
+        ClientFrame::Fragment,
+        ClientFrame::Ping(b"between".to_vec()),
+        ClientFrame::Fragment,
         text("in three pïeces"),
-        Said::Pong,
+        ClientFrame::Pong,
         text(&"x".repeat(MESSAGE_LEN_MAX)),
-        Said::Close(CloseReason::new(1000, "")),
+        ClientFrame::Close(CloseReason::new(1000, "")),
     ];
     assert_eq!(all_of(&bytes), Ok(expected.clone()));
-    let mut reader = Reader::default();
+    let mut reader = FrameReader::default();
     let mut said = Vec::new();
     for byte in bytes {
         reader.bytes.extend_from_slice(&[byte]);
@@ -94,7 +94,7 @@ proptest! {
     fn nothing_is_kept_beyond_the_longest_message(
         pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 0..40),
     ) {
-        let mut reader = Reader::default();
+        let mut reader = FrameReader::default();
         'pieces: for piece in pieces {
             reader.bytes.extend_from_slice(&piece);
             loop {

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use barograph_config::{Format, Level, Log};
+use barograph_config::{Format, Log, LogLevel};
 use file::LogFile;
 use parking_lot::{Mutex, MutexGuard};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -19,22 +19,22 @@ use tracing_subscriber::{Layer, Registry, fmt, registry};
 /// What passes the filter.
 type Filtered = Layered<reload::Layer<Targets, Registry>, Registry>;
 /// How a line looks.
-type Form = Box<dyn Layer<Filtered> + Send + Sync>;
+type FormatLayer = Box<dyn Layer<Filtered> + Send + Sync>;
 
 /// The log of this process, once it is started.
 static LOG: OnceLock<Running> = OnceLock::new();
 
 struct Running {
     filter: Handle<Targets, Registry>,
-    form: Handle<Form, Filtered>,
-    output: Shared,
+    form: Handle<FormatLayer, Filtered>,
+    output: SharedOutput,
 }
 
 /// Whoever writes a line holds it for so long.
 #[derive(Clone)]
-struct Shared(Arc<Mutex<Output>>);
+struct SharedOutput(Arc<Mutex<Output>>);
 
-impl Shared {
+impl SharedOutput {
     /// A line that panicked while it was written leaves at worst half of it.
     fn lock(&self) -> MutexGuard<'_, Output> {
         self.0.lock()
@@ -74,7 +74,7 @@ impl Output {
 }
 
 /// Each call is one line. No line is worth a standstill: whatever goes wrong is not the caller's concern.
-impl Write for Shared {
+impl Write for SharedOutput {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         match &mut *self.lock() {
             Output::Stderr => {
@@ -95,7 +95,7 @@ impl Write for Shared {
 /// # Errors
 /// The file cannot be opened, or the process has a log already.
 pub fn start(settings: &Log) -> Result<(), LogError> {
-    let output = Shared(Arc::new(Mutex::new(Output::open(settings)?)));
+    let output = SharedOutput(Arc::new(Mutex::new(Output::open(settings)?)));
     let (filter, filter_handle) = reload::Layer::new(filter(settings.level));
     let (form, form_handle) = reload::Layer::new(form(settings, &output));
     registry().with(filter).with(form).try_init().map_err(|_| LogError::Started)?;
@@ -105,7 +105,7 @@ pub fn start(settings: &Log) -> Result<(), LogError> {
 
 /// Changes the least severity that is written, at once and for as long as the process lives (or until
 /// a reload says otherwise). Without a log nothing happens.
-pub fn set_level(level: Level) {
+pub fn set_level(level: LogLevel) {
     let Some(log) = LOG.get() else { return };
     // It fails only when the subscriber is gone, and with it the log.
     let _gone = log.filter.reload(filter(level));
@@ -140,7 +140,7 @@ pub fn reopen() {
     }
 }
 
-fn form(settings: &Log, output: &Shared) -> Form {
+fn form(settings: &Log, output: &SharedOutput) -> FormatLayer {
     let colours = settings.file.is_none() && io::stderr().is_terminal();
     let output = output.clone();
     let writer = move || output.clone();
@@ -151,13 +151,13 @@ fn form(settings: &Log, output: &Shared) -> Form {
     }
 }
 
-fn filter(level: Level) -> Targets {
+fn filter(level: LogLevel) -> Targets {
     let level = match level {
-        Level::Error => LevelFilter::ERROR,
-        Level::Warn => LevelFilter::WARN,
-        Level::Info => LevelFilter::INFO,
-        Level::Debug => LevelFilter::DEBUG,
-        Level::Trace => LevelFilter::TRACE,
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
     };
     let ours = ["barograph", "barograph_actors", "barograph_config"];
     // They call it an error when a client is wrong: whoever wants to could fill the log.

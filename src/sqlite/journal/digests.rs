@@ -279,7 +279,7 @@ const HOUR_MS: i64 = 3_600_000;
 const COMPACT_ROWS: i64 = 2_000;
 
 /// One stored digest.
-struct Stored {
+struct DigestRow {
     id: i64,
     range: Range,
     hour: i64,
@@ -318,10 +318,10 @@ pub(in crate::sqlite) fn compact(
             rows: row.get::<_, i64>(3)?.cast_unsigned(),
             digest: row.get::<_, i64>(4)?.cast_unsigned(),
         };
-        Ok(Stored { id: row.get(0)?, range, hour: row.get::<_, i64>(5)? / HOUR_MS })
+        Ok(DigestRow { id: row.get(0)?, range, hour: row.get::<_, i64>(5)? / HOUR_MS })
     })?;
     let (mut read, mut reached) = (0, done);
-    let mut open: Option<(Stored, bool)> = None;
+    let mut open: Option<(DigestRow, bool)> = None;
     for next in stored {
         let next = next?;
         (read, reached) = (read + 1, next.id);
@@ -348,11 +348,11 @@ pub(in crate::sqlite) fn compact(
     Ok(Compacted { done: if more { kept.id - 1 } else { reached }, more })
 }
 
-fn adjoin(kept: &Stored, next: &Stored) -> bool {
+fn adjoin(kept: &DigestRow, next: &DigestRow) -> bool {
     kept.hour == next.hour && kept.range.last.checked_add(1) == Some(next.range.first)
 }
 
-fn write_back(conn: &Connection, kept: &Stored, grown: bool) -> rusqlite::Result<()> {
+fn write_back(conn: &Connection, kept: &DigestRow, grown: bool) -> rusqlite::Result<()> {
     if grown {
         let update = "UPDATE barograph_digests SET last = ?2, rows = ?3, digest = ?4 WHERE id = ?1";
         conn.prepare_cached(update)?.execute(params![

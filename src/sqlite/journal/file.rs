@@ -14,7 +14,7 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use super::catalog::Catalog;
-use super::left::{Ended, Left, Rescue};
+use super::left::{Left, Rescue, RescueOutcome};
 use crate::os::process::beside;
 
 /// Which file it is, whatever its path leads to later.
@@ -166,10 +166,10 @@ pub(in crate::sqlite) fn neighbour(path: &Path, file: FileId) -> Option<PathBuf>
 
 /// What a file that is given up leaves for the one who opens it next. Clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct DamagedHandles(Arc<Mutex<Kept>>);
+pub struct DamagedHandles(Arc<Mutex<DamagedHandlesState>>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct DamagedHandlesState {
     wreck: Option<Wreck>,
     /// What no database has taken over yet.
     left: Vec<Left>,
@@ -179,7 +179,7 @@ struct Kept {
 }
 
 impl DamagedHandles {
-    fn with<T>(&self, work: impl FnOnce(&mut Kept) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut DamagedHandlesState) -> T) -> T {
         work(&mut self.0.lock())
     }
 
@@ -230,7 +230,7 @@ impl DamagedHandles {
     /// Where a deleted database is being copied to; waits at most this long for the end of that.
     pub(in crate::sqlite) fn rescuing(&self, within: Duration) -> Option<PathBuf> {
         let rescue = self.with(|kept| kept.rescue.take())?;
-        let Some(Ended { left, failed }) = rescue.ended(within) else {
+        let Some(RescueOutcome { left, failed }) = rescue.ended(within) else {
             let to = rescue.to().to_owned();
             self.with(|kept| kept.rescue = Some(rescue));
             return Some(to);

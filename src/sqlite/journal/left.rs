@@ -228,12 +228,12 @@ pub(in crate::sqlite) fn say_set_aside(
 #[derive(Debug)]
 pub(in crate::sqlite) struct Rescue {
     to: PathBuf,
-    ended: Receiver<Ended>,
+    ended: Receiver<RescueOutcome>,
 }
 
 /// What is left after the try.
 #[derive(Debug)]
-pub(in crate::sqlite) struct Ended {
+pub(in crate::sqlite) struct RescueOutcome {
     pub(in crate::sqlite) left: Left,
     /// Why it is as before.
     pub(in crate::sqlite) failed: Option<String>,
@@ -276,23 +276,23 @@ impl Rescue {
     }
 
     /// What is left, if it has ended; waits at most this long.
-    pub(in crate::sqlite) fn ended(&self, within: Duration) -> Option<Ended> {
+    pub(in crate::sqlite) fn ended(&self, within: Duration) -> Option<RescueOutcome> {
         self.ended.recv_timeout(within).ok()
     }
 }
 
-fn rescue(left: Left, to: &Path, catalog: &Catalog) -> Ended {
-    let Some(source) = left.salvage.handle() else { return Ended { left, failed: None } };
+fn rescue(left: Left, to: &Path, catalog: &Catalog) -> RescueOutcome {
+    let Some(source) = left.salvage.handle() else { return RescueOutcome { left, failed: None } };
     let id = catalog.read().last().map(|last| last.id.clone()).unwrap_or_default();
     // First: a process that dies after the renaming must not leave a file that the catalog does not list.
     catalog.moved(&id, Some(to), Some(&to.display().to_string()));
     if let Err(why) = copy_whole(source, to) {
         catalog.moved(&id, None, Some(left.salvage.name()));
-        return Ended { left: Left { is_refused: true, ..left }, failed: Some(why) };
+        return RescueOutcome { left: Left { is_refused: true, ..left }, failed: Some(why) };
     }
     info!("a deleted database was copied to {}: from there its rows are copied over", to.display());
     left.salvage.clear_up();
-    Ended { left: Left::file(to, left.take, left.event), failed: None }
+    RescueOutcome { left: Left::file(to, left.take, left.event), failed: None }
 }
 
 /// A copy of the database behind a handle: there as a whole and on the disk, or not at all.

@@ -11,7 +11,7 @@ use barograph_actors::message::account::{
     Drop as Dropped, Outcome, Reason, Repeat, RouteId, Tally,
 };
 use barograph_actors::message::batch::{
-    Batch, BatchId, Body, Opening, Receipt, Record, Refusal, Value,
+    Batch, BatchId, Body, Opening, Receipt, Record, RowRefusal, Value,
 };
 use barograph_actors::message::delivery::{ConnectionId, UnixMillis};
 use barograph_actors::message::note::Event;
@@ -54,8 +54,8 @@ fn routes() -> Vec<Route> {
     vec![made("plain", false), made("strict", true)]
 }
 
-fn refusal(reason: Reason) -> Refusal {
-    Refusal { reason, detail: "bad".to_owned() }
+fn refusal(reason: Reason) -> RowRefusal {
+    RowRefusal { reason, detail: "bad".to_owned() }
 }
 
 /// What is stored, as both say it.
@@ -132,13 +132,13 @@ impl Written {
 }
 
 /// The database, and the file that it is in.
-struct Database {
+struct TestDatabase {
     journal: Option<SqliteJournal>,
     folder: TempDir,
     router: Arc<Router>,
 }
 
-impl Database {
+impl TestDatabase {
     fn new(router: Arc<Router>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut database = Self { journal: None, folder, router };
@@ -261,7 +261,7 @@ struct MadeBatch {
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+enum JournalStep {
     Write(MadeBatch),
     /// Through the spool, in one transaction.
     TakeOver(Vec<MadeBatch>),
@@ -315,19 +315,19 @@ fn made_batch() -> impl Strategy<Value = MadeBatch> {
     )
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = JournalStep> {
     prop_oneof![
-        8 => made_batch().prop_map(Step::Write),
-        1 => vec(made_batch(), 1..4).prop_map(Step::TakeOver),
-        1 => Just(Step::Again),
-        1 => Just(Step::Restart),
-        3 => (0..4_usize, any::<bool>()).prop_map(|(back, dup)| Step::Redeliver { back, dup }),
+        8 => made_batch().prop_map(JournalStep::Write),
+        1 => vec(made_batch(), 1..4).prop_map(JournalStep::TakeOver),
+        1 => Just(JournalStep::Again),
+        1 => Just(JournalStep::Restart),
+        3 => (0..4_usize, any::<bool>()).prop_map(|(back, dup)| JournalStep::Redeliver { back, dup }),
     ]
 }
 
 /// Both, side by side.
 struct Pair {
-    database: Database,
+    database: TestDatabase,
     model: Model,
     made: Vec<Batch>,
     connection: i64,
@@ -336,7 +336,7 @@ struct Pair {
 impl Pair {
     fn new() -> Self {
         NOW.set(1_000);
-        let database = Database::new(Arc::new(Router::new(routes())));
+        let database = TestDatabase::new(Arc::new(Router::new(routes())));
         Self { database, model: Model::default(), made: Vec::new(), connection: 1 }
     }
 
@@ -371,24 +371,24 @@ impl Pair {
         assert_same(&receipt, &expected);
     }
 
-    fn take(&mut self, step: &Step) {
+    fn take(&mut self, step: &JournalStep) {
         NOW.set(NOW.get() + 1_000);
         match step {
-            Step::Write(made) => {
+            JournalStep::Write(made) => {
                 let batch = self.batch(made);
                 self.write(&batch);
             }
-            Step::TakeOver(made) => self.take_over(made),
-            Step::Again => {
+            JournalStep::TakeOver(made) => self.take_over(made),
+            JournalStep::Again => {
                 if let Some(batch) = self.made.last().cloned() {
                     self.write(&batch);
                 }
             }
-            Step::Restart => {
+            JournalStep::Restart => {
                 self.database.reopen();
                 self.model.known = Known::load(self.model.state.clone());
             }
-            Step::Redeliver { back, dup } => self.redeliver(*back, *dup),
+            JournalStep::Redeliver { back, dup } => self.redeliver(*back, *dup),
         }
         self.assert_equal();
     }
@@ -482,14 +482,14 @@ fn a_trimmed_ledger_holds_what_the_plan_says() {
             ids_passed: 0,
             dropped: 0,
         };
-        pair.take(&Step::Write(batch));
+        pair.take(&JournalStep::Write(batch));
         if number == 17 {
             let rows = &pair.model.state.rows;
             assert!(rows.len() < 18 && rows[0].number == 1, "the first one stays, others went");
             assert_eq!(rows[0].entries.len(), 400, "the others were delivered again");
-            pair.take(&Step::Restart);
+            pair.take(&JournalStep::Restart);
         }
     }
     assert!(pair.model.state.rows[0].number > 1, "its packet ids may mean other messages");
-    pair.take(&Step::Redeliver { back: 25, dup: true });
+    pair.take(&JournalStep::Redeliver { back: 25, dup: true });
 }

@@ -1,7 +1,7 @@
 //! Writes the rows of one batch, each statement prepared once, and adds up their digests.
 
 use barograph_actors::message::account::{Outcome, Reason, Repeat, RouteId};
-use barograph_actors::message::batch::{Body, Record, Refusal, Value};
+use barograph_actors::message::batch::{Body, Record, RowRefusal, Value};
 use barograph_actors::message::delivery::UnixMillis;
 use barograph_config::Route;
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
@@ -64,13 +64,13 @@ struct Lane {
 }
 
 /// What became of a row.
-pub(in crate::sqlite) enum Placed {
+pub(in crate::sqlite) enum RowOutcome {
     /// It is in its table.
     Stored,
     /// Its natural key was there already.
     Present,
     /// It cannot be there.
-    Refused(Refusal),
+    Refused(RowRefusal),
 }
 
 /// Writes the rows of one batch.
@@ -114,32 +114,32 @@ impl<'a> RowWriter<'a> {
 
     pub(in crate::sqlite) fn write(&mut self, record: &Record) -> rusqlite::Result<Outcome> {
         match self.place(record)? {
-            Placed::Stored => Ok(Outcome::Stored),
-            Placed::Present => Ok(Outcome::Duplicate(Repeat::Unique)),
-            Placed::Refused(refusal) => self.quarantine(record, &refusal),
+            RowOutcome::Stored => Ok(Outcome::Stored),
+            RowOutcome::Present => Ok(Outcome::Duplicate(Repeat::Unique)),
+            RowOutcome::Refused(refusal) => self.quarantine(record, &refusal),
         }
     }
 
     /// Puts the record's row into its table, if it can be there.
-    pub(in crate::sqlite) fn place(&mut self, record: &Record) -> rusqlite::Result<Placed> {
+    pub(in crate::sqlite) fn place(&mut self, record: &Record) -> rusqlite::Result<RowOutcome> {
         if self.written_at.0 != record.received_at {
             self.written_at = (record.received_at, record.received_at.to_string());
         }
         match (&record.body, record.route.0) {
             (Body::Row(values), Some(route)) => match self.insert(usize::from(route), values) {
-                Ok(0) => Ok(Placed::Present),
-                Ok(_) => Ok(Placed::Stored),
+                Ok(0) => Ok(RowOutcome::Present),
+                Ok(_) => Ok(RowOutcome::Stored),
                 Err(error) if is_refusal(&error) => {
                     let detail = format!("the table refused the row: {error}");
-                    Ok(Placed::Refused(Refusal { reason: Reason::RefusedByTable, detail }))
+                    Ok(RowOutcome::Refused(RowRefusal { reason: Reason::RefusedByTable, detail }))
                 }
                 Err(error) => Err(error),
             },
             (Body::Row(_), None) => {
                 let detail = "a row without a route".to_owned();
-                Ok(Placed::Refused(Refusal { reason: Reason::NoRoute, detail }))
+                Ok(RowOutcome::Refused(RowRefusal { reason: Reason::NoRoute, detail }))
             }
-            (Body::Quarantined(refusal), _) => Ok(Placed::Refused(refusal.clone())),
+            (Body::Quarantined(refusal), _) => Ok(RowOutcome::Refused(refusal.clone())),
         }
     }
 
@@ -150,7 +150,7 @@ impl<'a> RowWriter<'a> {
             None => slot.insert(self.conn.prepare_cached(self.statements.insert(route))?),
         };
         for (index, value) in values.iter().enumerate() {
-            statement.raw_bind_parameter(index + 1, Bound(value))?;
+            statement.raw_bind_parameter(index + 1, BoundValue(value))?;
         }
         statement.raw_bind_parameter(values.len() + 1, &self.written_at.1)?;
         let inserted = statement.raw_execute()?;
@@ -178,7 +178,7 @@ impl<'a> RowWriter<'a> {
         lane.adder.end(rowid);
     }
 
-    fn quarantine(&mut self, record: &Record, refusal: &Refusal) -> rusqlite::Result<Outcome> {
+    fn quarantine(&mut self, record: &Record, refusal: &RowRefusal) -> rusqlite::Result<Outcome> {
         let statement = match &mut self.quarantine {
             Some(statement) => statement,
             none => none.insert(self.conn.prepare_cached(QUARANTINE_INSERT)?),
@@ -248,9 +248,9 @@ fn plain(value: &Value) -> ValueRef<'_> {
 }
 
 /// A value on its way into a statement.
-pub(in crate::sqlite) struct Bound<'a>(pub(in crate::sqlite) &'a Value);
+pub(in crate::sqlite) struct BoundValue<'a>(pub(in crate::sqlite) &'a Value);
 
-impl ToSql for Bound<'_> {
+impl ToSql for BoundValue<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(plain(self.0)))
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use barograph_actors::db_writer::ledger::Row;
+use barograph_actors::db_writer::ledger::LedgerRow;
 use barograph_actors::db_writer::plan::LedgerState;
 use barograph_actors::message::account::{Outcome, RouteId, Tally};
 use barograph_actors::message::batch::BatchId;
@@ -17,20 +17,20 @@ pub(in crate::sqlite) const SESSION: &str = "session";
 
 /// The ledger's rows in order. A row whose bytes are no entries is taken as one without: a
 /// redelivery is then stored twice rather than the start refused.
-pub(in crate::sqlite) fn ledger(conn: &Connection) -> rusqlite::Result<Vec<Row>> {
+pub(in crate::sqlite) fn ledger(conn: &Connection) -> rusqlite::Result<Vec<LedgerRow>> {
     let sql = "SELECT number, run, batch, connection, at, confirmed, ids_taken, entries FROM \
         barograph_ledger ORDER BY number";
     let mut statement = conn.prepare(sql)?;
     let rows = statement.query_map([], |row| {
         let entries: Vec<u8> = row.get(7)?;
-        Ok(Row {
+        Ok(LedgerRow {
             number: row.get(0)?,
             batch: BatchId { run: row.get(1)?, number: row.get(2)? },
             connection: ConnectionId(row.get(3)?),
             at: UnixMillis(row.get(4)?),
             confirmed: row.get(5)?,
             ids_taken: row.get::<_, i64>(6)?.cast_unsigned(),
-            entries: Row::entries_from(&entries).unwrap_or_default(),
+            entries: LedgerRow::entries_from(&entries).unwrap_or_default(),
         })
     })?;
     rows.collect()

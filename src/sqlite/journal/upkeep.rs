@@ -18,7 +18,7 @@ use super::notes;
 use super::rows;
 use super::statements::ACCOUNT_ADD;
 use crate::sqlite::rollup::Rollups;
-use crate::sqlite::salvage::{Copied, Report, Salvage, Step};
+use crate::sqlite::salvage::{Copied, Salvage, SalvageReport, SalvageStep};
 
 /// Rows that one step drops from quarantine.
 const ROWS_PER_STEP: usize = 500;
@@ -64,14 +64,14 @@ impl SqliteJournal {
         let stepped = self.in_transaction(|journal| {
             let step = salvage.step(&journal.conn, COPIED_PER_STEP)?;
             let tally = match &step {
-                Step::Copied(copied) => journal.take_in(copied)?,
-                Step::Finished(report) => {
+                SalvageStep::Copied(copied) => journal.take_in(copied)?,
+                SalvageStep::Finished(report) => {
                     journal.say_salvaged(report)?;
                     came_over = Some((report.rows_of_operators(), report.lost.is_empty()));
                     Tally::default()
                 }
             };
-            Ok((matches!(step, Step::Finished(_)), tally))
+            Ok((matches!(step, SalvageStep::Finished(_)), tally))
         });
         match stepped {
             Ok((finished, tally)) => {
@@ -141,7 +141,7 @@ impl SqliteJournal {
         Ok(())
     }
 
-    pub(in crate::sqlite) fn say_salvaged(&self, report: &Report) -> rusqlite::Result<()> {
+    pub(in crate::sqlite) fn say_salvaged(&self, report: &SalvageReport) -> rusqlite::Result<()> {
         let detail = report.to_string();
         if report.lost.is_empty() {
             info!(event = event::DATABASE_SALVAGED, "{detail}");

@@ -1,6 +1,6 @@
 //! What a batch's transaction does, before it is committed: the plan is carried out.
 
-use barograph_actors::db_writer::ledger::{Row, blob};
+use barograph_actors::db_writer::ledger::{LedgerRow, blob};
 use barograph_actors::db_writer::plan::{NoticedGap, RecordOutcomes, Trim, WritePlan, plan};
 use barograph_actors::message::account::Tally;
 use barograph_actors::message::batch::Batch;
@@ -92,7 +92,7 @@ impl SqliteJournal {
         Ok(())
     }
 
-    fn write_ledger(&self, row: &Row) -> rusqlite::Result<()> {
+    fn write_ledger(&self, row: &LedgerRow) -> rusqlite::Result<()> {
         self.conn.prepare_cached(sql::LEDGER_INSERT)?.execute(params![
             row.number,
             row.batch.run,

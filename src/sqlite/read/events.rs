@@ -8,7 +8,7 @@ use crate::sqlite::LoggedEvent;
 
 /// Which events.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Wanted {
+pub(crate) struct EventFilter {
     /// At most so many.
     pub(crate) limit: usize,
     /// Older than the one with this id.
@@ -25,7 +25,7 @@ pub(crate) struct Wanted {
     pub(crate) except: Vec<String>,
 }
 
-impl Wanted {
+impl EventFilter {
     fn takes(&self, id: i64, event: &LoggedEvent) -> bool {
         let LoggedEvent { at, event: name, detail } = event;
         let is_ = |wanted: &Option<String>, is: &str| wanted.as_ref().is_none_or(|it| it == is);
@@ -47,7 +47,7 @@ fn behind(until: i64) -> String {
 /// first; they get the numbers that they will have there, unless others come before them.
 pub(crate) fn events(
     conn: &Connection,
-    wanted: &Wanted,
+    wanted: &EventFilter,
     waiting: &[LoggedEvent],
 ) -> rusqlite::Result<Vec<(i64, LoggedEvent)>> {
     let last = "SELECT coalesce(max(id), 0) FROM barograph_events";
@@ -62,7 +62,7 @@ pub(crate) fn events(
 
 fn stored(
     conn: &Connection,
-    wanted: &Wanted,
+    wanted: &EventFilter,
     events: &mut Vec<(i64, LoggedEvent)>,
 ) -> rusqlite::Result<()> {
     let ranged = wanted.since.is_some() || wanted.until.is_some();
@@ -119,22 +119,27 @@ mod tests {
     #[test]
     fn each_filter_leaves_what_it_says_newest_first() {
         let conn = log();
-        let all = || Wanted { limit: 100, ..Wanted::default() };
+        let all = || EventFilter { limit: 100, ..EventFilter::default() };
         let of = |name: &str| Some(name.to_owned());
-        let table: [(Wanted, &[i64]); 9] = [
+        let table: [(EventFilter, &[i64]); 9] = [
             (all(), &[7, 6, 5, 4, 3, 2, 1]),
-            (Wanted { limit: 2, ..all() }, &[7, 6]),
-            (Wanted { before: Some(3), ..all() }, &[2, 1]),
-            (Wanted { since: Some(5_000), ..all() }, &[7, 6, 5]),
-            (Wanted { since: Some(2_000), until: Some(4_000), ..all() }, &[4, 3, 2]),
-            (Wanted { actor: of("mqtt"), ..all() }, &[5, 4]),
-            (Wanted { event: of("ready"), ..all() }, &[2]),
+            (EventFilter { limit: 2, ..all() }, &[7, 6]),
+            (EventFilter { before: Some(3), ..all() }, &[2, 1]),
+            (EventFilter { since: Some(5_000), ..all() }, &[7, 6, 5]),
+            (EventFilter { since: Some(2_000), until: Some(4_000), ..all() }, &[4, 3, 2]),
+            (EventFilter { actor: of("mqtt"), ..all() }, &[5, 4]),
+            (EventFilter { event: of("ready"), ..all() }, &[2]),
             (
-                Wanted { except: vec!["ready".into(), "starting".into()], limit: 9, ..all() },
+                EventFilter { except: vec!["ready".into(), "starting".into()], limit: 9, ..all() },
                 &[7, 6, 5, 4, 3],
             ),
             (
-                Wanted { since: Some(i64::MIN), until: Some(i64::MAX), before: Some(2), ..all() },
+                EventFilter {
+                    since: Some(i64::MIN),
+                    until: Some(i64::MAX),
+                    before: Some(2),
+                    ..all()
+                },
                 &[1],
             ),
         ];
@@ -151,17 +156,17 @@ mod tests {
         let waiting: Vec<LoggedEvent> = ["write_failed", "mode_changed", "stats"]
             .map(|name| LoggedEvent { event: name.to_owned(), ..logged(8_000) })
             .into();
-        let ids = |wanted: Wanted| -> Vec<i64> {
+        let ids = |wanted: EventFilter| -> Vec<i64> {
             let events = events(&conn, &wanted, &waiting).unwrap();
             events.iter().map(|(id, _)| *id).collect()
         };
-        let few = || Wanted { limit: 4, ..Wanted::default() };
+        let few = || EventFilter { limit: 4, ..EventFilter::default() };
         assert_eq!(ids(few()), [10, 9, 8, 7]);
-        assert_eq!(ids(Wanted { before: Some(9), ..few() }), [8, 7, 6, 5]);
-        assert_eq!(ids(Wanted { event: Some("mode_changed".into()), ..few() }), [9, 3]);
-        assert_eq!(ids(Wanted { until: Some(7_999), ..few() }), [7, 6, 5, 4]);
-        assert_eq!(ids(Wanted { since: Some(8_000), ..few() }), [10, 9, 8]);
-        assert_eq!(ids(Wanted { limit: 2, ..few() }), [10, 9]);
+        assert_eq!(ids(EventFilter { before: Some(9), ..few() }), [8, 7, 6, 5]);
+        assert_eq!(ids(EventFilter { event: Some("mode_changed".into()), ..few() }), [9, 3]);
+        assert_eq!(ids(EventFilter { until: Some(7_999), ..few() }), [7, 6, 5, 4]);
+        assert_eq!(ids(EventFilter { since: Some(8_000), ..few() }), [10, 9, 8]);
+        assert_eq!(ids(EventFilter { limit: 2, ..few() }), [10, 9]);
     }
 
     fn logged(ms: i64) -> LoggedEvent {

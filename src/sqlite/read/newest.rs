@@ -9,14 +9,14 @@ use crate::sqlite::quoted;
 use crate::time::from_database;
 
 /// A row: when it arrived, and its values.
-pub(crate) type Arrived = (UnixMillis, Vec<Value>);
+pub(crate) type NewestRow = (UnixMillis, Vec<Value>);
 
 /// The last two rows, newest first; without those whose time cannot be read.
 pub(crate) fn last_two(
     conn: &Connection,
     table: &str,
     columns: &[String],
-) -> rusqlite::Result<Vec<Arrived>> {
+) -> rusqlite::Result<Vec<NewestRow>> {
     let (table, columns): (_, Vec<String>) =
         (quoted(table), columns.iter().map(|name| quoted(name)).collect());
     let columns = columns.join(", ");

@@ -52,20 +52,20 @@ pub enum HistoryError {
 /// The connections. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Pool {
-    shared: Arc<Shared>,
+    shared: Arc<PoolState>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct PoolState {
     path: PathBuf,
-    idle: Mutex<Vec<Reader>>,
+    idle: Mutex<Vec<PooledReader>>,
     turns: Arc<Semaphore>,
     closed: AtomicBool,
 }
 
 /// A connection, and the file that it is open on.
 #[derive(Debug)]
-struct Reader {
+struct PooledReader {
     conn: Connection,
     file: (u64, u64),
 }
@@ -73,7 +73,7 @@ struct Reader {
 impl Pool {
     /// None is open yet.
     pub fn new(path: PathBuf) -> Self {
-        let shared = Shared {
+        let shared = PoolState {
             path,
             idle: Mutex::default(),
             turns: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
@@ -120,7 +120,7 @@ impl Pool {
     }
 }
 
-impl Shared {
+impl PoolState {
     fn ask<T>(
         self: &Arc<Self>,
         within: Duration,
@@ -153,7 +153,7 @@ impl Shared {
     }
 
     /// One that is open on the file that is there now.
-    fn reader(&self) -> Result<Reader, HistoryError> {
+    fn reader(&self) -> Result<PooledReader, HistoryError> {
         let file = self.file()?;
         loop {
             match self.idle.lock().pop() {
@@ -173,12 +173,12 @@ impl Shared {
         HistoryError::NoDatabase { path: self.path.clone(), error: error.to_string() }
     }
 
-    fn open(&self, file: (u64, u64)) -> Result<Reader, HistoryError> {
+    fn open(&self, file: (u64, u64)) -> Result<PooledReader, HistoryError> {
         let conn = open_read_only(&self.path).map_err(|error| self.no_database(&error))?;
-        Ok(Reader { conn, file })
+        Ok(PooledReader { conn, file })
     }
 
-    fn give_back(&self, reader: Reader) {
+    fn give_back(&self, reader: PooledReader) {
         if !self.closed.load(Ordering::Relaxed) {
             self.idle.lock().push(reader);
         }

@@ -7,7 +7,7 @@ use super::read_only::ReadOnlyDatabase;
 
 /// Which rows of the quarantine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct QuarantineFilter {
     /// Of this route's table; empty for those that no route wanted.
     pub route: Option<String>,
     /// With this reason.
@@ -18,12 +18,12 @@ pub struct Filter {
     pub ids: Vec<i64>,
 }
 
-/// For the WHERE of a statement whose parameters begin with [`Filter::parameters`].
+/// For the WHERE of a statement whose parameters begin with [`QuarantineFilter::parameters`].
 pub(in crate::sqlite) const MATCHES: &str = "(?1 IS NULL OR coalesce(route, '') = ?1) AND (?2 IS NULL OR reason = \
      ?2) AND (?3 IS NULL OR received_at >= ?3) AND (?4 IS NULL OR id IN (SELECT value FROM \
      json_each(?4)))";
 
-impl Filter {
+impl QuarantineFilter {
     /// Route, reason, since, ids.
     pub(in crate::sqlite) fn parameters(&self) -> [Option<String>; 4] {
         let ids = (!self.ids.is_empty()).then(|| serde_json::Value::from(self.ids.clone()));
@@ -39,7 +39,7 @@ impl Filter {
 
 /// A message that could not become a row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Kept {
+pub struct QuarantinedMessage {
     /// Its row.
     pub id: i64,
     /// When it arrived, UTC.
@@ -64,7 +64,7 @@ pub struct Kept {
 pub(in crate::sqlite) const COLUMNS: &str =
     "id, received_at, route, topic, payload, size, qos, reason, detail";
 
-impl Kept {
+impl QuarantinedMessage {
     pub(in crate::sqlite) fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             id: row.get(0)?,
@@ -86,7 +86,7 @@ impl Kept {
 /// They cannot be read.
 pub fn count_kept(
     look: &ReadOnlyDatabase,
-    filter: &Filter,
+    filter: &QuarantineFilter,
 ) -> rusqlite::Result<Vec<(String, i64)>> {
     let select = format!(
         "SELECT reason, count(*) FROM barograph_quarantine WHERE {MATCHES} GROUP BY 1 ORDER BY 2 DESC"
@@ -105,18 +105,18 @@ pub fn count_kept(
 /// They cannot be read.
 pub fn newest_kept(
     look: &ReadOnlyDatabase,
-    filter: &Filter,
+    filter: &QuarantineFilter,
     limit: u32,
     bytes_max: u32,
-) -> rusqlite::Result<Vec<Kept>> {
+) -> rusqlite::Result<Vec<QuarantinedMessage>> {
     let columns = COLUMNS.replace("payload", "substr(payload, 1, ?6)");
     let select = format!(
         "SELECT {columns} FROM barograph_quarantine WHERE {MATCHES} ORDER BY id DESC LIMIT ?5"
     );
     let mut statement = look.conn.prepare(&select)?;
     let [route, reason, since, ids] = filter.parameters();
-    let kept =
-        statement.query_map(params![route, reason, since, ids, limit, bytes_max], Kept::of)?;
+    let kept = statement
+        .query_map(params![route, reason, since, ids, limit, bytes_max], QuarantinedMessage::of)?;
     kept.collect()
 }
 
@@ -127,15 +127,15 @@ pub fn newest_kept(
 /// They cannot be read.
 pub fn each_kept(
     look: &ReadOnlyDatabase,
-    filter: &Filter,
-    each: &mut dyn FnMut(Kept) -> bool,
+    filter: &QuarantineFilter,
+    each: &mut dyn FnMut(QuarantinedMessage) -> bool,
 ) -> rusqlite::Result<()> {
     let select = format!("SELECT {COLUMNS} FROM barograph_quarantine WHERE {MATCHES} ORDER BY id");
     let mut statement = look.conn.prepare(&select)?;
     let [route, reason, since, ids] = filter.parameters();
     let mut rows = statement.query(params![route, reason, since, ids])?;
     while let Some(row) = rows.next()? {
-        if !each(Kept::of(row)?) {
+        if !each(QuarantinedMessage::of(row)?) {
             break;
         }
     }

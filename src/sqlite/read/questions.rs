@@ -7,9 +7,9 @@ use barograph_actors::message::note::Note;
 
 use super::event_log::{LoggedEvent, spooled_beyond};
 use super::gap_log::{Gap, with_gaps_beyond};
-use super::newest::{Arrived, last_two};
+use super::newest::{NewestRow, last_two};
 use super::read_only::ReadOnlyDatabase;
-use super::rows::{self, Place};
+use super::rows::{self, RowCursor};
 use super::series::{Question, Series};
 use super::{HistoryError, Pool, events, first_at, gaps};
 
@@ -30,7 +30,7 @@ impl Pool {
     pub(crate) async fn events(
         &self,
         within: Duration,
-        wanted: events::Wanted,
+        wanted: events::EventFilter,
         spool: Option<PathBuf>,
         noted: Vec<LoggedEvent>,
     ) -> Result<Vec<(i64, LoggedEvent)>, HistoryError> {
@@ -63,8 +63,8 @@ impl Pool {
     pub(crate) async fn first_rows(
         &self,
         within: Duration,
-        wanted: rows::Wanted,
-    ) -> Result<(Place, String), HistoryError> {
+        wanted: rows::RowQuery,
+    ) -> Result<(RowCursor, String), HistoryError> {
         let first = move |conn: &rusqlite::Connection| {
             let (place, head) = rows::begin(conn, &wanted)?;
             if place.done {
@@ -80,9 +80,9 @@ impl Pool {
     pub(crate) async fn next_rows(
         &self,
         within: Duration,
-        wanted: rows::Wanted,
-        place: Place,
-    ) -> Result<(Place, String), HistoryError> {
+        wanted: rows::RowQuery,
+        place: RowCursor,
+    ) -> Result<(RowCursor, String), HistoryError> {
         self.run(within, move |conn| rows::next(conn, &wanted, place)).await
     }
 
@@ -92,7 +92,7 @@ impl Pool {
         within: Duration,
         table: String,
         columns: Vec<String>,
-    ) -> Result<(Option<i64>, Vec<Arrived>), HistoryError> {
+    ) -> Result<(Option<i64>, Vec<NewestRow>), HistoryError> {
         let ask = move |conn: &rusqlite::Connection| {
             Ok((first_at(conn, &table)?, last_two(conn, &table, &columns)?))
         };

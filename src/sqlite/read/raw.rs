@@ -6,7 +6,7 @@ use barograph_actors::history::rollup::{Sequence, parse_time};
 use rusqlite::{Connection, OptionalExtension, Params, params};
 
 use super::bound;
-use super::sum::Sums;
+use super::sum::BucketSums;
 use crate::sqlite::journal::rows::{ends, highest};
 use crate::sqlite::rollup::{number, time};
 
@@ -42,7 +42,7 @@ impl Rows {
 }
 
 /// Reads rows of a table for some of its series.
-pub(super) struct Raw<'a> {
+pub(super) struct RawReader<'a> {
     conn: &'a Connection,
     table: &'a str,
     bases: &'a [Base],
@@ -52,7 +52,7 @@ pub(super) struct Raw<'a> {
     now: i64,
 }
 
-impl<'a> Raw<'a> {
+impl<'a> RawReader<'a> {
     pub(super) fn new(conn: &'a Connection, table: &'a str, bases: &'a [Base], now: i64) -> Self {
         let mut columns: Vec<String> = Vec::new();
         for name in bases.iter().flat_map(Base::columns) {
@@ -127,7 +127,7 @@ impl<'a> Raw<'a> {
     pub(super) fn in_time(
         &self,
         ids: (i64, i64),
-        sums: &mut Sums,
+        sums: &mut BucketSums,
         by_index: bool,
         rows_max: i64,
     ) -> rusqlite::Result<bool> {
@@ -147,7 +147,7 @@ impl<'a> Raw<'a> {
     }
 
     /// Rows behind an id. `lead`: the last row up to there that was not late.
-    pub(super) fn behind(&self, id: i64, lead: i64, sums: &mut Sums) -> rusqlite::Result<()> {
+    pub(super) fn behind(&self, id: i64, lead: i64, sums: &mut BucketSums) -> rusqlite::Result<()> {
         let mut sequence = self.warmed_up(lead.min(id))?;
         let sql = format!("{} rowid > ?1 ORDER BY rowid", self.select);
         for (_, ms, values) in self.rows(&sql, [id])?.in_order() {
@@ -158,7 +158,7 @@ impl<'a> Raw<'a> {
 
     /// Rows in the order of their ids. Between two of them there may be others: then the counters are
     /// compared with those.
-    fn add_up(&self, rows: &Rows, sums: &mut Sums) -> rusqlite::Result<()> {
+    fn add_up(&self, rows: &Rows, sums: &mut BucketSums) -> rusqlite::Result<()> {
         let mut sequence = Sequence::new(self.bases, &self.columns);
         let (mut expected, mut holes) = (None, 0);
         for (id, ms, values) in rows.in_order() {

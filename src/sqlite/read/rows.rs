@@ -19,7 +19,7 @@ const TEXT_MAX: usize = 128 << 10;
 
 /// A form of rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
+pub(crate) enum RowFormat {
     /// By RFC 4180: a line of names, CRLF, quoted where it must be. NULL is nothing. A text is what it is, also
     /// when a spreadsheet would take it for a formula.
     Csv,
@@ -29,7 +29,7 @@ pub(crate) enum Form {
 
 /// What is wanted.
 #[derive(Debug, Clone)]
-pub(crate) struct Wanted {
+pub(crate) struct RowQuery {
     /// The table of a route.
     pub(crate) table: String,
     /// Its columns.
@@ -41,13 +41,13 @@ pub(crate) struct Wanted {
     /// Most rows.
     pub(crate) limit: Option<u64>,
     /// How they are written.
-    pub(crate) form: Form,
+    pub(crate) form: RowFormat,
 }
 
 /// How far it came.
 #[derive(Debug, Clone)]
-pub(crate) struct Place {
-    order: Order,
+pub(crate) struct RowCursor {
+    order: ReadOrder,
     /// The last row that was looked at.
     created_at: String,
     id: i64,
@@ -58,7 +58,7 @@ pub(crate) struct Place {
 
 /// In which order rows are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
+enum ReadOrder {
     /// By `created_at`, which has an index.
     Time,
     /// By rowid: the order in which they came.
@@ -66,19 +66,20 @@ enum Order {
 }
 
 /// The beginning, and its text: of CSV the line of names.
-pub(crate) fn begin(conn: &Connection, wanted: &Wanted) -> rusqlite::Result<(Place, String)> {
+pub(crate) fn begin(conn: &Connection, wanted: &RowQuery) -> rusqlite::Result<(RowCursor, String)> {
     let ranged = wanted.from.is_some() || wanted.to.is_some();
-    let order = if ranged && has_index(conn, &wanted.table)? { Order::Time } else { Order::Id };
+    let order =
+        if ranged && has_index(conn, &wanted.table)? { ReadOrder::Time } else { ReadOrder::Id };
     let created_at = wanted.from.map_or_else(String::new, bound);
     let done = wanted.from.zip(wanted.to).is_some_and(|(from, to)| from >= to);
-    let place = Place { order, created_at, id: i64::MIN, given: 0, done };
+    let place = RowCursor { order, created_at, id: i64::MIN, given: 0, done };
     let head = match wanted.form {
-        Form::Csv => {
+        RowFormat::Csv => {
             let names = ["id", "created_at"].into_iter();
             let names = names.chain(wanted.columns.iter().map(String::as_str)).map(csv_text);
             names.collect::<Vec<_>>().join(",") + "\r\n"
         }
-        Form::JsonLines => String::new(),
+        RowFormat::JsonLines => String::new(),
     };
     Ok((place, head))
 }
@@ -93,18 +94,18 @@ fn has_index(conn: &Connection, table: &str) -> rusqlite::Result<bool> {
 /// The next rows, as text, and the place behind them. May be empty before the end.
 pub(crate) fn next(
     conn: &Connection,
-    wanted: &Wanted,
-    mut place: Place,
-) -> rusqlite::Result<(Place, String)> {
+    wanted: &RowQuery,
+    mut place: RowCursor,
+) -> rusqlite::Result<(RowCursor, String)> {
     let (from, to) = (wanted.from.map(bound), wanted.to.map(bound));
     let left = wanted.limit.map_or(u64::MAX, |limit| limit.saturating_sub(place.given));
     let most = usize::try_from(left).unwrap_or(usize::MAX).min(ROWS_MAX);
-    let looked_at = if place.order == Order::Time { most } else { SCANNED_MAX };
+    let looked_at = if place.order == ReadOrder::Time { most } else { SCANNED_MAX };
     let most_rows = i64::try_from(looked_at).unwrap_or(i64::MAX);
     let mut statement = conn.prepare_cached(&select(wanted, place.order))?;
     let mut rows = match place.order {
-        Order::Time => statement.query(params![most_rows, place.id, place.created_at, to])?,
-        Order::Id => statement.query(params![most_rows, place.id])?,
+        ReadOrder::Time => statement.query(params![most_rows, place.id, place.created_at, to])?,
+        ReadOrder::Id => statement.query(params![most_rows, place.id])?,
     };
     let (mut text, mut seen, mut given) = (String::new(), 0, 0);
     while given < most && text.len() < TEXT_MAX {
@@ -120,7 +121,7 @@ pub(crate) fn next(
             given += 1;
             write_row(&mut text, row, wanted)?;
         }
-        if place.order == Order::Time {
+        if place.order == ReadOrder::Time {
             at.unwrap_or_default().clone_into(&mut place.created_at);
         }
     }
@@ -129,14 +130,14 @@ pub(crate) fn next(
     Ok((place, text))
 }
 
-fn select(wanted: &Wanted, order: Order) -> String {
+fn select(wanted: &RowQuery, order: ReadOrder) -> String {
     let columns: String = wanted.columns.iter().map(|name| format!(", {}", quoted(name))).collect();
     let table = quoted(&wanted.table);
     let rest = match order {
-        Order::Time => {
+        ReadOrder::Time => {
             "(created_at, rowid) > (?3, ?2) AND (?4 IS NULL OR created_at < ?4) ORDER BY created_at, rowid"
         }
-        Order::Id => "rowid > ?2 ORDER BY rowid",
+        ReadOrder::Id => "rowid > ?2 ORDER BY rowid",
     };
     format!("SELECT rowid, created_at{columns} FROM {table} WHERE {rest} LIMIT ?1")
 }
@@ -153,16 +154,16 @@ fn is_within(at: Option<&str>, from: Option<&str>, to: Option<&str>) -> bool {
     }
 }
 
-fn write_row(text: &mut String, row: &Row<'_>, wanted: &Wanted) -> rusqlite::Result<()> {
+fn write_row(text: &mut String, row: &Row<'_>, wanted: &RowQuery) -> rusqlite::Result<()> {
     match wanted.form {
-        Form::Csv => {
+        RowFormat::Csv => {
             for index in 0..wanted.columns.len() + 2 {
                 text.push_str(if index > 0 { "," } else { "" });
                 text.push_str(&csv_value(row.get_ref(index)?));
             }
             text.push_str("\r\n");
         }
-        Form::JsonLines => {
+        RowFormat::JsonLines => {
             text.push('{');
             let names = ["id", "created_at"].into_iter();
             for (index, name) in names.chain(wanted.columns.iter().map(String::as_str)).enumerate()
@@ -235,12 +236,12 @@ mod tests {
         conn
     }
 
-    fn wanted(form: Form) -> Wanted {
+    fn wanted(form: RowFormat) -> RowQuery {
         let columns = vec!["word".to_owned(), "n".to_owned()];
-        Wanted { table: "t".to_owned(), columns, from: None, to: None, limit: None, form }
+        RowQuery { table: "t".to_owned(), columns, from: None, to: None, limit: None, form }
     }
 
-    fn all(conn: &Connection, wanted: &Wanted) -> (String, usize) {
+    fn all(conn: &Connection, wanted: &RowQuery) -> (String, usize) {
         let (mut place, mut whole) = begin(conn, wanted).unwrap();
         let mut pieces = 0;
         while !place.done {
@@ -255,16 +256,17 @@ mod tests {
     fn every_row_of_the_range_comes_once_in_order_with_an_index_and_without() {
         for index in [true, false] {
             let conn = table(index);
-            let ranged = Wanted { from: Some(1_000), to: Some(6_000), ..wanted(Form::JsonLines) };
+            let ranged =
+                RowQuery { from: Some(1_000), to: Some(6_000), ..wanted(RowFormat::JsonLines) };
             let (text, pieces) = all(&conn, &ranged);
             let words: Vec<String> = (300..1_800).map(|n| format!("\"w{n}\"")).collect();
             let lines: Vec<&str> = text.lines().collect();
             assert_eq!(lines.len(), words.len());
             assert!(lines.iter().zip(&words).all(|(line, word)| line.contains(word.as_str())));
             assert!(pieces >= 2, "{pieces}");
-            let few = Wanted { limit: Some(1_234), ..ranged.clone() };
+            let few = RowQuery { limit: Some(1_234), ..ranged.clone() };
             assert_eq!(all(&conn, &few).0.lines().count(), 1_234);
-            let none = Wanted { from: Some(6_000), to: Some(1_000), ..ranged };
+            let none = RowQuery { from: Some(6_000), to: Some(1_000), ..ranged };
             assert_eq!(all(&conn, &none).0, "");
         }
     }
@@ -277,12 +279,12 @@ mod tests {
             conn.execute("INSERT INTO t VALUES (?1, 1004, '1970-01-01')", [word]).unwrap();
         }
         conn.execute("INSERT INTO t VALUES (NULL, NULL, NULL)", []).unwrap();
-        let (text, _) = all(&conn, &wanted(Form::Csv));
+        let (text, _) = all(&conn, &wanted(RowFormat::Csv));
         let expected = "id,created_at,word,n\r\n1,1970-01-01,plain,1004.0\r\n2,1970-01-01,\"a,b\",1004.0\r\n\
             3,1970-01-01,\"say \"\"x\"\"\",1004.0\r\n4,1970-01-01,\"two\r\nlines\",1004.0\r\n\
             5,1970-01-01,=1+1,1004.0\r\n6,1970-01-01,ü,1004.0\r\n7,,,\r\n";
         assert_eq!(text, expected);
-        let (text, _) = all(&conn, &wanted(Form::JsonLines));
+        let (text, _) = all(&conn, &wanted(RowFormat::JsonLines));
         let last = text.lines().last().unwrap();
         assert_eq!(last, r#"{"id":7,"created_at":null,"word":null,"n":null}"#);
     }
@@ -294,7 +296,7 @@ mod tests {
         for _ in 0..10 {
             conn.execute("INSERT INTO t (word) VALUES (?1)", ["x".repeat(TEXT_MAX)]).unwrap();
         }
-        let wanted = wanted(Form::Csv);
+        let wanted = wanted(RowFormat::Csv);
         let (mut place, _) = begin(&conn, &wanted).unwrap();
         for _ in 0..10 {
             let (next, text) = next(&conn, &wanted, place).unwrap();

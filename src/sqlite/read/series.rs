@@ -9,8 +9,8 @@ use barograph_actors::history::rollup::{Bucket, Level, start_of};
 use barograph_config::Route;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::raw::Raw;
-use super::sum::Sums;
+use super::raw::RawReader;
+use super::sum::BucketSums;
 use super::width::{for_points, touched};
 use crate::sqlite::rollup::{table_of, unpack};
 
@@ -156,11 +156,11 @@ impl Question {
     pub fn ask(&self, conn: &Connection) -> rusqlite::Result<Series> {
         // One view of rows, buckets and positions.
         let view = conn.unchecked_transaction()?;
-        let raw = Raw::new(&view, &self.table, &self.bases, self.now_ms);
+        let raw = RawReader::new(&view, &self.table, &self.bases, self.now_ms);
         let width = self.width(&raw)?;
         let from = start_of(self.from_ms, width);
         let to = start_of(self.to_ms - 1, width) + width;
-        let mut sums = Sums::new(from, to, width, self.bases.len());
+        let mut sums = BucketSums::new(from, to, width, self.bases.len());
         let built = match Level::for_width(width) {
             Some(level) => self.read_buckets(&view, &raw, level, &mut sums)?,
             None => narrow(&raw, &mut sums)?,
@@ -168,7 +168,7 @@ impl Question {
         let (t, found) = sums.table();
         let found: Vec<_> = found.into_iter().map(Arc::new).collect();
         let place = |reading: &Reading| self.bases.iter().position(|base| *base == reading.base);
-        let columns = self.readings.iter().map(|reading| Column {
+        let columns = self.readings.iter().map(|reading| SeriesColumn {
             buckets: place(reading).map(|at| Arc::clone(&found[at])).unwrap_or_default(),
             reading: reading.clone(),
         });
@@ -185,7 +185,7 @@ impl Question {
     }
 
     /// Buckets narrower than a minute are made of rows: not where those are too many.
-    fn width(&self, raw: &Raw<'_>) -> rusqlite::Result<i64> {
+    fn width(&self, raw: &RawReader<'_>) -> rusqlite::Result<i64> {
         let minute = Level::Minute.ms();
         match self.buckets {
             Buckets::Width(ms) => Ok(ms),
@@ -202,16 +202,16 @@ impl Question {
     fn read_buckets(
         &self,
         conn: &Connection,
-        raw: &Raw<'_>,
+        raw: &RawReader<'_>,
         level: Level,
-        sums: &mut Sums,
+        sums: &mut BucketSums,
     ) -> rusqlite::Result<f64> {
         match self.read_summed_up(conn, raw, level, sums) {
             Ok(Some(built)) => return Ok(built),
             Ok(None) => {}
             // Until the writer has made them anew, the rows answer.
             Err(error) if error.to_string().contains("no such table: barograph_rollup_") => {
-                *sums = Sums::like(sums);
+                *sums = BucketSums::like(sums);
             }
             Err(error) => return Err(error),
         }
@@ -222,9 +222,9 @@ impl Question {
     fn read_summed_up(
         &self,
         conn: &Connection,
-        raw: &Raw<'_>,
+        raw: &RawReader<'_>,
         level: Level,
-        sums: &mut Sums,
+        sums: &mut BucketSums,
     ) -> rusqlite::Result<Option<f64>> {
         let Some((through, lead)) = position(conn, &self.table)? else { return Ok(None) };
         let mut below = Vec::new();
@@ -239,7 +239,7 @@ impl Question {
         }
         let built = self.read_older(conn, raw, &below, sums)?;
         let highest = raw.highest()?.unwrap_or(through);
-        let mut newest = Sums::like(sums);
+        let mut newest = BucketSums::like(sums);
         let from = through.max(highest.saturating_sub(NARROW_ROWS_MAX));
         raw.behind(from, if from > through { from } else { lead }, &mut newest)?;
         sums.take(&newest, true);
@@ -250,9 +250,9 @@ impl Question {
     fn read_older(
         &self,
         conn: &Connection,
-        raw: &Raw<'_>,
+        raw: &RawReader<'_>,
         below: &[i64],
-        sums: &mut Sums,
+        sums: &mut BucketSums,
     ) -> rusqlite::Result<f64> {
         let top = below.iter().copied().max().unwrap_or(i64::MIN);
         if top == i64::MIN {
@@ -273,8 +273,8 @@ impl Question {
                 continue;
             }
             let one = std::slice::from_ref(base);
-            let raw = Raw::new(conn, &self.table, one, self.now_ms);
-            let mut older = Sums::new(sums.begin_ms(), sums.end_ms(), sums.width_ms(), 1);
+            let raw = RawReader::new(conn, &self.table, one, self.now_ms);
+            let mut older = BucketSums::new(sums.begin_ms(), sums.end_ms(), sums.width_ms(), 1);
             let ids = if by_index { (i64::MIN, end) } else { (first, end.min(last)) };
             raw.in_time(ids, &mut older, by_index, NARROW_ROWS_MAX)?;
             sums.take_one(series, &older, false);
@@ -290,7 +290,7 @@ fn share(first: i64, last: i64, below: i64) -> f64 {
 }
 
 /// Rows of a range, as far as it matters.
-fn rows_in(raw: &Raw<'_>, from_ms: i64, to_ms: i64) -> rusqlite::Result<i64> {
+fn rows_in(raw: &RawReader<'_>, from_ms: i64, to_ms: i64) -> rusqlite::Result<i64> {
     if raw.has_index()? {
         return raw.count(from_ms, to_ms, RAW_ROWS_MAX);
     }
@@ -299,7 +299,7 @@ fn rows_in(raw: &Raw<'_>, from_ms: i64, to_ms: i64) -> rusqlite::Result<i64> {
 }
 
 /// Buckets narrower than a minute.
-fn narrow(raw: &Raw<'_>, sums: &mut Sums) -> rusqlite::Result<f64> {
+fn narrow(raw: &RawReader<'_>, sums: &mut BucketSums) -> rusqlite::Result<f64> {
     let by_index = raw.has_index()?;
     let ids = match raw.bounds()? {
         Some(_) if by_index => (i64::MIN, i64::MAX),
@@ -333,7 +333,7 @@ fn read(
     level: Level,
     id: i64,
     series: usize,
-    sums: &mut Sums,
+    sums: &mut BucketSums,
 ) -> rusqlite::Result<()> {
     if level == Level::Minute {
         return read_minutes(conn, id, series, sums);
@@ -366,7 +366,7 @@ fn read_minutes(
     conn: &Connection,
     id: i64,
     series: usize,
-    sums: &mut Sums,
+    sums: &mut BucketSums,
 ) -> rusqlite::Result<()> {
     let select = "SELECT at, minutes FROM barograph_rollup_minute WHERE series = ?1 AND at >= ?2 AND at \
          < ?3 ORDER BY at";
@@ -389,13 +389,13 @@ fn read_minutes(
 
 /// A column of an answer.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Column {
+pub struct SeriesColumn {
     reading: Reading,
     /// Readings that differ by a factor share them.
     buckets: Arc<Vec<Option<Bucket>>>,
 }
 
-impl Column {
+impl SeriesColumn {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.reading.name
@@ -438,7 +438,7 @@ pub struct Series {
     /// Where those begin that have rows, multiples of their width since 1970.
     pub t: Vec<i64>,
     /// Each column that was asked for.
-    pub columns: Vec<Column>,
+    pub columns: Vec<SeriesColumn>,
     /// What is told.
     pub stats: Vec<Stat>,
     /// How much of the range is in it, 0 to 1: the rest is still being summed up.

@@ -4,14 +4,14 @@ use barograph_actors::history::rollup::{Bucket, start_of};
 
 /// The buckets of some series over a range of time.
 #[derive(Debug, Clone)]
-pub(super) struct Sums {
+pub(super) struct BucketSums {
     from_ms: i64,
     to_ms: i64,
     width_ms: i64,
     series: Vec<Vec<(i64, Bucket)>>,
 }
 
-impl Sums {
+impl BucketSums {
     /// `from_ms` and `to_ms` are starts of buckets.
     pub(super) fn new(from_ms: i64, to_ms: i64, width_ms: i64, series: usize) -> Self {
         Self { from_ms, to_ms, width_ms, series: vec![Vec::new(); series] }

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tracing::warn;
 
 use super::pack::{pack, unpack};
-use super::plan::Table;
+use super::plan::RollupTable;
 use super::{is_ours, table_of};
 use crate::sqlite::journal::is_damage;
 
@@ -36,10 +36,10 @@ pub fn time(value: ValueRef<'_>) -> Option<i64> {
 }
 
 /// Id, arrival and values.
-type Row = (i64, i64, Vec<Option<f64>>);
+type BlockRow = (i64, i64, Vec<Option<f64>>);
 
 /// Reads rows of a table for some of its series.
-pub(super) struct Reader {
+pub(super) struct BlockReader {
     table: String,
     bases: Vec<Base>,
     columns: Vec<String>,
@@ -49,21 +49,21 @@ pub(super) struct Reader {
 /// What a block came to.
 #[derive(Debug, Default)]
 pub(super) struct Block {
-    pub(super) buckets: Buckets,
+    pub(super) buckets: MinuteBuckets,
     /// The last row that was not late.
     pub(super) lead: Option<i64>,
     /// The table does not have what was asked for.
     pub(super) refused: Option<rusqlite::Error>,
 }
 
-impl Reader {
+impl BlockReader {
     /// For all series.
-    pub(super) fn of(table: &Table) -> Self {
+    pub(super) fn of(table: &RollupTable) -> Self {
         Self::new(&table.name, table.series.iter().map(|series| series.base.clone()).collect())
     }
 
     /// For the series that stand here.
-    pub(super) fn of_those_at(table: &Table, below: i64) -> Self {
+    pub(super) fn of_those_at(table: &RollupTable, below: i64) -> Self {
         let there = table.series.iter().filter(|series| series.below == below);
         Self::new(&table.name, there.map(|series| series.base.clone()).collect())
     }
@@ -174,7 +174,7 @@ impl Reader {
     }
 
     /// Nothing of a row whose time cannot be understood.
-    fn row(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<Row>> {
+    fn row(&self, row: &rusqlite::Row<'_>) -> rusqlite::Result<Option<BlockRow>> {
         let Some(ms) = time(row.get_ref(1)?) else { return Ok(None) };
         let values = (2..self.columns.len() + 2).map(|at| row.get_ref(at).map(number));
         Ok(Some((row.get(0)?, ms, values.collect::<rusqlite::Result<_>>()?)))
@@ -190,13 +190,13 @@ pub(super) enum Direction {
 
 /// Buckets of a minute by series and start, in milliseconds.
 #[derive(Debug, Default)]
-pub(super) struct Buckets {
+pub(super) struct MinuteBuckets {
     /// The last bucket of each series: most rows are of the same minute as the row before.
     open: Vec<Option<(i64, Bucket)>>,
     minutes: BTreeMap<(usize, i64), Bucket>,
 }
 
-impl Buckets {
+impl MinuteBuckets {
     fn add(&mut self, series: usize, ms: i64, value: f64) {
         let (start, one) = (start_of(ms, Level::Minute.ms()), Bucket::of(ms, value));
         match &mut self.open[series] {

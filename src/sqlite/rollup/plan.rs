@@ -73,7 +73,7 @@ pub(super) fn put_aside(conn: &Connection, now: i64) -> rusqlite::Result<()> {
 
 /// A series as the database has it.
 #[derive(Debug)]
-pub(super) struct Series {
+pub(super) struct StoredSeries {
     pub(super) id: i64,
     pub(super) base: Base,
     /// Rows from this id on are in its buckets.
@@ -82,10 +82,10 @@ pub(super) struct Series {
 
 /// A table, and how far it is summed up.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(super) struct RollupTable {
     pub(super) name: String,
     pub(super) routes: Vec<RouteId>,
-    pub(super) series: Vec<Series>,
+    pub(super) series: Vec<StoredSeries>,
     /// Rows up to this id are in the buckets.
     pub(super) through: i64,
     /// The last of them that was not late.
@@ -102,7 +102,7 @@ pub(super) struct Table {
     pub(super) left_alone: bool,
 }
 
-impl Table {
+impl RollupTable {
     /// Where the series that are least far stand.
     pub(super) fn top(&self) -> i64 {
         self.series.iter().map(|series| series.below).max().unwrap_or(DONE)
@@ -137,7 +137,7 @@ impl Table {
 
 /// Makes the tables where they are missing, and the series fit the routes: new ones begin, and what
 /// nobody wants any more goes.
-pub(super) fn make(conn: &Connection, router: &Router) -> rusqlite::Result<Vec<Table>> {
+pub(super) fn make(conn: &Connection, router: &Router) -> rusqlite::Result<Vec<RollupTable>> {
     // One without the others says nothing.
     let there = all().filter(|table| exists(conn, table).unwrap_or(false)).count();
     if (1..all().count()).contains(&there) {
@@ -178,7 +178,7 @@ fn table(
     name: String,
     routes: Vec<RouteId>,
     bases: Vec<Base>,
-) -> rusqlite::Result<Table> {
+) -> rusqlite::Result<RollupTable> {
     let select = "SELECT through, lead FROM barograph_rollup_tables WHERE tbl = ?1";
     let stored =
         conn.query_row(select, [&name], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
@@ -197,7 +197,7 @@ fn table(
     let lowest = lowest.unwrap_or(through);
     let (sequence, taken_in) = (None, None);
     let (is_behind, left_alone) = (false, false);
-    Ok(Table {
+    Ok(RollupTable {
         name,
         routes,
         series,
@@ -217,7 +217,7 @@ fn series(
     bases: Vec<Base>,
     through: i64,
     lowest: Option<i64>,
-) -> rusqlite::Result<Vec<Series>> {
+) -> rusqlite::Result<Vec<StoredSeries>> {
     let mut statement =
         conn.prepare("SELECT id, name, below FROM barograph_rollup_series WHERE tbl = ?1")?;
     let stored = statement.query_map([table], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
@@ -240,7 +240,7 @@ fn series(
                 (conn.last_insert_rowid(), begin)
             }
         };
-        all.push(Series { id, base, below });
+        all.push(StoredSeries { id, base, below });
     }
     Ok(all)
 }

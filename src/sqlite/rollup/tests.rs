@@ -15,7 +15,7 @@ const NOW: i64 = 4_000_000_000_000;
 const BEGIN: i64 = 1_759_449_570_000;
 
 #[derive(Debug, Clone)]
-struct Reading {
+struct RandomReading {
     step: i64,
     /// So much before the newest.
     late: Option<i64>,
@@ -27,8 +27,8 @@ struct Reading {
 }
 
 #[derive(Debug, Clone)]
-enum Act {
-    Rows(Vec<Reading>),
+enum RollupAction {
+    Rows(Vec<RandomReading>),
     Up(i64),
     Down(i64),
     /// The process ends, and another one begins; perhaps with a derived value more or less.
@@ -38,23 +38,24 @@ enum Act {
     Drop(usize),
 }
 
-fn reading() -> impl Strategy<Value = Reading> {
+fn reading() -> impl Strategy<Value = RandomReading> {
     let step = prop::sample::select(vec![0_i64, 300, 1_000, 5_000, 61_000, 4_000_000]);
     let late = prop::option::weighted(0.15, 1_i64..6_000_000);
     let number = || prop::option::weighted(0.9, -50_i64..50);
     let count = prop::option::weighted(0.9, 0_i64..30);
-    (step, late, any::<bool>(), prop::bool::weighted(0.05), number(), count)
-        .prop_map(|(step, late, whole, odd, a, count)| Reading { step, late, whole, odd, a, count })
+    (step, late, any::<bool>(), prop::bool::weighted(0.05), number(), count).prop_map(
+        |(step, late, whole, odd, a, count)| RandomReading { step, late, whole, odd, a, count },
+    )
 }
 
-fn act() -> impl Strategy<Value = Act> {
+fn act() -> impl Strategy<Value = RollupAction> {
     prop_oneof![
-        3 => prop::collection::vec(reading(), 1..30).prop_map(Act::Rows),
-        3 => (1_i64..40).prop_map(Act::Up),
-        3 => (1_i64..40).prop_map(Act::Down),
-        1 => any::<bool>().prop_map(Act::Restart),
-        1 => Just(Act::Forget),
-        1 => (0_usize..6).prop_map(Act::Drop),
+        3 => prop::collection::vec(reading(), 1..30).prop_map(RollupAction::Rows),
+        3 => (1_i64..40).prop_map(RollupAction::Up),
+        3 => (1_i64..40).prop_map(RollupAction::Down),
+        1 => any::<bool>().prop_map(RollupAction::Restart),
+        1 => Just(RollupAction::Forget),
+        1 => (0_usize..6).prop_map(RollupAction::Drop),
     ]
 }
 
@@ -77,15 +78,15 @@ fn route(with_rate: bool) -> Route {
     route
 }
 
-struct Scene {
+struct RollupFixture {
     conn: Connection,
-    tables: Vec<Table>,
+    tables: Vec<RollupTable>,
     newest: i64,
     count: i64,
     indexed: bool,
 }
 
-impl Scene {
+impl RollupFixture {
     fn new(indexed: bool) -> Self {
         let conn = Connection::open_in_memory().unwrap();
         conn.execute_batch(
@@ -100,7 +101,7 @@ impl Scene {
         Self { conn, tables, newest: BEGIN, count: 0, indexed }
     }
 
-    fn insert(&mut self, reading: &Reading) {
+    fn insert(&mut self, reading: &RandomReading) {
         self.newest += reading.step;
         let late = reading.late.filter(|_| self.indexed).unwrap_or(0);
         let mut at = UnixMillis(self.newest - late).to_string();
@@ -119,24 +120,24 @@ impl Scene {
         self.conn.execute(insert, params![reading.a, count, at]).unwrap();
     }
 
-    fn act(&mut self, act: &Act) {
+    fn act(&mut self, act: &RollupAction) {
         match act {
-            Act::Rows(rows) => rows.iter().for_each(|row| self.insert(row)),
-            Act::Up(rows) => {
+            RollupAction::Rows(rows) => rows.iter().for_each(|row| self.insert(row)),
+            RollupAction::Up(rows) => {
                 let highest = rows::highest(&self.conn, "t").unwrap().unwrap_or(0);
                 up(&self.conn, &mut self.tables[0], highest, *rows, NOW).unwrap();
             }
-            Act::Down(rows) if self.tables[0].top() > DONE => {
+            RollupAction::Down(rows) if self.tables[0].top() > DONE => {
                 down(&self.conn, &mut self.tables[0], *rows, NOW).unwrap();
             }
-            Act::Down(_) => {}
-            Act::Drop(place) => {
+            RollupAction::Down(_) => {}
+            RollupAction::Drop(place) => {
                 let table = plan::all().nth(*place).unwrap();
                 self.conn.execute_batch(&format!("DROP TABLE {table}")).unwrap();
                 self.restart(false);
             }
-            Act::Restart(with_rate) => self.restart(*with_rate),
-            Act::Forget => {
+            RollupAction::Restart(with_rate) => self.restart(*with_rate),
+            RollupAction::Forget => {
                 plan::forget(&self.conn, "t").unwrap();
                 self.restart(false);
             }
@@ -253,7 +254,7 @@ proptest! {
         from in -10_000_000_i64..50_000_000,
         length in 1_i64..400_000_000,
     ) {
-        let mut scene = Scene::new(indexed);
+        let mut scene = RollupFixture::new(indexed);
         for act in &acts {
             scene.act(act);
             for width in [60_000, 900_000, 2_700_000, 7_200_000, 86_400_000] {
@@ -267,12 +268,12 @@ proptest! {
 
 #[test]
 fn buckets_are_as_their_table_says_in_plain_sql() {
-    let mut scene = Scene::new(true);
+    let mut scene = RollupFixture::new(true);
     for (step, a) in [(0, 5), (20_000, 1), (20_000, 3), (90_000_000, 7)] {
         let (late, count) = (None, Some(9));
-        scene.insert(&Reading { step, late, whole: false, odd: false, a: Some(a), count });
+        scene.insert(&RandomReading { step, late, whole: false, odd: false, a: Some(a), count });
     }
-    scene.act(&Act::Up(100));
+    scene.act(&RollupAction::Up(100));
     let select = "SELECT concat_ws(' ', at, count, sum, min, max, first, first_at, last, last_at) FROM \
          barograph_rollup_hour WHERE series = (SELECT id FROM barograph_rollup_series WHERE tbl = 't' \
          AND name = 'a') ORDER BY at";

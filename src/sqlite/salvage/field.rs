@@ -6,7 +6,7 @@ use rusqlite::types::{ToSqlOutput, Value, ValueRef};
 /// A value. Not `rusqlite::types::Value`, because a text in a damaged or foreign database need not
 /// be UTF-8, and it is copied byte for byte all the same.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::sqlite) enum Field {
+pub(in crate::sqlite) enum SalvagedValue {
     /// NULL.
     Null,
     /// INTEGER.
@@ -19,7 +19,7 @@ pub(in crate::sqlite) enum Field {
     Blob(Vec<u8>),
 }
 
-impl Field {
+impl SalvagedValue {
     /// About how much memory it takes, in bytes.
     pub(super) fn size(&self) -> usize {
         match self {
@@ -45,7 +45,7 @@ impl Field {
     }
 }
 
-impl From<ValueRef<'_>> for Field {
+impl From<ValueRef<'_>> for SalvagedValue {
     fn from(value: ValueRef<'_>) -> Self {
         match value {
             ValueRef::Null => Self::Null,
@@ -58,20 +58,20 @@ impl From<ValueRef<'_>> for Field {
 }
 
 /// For readers that want SQLite's own types. A text that is not UTF-8 becomes a blob.
-impl From<Field> for Value {
-    fn from(field: Field) -> Self {
+impl From<SalvagedValue> for Value {
+    fn from(field: SalvagedValue) -> Self {
         match field {
-            Field::Null => Self::Null,
-            Field::Integer(number) => Self::Integer(number),
-            Field::Real(number) => Self::Real(number),
-            Field::Text(bytes) => String::from_utf8(bytes)
+            SalvagedValue::Null => Self::Null,
+            SalvagedValue::Integer(number) => Self::Integer(number),
+            SalvagedValue::Real(number) => Self::Real(number),
+            SalvagedValue::Text(bytes) => String::from_utf8(bytes)
                 .map_or_else(|error| Self::Blob(error.into_bytes()), Self::Text),
-            Field::Blob(bytes) => Self::Blob(bytes),
+            SalvagedValue::Blob(bytes) => Self::Blob(bytes),
         }
     }
 }
 
-impl ToSql for Field {
+impl ToSql for SalvagedValue {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(ToSqlOutput::Borrowed(match self {
             Self::Null => ValueRef::Null,

@@ -3,18 +3,18 @@
 
 use rusqlite::{Connection, params_from_iter};
 
-use super::field::Field;
+use super::field::SalvagedValue;
 use super::progress::Item;
 use super::ranges::Ranges;
 use super::report::Copied;
-use super::source::Source;
+use super::source::SalvageSource;
 use super::{is_locked, is_refusal, lose_rest};
 use crate::sqlite::quoted;
 
 /// In the order of the key, by counting: such tables are small. From the other side once something
 /// cannot be read; the position is then negative.
 pub(super) fn step(
-    source: &Source,
+    source: &SalvageSource,
     target: &Connection,
     item: &mut Item,
     rows_max: usize,
@@ -65,12 +65,16 @@ pub(super) fn step(
     Ok(Vec::new())
 }
 
-fn read_into(conn: &Connection, sql: &str, into: &mut Vec<Vec<Field>>) -> rusqlite::Result<()> {
+fn read_into(
+    conn: &Connection,
+    sql: &str,
+    into: &mut Vec<Vec<SalvagedValue>>,
+) -> rusqlite::Result<()> {
     let mut statement = conn.prepare(sql)?;
     let columns = statement.column_count();
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let fields = (0..columns).map(|column| row.get_ref(column).map(Field::from));
+        let fields = (0..columns).map(|column| row.get_ref(column).map(SalvagedValue::from));
         into.push(fields.collect::<rusqlite::Result<_>>()?);
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::pages::Pages;
 use super::record;
-use super::tables::{Table, children};
+use super::tables::{SalvagedTable, children};
 
 /// SQLite's own limit.
 const DEPTH_MAX: usize = 20;
@@ -21,7 +21,7 @@ pub(super) struct Owners {
 }
 
 impl Owners {
-    pub(super) fn of(pages: &Pages, tables: &[Table]) -> Self {
+    pub(super) fn of(pages: &Pages, tables: &[SalvagedTable]) -> Self {
         let leaves = vec![0; pages.count as usize + 1];
         let mut owners = Self { leaves, broken: HashSet::new() };
         let mut seen = HashSet::new();

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use tracing::warn;
 
 use super::pages::Pages;
-use super::tables::{self, Table};
+use super::tables::{self, SalvagedTable};
 use super::walk::Walk;
 use super::{is_refusal, record};
 use crate::sqlite::quoted;
@@ -21,7 +21,7 @@ const ROW_BYTES_MIN: u64 = 16;
 pub(super) fn ensure(
     target: &Connection,
     schema: &Connection,
-    table: &Table,
+    table: &SalvagedTable,
 ) -> rusqlite::Result<bool> {
     let present = tables::of(target)?.into_iter().find(|found| found.is_named(&table.name));
     match present {
@@ -100,7 +100,7 @@ pub(super) fn highest_in(source: &Connection) -> Highest {
 }
 
 /// The same, without SQLite.
-pub(super) fn highest_on(pages: &Pages, tables: &[Table]) -> Highest {
+pub(super) fn highest_on(pages: &Pages, tables: &[SalvagedTable]) -> Highest {
     let root = tables.iter().find(|table| table.is_named("sqlite_sequence"))?.root?;
     let rows = record::rows(pages, root, &pages.read(root)?)?;
     let pairs = rows.into_iter().filter_map(|row| row.fields).map(|fields| {
@@ -114,11 +114,11 @@ pub(super) fn highest_on(pages: &Pages, tables: &[Table]) -> Highest {
 pub(super) fn reserve_ids(
     target: &Connection,
     source: Option<&Connection>,
-    known: Option<&[Table]>,
+    known: Option<&[SalvagedTable]>,
     highest: &Highest,
     source_bytes: u64,
 ) -> rusqlite::Result<()> {
-    let counted = |table: &&Table| table.sql.to_ascii_uppercase().contains("AUTOINCREMENT");
+    let counted = |table: &&SalvagedTable| table.sql.to_ascii_uppercase().contains("AUTOINCREMENT");
     for table in tables::of(target)?.iter().filter(counted) {
         let said = highest.as_ref().map(|h| h.get(&table.name.to_ascii_lowercase()).copied());
         let origin = known.map(|known| known.iter().find(|t| t.is_named(&table.name)));

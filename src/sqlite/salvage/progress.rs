@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS barograph_salvage (
 
 /// What kind of work an item is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum WorkKind {
     /// The whole source, a file that can be opened again.
     File,
     /// The whole source, an open handle that nobody can open again.
@@ -33,7 +33,7 @@ pub(super) enum Kind {
     Rest,
 }
 
-impl Kind {
+impl WorkKind {
     const ALL: [Self; 6] =
         [Self::File, Self::Handle, Self::Rows, Self::Keyed, Self::Pages, Self::Rest];
 
@@ -60,7 +60,7 @@ impl Kind {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Item {
     pub(super) number: i64,
-    pub(super) kind: Kind,
+    pub(super) kind: WorkKind,
     /// The table; for a source, its name.
     pub(super) name: String,
     /// Where to go on: a row id, a count of rows, a place in the file. `None` before the start.
@@ -76,7 +76,7 @@ pub(super) struct Item {
 }
 
 impl Item {
-    pub(super) fn new(kind: Kind, name: &str) -> Self {
+    pub(super) fn new(kind: WorkKind, name: &str) -> Self {
         Self {
             number: 0,
             kind,
@@ -113,7 +113,7 @@ pub(super) fn load(target: &Connection, source: &str) -> rusqlite::Result<Vec<It
     )?;
     let items = statement.query_map(params![source], |row| {
         let word: String = row.get(1)?;
-        let kind = Kind::ALL.into_iter().find(|kind| kind.word() == word);
+        let kind = WorkKind::ALL.into_iter().find(|kind| kind.word() == word);
         let lost: String = row.get(9)?;
         Ok(kind.map(|kind| Item {
             number: row.get(0).unwrap_or_default(),
@@ -159,7 +159,7 @@ pub(super) fn save(target: &Connection, source: &str, item: &Item) -> rusqlite::
 }
 
 /// Sources of this kind that were begun and not finished.
-pub(super) fn unfinished(target: &Connection, kind: Kind) -> rusqlite::Result<Vec<String>> {
+pub(super) fn unfinished(target: &Connection, kind: WorkKind) -> rusqlite::Result<Vec<String>> {
     let mut statement = target.prepare(
         "SELECT source FROM barograph_salvage WHERE number = 0 AND kind = ?1 AND done = 0 ORDER BY \
          source",

@@ -1,7 +1,7 @@
 //! The rows on one page, decoded by hand. A page that is not exactly what SQLite would write is taken
 //! for damaged as a whole: what random bytes decode to must not become somebody's measurement.
 
-use super::field::Field;
+use super::field::SalvagedValue;
 use super::pages::{Encoding, Pages, be16, be32};
 
 const TABLE_LEAF: u8 = 0x0d;
@@ -12,10 +12,10 @@ const CELL_BYTES_MIN: usize = 4;
 
 /// A row as it lies on a page.
 #[derive(Debug)]
-pub(super) struct Raw {
+pub(super) struct RawRow {
     pub(super) id: i64,
     /// `None`: its overflow pages are not what they should be.
-    pub(super) fields: Option<Vec<Field>>,
+    pub(super) fields: Option<Vec<SalvagedValue>>,
 }
 
 /// Where a cell has what.
@@ -51,7 +51,7 @@ pub(super) fn is_empty_leaf(page: &[u8], number: u32) -> bool {
 }
 
 /// The rows of a leaf of a table; `None` for any other page and for a damaged one.
-pub(super) fn rows(pages: &Pages, number: u32, page: &[u8]) -> Option<Vec<Raw>> {
+pub(super) fn rows(pages: &Pages, number: u32, page: &[u8]) -> Option<Vec<RawRow>> {
     let cells = cells(page, Pages::tree_start(number), pages.usable, TABLE_LEAF)?;
     if !cells.windows(2).all(|pair| pair[0].id < pair[1].id) {
         return None;
@@ -64,13 +64,17 @@ pub(super) fn rows(pages: &Pages, number: u32, page: &[u8]) -> Option<Vec<Raw>> 
         if whole && fields.is_none() {
             return None;
         }
-        rows.push(Raw { id: cell.id, fields });
+        rows.push(RawRow { id: cell.id, fields });
     }
     Some(rows)
 }
 
 /// The records of a leaf of an index, or of a table WITHOUT ROWID.
-pub(super) fn keyed_rows(pages: &Pages, number: u32, page: &[u8]) -> Option<Vec<Vec<Field>>> {
+pub(super) fn keyed_rows(
+    pages: &Pages,
+    number: u32,
+    page: &[u8],
+) -> Option<Vec<Vec<SalvagedValue>>> {
     let cells = cells(page, Pages::tree_start(number), pages.usable, INDEX_LEAF)?;
     cells.iter().map(|cell| decode(&payload(pages, page, cell)?, pages.encoding)).collect()
 }
@@ -139,7 +143,7 @@ fn payload(pages: &Pages, page: &[u8], cell: &Cell) -> Option<Vec<u8>> {
 }
 
 /// The values of a record, if its parts fill it exactly.
-fn decode(record: &[u8], encoding: Encoding) -> Option<Vec<Field>> {
+fn decode(record: &[u8], encoding: Encoding) -> Option<Vec<SalvagedValue>> {
     let (header, mut at) = varint(record, 0)?;
     let header = usize::try_from(header).ok().filter(|header| *header <= record.len())?;
     let mut body = header;
@@ -166,15 +170,15 @@ fn size_of(kind: i64) -> Option<usize> {
     }
 }
 
-fn value(kind: i64, bytes: &[u8], encoding: Encoding) -> Field {
+fn value(kind: i64, bytes: &[u8], encoding: Encoding) -> SalvagedValue {
     match kind {
-        0 => Field::Null,
-        7 => Field::Real(f64::from_bits(integer(bytes).cast_unsigned())),
-        8 => Field::Integer(0),
-        9 => Field::Integer(1),
-        1..=6 => Field::Integer(integer(bytes)),
-        _ if kind % 2 == 0 => Field::Blob(bytes.to_vec()),
-        _ => Field::Text(text(bytes, encoding)),
+        0 => SalvagedValue::Null,
+        7 => SalvagedValue::Real(f64::from_bits(integer(bytes).cast_unsigned())),
+        8 => SalvagedValue::Integer(0),
+        9 => SalvagedValue::Integer(1),
+        1..=6 => SalvagedValue::Integer(integer(bytes)),
+        _ if kind % 2 == 0 => SalvagedValue::Blob(bytes.to_vec()),
+        _ => SalvagedValue::Text(text(bytes, encoding)),
     }
 }
 

@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-use super::progress::{Item, Kind};
+use super::progress::{Item, WorkKind};
 use super::tables;
 
 /// What a step did.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::sqlite) enum Step {
+pub(in crate::sqlite) enum SalvageStep {
     /// These rows came over; perhaps none, where little can be read. There is more to do.
     Copied(Vec<Copied>),
     /// Nothing is left to do. Said again by every further step.
-    Finished(Report),
+    Finished(SalvageReport),
 }
 
 /// A range of row ids that holds exactly the rows just copied, and no others.
@@ -29,7 +29,7 @@ pub(in crate::sqlite) struct Copied {
 
 /// What became of a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::sqlite) struct Report {
+pub(in crate::sqlite) struct SalvageReport {
     /// Its path, or the name of a handle.
     pub(in crate::sqlite) source: String,
     /// (table, rows copied), in the order of copying.
@@ -73,7 +73,7 @@ impl fmt::Display for Lost {
 }
 
 /// The sentence of the event: what came over, and what did not.
-impl fmt::Display for Report {
+impl fmt::Display for SalvageReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sum: u64 = self.rows.iter().map(|(_, rows)| rows).sum();
         let tables: Vec<String> = self
@@ -115,7 +115,7 @@ impl fmt::Display for Report {
 /// Ranges that a sentence names.
 const LOST_SHOWN_MAX: usize = 20;
 
-impl Report {
+impl SalvageReport {
     /// Rows copied into tables of routes and of the operator.
     pub(in crate::sqlite) fn rows_of_operators(&self) -> u64 {
         let of_operators = self.rows.iter().filter(|(table, _)| tables::is_operators(table));
@@ -134,15 +134,15 @@ impl Report {
         };
         for item in items {
             match item.kind {
-                Kind::Rows | Kind::Keyed => {
+                WorkKind::Rows | WorkKind::Keyed => {
                     report.rows.push((item.name.clone(), item.rows));
                     report.lost.extend(lost_of(item));
                     report.renumbered += item.renumbered;
                     report.refused += item.refused;
                 }
-                Kind::Pages => report.unclear += item.refused,
-                Kind::File | Kind::Handle => report.tables_unknown = !item.lost.is_empty(),
-                Kind::Rest => {}
+                WorkKind::Pages => report.unclear += item.refused,
+                WorkKind::File | WorkKind::Handle => report.tables_unknown = !item.lost.is_empty(),
+                WorkKind::Rest => {}
             }
         }
         report

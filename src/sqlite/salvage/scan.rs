@@ -9,14 +9,14 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::field::Field;
+use super::field::SalvagedValue;
 use super::owners::Owners;
 use super::pages::Pages;
-use super::progress::{Item, Kind};
-use super::record::{self, Raw};
-use super::source::Source;
-use super::tables::{self, Column, Table};
-use super::writer::Writer;
+use super::progress::{Item, WorkKind};
+use super::record::{self, RawRow};
+use super::source::SalvageSource;
+use super::tables::{self, SalvagedColumn, SalvagedTable};
+use super::writer::TableWriter;
 use super::{Copied, given};
 use crate::sqlite::journal::schema::Affinity;
 
@@ -30,9 +30,9 @@ const PAGE_ROWS_MAX: i64 = 1 << 16;
 pub(super) struct Scan {
     pages: Pages,
     /// All that a page may belong to; with the roots in this file, if those are known.
-    tables: Vec<Table>,
+    tables: Vec<SalvagedTable>,
     /// The same tables in the target.
-    targets: Vec<Option<Table>>,
+    targets: Vec<Option<SalvagedTable>>,
     free: HashSet<u32>,
     /// Found out when it is first needed.
     owners: Option<Owners>,
@@ -46,7 +46,7 @@ enum Owner {
 }
 
 /// What was done with a page.
-struct Progress {
+struct PageProgress {
     /// The row to go on with; `None` if the page is done.
     next: Option<usize>,
     copied: Vec<Copied>,
@@ -57,19 +57,22 @@ impl Scan {
     /// file cannot be read.
     pub(super) fn open(
         path: &Path,
-        source: &Source,
+        source: &SalvageSource,
         target: &Connection,
     ) -> rusqlite::Result<Option<Self>> {
         let Ok(pages) = Pages::open(path) else { return Ok(None) };
         let in_target = tables::of(target)?;
         let mut tables = source.tables().unwrap_or_default().to_vec();
         if !source.knows_all_tables() {
-            let rootless = |table: &Table| Table { root: None, ..table.clone() };
-            let is_new = |table: &&Table| !tables.iter().any(|known| known.is_named(&table.name));
-            let others: Vec<Table> = in_target.iter().filter(is_new).map(rootless).collect();
+            let rootless = |table: &SalvagedTable| SalvagedTable { root: None, ..table.clone() };
+            let is_new =
+                |table: &&SalvagedTable| !tables.iter().any(|known| known.is_named(&table.name));
+            let others: Vec<SalvagedTable> =
+                in_target.iter().filter(is_new).map(rootless).collect();
             tables.extend(others);
         }
-        let find = |table: &Table| in_target.iter().find(|t| t.is_named(&table.name)).cloned();
+        let find =
+            |table: &SalvagedTable| in_target.iter().find(|t| t.is_named(&table.name)).cloned();
         let targets = tables.iter().map(find).collect();
         let free = pages.free();
         Ok(Some(Self { pages, tables, targets, free, owners: None }))
@@ -112,16 +115,16 @@ impl Scan {
         at: usize,
         (number, from): (u32, usize),
         rows_left: usize,
-    ) -> rusqlite::Result<Progress> {
-        let nothing = Progress { next: None, copied: Vec::new() };
+    ) -> rusqlite::Result<PageProgress> {
+        let nothing = PageProgress { next: None, copied: Vec::new() };
         if self.free.contains(&number) {
             return Ok(nothing);
         }
         let page = self.pages.read(number);
         let rows = page.and_then(|page| record::rows(&self.pages, number, &page));
         let Some(rows) = rows else { return Ok(nothing) };
-        let is_missed = |row: &Raw| {
-            items.iter().any(|item| item.kind == Kind::Rows && item.lost.contains(row.id))
+        let is_missed = |row: &RawRow| {
+            items.iter().any(|item| item.kind == WorkKind::Rows && item.lost.contains(row.id))
         };
         if !rows.iter().any(is_missed) {
             return Ok(nothing);
@@ -137,7 +140,7 @@ impl Scan {
         let table_name = &self.tables[table].name;
         let item = items
             .iter_mut()
-            .find(|item| item.kind == Kind::Rows && item.name.eq_ignore_ascii_case(table_name));
+            .find(|item| item.kind == WorkKind::Rows && item.name.eq_ignore_ascii_case(table_name));
         match (item, &self.targets[table]) {
             (Some(item), Some(into)) if !item.lost.is_empty() => {
                 take(target, (&self.tables[table], into), item, &rows, (from, rows_left))
@@ -147,7 +150,7 @@ impl Scan {
     }
 
     /// The tables that all rows of a page fit, and of those the one whose tree leads to it.
-    fn owner(&mut self, number: u32, rows: &[Raw]) -> Owner {
+    fn owner(&mut self, number: u32, rows: &[RawRow]) -> Owner {
         if tables::are_schema(rows) {
             return Owner::Nobody;
         }
@@ -172,7 +175,7 @@ impl Scan {
         }
     }
 
-    fn fitting(&self, rows: &[Raw]) -> Vec<usize> {
+    fn fitting(&self, rows: &[RawRow]) -> Vec<usize> {
         let fits: Vec<(usize, Fit)> = (self.tables.iter().enumerate())
             .map(|(index, table)| (index, fit(table, rows)))
             .filter(|(_, fit)| *fit != Fit::No)
@@ -190,18 +193,18 @@ fn count(copied: &[Copied]) -> usize {
 /// Copies those rows of a page that are missing.
 fn take(
     target: &Connection,
-    (from_table, into): (&Table, &Table),
+    (from_table, into): (&SalvagedTable, &SalvagedTable),
     item: &mut Item,
-    rows: &[Raw],
+    rows: &[RawRow],
     (from, rows_left): (usize, usize),
-) -> rusqlite::Result<Progress> {
+) -> rusqlite::Result<PageProgress> {
     let columns = given(from_table, into);
-    let mut writer = Writer::new(target, &into.name, &into.column_names(), &columns);
+    let mut writer = TableWriter::new(target, &into.name, &into.column_names(), &columns);
     let mut previous = from.checked_sub(1).and_then(|before| rows.get(before)).map(|row| row.id);
     let mut taken = 0;
     for (index, row) in rows.iter().enumerate().skip(from) {
         if taken >= rows_left {
-            return Ok(Progress { next: Some(index), copied: writer.copied });
+            return Ok(PageProgress { next: Some(index), copied: writer.copied });
         }
         let is_lost = item.lost.contains(row.id);
         let Some(fields) = row.fields.as_ref().filter(|_| is_lost) else {
@@ -215,18 +218,23 @@ fn take(
         item.lost.remove(previous.map_or(row.id, |id| id + 1), row.id);
         previous = Some(row.id);
     }
-    Ok(Progress { next: None, copied: writer.copied })
+    Ok(PageProgress { next: None, copied: writer.copied })
 }
 
 /// The values of these columns. A record is shorter than its table where columns were added later.
-fn values(table: &Table, columns: &[String], id: i64, fields: &[Field]) -> Vec<Field> {
+fn values(
+    table: &SalvagedTable,
+    columns: &[String],
+    id: i64,
+    fields: &[SalvagedValue],
+) -> Vec<SalvagedValue> {
     let id_column = table.id_column().map(|column| column.name.as_str());
     let value = |name: &String| {
         if id_column == Some(name.as_str()) {
-            return Field::Integer(id);
+            return SalvagedValue::Integer(id);
         }
         let at = table.columns.iter().position(|column| column.name == *name);
-        at.and_then(|at| fields.get(at)).cloned().unwrap_or(Field::Null)
+        at.and_then(|at| fields.get(at)).cloned().unwrap_or(SalvagedValue::Null)
     };
     columns.iter().map(value).collect()
 }
@@ -240,7 +248,7 @@ enum Fit {
     Full,
 }
 
-fn fit(table: &Table, rows: &[Raw]) -> Fit {
+fn fit(table: &SalvagedTable, rows: &[RawRow]) -> Fit {
     if table.without_rowid || table.columns.is_empty() {
         return Fit::No;
     }
@@ -269,22 +277,28 @@ fn fit(table: &Table, rows: &[Raw]) -> Fit {
 
 /// Whether a record has such a value for a column. A REAL without a fraction is stored as an integer; the
 /// row id's column is stored as NULL.
-fn is_stored(field: &Field, column: &Column, is_id: bool, strict: bool) -> bool {
+fn is_stored(field: &SalvagedValue, column: &SalvagedColumn, is_id: bool, strict: bool) -> bool {
     if is_id {
-        return *field == Field::Null;
+        return *field == SalvagedValue::Null;
     }
     match (field, column.affinity) {
-        (Field::Null, _) => !column.not_null,
-        (Field::Integer(_), Affinity::Integer | Affinity::Real) => true,
-        (Field::Integer(_) | Field::Real(_) | Field::Text(_), Affinity::Numeric) => true,
-        (Field::Real(_), Affinity::Real) | (Field::Text(_), Affinity::Text) => true,
+        (SalvagedValue::Null, _) => !column.not_null,
+        (SalvagedValue::Integer(_), Affinity::Integer | Affinity::Real) => true,
+        (
+            SalvagedValue::Integer(_) | SalvagedValue::Real(_) | SalvagedValue::Text(_),
+            Affinity::Numeric,
+        ) => true,
+        (SalvagedValue::Real(_), Affinity::Real) | (SalvagedValue::Text(_), Affinity::Text) => true,
         // 96.5 in an INTEGER column stays what it is, unless the table is STRICT.
-        (Field::Real(_), Affinity::Integer) => !strict,
-        (Field::Blob(_), Affinity::Blob) => true,
-        (Field::Integer(_) | Field::Real(_) | Field::Text(_), Affinity::Blob) => !strict,
-        (Field::Integer(_) | Field::Real(_), Affinity::Text)
-        | (Field::Text(_), Affinity::Integer | Affinity::Real)
-        | (Field::Blob(_), Affinity::Integer | Affinity::Real | Affinity::Text)
-        | (Field::Blob(_), Affinity::Numeric) => false,
+        (SalvagedValue::Real(_), Affinity::Integer) => !strict,
+        (SalvagedValue::Blob(_), Affinity::Blob) => true,
+        (
+            SalvagedValue::Integer(_) | SalvagedValue::Real(_) | SalvagedValue::Text(_),
+            Affinity::Blob,
+        ) => !strict,
+        (SalvagedValue::Integer(_) | SalvagedValue::Real(_), Affinity::Text)
+        | (SalvagedValue::Text(_), Affinity::Integer | Affinity::Real)
+        | (SalvagedValue::Blob(_), Affinity::Integer | Affinity::Real | Affinity::Text)
+        | (SalvagedValue::Blob(_), Affinity::Numeric) => false,
     }
 }

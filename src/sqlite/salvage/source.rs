@@ -9,12 +9,12 @@ use tracing::warn;
 
 use super::pages::Pages;
 use super::prepare::{self, Highest};
-use super::tables::{self, Table};
+use super::tables::{self, SalvagedTable};
 use super::wal_path;
 
 /// A damaged file, or the handle of a lost one.
 #[derive(Debug)]
-pub(super) struct Source {
+pub(super) struct SalvageSource {
     /// `None` for a handle.
     pub(super) path: Option<PathBuf>,
     /// `None` where SQLite cannot read the schema.
@@ -25,14 +25,14 @@ pub(super) struct Source {
 /// What the source is known to have.
 #[derive(Debug)]
 enum Schema {
-    /// As SQLite reads it, from `Source::conn`.
-    Read(Vec<Table>),
+    /// As SQLite reads it, from `SalvageSource::conn`.
+    Read(Vec<SalvagedTable>),
     /// Found on the pages, and made anew in memory; and whether those are all tables.
-    Found(Connection, Vec<Table>, bool),
+    Found(Connection, Vec<SalvagedTable>, bool),
     Unknown,
 }
 
-impl Source {
+impl SalvageSource {
     pub(super) fn of_file(path: &Path) -> Self {
         let opened = open_file(path).and_then(|conn| Some((tables::of(&conn).ok()?, conn)));
         let (conn, schema) = match opened {
@@ -59,20 +59,20 @@ impl Source {
         &self,
         target: &Connection,
         table: &str,
-    ) -> rusqlite::Result<Option<(&Connection, &Table, Table)>> {
+    ) -> rusqlite::Result<Option<(&Connection, &SalvagedTable, SalvagedTable)>> {
         let into = tables::of(target)?.into_iter().find(|into| into.is_named(table));
         let from = self.tables().and_then(|tables| tables.iter().find(|from| from.is_named(table)));
         Ok(self.conn.as_ref().zip(from).zip(into).map(|((conn, from), into)| (conn, from, into)))
     }
 
-    pub(super) fn tables(&self) -> Option<&[Table]> {
+    pub(super) fn tables(&self) -> Option<&[SalvagedTable]> {
         match &self.schema {
             Schema::Read(tables) | Schema::Found(_, tables, _) => Some(tables),
             Schema::Unknown => None,
         }
     }
 
-    /// Whether [`Source::tables`] are all there were.
+    /// Whether [`SalvageSource::tables`] are all there were.
     pub(super) fn knows_all_tables(&self) -> bool {
         match &self.schema {
             Schema::Read(_) => true,

@@ -4,15 +4,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use barograph_actors::db_writer::ledger::Row;
+use barograph_actors::db_writer::ledger::LedgerRow;
 use rusqlite::{Connection, params};
 
-use super::field::Field;
+use super::field::SalvagedValue;
 use super::pages::Pages;
-use super::progress::{self, Kind};
+use super::progress::{self, WorkKind};
 use super::record;
 use super::walk::Walk;
-use super::writer::Writer;
+use super::writer::TableWriter;
 use crate::sqlite::journal::rows::{SESSION, SUBSCRIBED, set_meta};
 use crate::sqlite::journal::schema::{STORED_BEFORE_DIGESTS, exists, has_column};
 
@@ -51,7 +51,7 @@ pub(super) fn copy(
 
 /// What the source had begun to take over, and how far it was: the target goes on.
 fn copy_progress(source: &Connection, target: &Connection) -> rusqlite::Result<()> {
-    for kind in [Kind::File, Kind::Handle] {
+    for kind in [WorkKind::File, WorkKind::Handle] {
         for name in progress::unfinished(source, kind).unwrap_or_default() {
             for item in progress::load(source, &name).unwrap_or_default() {
                 progress::save(target, &name, &item)?;
@@ -97,7 +97,7 @@ fn copy_rows(
     }
     let columns: Vec<String> = columns.iter().map(|&column| column.to_owned()).collect();
     let mut walk = Walk::new(source, table, &columns, &columns, None);
-    let mut writer = Writer::new(target, table, &columns, &columns);
+    let mut writer = TableWriter::new(target, table, &columns, &columns);
     let mut whole = true;
     loop {
         let chunk = walk.next(CHUNK_ROWS);
@@ -118,7 +118,7 @@ fn copy_rows(
 /// Looks for rows that can be nothing else.
 fn search(pages: &Pages, target: &Connection) -> rusqlite::Result<()> {
     let free = pages.free();
-    let mut ledger: Found<i64, Vec<Field>> = Found::default();
+    let mut ledger: Found<i64, Vec<SalvagedValue>> = Found::default();
     let mut meta: Found<String, String> = Found::default();
     let in_use = |number: &u32| !free.contains(number);
     for number in (1..=pages.count.min(SEARCH_PAGES_MAX)).filter(in_use) {
@@ -142,7 +142,7 @@ fn search(pages: &Pages, target: &Connection) -> rusqlite::Result<()> {
         target.execute(sql, params![key, value])?;
     }
     let columns: Vec<String> = LEDGER_COLUMNS.iter().map(|&column| column.to_owned()).collect();
-    let mut writer = Writer::new(target, LEDGER, &columns, &columns);
+    let mut writer = TableWriter::new(target, LEDGER, &columns, &columns);
     for (number, fields) in without_remains(ledger.clear_ones()) {
         writer.put(number, &fields[1..])?;
     }
@@ -173,9 +173,9 @@ impl<K: Ord, V: PartialEq> Found<K, V> {
 }
 
 /// The ledger's numbers have no holes: what lies below one was deleted, and only its page remained.
-fn without_remains(found: BTreeMap<i64, Vec<Field>>) -> BTreeMap<i64, Vec<Field>> {
+fn without_remains(found: BTreeMap<i64, Vec<SalvagedValue>>) -> BTreeMap<i64, Vec<SalvagedValue>> {
     let mut expected = None;
-    let is_next = |(number, _): &(i64, Vec<Field>)| {
+    let is_next = |(number, _): &(i64, Vec<SalvagedValue>)| {
         let fits = expected.is_none_or(|expected| expected == *number);
         expected = number.checked_sub(1);
         fits
@@ -183,12 +183,12 @@ fn without_remains(found: BTreeMap<i64, Vec<Field>>) -> BTreeMap<i64, Vec<Field>
     found.into_iter().rev().take_while(is_next).collect()
 }
 
-fn is_ledger(fields: &[Field]) -> bool {
+fn is_ledger(fields: &[SalvagedValue]) -> bool {
     match fields {
-        [Field::Null, numbers @ .., Field::Blob(entries)] => {
+        [SalvagedValue::Null, numbers @ .., SalvagedValue::Blob(entries)] => {
             numbers.len() == 6
                 && numbers.iter().all(|number| number.integer().is_some())
-                && Row::entries_from(entries).is_some()
+                && LedgerRow::entries_from(entries).is_some()
         }
         _ => false,
     }

@@ -3,9 +3,9 @@
 use rusqlite::{Connection, params};
 use tracing::debug;
 
-use super::field::Field;
+use super::field::SalvagedValue;
 use super::pages::{Pages, be16, be32};
-use super::record::{self, Raw};
+use super::record::{self, RawRow};
 use crate::sqlite::journal::schema::{Affinity, affinity};
 
 /// Of our own, what is state of the recorder's present, or is made anew: not copied row by row.
@@ -24,7 +24,7 @@ const INTERIOR: u8 = 0x05;
 
 /// A table.
 #[derive(Debug, Clone)]
-pub(super) struct Table {
+pub(super) struct SalvagedTable {
     pub(super) name: String,
     /// The statement that made it.
     pub(super) sql: String,
@@ -33,12 +33,12 @@ pub(super) struct Table {
     pub(super) strict: bool,
     pub(super) without_rowid: bool,
     /// Those that a record has, in its order.
-    pub(super) columns: Vec<Column>,
+    pub(super) columns: Vec<SalvagedColumn>,
 }
 
 /// A column.
 #[derive(Debug, Clone)]
-pub(super) struct Column {
+pub(super) struct SalvagedColumn {
     pub(super) name: String,
     pub(super) declared: String,
     pub(super) affinity: Affinity,
@@ -50,9 +50,9 @@ pub(super) struct Column {
     pub(super) generated: bool,
 }
 
-impl Table {
+impl SalvagedTable {
     /// The column that *is* the row id.
-    pub(super) fn id_column(&self) -> Option<&Column> {
+    pub(super) fn id_column(&self) -> Option<&SalvagedColumn> {
         let mut keys = self.columns.iter().filter(|column| column.key > 0);
         let only = keys.next().filter(|_| keys.next().is_none())?;
         let is_id = !self.without_rowid && only.declared.eq_ignore_ascii_case("INTEGER");
@@ -92,7 +92,7 @@ pub(super) fn is_operators(name: &str) -> bool {
 
 /// All ordinary tables, parents before the tables that refer to them. One that cannot be understood
 /// is left out.
-pub(super) fn of(conn: &Connection) -> rusqlite::Result<Vec<Table>> {
+pub(super) fn of(conn: &Connection) -> rusqlite::Result<Vec<SalvagedTable>> {
     let sql = "SELECT name, coalesce(sql, ''), rootpage FROM sqlite_schema WHERE type = 'table'";
     let mut statement = conn.prepare(sql)?;
     let named = statement
@@ -111,7 +111,12 @@ pub(super) fn of(conn: &Connection) -> rusqlite::Result<Vec<Table>> {
 }
 
 /// `None` for what is no ordinary table.
-fn table(conn: &Connection, name: &str, sql: String, root: u32) -> rusqlite::Result<Option<Table>> {
+fn table(
+    conn: &Connection,
+    name: &str,
+    sql: String,
+    root: u32,
+) -> rusqlite::Result<Option<SalvagedTable>> {
     let listed = "SELECT type, wr, strict FROM pragma_table_list(?1) WHERE schema = 'main'";
     let (kind, without_rowid, strict): (String, bool, bool) =
         conn.query_row(listed, params![name], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
@@ -125,7 +130,7 @@ fn table(conn: &Connection, name: &str, sql: String, root: u32) -> rusqlite::Res
     let columns = statement.query_map(params![name], |row| {
         let declared: String = row.get(1)?;
         let hidden: i64 = row.get(5)?;
-        let column = Column {
+        let column = SalvagedColumn {
             name: row.get(0)?,
             affinity: affinity(&declared),
             declared,
@@ -137,10 +142,10 @@ fn table(conn: &Connection, name: &str, sql: String, root: u32) -> rusqlite::Res
         // 2: computed when it is read, so no record has it.
         Ok((hidden != 2).then_some(column))
     })?;
-    let columns: rusqlite::Result<Vec<Option<Column>>> = columns.collect();
+    let columns: rusqlite::Result<Vec<Option<SalvagedColumn>>> = columns.collect();
     let columns = columns?.into_iter().flatten().collect();
     let (name, root) = (name.to_owned(), Some(root));
-    Ok(Some(Table { name, sql, root, strict, without_rowid, columns }))
+    Ok(Some(SalvagedTable { name, sql, root, strict, without_rowid, columns }))
 }
 
 fn parents(conn: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
@@ -149,11 +154,11 @@ fn parents(conn: &Connection, table: &str) -> rusqlite::Result<Vec<String>> {
 }
 
 /// A row is refused where its parent is not there yet. Circles are left as they are.
-fn parents_first(tables: Vec<Table>, parents: &[Vec<String>]) -> Vec<Table> {
-    let mut waiting: Vec<(Table, &Vec<String>)> = tables.into_iter().zip(parents).collect();
+fn parents_first(tables: Vec<SalvagedTable>, parents: &[Vec<String>]) -> Vec<SalvagedTable> {
+    let mut waiting: Vec<(SalvagedTable, &Vec<String>)> = tables.into_iter().zip(parents).collect();
     let mut ordered = Vec::with_capacity(waiting.len());
     while !waiting.is_empty() {
-        let waits = |(table, parents): &(Table, &Vec<String>)| {
+        let waits = |(table, parents): &(SalvagedTable, &Vec<String>)| {
             let is_waiting = |parent: &String| waiting.iter().any(|(t, _)| t.is_named(parent));
             parents.iter().any(|parent| !table.is_named(parent) && is_waiting(parent))
         };
@@ -166,7 +171,7 @@ fn parents_first(tables: Vec<Table>, parents: &[Vec<String>]) -> Vec<Table> {
 /// The schema, read from the pages without SQLite: an empty database in memory with the same tables,
 /// and those tables with the roots they have in the file; and whether that is all of them. `None` where no
 /// schema is found.
-pub(super) fn from_pages(pages: &Pages) -> Option<(Connection, Vec<Table>, bool)> {
+pub(super) fn from_pages(pages: &Pages) -> Option<(Connection, Vec<SalvagedTable>, bool)> {
     let mut rows = Vec::new();
     let whole = collect_schema(pages, 1, 0, &mut rows);
     if rows.is_empty() {
@@ -221,13 +226,13 @@ fn schema_rows(pages: &Pages, number: u32) -> Option<Vec<SchemaRow>> {
 }
 
 /// What a page says of the schema, if all its rows are of that kind.
-fn schema_of(rows: &[Raw]) -> Option<Vec<SchemaRow>> {
+fn schema_of(rows: &[RawRow]) -> Option<Vec<SchemaRow>> {
     let rows = rows.iter().filter_map(|row| row.fields.as_ref());
     rows.map(|fields| {
         let [kind, name, of, root, sql] = fields.as_slice() else { return None };
         let kind = kind.text()?;
         let known = ["table", "index", "view", "trigger"].contains(&kind);
-        let sql = if *sql == Field::Null { Some("") } else { sql.text() };
+        let sql = if *sql == SalvagedValue::Null { Some("") } else { sql.text() };
         let row = (
             kind.to_owned(),
             name.text()?.to_owned(),
@@ -240,7 +245,7 @@ fn schema_of(rows: &[Raw]) -> Option<Vec<SchemaRow>> {
 }
 
 /// Whether these rows are of the schema, and so of no table.
-pub(super) fn are_schema(rows: &[Raw]) -> bool {
+pub(super) fn are_schema(rows: &[RawRow]) -> bool {
     schema_of(rows).is_some_and(|rows| !rows.is_empty())
 }
 

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::field::Field;
+use super::field::SalvagedValue;
 use super::is_locked;
 use crate::sqlite::quoted;
 
@@ -21,7 +21,7 @@ const CHUNK_BYTES_MAX: usize = 4 * 1024 * 1024;
 #[derive(Debug, Default)]
 pub(in crate::sqlite) struct Chunk {
     /// (row id, values of the columns asked for).
-    pub(in crate::sqlite) rows: Vec<(i64, Vec<Field>)>,
+    pub(in crate::sqlite) rows: Vec<(i64, Vec<SalvagedValue>)>,
     /// Ids that cannot be read, both ends inclusive; `i64::MIN` and `i64::MAX` are open ends.
     pub(in crate::sqlite) lost: Vec<(i64, i64)>,
     /// Nothing comes after this.
@@ -48,7 +48,7 @@ pub(in crate::sqlite) struct Walk<'a> {
 }
 
 /// How a reading ended.
-enum Reading {
+enum ReadEnd {
     /// At the last row of the table.
     Exhausted,
     /// Enough was read.
@@ -120,11 +120,11 @@ impl<'a> Walk<'a> {
                 self.position = last.checked_add(1).map_or(Position::End, Position::At);
             }
             match reading {
-                Reading::Exhausted => self.position = Position::End,
-                Reading::Full | Reading::Locked => break,
+                ReadEnd::Exhausted => self.position = Position::End,
+                ReadEnd::Full | ReadEnd::Locked => break,
                 // Rows came before the damage: the next turn begins right at it.
-                Reading::Damaged if chunk.rows.len() > before => {}
-                Reading::Damaged => self.pass_damage(from, &mut chunk),
+                ReadEnd::Damaged if chunk.rows.len() > before => {}
+                ReadEnd::Damaged => self.pass_damage(from, &mut chunk),
             }
         }
         chunk.end = self.position == Position::End;
@@ -136,13 +136,13 @@ impl<'a> Walk<'a> {
         self.conn.prepare_cached(&self.last_sql)?.query_row([], |row| row.get(0)).optional()
     }
 
-    fn read(&self, from: i64, rows_max: usize, chunk: &mut Chunk) -> Reading {
+    fn read(&self, from: i64, rows_max: usize, chunk: &mut Chunk) -> ReadEnd {
         self.try_read(from, rows_max, chunk).unwrap_or_else(|error| {
-            if is_locked(&error) { Reading::Locked } else { Reading::Damaged }
+            if is_locked(&error) { ReadEnd::Locked } else { ReadEnd::Damaged }
         })
     }
 
-    fn try_read(&self, from: i64, rows_max: usize, chunk: &mut Chunk) -> rusqlite::Result<Reading> {
+    fn try_read(&self, from: i64, rows_max: usize, chunk: &mut Chunk) -> rusqlite::Result<ReadEnd> {
         let mut statement = self.conn.prepare_cached(&self.rows_sql)?;
         let columns = statement.column_count();
         let mut rows = statement.query(params![from])?;
@@ -151,22 +151,22 @@ impl<'a> Walk<'a> {
             let id: i64 = row.get(0)?;
             // A damaged interior page may lead back to where we were.
             if id < least {
-                return Ok(Reading::Damaged);
+                return Ok(ReadEnd::Damaged);
             }
             let mut fields = Vec::with_capacity(columns - 1);
             for column in 1..columns {
-                fields.push(Field::from(row.get_ref(column)?));
+                fields.push(SalvagedValue::from(row.get_ref(column)?));
             }
-            chunk.bytes += fields.iter().map(Field::size).sum::<usize>();
+            chunk.bytes += fields.iter().map(SalvagedValue::size).sum::<usize>();
             chunk.rows.push((id, fields));
             let full = chunk.rows.len() >= rows_max || chunk.bytes >= CHUNK_BYTES_MAX;
             match id.checked_add(1) {
-                None => return Ok(Reading::Exhausted),
-                Some(_) if full => return Ok(Reading::Full),
+                None => return Ok(ReadEnd::Exhausted),
+                Some(_) if full => return Ok(ReadEnd::Full),
                 Some(next) => least = next,
             }
         }
-        Ok(Reading::Exhausted)
+        Ok(ReadEnd::Exhausted)
     }
 
     /// Nothing can be read at `from`: notes what is lost and goes to where reading is possible.

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params_from_iter};
 
-use super::field::Field;
+use super::field::SalvagedValue;
 use super::walk::row_id_name;
 use super::{Copied, is_refusal};
 use crate::sqlite::quoted;
@@ -22,7 +22,7 @@ pub(super) enum Put {
 
 /// Writes rows of one table.
 #[derive(Debug)]
-pub(super) struct Writer<'a> {
+pub(super) struct TableWriter<'a> {
     target: &'a Connection,
     table: String,
     insert: String,
@@ -34,7 +34,7 @@ pub(super) struct Writer<'a> {
     last_put: Option<Put>,
 }
 
-impl<'a> Writer<'a> {
+impl<'a> TableWriter<'a> {
     /// `columns` are those given with each row; `all_columns` those the table has.
     pub(super) fn new(
         target: &'a Connection,
@@ -64,8 +64,8 @@ impl<'a> Writer<'a> {
 
     /// # Errors
     /// The target cannot be written; what it refuses is no error.
-    pub(super) fn put(&mut self, id: i64, fields: &[Field]) -> rusqlite::Result<Put> {
-        let own = Field::Integer(id);
+    pub(super) fn put(&mut self, id: i64, fields: &[SalvagedValue]) -> rusqlite::Result<Put> {
+        let own = SalvagedValue::Integer(id);
         let with_id = || [&own].into_iter().chain(fields);
         let put = match self.execute(&self.insert, with_id()) {
             Ok(()) => Put::Kept,
@@ -93,14 +93,14 @@ impl<'a> Writer<'a> {
     fn execute<'f>(
         &self,
         sql: &str,
-        values: impl Iterator<Item = &'f Field>,
+        values: impl Iterator<Item = &'f SalvagedValue>,
     ) -> rusqlite::Result<()> {
         self.target.prepare_cached(sql)?.execute(params_from_iter(values)).map(|_| ())
     }
 
     /// Whether a row has this id, and if so, whether it is the same row.
-    fn find(&self, id: i64, fields: &[Field]) -> rusqlite::Result<Option<bool>> {
-        let own = Field::Integer(id);
+    fn find(&self, id: i64, fields: &[SalvagedValue]) -> rusqlite::Result<Option<bool>> {
+        let own = SalvagedValue::Integer(id);
         let values = fields.iter().chain([&own]);
         let mut statement = self.target.prepare_cached(&self.find)?;
         statement.query_row(params_from_iter(values), |row| row.get(0)).optional()

@@ -43,7 +43,7 @@ const EMPTY_BYTES: u64 = 64 << 10;
 #[derive(Debug, Clone)]
 pub struct Spools {
     /// `[spool]`
-    pub settings: barograph_config::Spool,
+    pub settings: barograph_config::SpoolSettings,
     /// The database's file, without links: the spool is named after it.
     pub database: PathBuf,
     /// The routes: those in force when it is read are those by which deliveries are decoded again.
@@ -158,7 +158,7 @@ struct SqliteSpool {
     conn: Connection,
     file: OpenFile,
     path: PathBuf,
-    settings: barograph_config::Spool,
+    settings: barograph_config::SpoolSettings,
     routing: Routing,
     packet_max: u64,
     world: Environment,

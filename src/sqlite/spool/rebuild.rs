@@ -14,7 +14,7 @@ use super::rows::TABLES;
 use crate::os::process::beside;
 use crate::sqlite::journal::file::{remove_shm, rename_if_there, set_aside, sync_folder};
 use crate::sqlite::journal::schema::OWN_TABLES;
-use crate::sqlite::salvage::{self, Report, Salvage, Step};
+use crate::sqlite::salvage::{self, Salvage, SalvageReport, SalvageStep};
 
 /// Rows copied at a time.
 const ROWS_PER_STEP: usize = 2_000;
@@ -38,7 +38,7 @@ const NOT_OF_THE_SPOOL: [&str; 10] = [
 pub(in crate::sqlite) struct Rebuilt {
     /// Where the damaged one is kept; `None`: its file had been deleted.
     aside: Option<PathBuf>,
-    report: Report,
+    report: SalvageReport,
 }
 
 impl Rebuilt {
@@ -116,7 +116,7 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 }
 
 /// One transaction, in a file with a plain rollback journal: it is whole, or not there.
-fn copy(salvage: &mut Salvage, work: &Path) -> rusqlite::Result<Report> {
+fn copy(salvage: &mut Salvage, work: &Path) -> rusqlite::Result<SalvageReport> {
     let mut new = Connection::open(work)?;
     new.execute_batch("PRAGMA synchronous = FULL")?;
     let tx = new.transaction()?;
@@ -126,8 +126,8 @@ fn copy(salvage: &mut Salvage, work: &Path) -> rusqlite::Result<Report> {
     salvage.begin(&tx)?;
     let report = loop {
         match salvage.step(&tx, ROWS_PER_STEP)? {
-            Step::Copied(_) => {}
-            Step::Finished(report) => break report,
+            SalvageStep::Copied(_) => {}
+            SalvageStep::Finished(report) => break report,
         }
     };
     for table in NOT_OF_THE_SPOOL {

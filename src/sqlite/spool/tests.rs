@@ -29,12 +29,12 @@ const WORLD: Environment = Environment {
 };
 const TOPIC: &str = "a/b/weatherstation/magneticfluxsensor/";
 
-struct Place {
+struct SpoolFixture {
     folder: TempDir,
     settings: Settings,
 }
 
-impl Place {
+impl SpoolFixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut settings = Settings::default_with("test");
@@ -119,7 +119,7 @@ impl Place {
 
 #[test]
 fn what_was_spooled_comes_into_the_database_once_in_order_and_with_its_time() {
-    let place = Place::new();
+    let place = SpoolFixture::new();
     let mut spool = place.spool();
     for number in 1..=10 {
         spool.append(&place.batch(number, number * 3 - 3..number * 3), &[]).unwrap();
@@ -148,7 +148,7 @@ fn what_was_spooled_comes_into_the_database_once_in_order_and_with_its_time() {
 
 #[test]
 fn a_batch_whose_commit_was_in_doubt_and_that_was_spooled_is_stored_once() {
-    let place = Place::new();
+    let place = SpoolFixture::new();
     let (mut journal, mut spool) = (place.journal(), place.spool());
     journal.append(&place.batch(1, 0..5), &[]).unwrap();
     spool.append(&place.batch(1, 0..5), &[]).unwrap();
@@ -161,7 +161,7 @@ fn a_batch_whose_commit_was_in_doubt_and_that_was_spooled_is_stored_once() {
 
 #[test]
 fn a_redelivery_of_what_is_in_the_spool_is_known_when_the_database_takes_both_over() {
-    let place = Place::new();
+    let place = SpoolFixture::new();
     let (mut journal, mut spool) = (place.journal(), place.spool());
     spool.append(&place.batch(1, 0..5), &[]).unwrap();
     let mut again = place.batch(2, 2..7);
@@ -178,7 +178,7 @@ fn a_redelivery_of_what_is_in_the_spool_is_known_when_the_database_takes_both_ov
 
 #[test]
 fn notes_and_drops_come_along() {
-    let place = Place::new();
+    let place = SpoolFixture::new();
     let (mut journal, mut spool) = (place.journal(), place.spool());
     let mut batch = place.batch(1, 0..1);
     batch.dropped.add(RouteId(Some(1)), Outcome::Dropped(Dropped::Holding), 17);
@@ -198,7 +198,7 @@ fn notes_and_drops_come_along() {
 
 #[test]
 fn a_spool_refuses_what_would_make_it_too_large_or_its_disk_too_full() {
-    let mut place = Place::new();
+    let mut place = SpoolFixture::new();
     place.settings.spool.max_size = 256 << 10;
     let mut spool = place.spool();
     let mut number = 0;
@@ -226,7 +226,7 @@ fn a_spool_refuses_what_would_make_it_too_large_or_its_disk_too_full() {
 
 #[test]
 fn the_spool_of_another_database_of_the_same_name_is_left_alone() {
-    let place = Place::new();
+    let place = SpoolFixture::new();
     std::fs::write(&place.settings.database.path, "").unwrap();
     place.spool().append(&place.batch(1, 0..3), &[]).unwrap();
     let mut other = place.spools();
@@ -239,7 +239,7 @@ fn the_spool_of_another_database_of_the_same_name_is_left_alone() {
 /// database would pass by what it has not got.
 #[test]
 fn a_spool_that_was_emptied_gives_no_position_twice() {
-    let place = Place::new();
+    let place = SpoolFixture::new();
     let (mut journal, mut spool) = (place.journal(), place.spool());
     spool.append(&place.batch(1, 0..5), &[]).unwrap();
     let front = spool.front(100).unwrap();

@@ -82,7 +82,7 @@ pub enum Wrong {
 
 /// A range of rows that is not as it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct DamagedRange {
     /// Which table.
     pub table: String,
     /// First and last row id of the narrowest range that is known to be wrong.
@@ -107,7 +107,7 @@ pub struct Verified {
     /// Rows that all digests cover.
     pub rows_in_all: u64,
     /// What is not as it was written.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<DamagedRange>,
     /// Digests and tables that cannot be used, each as a sentence.
     pub unusable: Vec<String>,
     /// Rows by table that no digest covers.
@@ -119,13 +119,13 @@ pub struct Verified {
 }
 
 /// Why the walk through a table ended early.
-enum Stop {
+enum VerifyStop {
     Interrupted,
     /// Digests or rows beyond the digests cannot be read.
     Failed(rusqlite::Error),
 }
 
-impl From<rusqlite::Error> for Stop {
+impl From<rusqlite::Error> for VerifyStop {
     fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::OperationInterrupted) => Self::Interrupted,
@@ -136,7 +136,7 @@ impl From<rusqlite::Error> for Stop {
 
 /// A digest as it is stored.
 #[derive(Debug, Clone, Copy)]
-struct Stored {
+struct StoredDigest {
     id: i64,
     shape: usize,
     range: Range,
@@ -157,15 +157,15 @@ pub fn verify(
     let look = ReadOnlyDatabase::open(path)?;
     interrupt.attach(&look.conn);
     let tables = by_table(Shape::all(&look.conn)?);
-    let mut walk = Walk { look, interrupt, tell, verified: Verified::default() };
+    let mut walk = VerifyWalk { look, interrupt, tell, verified: Verified::default() };
     if let Err(error) = walk.look_at_digests() {
         walk.verified.unusable.push(format!("barograph_digests cannot be read ({error})"));
     }
     for (table, shapes) in &tables {
         match walk.table(table, shapes) {
             Ok(()) => {}
-            Err(Stop::Interrupted) => walk.verified.interrupted = true,
-            Err(Stop::Failed(error)) => {
+            Err(VerifyStop::Interrupted) => walk.verified.interrupted = true,
+            Err(VerifyStop::Failed(error)) => {
                 let told = format!("{table}: its digests or row ids cannot be read ({error})");
                 walk.verified.unusable.push(told);
             }
@@ -185,20 +185,20 @@ fn by_table(shapes: Vec<Shape>) -> BTreeMap<String, Vec<Shape>> {
     tables
 }
 
-struct Walk<'a> {
+struct VerifyWalk<'a> {
     look: ReadOnlyDatabase,
     interrupt: &'a Interrupt,
     tell: &'a mut dyn FnMut(&Verified),
     verified: Verified,
 }
 
-impl Walk<'_> {
+impl VerifyWalk<'_> {
     fn is_over(&self) -> bool {
         self.verified.interrupted || self.interrupt.is_asked()
     }
 
-    fn check_interrupt(&self) -> Result<(), Stop> {
-        if self.interrupt.is_asked() { Err(Stop::Interrupted) } else { Ok(()) }
+    fn check_interrupt(&self) -> Result<(), VerifyStop> {
+        if self.interrupt.is_asked() { Err(VerifyStop::Interrupted) } else { Ok(()) }
     }
 
     /// How much there is to do. Digests of a shape that is not there say nothing.
@@ -218,7 +218,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn table(&mut self, table: &str, shapes: &[Shape]) -> Result<(), Stop> {
+    fn table(&mut self, table: &str, shapes: &[Shape]) -> Result<(), VerifyStop> {
         self.check_interrupt()?;
         if let Some(broken) = shapes.iter().find(|shape| shape.columns.is_empty()) {
             let id = broken.id;
@@ -265,7 +265,12 @@ impl Walk<'_> {
     }
 
     /// Rows behind the last digest; `None` when there is another digest by now.
-    fn rest(&self, table: &str, shapes: &[Shape], done: Option<i64>) -> Result<Option<i64>, Stop> {
+    fn rest(
+        &self,
+        table: &str,
+        shapes: &[Shape],
+        done: Option<i64>,
+    ) -> Result<Option<i64>, VerifyStop> {
         let conn = self.look.view()?;
         if !next_page(&conn, shapes, done)?.is_empty() {
             return Ok(None);
@@ -279,7 +284,7 @@ impl Walk<'_> {
     }
 
     /// Rows with ids from `first` to `last`.
-    fn count(&self, table: &str, mut first: i64, last: i64) -> Result<i64, Stop> {
+    fn count(&self, table: &str, mut first: i64, last: i64) -> Result<i64, VerifyStop> {
         let table = quoted(table);
         let select = format!(
             "SELECT count(*), max(id) FROM (SELECT rowid AS id FROM {table} WHERE rowid BETWEEN ?1 AND ?2 \
@@ -302,12 +307,12 @@ impl Walk<'_> {
     }
 
     /// Whether the digest is still there.
-    fn compare(&mut self, shape: &Shape, stored: &Stored) -> Result<bool, Stop> {
+    fn compare(&mut self, shape: &Shape, stored: &StoredDigest) -> Result<bool, VerifyStop> {
         self.verified.digests += 1;
         match self.read(shape, stored) {
             Ok(found) if is_same(&stored.range, found) => return Ok(true),
-            Err(Stop::Interrupted) => return Err(Stop::Interrupted),
-            Ok(_) | Err(Stop::Failed(_)) => {}
+            Err(VerifyStop::Interrupted) => return Err(VerifyStop::Interrupted),
+            Ok(_) | Err(VerifyStop::Failed(_)) => {}
         }
         if self.look.follow()? {
             self.interrupt.attach(&self.look.conn);
@@ -321,7 +326,7 @@ impl Walk<'_> {
     }
 
     /// Adds up a range, chunk by chunk: rows are never changed, so that it does not matter when.
-    fn read(&mut self, shape: &Shape, stored: &Stored) -> Result<Option<Range>, Stop> {
+    fn read(&mut self, shape: &Shape, stored: &StoredDigest) -> Result<Option<Range>, VerifyStop> {
         let (mut first, last) = (stored.range.first, stored.range.last);
         let mut sum: Option<Range> = None;
         loop {
@@ -357,10 +362,12 @@ impl Walk<'_> {
             self.interrupt.attach(&self.look.conn);
             problems = check_structure(&self.look.conn);
         }
-        match problems.map_err(Stop::from) {
+        match problems.map_err(VerifyStop::from) {
             Ok(problems) => self.verified.structure = Some(problems),
-            Err(Stop::Interrupted) => self.verified.interrupted = true,
-            Err(Stop::Failed(error)) => self.verified.structure = Some(vec![error.to_string()]),
+            Err(VerifyStop::Interrupted) => self.verified.interrupted = true,
+            Err(VerifyStop::Failed(error)) => {
+                self.verified.structure = Some(vec![error.to_string()])
+            }
         }
     }
 }
@@ -381,14 +388,14 @@ fn is_same(recorded: &Range, found: Option<Range>) -> bool {
 const STORED: &str =
     "SELECT id, first, last, rows, digest, at FROM barograph_digests NOT INDEXED WHERE";
 
-fn stored(row: &rusqlite::Row<'_>, shape: usize) -> rusqlite::Result<Stored> {
+fn stored(row: &rusqlite::Row<'_>, shape: usize) -> rusqlite::Result<StoredDigest> {
     let range = Range {
         first: row.get(1)?,
         last: row.get(2)?,
         rows: row.get::<_, i64>(3)?.cast_unsigned(),
         digest: row.get::<_, i64>(4)?.cast_unsigned(),
     };
-    Ok(Stored { id: row.get(0)?, shape, range, at: row.get(5)? })
+    Ok(StoredDigest { id: row.get(0)?, shape, range, at: row.get(5)? })
 }
 
 fn has_digests(conn: &Connection, shapes: &[Shape]) -> rusqlite::Result<bool> {
@@ -407,7 +414,7 @@ fn next_page(
     conn: &Connection,
     shapes: &[Shape],
     done: Option<i64>,
-) -> rusqlite::Result<Vec<Stored>> {
+) -> rusqlite::Result<Vec<StoredDigest>> {
     let first = format!("{STORED} shape = ?1 AND (?2 IS NULL OR last > ?2) ORDER BY last LIMIT ?3");
     let mut statement = conn.prepare_cached(&first)?;
     let mut page = Vec::new();
@@ -416,7 +423,7 @@ fn next_page(
     for (index, shape) in shapes.iter().enumerate() {
         let rows =
             statement.query_map(params![shape.id, done, PAGE_DIGESTS], |row| stored(row, index))?;
-        let rows: Vec<Stored> = rows.collect::<rusqlite::Result<_>>()?;
+        let rows: Vec<StoredDigest> = rows.collect::<rusqlite::Result<_>>()?;
         if let Some(last) = rows.last()
             && rows.len() as i64 == PAGE_DIGESTS
         {
@@ -432,19 +439,23 @@ fn next_page(
 /// What a closer look shows.
 enum Closer {
     Fine,
-    Wrong(Finding),
+    Wrong(DamagedRange),
     /// The digest was merged into the one before, or its last row left the quarantine.
     Gone,
 }
 
 /// Digest and rows once more, in one view; then as narrow as can be.
-fn look_closer(look: &ReadOnlyDatabase, shape: &Shape, old: &Stored) -> Result<Closer, Stop> {
+fn look_closer(
+    look: &ReadOnlyDatabase,
+    shape: &Shape,
+    old: &StoredDigest,
+) -> Result<Closer, VerifyStop> {
     let conn = look.view()?;
     let select = format!("{STORED} id = ?1");
     let now = conn.query_row(&select, [old.id], |row| stored(row, old.shape)).optional()?;
     let Some(now) = now else { return Ok(Closer::Gone) };
     let Range { first, last, rows: recorded, .. } = now.range;
-    let mut finding = Finding {
+    let mut finding = DamagedRange {
         table: shape.table.clone(),
         rows: (first, last),
         at: now.at,
@@ -465,7 +476,7 @@ fn look_closer(look: &ReadOnlyDatabase, shape: &Shape, old: &Stored) -> Result<C
         }
         Err(error) => {
             if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) {
-                return Err(Stop::Interrupted);
+                return Err(VerifyStop::Interrupted);
             }
             let (ranges, found) = narrow::unreadable(&conn, shape, first, last);
             finding.found = found;

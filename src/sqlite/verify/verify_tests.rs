@@ -11,14 +11,14 @@ use crate::sqlite::journal::schema::OWN_TABLES;
 
 const HOUR_MS: i64 = 3_600_000;
 
-struct Scene {
+struct VerifyFixture {
     conn: Connection,
     shape: Shape,
     path: PathBuf,
     _folder: TempDir,
 }
 
-impl Scene {
+impl VerifyFixture {
     /// A hundred rows in ten batches.
     fn new() -> Self {
         let folder = TempDir::new().unwrap();
@@ -61,7 +61,7 @@ impl Scene {
 
 #[test]
 fn a_row_that_leaves_for_a_good_reason_meanwhile_is_not_missed() {
-    let scene = Scene::new();
+    let scene = VerifyFixture::new();
     let verified = scene.verified(|| {
         scene.drop_row(55);
         (91..=100).for_each(|id| scene.drop_row(id));
@@ -72,7 +72,7 @@ fn a_row_that_leaves_for_a_good_reason_meanwhile_is_not_missed() {
 
 #[test]
 fn digests_that_are_merged_meanwhile_leave_no_row_unread() {
-    let scene = Scene::new();
+    let scene = VerifyFixture::new();
     let verified = scene.verified(|| {
         compact(&scene.conn, scene.shape.id, 0, HOUR_MS * 9).unwrap();
         scene.conn.execute("UPDATE t SET a = 77 WHERE id = 95", []).unwrap();
@@ -83,7 +83,7 @@ fn digests_that_are_merged_meanwhile_leave_no_row_unread() {
 
 #[test]
 fn rows_that_come_meanwhile_are_verified_or_not_yet_covered_but_never_wrong() {
-    let scene = Scene::new();
+    let scene = VerifyFixture::new();
     let verified = scene.verified(|| scene.batch(101));
     assert_eq!((verified.rows, verified.findings.len()), (110, 0));
     assert_eq!(verified.not_covered.len(), 0, "{verified:?}");
@@ -93,7 +93,7 @@ fn rows_that_come_meanwhile_are_verified_or_not_yet_covered_but_never_wrong() {
 
 #[test]
 fn digests_without_their_shape_and_shapes_without_columns_are_told() {
-    let scene = Scene::new();
+    let scene = VerifyFixture::new();
     scene.conn.execute("UPDATE barograph_shapes SET columns = '[\"a'", []).unwrap();
     assert!(scene.verified(|| ()).unusable[0].contains("names no columns"));
     scene.conn.execute("DELETE FROM barograph_shapes", []).unwrap();

@@ -20,7 +20,7 @@ enum Ids {
 }
 
 #[derive(Debug, Clone)]
-enum Step {
+enum ModelStep {
     Publish {
         digest: u64,
         qos: Qos,
@@ -45,25 +45,25 @@ enum Step {
     ForgetSession,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = ModelStep> {
     let qos = prop_oneof![Just(Qos::AtLeastOnce), Just(Qos::ExactlyOnce)];
     prop_oneof![
-        8 => (0..3_u64, qos).prop_map(|(digest, qos)| Step::Publish { digest, qos }),
-        12 => any::<bool>().prop_map(|redelivery| Step::Send { redelivery }),
-        8 => (1..5_usize).prop_map(Step::Receive),
-        6 => (1..5_usize).prop_map(Step::Commit),
+        8 => (0..3_u64, qos).prop_map(|(digest, qos)| ModelStep::Publish { digest, qos }),
+        12 => any::<bool>().prop_map(|redelivery| ModelStep::Send { redelivery }),
+        8 => (1..5_usize).prop_map(ModelStep::Receive),
+        6 => (1..5_usize).prop_map(ModelStep::Commit),
         1 => (1..5_usize, any::<bool>())
-            .prop_map(|(records, was_stored)| Step::Doubt { records, was_stored }),
-        3 => Just(Step::Barrier),
-        6 => (1..5_usize).prop_map(Step::Take),
-        3 => Just(Step::Cut),
-        1 => Just(Step::Kill),
-        1 => prop::bool::weighted(0.3).prop_map(|forgets| if forgets { Step::ForgetSession } else { Step::Cut }),
+            .prop_map(|(records, was_stored)| ModelStep::Doubt { records, was_stored }),
+        3 => Just(ModelStep::Barrier),
+        6 => (1..5_usize).prop_map(ModelStep::Take),
+        3 => Just(ModelStep::Cut),
+        1 => Just(ModelStep::Kill),
+        1 => prop::bool::weighted(0.3).prop_map(|forgets| if forgets { ModelStep::ForgetSession } else { ModelStep::Cut }),
     ]
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Message {
+struct ModelMessage {
     number: i64,
     digest: u64,
     qos: Qos,
@@ -73,26 +73,26 @@ struct Message {
 #[derive(Debug, Clone, Copy)]
 struct UnderWay {
     packet_id: u16,
-    message: Message,
+    message: ModelMessage,
     /// On the connection in force.
     is_sent: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Reply {
+enum ModelReply {
     Acknowledgement(u16),
     /// Behind the acknowledgements of batches up to this number.
     Barrier(i64),
 }
 
-struct Broker {
+struct ModelBroker {
     ids: Ids,
     next_id: u16,
-    queue: VecDeque<Message>,
+    queue: VecDeque<ModelMessage>,
     under_way: Vec<UnderWay>,
 }
 
-impl Broker {
+impl ModelBroker {
     fn new(ids: Ids) -> Self {
         Self { ids, next_id: 1, queue: VecDeque::new(), under_way: Vec::new() }
     }
@@ -120,14 +120,14 @@ impl Broker {
 }
 
 fn delivery(of: &UnderWay, dup: bool) -> Record {
-    let Message { number, digest, qos } = of.message;
+    let ModelMessage { number, digest, qos } = of.message;
     let body = Body::Row(vec![Value::Integer(number)]);
     Record { qos, dup, digest, body, ..record(of.packet_id) }
 }
 
 /// A recorder, and the broker that it is connected to.
-struct World {
-    broker: Broker,
+struct ModelWorld {
+    broker: ModelBroker,
     store: Store,
     /// How often each message is in the database.
     stored: BTreeMap<i64, usize>,
@@ -139,15 +139,15 @@ struct World {
     /// Sent and not received; received and not written.
     sent: VecDeque<Record>,
     window: VecDeque<Record>,
-    replies: VecDeque<Reply>,
+    replies: VecDeque<ModelReply>,
     committed: i64,
     confirmed: Option<i64>,
 }
 
-impl World {
+impl ModelWorld {
     fn new(ids: Ids) -> Self {
         let mut world = Self {
-            broker: Broker::new(ids),
+            broker: ModelBroker::new(ids),
             store: Store::default(),
             stored: BTreeMap::new(),
             published: 0,
@@ -200,7 +200,7 @@ impl World {
     }
 
     fn acknowledge(&mut self, batch: &Batch) {
-        let ids = batch.records.iter().map(|record| Reply::Acknowledgement(record.packet_id));
+        let ids = batch.records.iter().map(|record| ModelReply::Acknowledgement(record.packet_id));
         self.replies.extend(ids);
         self.committed = batch.id.number;
     }
@@ -220,8 +220,10 @@ impl World {
     fn take(&mut self, replies: usize) {
         for reply in self.replies.drain(..replies.min(self.replies.len())) {
             match reply {
-                Reply::Acknowledgement(id) => self.broker.under_way.retain(|it| it.packet_id != id),
-                Reply::Barrier(number) => self.confirmed = Some(number),
+                ModelReply::Acknowledgement(id) => {
+                    self.broker.under_way.retain(|it| it.packet_id != id)
+                }
+                ModelReply::Barrier(number) => self.confirmed = Some(number),
             }
         }
     }
@@ -229,34 +231,34 @@ impl World {
     fn forget_session(&mut self) {
         let waiting = self.broker.under_way.iter().map(|it| it.message);
         self.lost.extend(waiting.chain(self.broker.queue.iter().copied()).map(|m| m.number));
-        self.broker = Broker::new(self.broker.ids);
+        self.broker = ModelBroker::new(self.broker.ids);
         self.connect(false);
     }
 
-    fn step(&mut self, step: &Step) {
+    fn step(&mut self, step: &ModelStep) {
         match *step {
-            Step::Publish { digest, qos } => {
+            ModelStep::Publish { digest, qos } => {
                 self.published += 1;
                 let unique = u64::try_from(self.published).expect("few");
                 let digest = if self.broker.ids == Ids::CountUp { digest } else { unique };
-                self.broker.queue.push_back(Message { number: self.published, digest, qos });
+                self.broker.queue.push_back(ModelMessage { number: self.published, digest, qos });
             }
-            Step::Send { redelivery } => self.sent.extend(self.broker.send(redelivery)),
-            Step::Receive(n) => self.window.extend(self.sent.drain(..n.min(self.sent.len()))),
-            Step::Commit(records) => {
+            ModelStep::Send { redelivery } => self.sent.extend(self.broker.send(redelivery)),
+            ModelStep::Receive(n) => self.window.extend(self.sent.drain(..n.min(self.sent.len()))),
+            ModelStep::Commit(records) => {
                 let batch = self.batch(records);
                 self.write(&batch);
                 self.acknowledge(&batch);
             }
-            Step::Doubt { records, was_stored } => self.doubt(records, was_stored),
-            Step::Barrier => self.replies.push_back(Reply::Barrier(self.committed)),
-            Step::Take(replies) => self.take(replies),
-            Step::Cut => self.connect(true),
-            Step::Kill => {
+            ModelStep::Doubt { records, was_stored } => self.doubt(records, was_stored),
+            ModelStep::Barrier => self.replies.push_back(ModelReply::Barrier(self.committed)),
+            ModelStep::Take(replies) => self.take(replies),
+            ModelStep::Cut => self.connect(true),
+            ModelStep::Kill => {
                 self.store.restart();
                 self.connect(true);
             }
-            Step::ForgetSession => self.forget_session(),
+            ModelStep::ForgetSession => self.forget_session(),
         }
     }
 
@@ -264,9 +266,13 @@ impl World {
     fn settle(&mut self) {
         self.connect(true);
         while !self.broker.is_done() {
-            self.step(&Step::Send { redelivery: true });
+            self.step(&ModelStep::Send { redelivery: true });
         }
-        for step in [Step::Receive(usize::MAX), Step::Commit(usize::MAX), Step::Take(usize::MAX)] {
+        for step in [
+            ModelStep::Receive(usize::MAX),
+            ModelStep::Commit(usize::MAX),
+            ModelStep::Take(usize::MAX),
+        ] {
             self.step(&step);
         }
         assert!(self.broker.under_way.is_empty());
@@ -281,8 +287,8 @@ impl World {
     }
 }
 
-fn holds(ids: Ids, steps: &[Step]) {
-    let mut world = World::new(ids);
+fn holds(ids: Ids, steps: &[ModelStep]) {
+    let mut world = ModelWorld::new(ids);
     steps.iter().for_each(|step| world.step(step));
     world.settle();
     world.assert_exactly_once();

@@ -12,7 +12,7 @@ use crate::sqlite::journal::schema::OWN_TABLES;
 use crate::sqlite::quoted;
 use crate::sqlite::salvage::pages::Pages;
 use crate::sqlite::salvage::tables;
-use crate::sqlite::salvage::{Copied, Field, Report, Salvage, Step, record};
+use crate::sqlite::salvage::{Copied, Salvage, SalvageReport, SalvageStep, SalvagedValue, record};
 
 /// The station's tables, as the recorder makes them.
 pub(super) const ROUTES: &str = "
@@ -34,20 +34,20 @@ CREATE TRIGGER noted AFTER INSERT ON notes BEGIN UPDATE notes SET extra = 'seen'
 ";
 
 /// All rows of a database, by table and id.
-pub(super) type Rows = BTreeMap<(String, i64), Vec<Field>>;
+pub(super) type SalvagedRows = BTreeMap<(String, i64), Vec<SalvagedValue>>;
 
 /// A folder with a source, to be damaged, and what was in it.
 pub(super) struct Bench {
     pub(super) folder: TempDir,
     pub(super) source: PathBuf,
-    pub(super) rows: Rows,
+    pub(super) rows: SalvagedRows,
 }
 
 /// What a salvage brought.
 pub(super) struct Salvaged {
     pub(super) target: Connection,
-    pub(super) rows: Rows,
-    pub(super) report: Report,
+    pub(super) rows: SalvagedRows,
+    pub(super) report: SalvageReport,
     pub(super) copied: Vec<Copied>,
 }
 
@@ -175,8 +175,8 @@ pub(super) fn fill(conn: &Connection, from: i64, to: i64) {
 }
 
 /// All rows of tables with row ids that a salvage is to bring.
-pub(super) fn rows_of(conn: &Connection) -> Rows {
-    let mut rows = Rows::new();
+pub(super) fn rows_of(conn: &Connection) -> SalvagedRows {
+    let mut rows = SalvagedRows::new();
     for table in tables::of(conn).expect("the tables") {
         let wanted = tables::is_copied(&table.name) || table.name == "barograph_ledger";
         if table.without_rowid || !wanted {
@@ -187,7 +187,8 @@ pub(super) fn rows_of(conn: &Connection) -> Rows {
         let columns = statement.column_count();
         let mut found = statement.query([]).expect("rows");
         while let Some(row) = found.next().expect("a row") {
-            let fields = (1..columns).map(|at| Field::from(row.get_ref(at).expect("a value")));
+            let fields =
+                (1..columns).map(|at| SalvagedValue::from(row.get_ref(at).expect("a value")));
             rows.insert((table.name.clone(), row.get(0).expect("an id")), fields.collect());
         }
     }
@@ -218,12 +219,12 @@ pub(super) fn drive(
         }
         tx.commit().expect("a commit");
         match step {
-            Step::Copied(runs) => {
+            SalvageStep::Copied(runs) => {
                 assert!(runs.iter().map(|run| run.rows).sum::<u64>() <= 97);
                 runs.iter().for_each(|run| assert_exact(&target, run));
                 copied.extend(runs);
             }
-            Step::Finished(report) => {
+            SalvageStep::Finished(report) => {
                 let rows = rows_of(&target);
                 return Salvaged { target, rows, report, copied };
             }
@@ -241,7 +242,7 @@ fn assert_exact(target: &Connection, run: &Copied) {
 
 impl Salvaged {
     /// Every row is one of the source; what is missing is told of.
-    pub(super) fn assert_true_to(&self, source: &Rows, case: &str) {
+    pub(super) fn assert_true_to(&self, source: &SalvagedRows, case: &str) {
         for (key, fields) in &self.rows {
             // The last overflow page of a long value may be damaged, and SQLite does not see it.
             let long = fields.iter().any(|field| field.size() > 3000);
@@ -266,7 +267,7 @@ impl Salvaged {
         assert_eq!(self.report.refused, 0, "{case}");
     }
 
-    pub(super) fn missing(&self, source: &Rows) -> usize {
+    pub(super) fn missing(&self, source: &SalvagedRows) -> usize {
         source.keys().filter(|key| !self.rows.contains_key(*key)).count()
     }
 

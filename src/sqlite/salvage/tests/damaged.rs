@@ -126,8 +126,8 @@ fn a_file_without_its_header_is_no_database_and_comes_over_all_the_same() {
 
 #[test]
 fn rows_that_were_deleted_stay_deleted() {
-    type Damage = fn(&Bench);
-    let damages: [(&str, Damage); 3] = [
+    type DamageFn = fn(&Bench);
+    let damages: [(&str, DamageFn); 3] = [
         ("none", |_| {}),
         ("header", |bench| bench.overwrite(0, &noise(100, 5))),
         ("inner pages", |bench| {

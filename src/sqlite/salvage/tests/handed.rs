@@ -5,7 +5,7 @@ use std::fs;
 use rusqlite::{Connection, ErrorCode};
 
 use super::bench::{Bench, beside, create, drive, fill, make_tables, rows_of};
-use crate::sqlite::salvage::{Field, Salvage, Step, Walk};
+use crate::sqlite::salvage::{Salvage, SalvageStep, SalvagedValue, Walk};
 
 #[test]
 fn the_handle_of_a_deleted_file_gives_all_its_rows_and_leaves_the_new_wal() {
@@ -51,7 +51,7 @@ fn a_handle_that_died_is_given_up_and_its_rest_told() {
     salvage.begin(&target).expect("begun");
     let mut is_weather = false;
     while !is_weather {
-        let Step::Copied(runs) = salvage.step(&target, 100).expect("a step") else { break };
+        let SalvageStep::Copied(runs) = salvage.step(&target, 100).expect("a step") else { break };
         is_weather = runs.iter().any(|run| run.table == "weather_data");
     }
     drop(salvage);
@@ -70,11 +70,11 @@ fn what_is_unfinished_is_remembered_and_finished_only_once() {
     let mut found = Salvage::unfinished(&target).expect("a list");
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].name, bench.source.display().to_string());
-    while matches!(found[0].step(&target, 500).expect("a step"), Step::Copied(_)) {}
+    while matches!(found[0].step(&target, 500).expect("a step"), SalvageStep::Copied(_)) {}
     assert_eq!(rows_of(&target), bench.rows);
     assert_eq!(Salvage::unfinished(&target).expect("a list").len(), 0);
     let again = Salvage::of_file(&bench.source).step(&target, 500).expect("a step");
-    assert!(matches!(again, Step::Finished(_)), "{again:?}");
+    assert!(matches!(again, SalvageStep::Finished(_)), "{again:?}");
     assert_eq!(rows_of(&target), bench.rows);
 }
 
@@ -92,8 +92,8 @@ fn new_rows_go_on_above_the_old_ids_and_taken_ids_are_evaded() {
     let mut runs = Vec::new();
     let report = loop {
         match salvage.step(&target, 1000).expect("a step") {
-            Step::Copied(copied) => runs.extend(copied),
-            Step::Finished(report) => break report,
+            SalvageStep::Copied(copied) => runs.extend(copied),
+            SalvageStep::Finished(report) => break report,
         }
     };
     assert_eq!(report.renumbered, 1);
@@ -163,7 +163,7 @@ fn texts_that_are_not_utf_8_come_over_byte_for_byte() {
     drop(conn);
     let salvaged = bench.salvage("target.db");
     let id = ("notes".to_owned(), 3);
-    assert_eq!(salvaged.rows[&id][1], Field::Text(vec![0xff, 0, 0xfe, 0x41]));
+    assert_eq!(salvaged.rows[&id][1], SalvagedValue::Text(vec![0xff, 0, 0xfe, 0x41]));
     assert_eq!(salvaged.rows, rows);
 }
 
@@ -181,7 +181,7 @@ fn a_walk_begins_where_it_is_told_and_stops_where_it_is_full() {
     assert!(!first.end);
     let mut rest = Walk::new(&conn, "t", &columns, &columns, walk.position());
     let last = rest.next(2);
-    assert_eq!(last.rows, [(9, vec![Field::Text(b"c".to_vec())])]);
+    assert_eq!(last.rows, [(9, vec![SalvagedValue::Text(b"c".to_vec())])]);
     assert!(last.end && rest.position().is_none());
 }
 
@@ -199,7 +199,7 @@ fn a_full_disk_is_an_error_and_the_step_can_be_done_again() {
         match salvage.step(&tx, 200) {
             Ok(step) => {
                 tx.commit().expect("a commit");
-                if matches!(step, Step::Finished(_)) {
+                if matches!(step, SalvageStep::Finished(_)) {
                     break;
                 }
             }
@@ -225,11 +225,11 @@ fn a_locked_source_is_waited_for_and_not_taken_for_a_damaged_one() {
     salvage.begin(&target).expect("begun");
     conn.execute_batch("BEGIN EXCLUSIVE").expect("a lock");
     for _ in 0..20 {
-        assert_eq!(salvage.step(&target, 500).expect("a step"), Step::Copied(Vec::new()));
+        assert_eq!(salvage.step(&target, 500).expect("a step"), SalvageStep::Copied(Vec::new()));
     }
     conn.execute_batch("ROLLBACK").expect("the end of the lock");
     let report = loop {
-        if let Step::Finished(report) = salvage.step(&target, 500).expect("a step") {
+        if let SalvageStep::Finished(report) = salvage.step(&target, 500).expect("a step") {
             break report;
         }
     };

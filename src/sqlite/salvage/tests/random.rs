@@ -8,18 +8,18 @@ const PAGE: usize = 4096;
 
 /// What happens to a page.
 #[derive(Debug, Clone)]
-enum Damage {
+enum PageDamage {
     Zeroed(u32),
     Noise(u32, u64),
     /// This page has the content of another: a misdirected write.
     Copy(u32, u32),
 }
 
-fn damage() -> impl Strategy<Value = Damage> {
+fn damage() -> impl Strategy<Value = PageDamage> {
     prop_oneof![
-        any::<u32>().prop_map(Damage::Zeroed),
-        (any::<u32>(), any::<u64>()).prop_map(|(page, seed)| Damage::Noise(page, seed)),
-        (any::<u32>(), any::<u32>()).prop_map(|(to, from)| Damage::Copy(to, from)),
+        any::<u32>().prop_map(PageDamage::Zeroed),
+        (any::<u32>(), any::<u64>()).prop_map(|(page, seed)| PageDamage::Noise(page, seed)),
+        (any::<u32>(), any::<u32>()).prop_map(|(to, from)| PageDamage::Copy(to, from)),
     ]
 }
 
@@ -32,13 +32,13 @@ proptest! {
         let bench = Bench::new(700, in_wal * 100);
         let mut bytes = std::fs::read(&bench.source).expect("the source");
         let pages = u32::try_from(bytes.len() / PAGE).expect("few");
-        let copied = damages.iter().any(|damage| matches!(damage, Damage::Copy(..)));
+        let copied = damages.iter().any(|damage| matches!(damage, PageDamage::Copy(..)));
         let at = |page: u32| (page % pages) as usize * PAGE;
         for damage in &damages {
             match damage {
-                Damage::Zeroed(page) => bytes[at(*page)..at(*page) + PAGE].fill(0),
-                Damage::Noise(page, seed) => bytes[at(*page)..at(*page) + PAGE].copy_from_slice(&noise(PAGE, *seed)),
-                Damage::Copy(to, from) => bytes.copy_within(at(*from)..at(*from) + PAGE, at(*to)),
+                PageDamage::Zeroed(page) => bytes[at(*page)..at(*page) + PAGE].fill(0),
+                PageDamage::Noise(page, seed) => bytes[at(*page)..at(*page) + PAGE].copy_from_slice(&noise(PAGE, *seed)),
+                PageDamage::Copy(to, from) => bytes.copy_within(at(*from)..at(*from) + PAGE, at(*to)),
             }
         }
         if cut == 0 {
