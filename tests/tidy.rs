@@ -2,12 +2,16 @@
 
 mod source;
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use source::{Source, files, program, read, sources};
 
 const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 60;
+
+/// The folders of the workspace's crates. The tests and benches of the built program name their types for themselves.
+const CRATES: [&str; 3] = ["config", "actors", "src"];
 
 /// What does I/O: it belongs into `src`, behind a port of `actors`.
 const IO_CRATES: &[&str] = &[
@@ -45,6 +49,27 @@ fn no_file_and_no_function_is_too_long_to_be_read_at_once() {
                 function.name, function.lines
             );
             complaints.add(&source, function.line, &what, "name its steps, one function each");
+        }
+    }
+    complaints.none();
+}
+
+#[test]
+fn a_type_name_means_one_thing_in_the_workspace() {
+    let sources = sources();
+    let mut definitions: BTreeMap<String, Vec<(&Source, usize)>> = BTreeMap::new();
+    for source in sources.iter().filter(|source| CRATES.iter().any(|name| source.is_below(name))) {
+        for (line, name) in source.types() {
+            definitions.entry(name).or_default().push((source, line));
+        }
+    }
+    assert!(definitions.contains_key("Ledger"), "no definition of Ledger is found");
+    let mut complaints = Complaints::default();
+    for (name, places) in definitions.iter().filter(|(_, places)| places.len() > 1) {
+        for (source, line) in places {
+            let what = format!("type {name} is defined {} times", places.len());
+            let remedy = "give each a name that says what it is there (RowFilter, EventFilter)";
+            complaints.add(source, *line, &what, remedy);
         }
     }
     complaints.none();

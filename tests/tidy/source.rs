@@ -110,6 +110,29 @@ impl Source {
         functions
     }
 
+    /// The structs, enums, unions, traits and type aliases that are defined here, with their line. Not the
+    /// associated types of a trait or an implementation.
+    pub(super) fn types(&self) -> Vec<(usize, String)> {
+        let mut types = Vec::new();
+        let mut begin = 0;
+        for (index, line) in self.code.split_inclusive('\n').enumerate() {
+            let mut words = item(line).split_whitespace();
+            let keyword = words.next().unwrap_or_default();
+            let name: String =
+                words.next().unwrap_or_default().chars().take_while(|c| is_word(*c)).collect();
+            let defines = match keyword {
+                "struct" | "enum" | "union" | "trait" => true,
+                "type" => !is_associated(&self.code[..begin]),
+                _ => false,
+            };
+            if defines && name.starts_with(|c: char| c.is_uppercase()) {
+                types.push((index + 1, name));
+            }
+            begin += line.len();
+        }
+        types
+    }
+
     fn line_of(&self, at: usize) -> usize {
         self.code[..at].matches('\n').count() + 1
     }
@@ -143,6 +166,33 @@ impl Source {
         });
         named.collect()
     }
+}
+
+/// A line from its item's keyword on: without blanks and visibility in front.
+fn item(line: &str) -> &str {
+    let line = line.trim_start();
+    match line.strip_prefix("pub") {
+        Some(rest) if rest.starts_with('(') => {
+            rest.split_once(')').map_or(rest, |(_, rest)| rest.trim_start())
+        }
+        Some(rest) if rest.starts_with(' ') => rest.trim_start(),
+        Some(_) | None => line,
+    }
+}
+
+/// Whether what follows this code is directly in a trait or an implementation.
+fn is_associated(before: &str) -> bool {
+    let mut open = 0;
+    let brace = before.char_indices().rev().find(|(_, c)| {
+        open += i32::from(*c == '{') - i32::from(*c == '}');
+        open > 0
+    });
+    let Some((brace, _)) = brace else { return false };
+    let header = before[..brace].rsplit([';', '{', '}']).next().unwrap_or_default();
+    header.lines().any(|line| {
+        let line = item(line);
+        line.starts_with("impl ") || line.starts_with("impl<") || line.starts_with("trait ")
+    })
 }
 
 /// From the first brace of the item at `from` to the matching one; to the `;` of an item without.
@@ -266,4 +316,17 @@ fn tests_among_the_program_are_found_and_nothing_else() {
     assert!(items.contains("gone") && !items.contains("kept"), "{items}");
     let names = source.functions().into_iter().map(|function| function.name).collect::<Vec<_>>();
     assert_eq!(names, ["kept", "gone", "kept_too"]);
+}
+
+#[test]
+fn types_are_found_and_associated_types_are_not() {
+    let text = "pub(crate) struct Row<'a>(&'a str);\npub trait Port { type Item; }\n\
+                impl<T> Port for Row<'_>\nwhere\n    T: Copy,\n{\n    type Item = u8;\n}\n\
+                fn f(of: impl Port) {\n    type Case = u8;\n    let a = [0];\n    enum Kind {}\n}\n\
+                // struct Comment;\npub enum Level, as_str { A }\ntype Alias = u8;\n";
+    let source = Source { path: "src/a.rs".into(), text: text.into(), code: blank(text) };
+    let types = source.types();
+    let names = types.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>();
+    assert_eq!(names, ["Row", "Port", "Case", "Kind", "Level", "Alias"]);
+    assert_eq!(types[2].0, 10);
 }
