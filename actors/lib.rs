@@ -4,7 +4,7 @@
 //! ([`ports`]) and arguments, so that its tests run with fakes and paused time. The manifest holds
 //! that: no I/O crate in it.
 //!
-//! The path of one message: [`ports::Session`] → [`mqtt::decode`] → [`mqtt::window::Window`] →
+//! The path of one message: [`ports::BrokerSession`] → [`mqtt::decode`] → [`mqtt::window::Window`] →
 //! [`message::batch::Batch`] → [`db_writer::actor::DbWriterActor`] → [`ports::Journal`] →
 //! [`message::batch::Receipt`] → acknowledgement at the broker.
 

@@ -237,6 +237,7 @@ fn a_client_that_reads_nothing_is_given_up_and_holds_up_nobody() {
     let scene = Scene::new();
     let settings = scene.settings();
     let recorder = scene.recorder(&settings);
+    let without_it = sockets(&recorder);
     let mut deaf = Operator::connect(&socket(&scene));
     deaf.ask("tail");
     let published = publisher::publish(scene.broker.port(), Load::numbered(1).count(30_000));
@@ -244,8 +245,8 @@ fn a_client_that_reads_nothing_is_given_up_and_holds_up_nobody() {
     let begun = Instant::now();
     assert_eq!(command(&["status"], &settings).code, Some(0));
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
-    let with_it = sockets(&recorder);
-    wait::until_true("its place is free", PATIENCE, || sockets(&recorder) < with_it);
+    // It may have been given up long ago.
+    wait::until_true("its place is free", PATIENCE, || sockets(&recorder) <= without_it);
     let got = deaf.rest();
     let rows = got.split(|byte| *byte == b'\n').filter(|line| line.starts_with(b"{")).count();
     assert!(rows < 30_000, "all {rows} rows fit the buffers: the test shows nothing");
