@@ -264,7 +264,7 @@ fn verify_beside_a_running_recorder_and_changes_to_the_quarantine_finds_nothing(
         0 => b"bad".to_vec(),
         _ => format!(r#"{{"n":{n}}}"#).into_bytes(),
     };
-    let load = Load { payload, ..Load::numbered(1).rate(4_000) };
+    let load = Load { payload, ..Load::numbered(1).rate(1_000) };
     let publisher = Publisher::start(scene.broker.port(), load);
     for round in 0..20_i64 {
         publisher.has_sent(round * 400);
