@@ -267,16 +267,22 @@ fn a_connection_that_stands_still_while_an_echo_is_under_way_is_a_gap_while_it_l
     });
 }
 
+/// Without echoes, and with a broker that answers 10 s late.
+async fn owing() -> House {
+    let mut silent = settings();
+    silent.mqtt.echo = false;
+    let house = House::new(silent).await;
+    house.settle().await;
+    house.broker.state().lag = Duration::from_secs(10);
+    house.broker.publish(1, Qos::AtLeastOnce);
+    house
+}
+
 /// The requests of a connection show it as well.
 #[test]
 fn a_connection_that_stands_still_without_an_echo_is_a_gap_while_an_answer_is_owed() {
     with_paused_time(async {
-        let mut silent = settings();
-        silent.mqtt.echo = false;
-        let house = House::new(silent).await;
-        house.settle().await;
-        house.broker.state().lag = Duration::from_secs(10);
-        house.broker.publish(1, Qos::AtLeastOnce);
+        let house = owing().await;
         let gap = || bounds(&house, GapCause::Deaf);
         eventually(5, "it is noted", || gap().len() == 1).await;
         assert_eq!(gap()[0].1, None, "it lasts");
@@ -286,12 +292,7 @@ fn a_connection_that_stands_still_without_an_echo_is_a_gap_while_an_answer_is_ow
 
 /// A broker that owes an answer for one second, which alone is no gap.
 async fn owing_for_a_second() -> (House, i64) {
-    let mut silent = settings();
-    silent.mqtt.echo = false;
-    let house = House::new(silent).await;
-    house.settle().await;
-    house.broker.state().lag = Duration::from_secs(10);
-    house.broker.publish(1, Qos::AtLeastOnce);
+    let house = owing().await;
     sleep(Duration::from_secs(1)).await;
     assert_eq!(bounds(&house, GapCause::Deaf), [], "too short to be noted");
     let now = (WORLD.now)().0;

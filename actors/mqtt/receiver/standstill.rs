@@ -44,7 +44,11 @@ impl<B: Broker> Receiver<B> {
     /// Since when nothing is known to have come, if this life stops reading now.
     pub(super) fn silent_since(&mut self) -> UnixMillis {
         let last = self.liveness();
-        match self.stall.clone().end(Instant::now(), last) {
+        self.silent_from(self.stall.clone().end(Instant::now(), last))
+    }
+
+    fn silent_from(&self, end: StallEnd) -> UnixMillis {
+        match end {
             StallEnd::Silent(heard) => self.wall_at(heard),
             StallEnd::StoodStill | StallEnd::Alive => (self.setup.world.now)(),
         }
@@ -63,17 +67,15 @@ impl<B: Broker> Receiver<B> {
     /// The connection is gone (`kind`: how it broke; `None`: we end it), and if it stood still, that has an end. One that
     /// is given up as deaf stays so until something is heard. Gives since when nothing can have been received.
     pub(super) fn end_stall(&mut self, kind: Option<DownKind>) -> UnixMillis {
-        let now = (self.setup.world.now)();
         let last = match kind {
             Some(_) => self.line.last_liveness(),
             None => self.liveness(),
         };
-        match self.stall.end(Instant::now(), last) {
-            StallEnd::StoodStill if kind != Some(DownKind::Deaf) => self.end_stall_at(now),
-            StallEnd::Silent(heard) => return self.wall_at(heard),
-            StallEnd::StoodStill | StallEnd::Alive => {}
+        let end = self.stall.end(Instant::now(), last);
+        if end == StallEnd::StoodStill && kind != Some(DownKind::Deaf) {
+            self.end_stall_at((self.setup.world.now)());
         }
-        now
+        self.silent_from(end)
     }
 
     /// Before the first connection of the process.
