@@ -99,8 +99,7 @@ pub trait Maintenance {
         BTreeMap::new()
     }
 
-    /// Merges the log of recent writes into the database, as far as nobody holds it back, without waiting for
-    /// anyone.
+    /// Merges the log of recent writes into the database as far as readers allow, without waiting for them.
     ///
     /// # Errors
     /// The database cannot be written.

@@ -27,7 +27,7 @@ pub(crate) enum ShownValue {
     Table(Vec<Assignment>),
     /// A list of tables, each with a header: `[[route]]`.
     List(Vec<Vec<Assignment>>),
-    /// A list of tables that are told apart by their key `name`: each is a line of that name, with braces.
+    /// A list of tables identified by their key `name`: each is printed as one line, `name = { ... }`.
     Named(Vec<Assignment>),
 }
 

@@ -190,7 +190,7 @@ pub struct Checkpointed {
     pub blocks: u64,
     /// Those of them that are in the database itself now.
     pub merged: u64,
-    /// The log is empty; else somebody reads what only it has, or writes.
+    /// The log is empty. If not, another process reads what only the log has, or writes.
     pub is_complete: bool,
 }
 

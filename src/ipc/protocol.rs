@@ -33,23 +33,23 @@ pub struct Refusal {
 /// Why a request is refused: the page has a status of HTTP for each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum RefusalKind {
-    /// It makes no sense.
+    /// It is malformed.
     #[default]
-    Senseless,
+    Invalid,
     /// What it is about does not exist.
     Unknown,
     /// This recorder does not do that.
     Forbidden,
     /// It was tried, and failed.
     Failed,
-    /// Whoever would do it does not answer now.
+    /// The actor that carries it out does not answer now.
     Unavailable,
 }
 
 impl Refusal {
-    /// Both sentences, about a request that makes no sense.
+    /// Both sentences, about a malformed request.
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::of(RefusalKind::Senseless, message, hint)
+        Self::of(RefusalKind::Invalid, message, hint)
     }
 
     /// Both sentences.
@@ -75,12 +75,12 @@ pub enum Request {
         /// Of this route alone.
         route: Option<String>,
     },
-    /// Something is to be done.
+    /// A command that changes something.
     #[serde(untagged)]
     Order(Order),
 }
 
-/// What somebody wants to be done.
+/// A command that changes something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "kebab-case")]
 pub enum Order {
@@ -102,7 +102,7 @@ pub enum Order {
         /// As the settings write it.
         level: String,
     },
-    /// Somebody knows of an issue.
+    /// A person has seen an issue.
     AcknowledgeIssue {
         /// Its id.
         issue: String,
@@ -302,7 +302,7 @@ pub(crate) enum Missed {
     Commits(u64),
 }
 
-/// What is said in place of an answer, of which the type does not matter.
+/// Content without an answer: its type does not matter.
 pub(crate) type PlainContent = Content<()>;
 
 /// A line: a request, an answer, or one of a stream.
@@ -363,14 +363,14 @@ mod tests {
             let injected = Inject { child: "mqtt".into(), fault: hang(expected) };
             assert_eq!(fault.of(&actor, ms), injected);
         }
-        let senseless = RefusalKind::Senseless;
+        let invalid = RefusalKind::Invalid;
         for (command, arguments, kind, message) in [
             ("stop", "{}", RefusalKind::Unknown, "no command \"stop\""),
-            ("fault", r#"{"actor":"mqtt"}"#, senseless, "missing field `fault`"),
-            ("fault", r#"{"actor":"mqtt","fault":"burn"}"#, senseless, "unknown variant `burn`"),
-            ("acknowledge-issue", "{}", senseless, "missing field `issue`"),
-            ("pause", "[]", senseless, "no JSON object"),
-            ("pause", "nonsense", senseless, "no JSON object"),
+            ("fault", r#"{"actor":"mqtt"}"#, invalid, "missing field `fault`"),
+            ("fault", r#"{"actor":"mqtt","fault":"burn"}"#, invalid, "unknown variant `burn`"),
+            ("acknowledge-issue", "{}", invalid, "missing field `issue`"),
+            ("pause", "[]", invalid, "no JSON object"),
+            ("pause", "nonsense", invalid, "no JSON object"),
         ] {
             let refusal = parse(command, arguments).unwrap_err();
             assert!(refusal.message.contains(message), "{command}: {refusal:?}");

@@ -36,20 +36,20 @@ pub(super) fn text() -> &'static str {
 const ABOUT: &str = "What a recorder has recorded, and how it is. Times in text are UTC, `YYYY-MM-DD \
     HH:MM:SS.sss`; numbers that end in `_ms` are milliseconds since 1970 UTC. Keys may be added; those that are here \
     stay. JSON has a weak ETag: with If-None-Match the answer is 304 while nothing has changed. Answers are compressed \
-    for who accepts gzip. HEAD is answered wherever GET is.";
+    where the client accepts gzip. HEAD is answered wherever GET is.";
 const TOKEN: &str = "The token of watchtower.read_token_file or watchtower.admin_token_file.";
-const SESSION: &str = "What login gives; over TLS its name is __Host-barograph.";
+const SESSION: &str = "The cookie that login sets; over TLS its name is __Host-barograph.";
 const ROWS: &str = "Every row once: id, created_at (UTC), and the columns of the route, in the order of their arrival. \
     CSV is by RFC 4180 with a line of names; NULL is an empty field, and text is as it was recorded, also where a \
     spreadsheet would take it for a formula. It is read from the database as fast as it is taken, in constant memory; \
     when it cannot be read on, the connection ends without the last chunk.";
 
-/// Why a request is turned away: status, what it means, and a header that says more.
+/// Why a request is refused: status, what it means, and a header that says more.
 const REFUSALS: [(&str, &str, Option<&str>); 11] = [
     ("400", "A parameter is missing, unknown, given twice, or no such value.", None),
     (
         "401",
-        "A token is needed here (watchtower.read_token_file), or the one that was shown opens nothing.",
+        "A token is needed here (watchtower.read_token_file), or the one that was sent is not valid.",
         None,
     ),
     (
@@ -351,8 +351,8 @@ fn any_object() -> Content {
     ContentBuilder::new().schema(Some(ObjectBuilder::new())).build()
 }
 
-/// A reply has all of its keys: what derives the schema takes those for absent that readers can do without, and their
-/// values for what is meant then. Of replies that are one of several, some look alike.
+/// Corrects a derived schema. A reply has all of its keys; the derive marks those with a default as optional, because a reader
+/// may do without them. A reply that is one of several types may match more than one, so `oneOf` becomes `anyOf`.
 fn complete(schema: RefOr<Schema>) -> RefOr<Schema> {
     match schema {
         RefOr::T(Schema::Object(mut object)) => {
@@ -382,7 +382,7 @@ mod tests {
 
     use super::*;
 
-    /// All references lead somewhere, and what is told of all replies is true of each.
+    /// All references resolve, and every key of a reply is required.
     #[test]
     fn the_document_is_whole() {
         let document: Json = serde_json::from_str(text()).unwrap();

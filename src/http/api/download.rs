@@ -61,7 +61,7 @@ pub(super) async fn rows(request: Parts, State(tower): State<Tower>) -> Answer {
         (header::CACHE_CONTROL, "private, no-store"),
         (header::CONTENT_DISPOSITION, attachment.as_str()),
     ];
-    // The connection ends without the last chunk where a piece fails: whoever reads knows that it is not whole.
+    // Where a piece fails, the connection ends without the last chunk: the client sees that the download is incomplete.
     let body = || Body::from_stream(try_unfold(download, Download::next));
     let body = if is_head(&request) { Body::empty() } else { body() };
     Ok((head, body).into_response())

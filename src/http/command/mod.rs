@@ -82,7 +82,7 @@ fn too_many(message: String) -> HttpRefusal {
 impl From<protocol::Refusal> for HttpRefusal {
     fn from(protocol::Refusal { message, hint, kind }: protocol::Refusal) -> Self {
         let status = match kind {
-            RefusalKind::Senseless => StatusCode::BAD_REQUEST,
+            RefusalKind::Invalid => StatusCode::BAD_REQUEST,
             RefusalKind::Unknown => StatusCode::NOT_FOUND,
             RefusalKind::Forbidden => StatusCode::FORBIDDEN,
             RefusalKind::Failed => StatusCode::CONFLICT,

@@ -236,8 +236,8 @@ pub(super) struct HttpPeer {
 
 impl HttpPeer {
     pub(super) fn of(request: &Parts) -> Self {
-        let nobody = Self { address: None, secure: false };
-        request.extensions.get().copied().unwrap_or(nobody)
+        let unknown = Self { address: None, secure: false };
+        request.extensions.get().copied().unwrap_or(unknown)
     }
 }
 
@@ -277,7 +277,7 @@ mod tests {
         let fourth = all.admit(None).unwrap();
         assert!(is_closed(&third) && !is_closed(&first) && !is_closed(&busy));
         [&first, &fourth].into_iter().for_each(|it| it.upgraded());
-        assert!(all.admit(None).is_none(), "nobody is idle");
+        assert!(all.admit(None).is_none(), "none is idle");
     }
 
     #[test]

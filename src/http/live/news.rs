@@ -11,7 +11,7 @@ use crate::wire::history::PageEvent;
 use crate::wire::page::{Latest, NewRows};
 use crate::wire::status::Status;
 
-/// What is told.
+/// A frame for the page's clients.
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub(super) enum News<'n> {
@@ -21,7 +21,7 @@ pub(super) enum News<'n> {
     Status { status: &'n Status },
     /// Rows.
     Rows { routes: &'n [NewRows] },
-    /// Nothing happened, and we live.
+    /// Nothing happened for a while; the recorder is alive.
     Alive { now_ms: i64 },
     /// An event. It is not in the database yet: its number is one above all that are, in the order of its kind.
     Event { event: PageEvent },

@@ -27,7 +27,7 @@ async fn metrics(State(exposition): State<Arc<Exposition>>, request: Parts) -> R
     answer(&request, &exposition)
 }
 
-/// All metrics, in the form that the client likes best.
+/// All metrics, in the format that the client prefers.
 pub(crate) fn answer(request: &Parts, exposition: &Exposition) -> Response {
     let form = wanted(&request.headers);
     let head = [
@@ -53,7 +53,7 @@ async fn elsewhere() -> impl IntoResponse {
     (StatusCode::NOT_FOUND, "the metrics are at /metrics\n")
 }
 
-/// The form that the client likes best; Prometheus' own for whoever does not say.
+/// The format that the client prefers; without a preference, Prometheus' own.
 fn wanted(headers: &HeaderMap) -> ExpositionFormat {
     let liked = ranked(headers, header::ACCEPT).unwrap_or_default();
     let known = liked.into_iter().find_map(|kind| match kind {

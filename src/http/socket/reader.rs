@@ -65,7 +65,7 @@ impl FrameReader {
     /// Checks a frame before its payload has come; gives its mask.
     fn judge(&self, head: &FrameHeader, payload_len: usize) -> Result<[u8; 4], CloseReason> {
         if head.rsv1 || head.rsv2 || head.rsv3 {
-            return Err(protocol("a frame has bits set that nobody agreed on"));
+            return Err(protocol("a frame has a reserved bit set, and no extension was agreed on"));
         }
         let mask =
             head.mask.ok_or_else(|| protocol("a frame is not masked, as a client's must be"));

@@ -265,7 +265,7 @@ enum JournalStep {
     Write(MadeBatch),
     /// Through the spool, in one transaction.
     TakeOver(Vec<MadeBatch>),
-    /// Nobody knows whether the last batch was written.
+    /// It is unknown whether the last batch was written.
     Again,
     Restart,
     /// A new connection brings the records of the batch so many back again: as a broker does that waits for

@@ -1,4 +1,4 @@
-//! What the page asks of the database, question by question: nobody outside sees a connection.
+//! The questions that the page asks of the database. No connection leaves this module.
 
 use std::path::PathBuf;
 use std::time::Duration;
