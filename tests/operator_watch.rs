@@ -212,7 +212,11 @@ fn the_log_says_more_when_it_is_told_to() {
     let scene = Scene::new();
     let settings = scene.settings().text("log", "level", "warn");
     let mut recorder = crate::support::recorder::Recorder::start(&settings);
-    wait::until_true("it answers", PATIENCE, || command(&["status"], &settings).code == Some(0));
+    wait::until_true("stats is running", PATIENCE, || {
+        let (_, status) = json(&["status"], &settings);
+        let mut actors = status["actors"].as_array().into_iter().flatten();
+        actors.any(|actor| actor["actor"] == "stats" && actor["state"] == "running")
+    });
     assert!(recorder.events("ready").is_empty(), "{}", recorder.log());
     assert_eq!(command(&["log-level", "info"], &settings).code, Some(0));
     assert_eq!(command(&["restart-actor", "stats"], &settings).code, Some(0));

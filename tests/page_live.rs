@@ -169,7 +169,7 @@ fn whoever_says_what_no_page_says_is_told_why_the_line_ends() {
         ("bytes", frame(0x82, b"\x00\x01"), 1003, "binary"),
         ("text that is none", frame(0x81, b"\xc3\x28"), 1007, "UTF-8"),
         ("no mask", vec![0x81, 0x01, b'x'], 1002, "masked"),
-        ("reserved bits", vec![0xf1, 0x80, 0, 0, 0, 0], 1002, "bits"),
+        ("reserved bits", vec![0xf1, 0x80, 0, 0, 0, 0], 1002, "reserved bit"),
         ("a kind of its own", vec![0x83, 0x80, 0, 0, 0, 0], 1002, "kind"),
     ];
     let mut other = Socket::connect(port, LIVE);
