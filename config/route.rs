@@ -147,6 +147,11 @@ fn table_name(name: &str, _key: &Key) -> Result<String, Complaint> {
 }
 
 impl Route {
+    /// Its name in log and account: its table's, or its topic where it has none.
+    pub fn name(&self) -> &str {
+        if self.table.is_empty() { &self.topic } else { &self.table }
+    }
+
     /// A table is named after the topic, a topic after the table.
     fn check_needed(&self, section: &mut Section<'_, '_>) {
         if section.value("topic").is_none() {

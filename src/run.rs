@@ -245,8 +245,11 @@ fn take_locks(settings: &mut Settings) -> Result<Locks, Failed> {
 }
 
 fn say_start(settings: &Settings) {
-    let routes: Vec<_> =
-        settings.routes.iter().map(|r| format!("{} -> {}", r.topic, r.table)).collect();
+    let routes: Vec<_> = settings
+        .routes
+        .iter()
+        .map(|r| format!("{} -> {}", r.topic, if r.ignore { "ignored" } else { &r.table }))
+        .collect();
     info!(
         event = event::STARTING,
         version = env!("CARGO_PKG_VERSION"),
@@ -465,13 +468,15 @@ fn say_replaced(published: &Published, name: &str) {
 fn say_end(published: &Published, outcome: &TreeOutcome) {
     let account = published.snapshot().account();
     let Account { received, sums, spooled, held } = account;
-    let Sums { stored, duplicate, quarantined, dropped } = sums;
+    let Sums { stored, rows, duplicate, filtered, quarantined, dropped } = sums;
     info!(
         event = event::STOPPED,
         code = outcome.code,
         received,
         stored,
+        rows,
         duplicate,
+        filtered,
         quarantined,
         spooled,
         held,

@@ -11,7 +11,7 @@ use barograph_config::{Column, Kind, OnBad, Qos, Route};
 use bytes::Bytes;
 
 use crate::message::account::RouteId;
-use crate::message::batch::{Body, Record, Value};
+use crate::message::batch::{Body, Record, Rows, Value};
 use crate::message::delivery::UnixMillis;
 
 /// A column that reads the field of its own name.
@@ -58,7 +58,8 @@ pub(crate) fn record(packet_id: u16) -> Record {
         payload: Bytes::new(),
         whole_size: 0,
         packet_size: 0,
-        body: Body::Row(vec![Value::Integer(i64::from(packet_id))]),
+        properties: Vec::new(),
+        body: Body::Rows(Rows::one(vec![Value::Integer(i64::from(packet_id))])),
         cost: 100,
     }
 }

@@ -181,20 +181,23 @@ fn account(account: &AccountStatus) -> String {
     let AccountStatus {
         received,
         stored,
+        rows,
         duplicate,
+        filtered,
         quarantined,
         spooled,
         held,
         dropped,
         balanced,
     } = account;
+    let rows = if rows == stored { String::new() } else { format!(" ({rows} rows)") };
     let balance = match balanced {
         true => "",
         false => " (just now; counts that change are not read at one moment)",
     };
     format!(
-        "{received} received = {stored} stored + {duplicate} duplicate + {quarantined} quarantined + \
-         {spooled} spooled + {held} held + {dropped} dropped{balance}"
+        "{received} received = {stored} stored{rows} + {duplicate} duplicate + {filtered} filtered + \
+         {quarantined} quarantined + {spooled} spooled + {held} held + {dropped} dropped{balance}"
     )
 }
 
@@ -277,6 +280,8 @@ pub(super) fn number(value: &Value) -> String {
         }
         Value::Real(real) => format!("{real:.2}"),
         Value::Text(text) => glimpse(text.as_bytes(), 20),
+        Value::Time(at) => at.to_string(),
+        Value::Blob(bytes) => format!("{} bytes", bytes.len()),
         Value::Null => "—".to_owned(),
     }
 }

@@ -137,10 +137,10 @@ fn routes(tally: &Tally, rows: &NewestRows, router: &Router) -> Vec<RouteStatus>
             });
             NewestReading { received_at: (*at).into(), values: values.collect() }
         });
-        let stored = tally.sums_of(id).stored;
+        let stored = tally.sums_of(id).rows;
         RouteStatus { route: route.table.clone(), topic: route.topic.clone(), stored, latest }
     };
-    router.active().map(of).collect()
+    router.recording().map(of).collect()
 }
 
 fn actors(sources: &Sources, tree: &TreeState, rates: &Rates) -> Vec<ActorStatus> {
@@ -188,7 +188,9 @@ pub(crate) fn account(account: &Account) -> AccountStatus {
     AccountStatus {
         received: account.received,
         stored: account.sums.stored,
+        rows: account.sums.rows,
         duplicate: account.sums.duplicate,
+        filtered: account.sums.filtered,
         quarantined: account.sums.quarantined,
         dropped: account.sums.dropped,
         spooled: account.spooled,

@@ -185,7 +185,11 @@ pub(crate) struct AcknowledgedBy {
 pub(crate) struct AccountStatus {
     pub(crate) received: u64,
     pub(crate) stored: u64,
+    /// Rows of the stored ones: a message may have several.
+    pub(crate) rows: u64,
     pub(crate) duplicate: u64,
+    /// Not wanted by the settings.
+    pub(crate) filtered: u64,
     pub(crate) quarantined: u64,
     pub(crate) dropped: u64,
     pub(crate) spooled: u64,

@@ -208,7 +208,7 @@ impl Opener {
 
     /// Those in force: what becomes of the table of another one is nothing to us.
     fn routes(&self) -> impl Iterator<Item = &Route> {
-        self.router.active().map(|(_, route)| route)
+        self.router.recording().map(|(_, route)| route)
     }
 
     /// A connection to a database that fits the routes, and the number of its `PRAGMA synchronous`.

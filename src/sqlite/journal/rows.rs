@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use barograph_actors::db_writer::ledger::LedgerRow;
 use barograph_actors::db_writer::plan::LedgerState;
-use barograph_actors::message::account::{Outcome, RouteId, Tally};
+use barograph_actors::message::account::{FURTHER_ROWS, Outcome, RouteId, Tally};
 use barograph_actors::message::batch::BatchId;
 use barograph_actors::message::delivery::{ConnectionId, UnixMillis};
 use barograph_config::Route;
@@ -142,8 +142,7 @@ pub(in crate::sqlite) fn strings(list: serde_json::Value) -> Vec<String> {
 
 /// Rows that the database holds, by its own account.
 pub(in crate::sqlite) fn stored(conn: &Connection) -> rusqlite::Result<u64> {
-    let select =
-        "SELECT coalesce(sum(count), 0) FROM barograph_accounting WHERE outcome = 'stored'";
+    let select = "SELECT coalesce(sum(count), 0) FROM barograph_accounting WHERE outcome IN ('stored', 'rows')";
     let rows: i64 = conn.prepare_cached(select)?.query_row([], |row| row.get(0))?;
     Ok(u64::try_from(rows).unwrap_or(0))
 }
@@ -157,12 +156,16 @@ pub(in crate::sqlite) fn account(conn: &Connection, routes: &[Route]) -> rusqlit
     while let Some(row) = rows.next()? {
         let (name, outcome, reason): (String, String, String) =
             (row.get(0)?, row.get(1)?, row.get(2)?);
-        let index = routes.iter().position(|route| route.table == name);
+        let index = routes.iter().position(|route| route.name() == name);
         let id = RouteId(index.and_then(|index| u16::try_from(index).ok()));
-        if let Some(outcome) = Outcome::from_words(&outcome, &reason)
-            && (id.0.is_some() || name.is_empty())
-        {
-            tally.add(id, outcome, u64::try_from(row.get::<_, i64>(3)?).unwrap_or(0));
+        if id.0.is_none() && !name.is_empty() {
+            continue;
+        }
+        let count = u64::try_from(row.get::<_, i64>(3)?).unwrap_or(0);
+        if (outcome.as_str(), reason.as_str()) == FURTHER_ROWS {
+            tally.add_further_rows(id, count);
+        } else if let Some(outcome) = Outcome::from_words(&outcome, &reason) {
+            tally.add(id, outcome, count);
         }
     }
     Ok(tally)

@@ -126,7 +126,7 @@ impl SqliteJournal {
         while let Some(row) = rows.next()? {
             let (name, word): (String, String) = (row.get(0)?, row.get(1)?);
             let count: i64 = row.get(2)?;
-            let index = self.router.routes().iter().position(|r| r.table == name);
+            let index = self.router.routes().iter().position(|r| r.name() == name);
             let route = RouteId(index.and_then(|index| u16::try_from(index).ok()));
             match Reason::from_word(&word) {
                 Some(reason) if index.is_some() || name.is_empty() => {
