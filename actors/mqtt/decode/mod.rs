@@ -1,11 +1,33 @@
 //! From a delivery to a record: a pure function of the delivery, the routes and one limit. It never
-//! fails: what cannot become a row becomes a quarantined record, with the bytes and the reason.
+//! fails: what cannot become rows becomes a quarantined record, with the bytes and the reason.
+//!
+//! A payload becomes a [`Tree`] (`format`, and a file for each format), the tree rows (`rows`,
+//! `conditions`), and each row its columns' values (`columns`, `convert`).
 
-use barograph_config::{Column, Kind, OnBad, Route};
-use bytes::Bytes;
-use serde_json::Value as Json;
+mod bytes;
+mod columns;
+mod conditions;
+mod convert;
+mod csv;
+mod format;
+mod json;
+mod keyvalue;
+mod lenient_json;
+mod nearest;
+mod rows;
+mod text;
+mod time;
+mod tree;
+mod tree_seed;
 
-use crate::message::account::{Reason, RouteId};
+use ::bytes::Bytes;
+use barograph_config::{Retained, Route};
+
+use self::columns::{DecodedMessage, add_row};
+pub(crate) use self::columns::takes_field;
+use self::rows::{RowIndex, RowTree, RowsSize, in_row};
+use self::tree::Tree;
+use crate::message::account::{Filtered, Reason, RouteId};
 use crate::message::batch::{Body, Record, RowRefusal, Rows, Value, digest};
 use crate::message::delivery::Delivery;
 use crate::message::route::Router;
@@ -16,6 +38,9 @@ pub const OVERSIZED_KEPT_BYTES: usize = 4096;
 /// Memory that a record takes besides topic and payload, in bytes: its own size twice (queue and
 /// batch grow by doubling) and its values; by massif some 600 for a row of nine columns.
 const RECORD_COST: usize = 600;
+
+/// Bad values of one message that are told of: more than a row has columns.
+const NOTICES_MAX: usize = 1_000;
 
 /// Hears of a bad value: index of the column, and what is wrong.
 pub type Notice<'a> = &'a mut dyn FnMut(usize, &RowRefusal);
@@ -40,22 +65,26 @@ pub fn decode_noticing(
     notice: Notice<'_>,
 ) -> Record {
     let digest = digest(&delivery.topic, &delivery.payload, delivery.whole_size);
-    let cost = RECORD_COST + delivery.topic.len() + 2 * delivery.payload.len();
-    let (route, row) = match router.find(&delivery.topic) {
-        Some((id, route)) => (id, row(&delivery, route, packet_max, notice)),
-        None => {
-            let refusal = RowRefusal::new(
-                Reason::NoRoute,
-                "no route's topic filter matches this \
-                topic",
-            );
-            (RouteId(None), Err(refusal))
+    let (route, body, further) = match router.find(&delivery.topic) {
+        Some((id, route)) => {
+            let mut further = 0;
+            let body = body(&delivery, route, packet_max, notice, &mut further);
+            (id, body, further)
+        }
+        None => (RouteId(None), Body::Filtered(Filtered::NotWanted), 0),
+    };
+    let payload = match &body {
+        Body::Filtered(Filtered::Ignored | Filtered::Retained | Filtered::NotWanted) => {
+            Bytes::new()
+        }
+        Body::Filtered(Filtered::When) | Body::Rows(_) | Body::Quarantined(_) => {
+            match delivery.packet_size > packet_max {
+                true => first_bytes(&delivery.payload),
+                false => delivery.payload,
+            }
         }
     };
-    let payload = match delivery.packet_size > packet_max {
-        true => first_bytes(&delivery.payload),
-        false => delivery.payload,
-    };
+    let cost = RECORD_COST + delivery.topic.len() + 2 * payload.len() + further;
     Record {
         route,
         qos: delivery.qos,
@@ -69,7 +98,7 @@ pub fn decode_noticing(
         properties: delivery.properties,
         whole_size: delivery.whole_size,
         packet_size: delivery.packet_size,
-        body: row.map_or_else(Body::Quarantined, |values| Body::Rows(Rows::one(values))),
+        body,
         cost: u32::try_from(cost).unwrap_or(u32::MAX),
     }
 }
@@ -79,11 +108,34 @@ fn first_bytes(payload: &Bytes) -> Bytes {
     Bytes::copy_from_slice(&payload[..payload.len().min(OVERSIZED_KEPT_BYTES)])
 }
 
-fn row(
+/// `further` becomes the memory in bytes that rows beyond the first take.
+fn body(
     delivery: &Delivery,
     route: &Route,
     packet_max: u64,
     notice: Notice<'_>,
+    further: &mut usize,
+) -> Body {
+    if route.ignore {
+        return Body::Filtered(Filtered::Ignored);
+    }
+    if delivery.retain && route.retained == Retained::Ignore {
+        return Body::Filtered(Filtered::Retained);
+    }
+    match rows(delivery, route, packet_max, notice, further) {
+        Ok(values) if values.is_empty() => Body::Filtered(Filtered::When),
+        Ok(values) => Body::Rows(Rows::of_width(route.columns.len(), values)),
+        Err(refusal) => Body::Quarantined(refusal),
+    }
+}
+
+/// The values of all rows; none, where no row meets the conditions of the route.
+fn rows(
+    delivery: &Delivery,
+    route: &Route,
+    packet_max: u64,
+    notice: Notice<'_>,
+    further: &mut usize,
 ) -> Result<Vec<Value>, RowRefusal> {
     if delivery.packet_size > packet_max {
         let detail = format!(
@@ -96,274 +148,81 @@ fn row(
     if delivery.payload.is_empty() {
         return Err(RowRefusal::new(Reason::EmptyPayload, "the payload has no bytes"));
     }
-    let text = std::str::from_utf8(&delivery.payload).map_err(|error| {
-        let detail = format!("not UTF-8 from byte {}", error.valid_up_to());
-        RowRefusal::new(Reason::NotUtf8, detail)
-    })?;
-    let json: Json = serde_json::from_str(text)
-        .map_err(|error| RowRefusal::new(Reason::NotJson, format!("not JSON: {error}")))?;
-    let columns = route.columns.iter().enumerate();
-    columns.map(|(index, column)| cell(column, &json, &mut |bad| notice(index, bad))).collect()
+    let decoder = format::decoder(route);
+    let tree = decoder.tree(&delivery.payload, route)?;
+    let message = DecodedMessage { delivery, route, tree: &tree };
+    if decoder.is_list_of_rows(route) || route.rows.is_some() {
+        return several_rows(message, decoder.is_list_of_rows(route), notice, further);
+    }
+    if !conditions::are_met(route, &tree) {
+        return Ok(Vec::new());
+    }
+    let mut values = Vec::with_capacity(route.columns.len());
+    add_row(message, RowTree { index: RowIndex::Whole, tree: &tree }, &mut values, notice)?;
+    Ok(values)
 }
 
-fn cell(
-    column: &Column,
-    json: &Json,
-    notice: &mut dyn FnMut(&RowRefusal),
-) -> Result<Value, RowRefusal> {
-    match lookup(json, &column.pointer) {
-        None | Some(Json::Null) if column.required => {
-            let detail =
-                format!("column {} is required, and {} is missing", column.name, place(column));
-            Err(RowRefusal::new(Reason::MissingField, detail))
+fn several_rows(
+    message: DecodedMessage<'_>,
+    is_list_of_rows: bool,
+    notice: Notice<'_>,
+    further: &mut usize,
+) -> Result<Vec<Value>, RowRefusal> {
+    let route = message.route;
+    let mut noticed = 0;
+    let mut notice = |column: usize, refusal: &RowRefusal| {
+        noticed += 1;
+        if noticed <= NOTICES_MAX {
+            notice(column, refusal);
         }
-        None | Some(Json::Null) => Ok(Value::Null),
-        Some(json) => match typed(column, json).and_then(|value| bounded(column, value)) {
-            Ok(value) => Ok(value),
-            Err(refusal) => {
-                notice(&refusal);
-                match column.on_bad {
-                    OnBad::Quarantine => Err(refusal),
-                    OnBad::Null => Ok(Value::Null),
-                }
-            }
-        },
-    }
-}
-
-/// `Json::pointer` allocates for each escaped level; almost every pointer is one plain level.
-fn lookup<'a>(json: &'a Json, pointer: &str) -> Option<&'a Json> {
-    match pointer.strip_prefix('/') {
-        Some(key) if !key.contains(['/', '~']) && json.is_object() => json.get(key),
-        _ => json.pointer(pointer),
-    }
-}
-
-fn place(column: &Column) -> String {
-    if column.pointer.is_empty() {
-        "the payload itself".to_owned()
-    } else {
-        format!("field {}", column.pointer)
-    }
-}
-
-fn typed(column: &Column, json: &Json) -> Result<Value, RowRefusal> {
-    let wrong = || {
-        let detail = format!(
-            "{} is {}, and column {} is {}",
-            place(column),
-            shown(json),
-            column.name,
-            word(column.kind)
-        );
-        RowRefusal::new(Reason::WrongType, detail)
     };
-    match column.kind {
-        Kind::Integer => match integer(json) {
-            Some(Ok(number)) => Ok(Value::Integer(number)),
-            Some(Err(())) => {
-                let detail = format!(
-                    "{} is {}: too large for an integer of 64 bits",
-                    place(column),
-                    shown(json)
-                );
-                Err(RowRefusal::new(Reason::OutOfRange, detail))
-            }
-            None => Err(wrong()),
-        },
-        Kind::Real => json.as_f64().map(Value::Real).ok_or_else(wrong),
-        Kind::Text => json.as_str().map(|text| Value::Text(text.to_owned())).ok_or_else(wrong),
-        Kind::Boolean => json.as_bool().map(|yes| Value::Integer(i64::from(yes))).ok_or_else(wrong),
-        Kind::Json | Kind::Time | Kind::Blob => Ok(Value::Text(json.to_string())),
-    }
-}
-
-/// A whole number, also one that was written as `5.0`; `Err` where 64 bits do not hold it, `None`
-/// where it is no whole number.
-fn integer(json: &Json) -> Option<Result<i64, ()>> {
-    if let Some(number) = json.as_i64() {
-        return Some(Ok(number));
-    }
-    let float = json.as_f64()?;
-    if float.fract() != 0.0 {
-        return None;
-    }
-    // -2^63 and 2^63 are exact as f64; below the latter the cast is exact too.
-    if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&float)
-        && !json.is_u64()
-    {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "whole and within i64, checked above"
-        )]
-        return Some(Ok(float as i64));
-    }
-    Some(Err(()))
-}
-
-fn bounded(column: &Column, value: Value) -> Result<Value, RowRefusal> {
-    let number = match &value {
-        #[expect(
-            clippy::cast_precision_loss,
-            reason = "bounds are f64; 2^53 is beyond any \
-            sensor's bound"
-        )]
-        Value::Integer(number) => *number as f64,
-        Value::Real(number) => *number,
-        Value::Null | Value::Text(_) | Value::Time(_) | Value::Blob(_) => return Ok(value),
-    };
-    let below = column.min.filter(|min| number < *min).map(|min| ("below min", min));
-    let above = column.max.filter(|max| number > *max).map(|max| ("above max", max));
-    match below.or(above) {
-        None => Ok(value),
-        Some((side, bound)) => {
-            let unit = column.unit.as_deref().map(|unit| format!(" {unit}")).unwrap_or_default();
-            let detail = format!(
-                "{} is {number}{unit}, {side} = {bound} of column {}",
-                place(column),
-                column.name
-            );
-            Err(RowRefusal::new(Reason::OutOfRange, detail))
+    let mut size = RowsSize::default();
+    let mut values = Vec::new();
+    for row in rows::split(message.tree, route, is_list_of_rows)? {
+        if !conditions::are_met(route, row.tree) {
+            continue;
         }
+        add_row(message, row, &mut values, &mut notice)
+            .map_err(|refusal| in_row(row.index, refusal))?;
+        size.grow(&values, message.delivery.payload.len())?;
     }
+    *further = size.bytes + values.capacity() * size_of::<Value>();
+    Ok(values)
 }
 
-fn word(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Integer => "an integer",
-        Kind::Real => "a number",
-        Kind::Text => "a text",
-        Kind::Boolean => "true or false",
-        Kind::Json => "any JSON",
-        Kind::Time => "a time",
-        Kind::Blob => "bytes",
-    }
+/// What is known of a field that a record's message lacks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum FieldFate {
+    /// The message has it.
+    Present,
+    /// It does not; this one is probably meant.
+    Absent { nearest: Option<String> },
 }
 
-/// A value as a sentence shows it: never longer than a line.
-fn shown(json: &Json) -> String {
-    let text = json.to_string();
-    match text.char_indices().nth(60) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
+/// Looks into the message of a record for the field of a column.
+pub(crate) fn fate_of_field(record: &Record, route: &Route, column: usize) -> Option<FieldFate> {
+    let column = route.columns.get(column)?;
+    let decoder = format::decoder(route);
+    let tree = decoder.tree(&record.payload, route).ok()?;
+    let is_split = decoder.is_list_of_rows(route) || route.rows.is_some();
+    let (pointer, tree) = match &column.message {
+        Some(pointer) => (pointer, &tree),
+        None if is_split => {
+            let rows = rows::split(&tree, route, decoder.is_list_of_rows(route)).ok()?;
+            let row = rows.iter().find(|row| conditions::are_met(route, row.tree))?;
+            return Some(fate(row.tree, &column.pointer));
+        }
+        None => (&column.pointer, &tree),
+    };
+    Some(fate(tree, pointer))
+}
+
+fn fate(tree: &Tree<'_>, pointer: &str) -> FieldFate {
+    match tree.at(pointer) {
+        Some(_) => FieldFate::Present,
+        None => FieldFate::Absent { nearest: nearest::nearest_field(tree, pointer) },
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use barograph_config::Qos;
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::message::delivery::UnixMillis;
-    use crate::testing::{column, route};
-
-    fn delivery(topic: &str, payload: &[u8]) -> Delivery {
-        Delivery {
-            topic: topic.to_owned(),
-            payload: Bytes::copy_from_slice(payload),
-            whole_size: payload.len() as u64,
-            packet_size: payload.len() as u64,
-            qos: Qos::AtLeastOnce,
-            retain: false,
-            dup: false,
-            packet_id: 1,
-            received_at: UnixMillis(0),
-            properties: Vec::new(),
-        }
-    }
-
-    fn router() -> Router {
-        let mut bounded = column("t", Kind::Real);
-        (bounded.min, bounded.max, bounded.unit) = (Some(-40.0), Some(60.0), Some("°C".to_owned()));
-        let mut lenient = column("soft", Kind::Integer);
-        lenient.on_bad = OnBad::Null;
-        let mut required = column("n", Kind::Integer);
-        required.required = true;
-        let columns = vec![
-            required,
-            bounded,
-            lenient,
-            column("on", Kind::Boolean),
-            column("s", Kind::Text),
-            column("j", Kind::Json),
-        ];
-        Router::new(vec![route("a/#", "a", columns)])
-    }
-
-    fn outcome(payload: &[u8]) -> Result<Vec<Value>, Reason> {
-        match decode(delivery("a/b", payload), &router(), 1 << 20).body {
-            Body::Rows(rows) => Ok(rows.last().to_vec()),
-            Body::Quarantined(q) => Err(q.reason),
-            Body::Filtered(filtered) => panic!("{filtered:?}"),
-        }
-    }
-
-    #[test]
-    fn good_payloads_become_rows_and_bad_ones_a_reason() {
-        use Value::{Integer, Null, Real, Text};
-        let deep = [b"[".repeat(100_000), b"]".repeat(100_000)].concat();
-        type DecodeCase<'a> = (&'a [u8], Result<Vec<Value>, Reason>);
-        let table: &[DecodeCase<'_>] = &[
-            (br#"{"n":1}"#, Ok(vec![Integer(1), Null, Null, Null, Null, Null])),
-            (
-                br#"{"n":5.0,"t":-3,"soft":"x","on":true,"s":"hi","j":{"b":[1]}}"#,
-                Ok(vec![
-                    Integer(5),
-                    Real(-3.0),
-                    Null,
-                    Integer(1),
-                    Text("hi".into()),
-                    Text(r#"{"b":[1]}"#.into()),
-                ]),
-            ),
-            (
-                br#"{"n":9223372036854775807}"#,
-                Ok(vec![Integer(i64::MAX), Null, Null, Null, Null, Null]),
-            ),
-            (br#"{"n":9223372036854775808}"#, Err(Reason::OutOfRange)),
-            (br#"{"n":1e300}"#, Err(Reason::OutOfRange)),
-            (br#"{"n":1.5}"#, Err(Reason::WrongType)),
-            (br#"{"n":"1"}"#, Err(Reason::WrongType)),
-            (br#"{"n":null}"#, Err(Reason::MissingField)),
-            (br#"{"t":1}"#, Err(Reason::MissingField)),
-            (br#"{"n":1,"t":60.5}"#, Err(Reason::OutOfRange)),
-            (br#"{"n":1,"t":-41}"#, Err(Reason::OutOfRange)),
-            (br#"{"n":1,"on":1}"#, Err(Reason::WrongType)),
-            (br"[1,2]", Err(Reason::MissingField)),
-            (b"", Err(Reason::EmptyPayload)),
-            (b"{", Err(Reason::NotJson)),
-            (b"\xff\xfe", Err(Reason::NotUtf8)),
-            (&deep, Err(Reason::NotJson)),
-        ];
-        for (payload, expected) in table {
-            let shown = String::from_utf8_lossy(&payload[..payload.len().min(60)]).into_owned();
-            assert_eq!(&outcome(payload), expected, "{shown}");
-        }
-    }
-
-    #[test]
-    fn an_unknown_topic_and_an_oversized_payload_keep_their_bytes_and_their_size() {
-        let no_route = decode(delivery("other", b"x"), &router(), 100);
-        assert!(matches!(no_route.body, Body::Quarantined(r) if r.reason == Reason::NoRoute));
-        let mut large = delivery("a/b", &[b'x'; 5000]);
-        (large.whole_size, large.packet_size) = (9_000_000, 9_000_010);
-        let record = decode(large, &router(), 100);
-        assert!(matches!(record.body, Body::Quarantined(r) if r.reason == Reason::TooLarge));
-        assert_eq!((record.whole_size, record.payload.len()), (9_000_000, OVERSIZED_KEPT_BYTES));
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_make_it_panic(payload in proptest::collection::vec(any::<u8>(), 0..200), topic in ".{0,20}") {
-            decode(delivery(&topic, &payload), &router(), 100);
-        }
-
-        #[test]
-        fn every_finite_number_survives_as_a_real(number in proptest::num::f64::NORMAL) {
-            prop_assume!((-40.0..=60.0).contains(&number));
-            let row = outcome(format!(r#"{{"n":1,"t":{number:?}}}"#).as_bytes());
-            prop_assert_eq!(row.map(|values| values[1].clone()), Ok(Value::Real(number)));
-        }
-    }
-}
+mod tests;
