@@ -363,6 +363,7 @@ fn a_trimmed_ledger_holds_what_the_plan_says() {
             retain: false,
             route: Some(0),
             is_good: false,
+            further: None,
         };
         // Each second batch is redelivered, and so takes no packet ids.
         let begins = number == 1 || number % 2 == 0;
