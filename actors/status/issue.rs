@@ -70,7 +70,7 @@ pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
     /// What is wrong and, where it is known, since when.
-    pub sentence: String,
+    pub summary: String,
     /// What to do about it.
     pub hint: String,
 }
@@ -85,7 +85,7 @@ pub struct Issue {
     /// Since when.
     pub since: UnixMillis,
     /// What is wrong.
-    pub sentence: String,
+    pub summary: String,
     /// What to do about it.
     pub hint: String,
 }
@@ -120,7 +120,7 @@ mod tests {
             id: "x".into(),
             severity,
             since: UnixMillis(0),
-            sentence: String::new(),
+            summary: String::new(),
             hint: String::new(),
         };
         let (warning, critical) = (issue(Severity::Warning), issue(Severity::Critical));
@@ -135,7 +135,7 @@ mod tests {
             id: "x".into(),
             severity,
             since: UnixMillis(since),
-            sentence: String::new(),
+            summary: String::new(),
             hint: String::new(),
         };
         let known = |severity| Acknowledgement {

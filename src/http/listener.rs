@@ -83,13 +83,13 @@ impl Words {
         if error.kind() == io::ErrorKind::AddrInUse {
             return self.port_taken(address, port_holder(address));
         }
-        let sentence = format!("{address} cannot be used ({error})");
+        let summary = format!("{address} cannot be used ({error})");
         let look = format!(
             "look at {}: the address must be one of this machine, and ports below 1024 need a \
              privilege",
             self.setting
         );
-        self.finding(self.unusable, &sentence, &look)
+        self.finding(self.unusable, &summary, &look)
     }
 
     /// Somebody has the port.
@@ -107,7 +107,7 @@ impl Words {
         Finding {
             id: id.to_owned(),
             severity: Severity::Warning,
-            sentence: format!("{} not served: {why}", self.what),
+            summary: format!("{} not served: {why}", self.what),
             hint: format!("recording goes on; {hint}. It is tried again by itself"),
         }
     }
@@ -239,9 +239,9 @@ impl<S: Service> Task<S> {
     fn failing(&mut self, error: &io::Error, attempt: u32) {
         let Some(finding) = self.service.finding(error, attempt) else { return };
         if self.told.as_ref() != Some(&finding.id) {
-            let Finding { id, sentence, hint, .. } = &finding;
-            warn!(event = S::EVENTS.1, "{sentence}: {hint}");
-            self.published.note(S::EVENTS.1, world::now(), sentence.clone());
+            let Finding { id, summary, hint, .. } = &finding;
+            warn!(event = S::EVENTS.1, "{summary}: {hint}");
+            self.published.note(S::EVENTS.1, world::now(), summary.clone());
             self.told = Some(id.clone());
         }
         self.published.found(S::NAME, Some(finding));

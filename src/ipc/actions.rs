@@ -171,7 +171,7 @@ fn acknowledge(control: &Control, peer: &Peer, id: &str) -> Result<CommandReply,
         return Err(Refusal::of(RefusalKind::Unknown, message, hint));
     };
     note(control, peer, &format!("acknowledge-issue {id}"));
-    let told = format!("{id} ({}): somebody knows of it, {by}: {}", issue.severity, issue.sentence);
+    let told = format!("{id} ({}): somebody knows of it, {by}: {}", issue.severity, issue.summary);
     info!(event = event::ISSUE_ACKNOWLEDGED, id, "{told}");
     control.sources.published.note(event::ISSUE_ACKNOWLEDGED, now, told);
     let acknowledged = AcknowledgedBy { at: now.into(), by };

@@ -14,8 +14,8 @@ use super::{AnyValue, UtcText};
 pub(crate) struct Status {
     pub(crate) now: UtcText,
     #[schema(pattern = "^(ok|degraded|critical)$")]
-    pub(crate) standing: Cow<'static, str>,
-    pub(crate) sentence: String,
+    pub(crate) health: Cow<'static, str>,
+    pub(crate) summary: String,
     pub(crate) mode: ModeStatus,
     pub(crate) paused_since: Option<UtcText>,
     pub(crate) version: Cow<'static, str>,
@@ -166,7 +166,7 @@ pub(crate) struct IssueStatus {
     #[schema(pattern = "^(warning|critical)$")]
     pub(crate) severity: Cow<'static, str>,
     pub(crate) since: UtcText,
-    pub(crate) sentence: String,
+    pub(crate) summary: String,
     pub(crate) hint: String,
     pub(crate) acknowledged: Option<AcknowledgedBy>,
 }

@@ -134,18 +134,18 @@ impl Notification {
         let there = self.items.iter().filter(|item| item.change.is_trouble()).count();
         match self.items.first() {
             Some(item) if count == 1 && item.change.is_trouble() => {
-                format!("{}: {}", item.issue.severity, item.issue.sentence)
+                format!("{}: {}", item.issue.severity, item.issue.summary)
             }
-            Some(item) if count == 1 => format!("{}: {}", over_word(item), item.issue.sentence),
+            Some(item) if count == 1 => format!("{}: {}", over_word(item), item.issue.summary),
             Some(item) if there > 0 => {
                 let over = count - there;
                 let over = if over > 0 { format!(", {over} over") } else { String::new() };
                 let severity = item.issue.severity;
-                format!("{}{over}; {severity}: {}", plural(there, "issue"), item.issue.sentence)
+                format!("{}{over}; {severity}: {}", plural(there, "issue"), item.issue.summary)
             }
-            Some(item) => format!("{} over: {}", plural(count, "issue"), item.issue.sentence),
+            Some(item) => format!("{} over: {}", plural(count, "issue"), item.issue.summary),
             None => match self.passed.first() {
-                Some(passed) => format!("was, and is over: {}", passed.issue.sentence),
+                Some(passed) => format!("was, and is over: {}", passed.issue.summary),
                 None => "alerts arrive here again".to_owned(),
             },
         }
@@ -187,7 +187,7 @@ impl Notification {
         paragraphs.extend(self.passed.iter().map(|passed| {
             let times =
                 if passed.times == 1 { "once".into() } else { format!("{} times", passed.times) };
-            format!("NOT TOLD BEFORE, and over ({times}): {}", passed.issue.sentence)
+            format!("NOT TOLD BEFORE, and over ({times}): {}", passed.issue.summary)
         }));
         if let Some(since) = self.failed_since {
             paragraphs.push(format!(
@@ -222,7 +222,7 @@ impl Notification {
             "id": self.id,
             "at": rfc3339(self.at),
             "recorder": self.recorder,
-            "standing": self.health.word(),
+            "health": self.health.word(),
             "subject": self.subject(),
             "issues": items.collect::<Vec<_>>(),
             "passed": passed.collect::<Vec<_>>(),
@@ -233,7 +233,7 @@ impl Notification {
 }
 
 fn paragraph(item: &NotificationItem) -> String {
-    let Issue { severity, since, sentence, hint, .. } = &item.issue;
+    let Issue { severity, since, summary, hint, .. } = &item.issue;
     let head = match item.change {
         IssueChange::New => severity.word().to_uppercase(),
         IssueChange::Worse => format!("{}, was a warning", severity.word().to_uppercase()),
@@ -242,14 +242,14 @@ fn paragraph(item: &NotificationItem) -> String {
             let word = over_word(item).to_uppercase();
             let lasted = item.ended.and_then(|ended| lasted(*since, ended));
             let lasted = lasted.map(|lasted| format!(" after {lasted}")).unwrap_or_default();
-            return format!("{word}{lasted}: {sentence}");
+            return format!("{word}{lasted}: {summary}");
         }
     };
     let hint = if hint.is_empty() { String::new() } else { format!("\nWhat to do: {hint}") };
     // Most sentences say it themselves.
-    let says_when = sentence.contains(&since.to_string());
+    let says_when = summary.contains(&since.to_string());
     let since = if says_when { String::new() } else { format!("\nSince {since} UTC.") };
-    format!("{head}: {sentence}{since}{hint}")
+    format!("{head}: {summary}{since}{hint}")
 }
 
 fn over_word(item: &NotificationItem) -> &'static str {
@@ -275,7 +275,7 @@ pub(crate) fn issue_json(issue: &Issue) -> Value {
         "id": issue.id,
         "severity": issue.severity.word(),
         "since": rfc3339(issue.since),
-        "sentence": issue.sentence,
+        "summary": issue.summary,
         "hint": issue.hint,
     })
 }
@@ -304,7 +304,7 @@ mod tests {
                 id: id.into(),
                 severity,
                 since: UnixMillis(0),
-                sentence: format!("{id} is wrong"),
+                summary: format!("{id} is wrong"),
                 hint: "mend it".into(),
             },
             ended: Some(UnixMillis(90_000)).filter(|_| !change.is_trouble()),
@@ -359,7 +359,7 @@ mod tests {
                     && text.ends_with(&format!("and {} more: see `barograph status`", 50 - told))
             );
         }
-        let long = Issue { sentence: "y".repeat(5000), ..all.items[0].issue.clone() };
+        let long = Issue { summary: "y".repeat(5000), ..all.items[0].issue.clone() };
         let text =
             notification(vec![NotificationItem { issue: long, ..all.items[0].clone() }]).text(1900);
         assert!(text.chars().count() <= 1900 && text.ends_with("..."));
@@ -399,7 +399,7 @@ mod tests {
     #[test]
     fn a_subject_is_one_line_whatever_a_sensor_says() {
         let mut bad = item(IssueChange::New, "a", Severity::Warning);
-        bad.issue.sentence = format!("value \"\r\nBcc: x\" {}", "z".repeat(400));
+        bad.issue.summary = format!("value \"\r\nBcc: x\" {}", "z".repeat(400));
         let subject = notification(vec![bad]).subject();
         assert!(!subject.contains(['\r', '\n']) && subject.chars().count() == SUBJECT_LEN_MAX);
     }

@@ -42,7 +42,7 @@ pub fn last_will(alerts: &[Alert]) -> Option<Publication> {
 struct Core {
     health: &'static str,
     mode: &'static str,
-    sentence: String,
+    summary: String,
     issues: Value,
 }
 
@@ -108,7 +108,7 @@ impl RetainedStatePublisher {
         let core = Core {
             health: state.health.level().word(),
             mode: state.health.mode.word(),
-            sentence: summary(state),
+            summary: summary(state),
             issues: state.health.issues.iter().map(issue_json).collect(),
         };
         if let Some((last, at)) = &self.last {
@@ -120,7 +120,7 @@ impl RetainedStatePublisher {
         let payload = json!({
             "health": core.health,
             "mode": core.mode,
-            "sentence": core.sentence,
+            "summary": core.summary,
             "issues": core.issues,
             "rate": self.rate(state.arrivals.deliveries(), now),
             "last_commit": state.storage.last_commit.map(rfc3339),
@@ -210,7 +210,7 @@ impl RetainedStatePublisher {
         Some(Finding {
             id: format!("alert_channel_failing:{}", self.name),
             severity: Severity::Warning,
-            sentence: format!(
+            summary: format!(
                 "the alert channel {} (mqtt) fails since {since} UTC: {} is not published: {why}",
                 self.name, self.topic
             ),
@@ -258,7 +258,7 @@ fn entities(device: &str) -> Value {
     mode["options"] = modes.as_slice().into();
     mode["entity_category"] = "diagnostic".into();
     // A state of Home Assistant has at most 255 characters.
-    let sentence = entity("sensor", "State", "value_json.sentence[:255]");
+    let summary = entity("sensor", "State", "value_json.summary[:255]");
     let mut rate = entity("sensor", "Messages", "value_json.rate");
     rate["unit_of_measurement"] = "msg/s".into();
     rate["state_class"] = "measurement".into();
@@ -268,7 +268,7 @@ fn entities(device: &str) -> Value {
         "problem": problem,
         "health": health,
         "mode": mode,
-        "sentence": sentence,
+        "summary": summary,
         "rate": rate,
         "last_commit": last_commit,
     });
@@ -320,7 +320,7 @@ mod tests {
                     id: "x".into(),
                     severity: Severity::Critical,
                     since: UnixMillis(0),
-                    sentence: "x is wrong".into(),
+                    summary: "x is wrong".into(),
                     hint: "mend it".into(),
                 });
             }
@@ -331,7 +331,7 @@ mod tests {
         assert_eq!(seconds, [0, 30, 60, 90, 100, 130, 160, 190, 220, 250, 280]);
         assert_eq!((&told[1].1["health"], &told[1].1["rate"]), (&json!("ok"), &json!(7.0)));
         assert_eq!(told[4].1["health"], "critical");
-        assert_eq!(told[4].1["issues"][0]["sentence"], "x is wrong");
+        assert_eq!(told[4].1["issues"][0]["summary"], "x is wrong");
     }
 
     #[test]
