@@ -15,8 +15,7 @@ use crate::exit::Failed;
 use crate::ipc::client::{Client, NoAnswer};
 use crate::ipc::protocol::Request;
 use crate::text::{WIDTH, counted, glimpse, wrapped};
-use crate::wire::UtcText;
-use crate::time::{from_database, length, shown_text};
+use crate::time::{UtcText, from_database, length, shown_text};
 use crate::wire::status::{AccountStatus, AcknowledgedBy, ColumnReading, RatesStatus, Status};
 
 /// A recorder that answers does so within a second.

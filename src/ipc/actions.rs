@@ -13,11 +13,12 @@ use tracing::info;
 
 use super::Control;
 use super::peer::Peer;
-use super::protocol::{FaultKind, Order, Refusal, RefusalKind};
+use super::protocol::Order;
 use super::slow_commands;
 use crate::os::process::sqlite_readers;
 use crate::os::{logging, world};
-use crate::wire::command::{CheckpointReply, CommandReply};
+use crate::wire::command::{CheckpointReply, CommandReply, FaultKind};
+use crate::wire::refusal::{Refusal, RefusalKind};
 use crate::wire::status::AcknowledgedBy;
 
 /// How long an actor may take to answer.

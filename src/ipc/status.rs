@@ -23,7 +23,7 @@ use crate::os::process::beside;
 use crate::os::world;
 use crate::probe::disk_of;
 use crate::sqlite::spool_path;
-use crate::wire::UtcText;
+use crate::time::UtcText;
 use crate::wire::status::{
     AccountStatus, AcknowledgedBy, ActorStatus, BrokerStatus, ColumnReading, DatabaseStatus,
     IssueStatus, ModeStatus, NewestReading, RatesStatus, RouteStatus, SpoolStatus, Status,
@@ -174,7 +174,7 @@ pub(crate) fn issues(state: &HealthState) -> Vec<IssueStatus> {
             id: issue.id.clone(),
             severity: issue.severity.word().into(),
             since: issue.since.into(),
-            summary: issue.sentence.clone(),
+            summary: issue.summary.clone(),
             hint: issue.hint.clone(),
             acknowledged: known
                 .map(|known| AcknowledgedBy { at: known.at.into(), by: known.by.clone() }),

@@ -6,7 +6,8 @@ use barograph_actors::message::batch::Value;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{AnyValue, UtcText};
+use super::AnyValue;
+use crate::time::UtcText;
 
 /// How the recorder is.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
