@@ -64,21 +64,21 @@ pub(crate) trait Service: Send + 'static {
     fn farewell(&mut self) -> impl Future<Output = ()>;
 }
 
-/// How what is served is spoken of, when its address cannot be had.
+/// What a finding says when an address is not served.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Words {
-    /// Of which it is said that it is not served: `the page is`, `the metrics are`.
+    /// Subject and verb of its summary: `the page is`, `the metrics are`.
     pub(crate) what: &'static str,
-    /// The setting with the address.
+    /// The setting that holds the address.
     pub(crate) setting: &'static str,
-    /// The id of the finding that somebody else has the port.
+    /// The id when another program has the port.
     pub(crate) taken: &'static str,
-    /// The id of the finding that it cannot be had for another reason.
+    /// The id for every other cause.
     pub(crate) unusable: &'static str,
 }
 
 impl Words {
-    /// What is wrong with a port.
+    /// The address cannot be bound.
     pub(crate) fn of_port(&self, address: SocketAddr, error: &io::Error) -> Finding {
         if error.kind() == io::ErrorKind::AddrInUse {
             return self.port_taken(address, port_holder(address));
@@ -92,7 +92,7 @@ impl Words {
         self.finding(self.unusable, &summary, &look)
     }
 
-    /// Somebody has the port.
+    /// Another program has the port.
     pub(crate) fn port_taken(&self, address: SocketAddr, holder: Option<Holder>) -> Finding {
         let holder = match holder {
             Some(holder) => format!("another program has it ({holder})"),
@@ -102,7 +102,7 @@ impl Words {
         self.finding(self.taken, &format!("{address} is taken, {holder}"), &hint)
     }
 
-    /// It is not served, because of this; a person can do that.
+    /// The address is not served: why, and what a person can do.
     pub(crate) fn finding(&self, id: &str, why: &str, hint: &str) -> Finding {
         Finding {
             id: id.to_owned(),
