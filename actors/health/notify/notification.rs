@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::message::delivery::UnixMillis;
-use crate::status::issue::{HealthLevel, Issue, Severity};
+use crate::status::issue::{HealthLevel, Issue, Severity, rfc3339};
 
 /// Version of the JSON object. Keys may be added without a new one; none changes its meaning.
 const JSON_VERSION: u32 = 1;
@@ -18,7 +19,8 @@ const SUBJECT_LEN_MAX: usize = 150;
 const MORE_LEN: usize = 60;
 
 /// What has become of an issue since this channel last told of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum IssueChange {
     /// It is new.
     New,
@@ -33,17 +35,6 @@ pub enum IssueChange {
 }
 
 impl IssueChange {
-    /// The word in JSON.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Worse => "worse",
-            Self::Still => "still",
-            Self::Eased => "eased",
-            Self::Over => "over",
-        }
-    }
-
     /// Whether the issue is there.
     pub fn is_trouble(self) -> bool {
         match self {
@@ -54,21 +45,24 @@ impl IssueChange {
 }
 
 /// An issue, and what is told of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NotificationItem {
     /// What has become of it.
     pub change: IssueChange,
     /// Its newest state, or its last one.
+    #[serde(flatten)]
     pub issue: Issue,
     /// When it ended, or eased.
+    #[serde(serialize_with = "rfc3339")]
     pub ended: Option<UnixMillis>,
 }
 
 /// Issues of one id that should have been told, and were over before that was possible (the limit of
 /// an hour, quiet hours, a channel that failed).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Passed {
     /// The last of them.
+    #[serde(flatten)]
     pub issue: Issue,
     /// How many there were.
     pub times: u64,
@@ -205,28 +199,17 @@ impl Notification {
 
     /// For programs. docs/alerts.md has the meaning of each key.
     pub fn json(&self) -> Value {
-        let items = self.items.iter().map(|item| {
-            let mut object = issue_json(&item.issue);
-            object["change"] = item.change.word().into();
-            object["ended"] = item.ended.map(rfc3339).into();
-            object
-        });
-        let passed = self.passed.iter().map(|passed| {
-            let mut object = issue_json(&passed.issue);
-            object["times"] = passed.times.into();
-            object
-        });
         json!({
             "version": JSON_VERSION,
             "kind": if self.test { "test" } else { "alert" },
             "id": self.id,
-            "at": rfc3339(self.at),
+            "at": self.at.rfc3339(),
             "recorder": self.recorder,
             "health": self.health.word(),
             "subject": self.subject(),
-            "issues": items.collect::<Vec<_>>(),
-            "passed": passed.collect::<Vec<_>>(),
-            "failed_since": self.failed_since.map(rfc3339),
+            "issues": self.items,
+            "passed": self.passed,
+            "failed_since": self.failed_since.map(UnixMillis::rfc3339),
             "limit_reached": self.limit.is_some(),
         })
     }
@@ -267,22 +250,6 @@ fn lasted(since: UnixMillis, ended: UnixMillis) -> Option<String> {
 
 fn plural(count: usize, word: &str) -> String {
     if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
-}
-
-/// An issue, for programs on the other side.
-pub(crate) fn issue_json(issue: &Issue) -> Value {
-    json!({
-        "id": issue.id,
-        "severity": issue.severity.word(),
-        "since": rfc3339(issue.since),
-        "summary": issue.summary,
-        "hint": issue.hint,
-    })
-}
-
-/// As programs read it.
-pub(crate) fn rfc3339(at: UnixMillis) -> String {
-    at.to_string().replace(' ', "T") + "Z"
 }
 
 /// At most so many characters; what is cut off leaves three dots.

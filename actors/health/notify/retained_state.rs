@@ -11,13 +11,12 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
-use super::notification::{issue_json, rfc3339};
 use crate::message::delivery::UnixMillis;
 use crate::message::moment::Moment;
 use crate::ports::Publication;
 use crate::ports::requests::{NotPublished, PublishOutcome, Retained, SessionRequests};
 use crate::status::Snapshot;
-use crate::status::issue::{Finding, Severity};
+use crate::status::issue::{Finding, Issue, Severity};
 use crate::status::summary::summary;
 
 /// What stands on the topic when we are gone.
@@ -43,7 +42,7 @@ struct Core {
     health: &'static str,
     mode: &'static str,
     summary: String,
-    issues: Value,
+    issues: Vec<Issue>,
 }
 
 /// The state on the broker.
@@ -109,7 +108,7 @@ impl RetainedStatePublisher {
             health: state.health.level().word(),
             mode: state.health.mode.word(),
             summary: summary(state),
-            issues: state.health.issues.iter().map(issue_json).collect(),
+            issues: state.health.issues.clone(),
         };
         if let Some((last, at)) = &self.last {
             let pause = if *last == core { PAUSE_OF_NUMBERS } else { PAUSE_MIN };
@@ -123,8 +122,8 @@ impl RetainedStatePublisher {
             "summary": core.summary,
             "issues": core.issues,
             "rate": self.rate(state.arrivals.deliveries(), now),
-            "last_commit": state.storage.last_commit.map(rfc3339),
-            "started": state.tree.started.map(rfc3339),
+            "last_commit": state.storage.last_commit.map(UnixMillis::rfc3339),
+            "started": state.tree.started.map(UnixMillis::rfc3339),
             "version": VERSION,
         });
         self.last = Some((core, now));
@@ -289,7 +288,6 @@ mod tests {
     use super::*;
     use crate::message::account::RouteId;
     use crate::status::arrivals::{Arrivals, Arrived};
-    use crate::status::issue::Issue;
 
     fn state_publisher() -> RetainedStatePublisher {
         let (topic, discovery) = announcement("attic/1", "barograph/attic/health", "homeassistant");

@@ -75,7 +75,7 @@ const REFUSALS: [(&str, &str, Option<&str>); 11] = [
         Some("Retry-After"),
     ),
 ];
-/// The schema that is not derived of a type.
+/// The schema that is not derived from a type.
 const SERIES: &str = "Series";
 /// Of what is read.
 const OF_READING: [&str; 9] = ["400", "401", "403", "405", "406", "413", "415", "429", "503"];
