@@ -8,7 +8,7 @@ use barograph_config::Settings;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::args::StatusArgs;
+use super::args::ReplyArgs;
 use super::paint::Paint;
 use super::recorder::{Absent, put, unanswered};
 use crate::exit::Failed;
@@ -28,7 +28,7 @@ const INDENT: usize = 11;
 ///
 /// # Errors
 /// It runs, and does not answer.
-pub fn status(settings: &Settings, args: &StatusArgs) -> Result<i32, Failed> {
+pub fn status(settings: &Settings, args: &ReplyArgs) -> Result<i32, Failed> {
     let answer = Client::open(&settings.instance.lock_file, ANSWER_WITHIN)
         .and_then(|mut client| client.ask::<Json>(&Request::Status));
     let json = match answer {
@@ -48,7 +48,7 @@ pub fn status(settings: &Settings, args: &StatusArgs) -> Result<i32, Failed> {
     })
 }
 
-fn absent(settings: &Settings, args: &StatusArgs) -> i32 {
+fn absent(settings: &Settings, args: &ReplyArgs) -> i32 {
     let Absent { summary, holder, is_held } = Absent::look(settings);
     put(&if args.json {
         let lock = json!({

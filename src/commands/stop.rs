@@ -61,7 +61,7 @@ pub enum StopOutcome {
 pub fn stop(settings: &Settings, args: &StopArgs) -> Result<i32, Failed> {
     let plan = StopPlan { timeout: args.timeout, force: args.force };
     let began = Instant::now();
-    let shown = stderr().is_terminal() && !args.json;
+    let shown = stderr().is_terminal() && !args.reply.json;
     let mut say = |text: &str| {
         if shown {
             let _unseen = writeln!(stderr(), "{text}");
@@ -83,7 +83,7 @@ pub fn stop(settings: &Settings, args: &StopArgs) -> Result<i32, Failed> {
             ),
         ),
     };
-    put(&if args.json {
+    put(&if args.reply.json {
         format!("{}\n", json!({ "ended": word, "summary": summary, "milliseconds": took }))
     } else {
         wrapped(&summary, 0)

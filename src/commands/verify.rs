@@ -39,7 +39,11 @@ pub fn verify(settings: &Settings, args: &VerifyArgs) -> Result<i32, Failed> {
         Err(error) => return Err(unreadable(&error, &place.database)),
     };
     let took = progress.begun.elapsed();
-    say(&if args.json { to_json(&verified, &place) } else { to_text(&verified, &place, took) })?;
+    say(&if args.reply.json {
+        to_json(&verified, &place)
+    } else {
+        to_text(&verified, &place, took)
+    })?;
     Ok(code_of(&verified))
 }
 
