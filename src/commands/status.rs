@@ -8,15 +8,14 @@ use barograph_config::Settings;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::args::StatusArgs;
+use super::args::ReplyArgs;
 use super::paint::Paint;
 use super::recorder::{Absent, put, unanswered};
 use crate::exit::Failed;
 use crate::ipc::client::{Client, NoAnswer};
 use crate::ipc::protocol::Request;
 use crate::text::{WIDTH, counted, glimpse, wrapped};
-use crate::time::{from_database, length, shown_text};
-use crate::wire::UtcText;
+use crate::time::{UtcText, from_database, length, shown_text};
 use crate::wire::status::{AccountStatus, AcknowledgedBy, ColumnReading, RatesStatus, Status};
 
 /// A recorder that answers does so within a second.
@@ -29,7 +28,7 @@ const INDENT: usize = 11;
 ///
 /// # Errors
 /// It runs, and does not answer.
-pub fn status(settings: &Settings, args: &StatusArgs) -> Result<i32, Failed> {
+pub fn status(settings: &Settings, args: &ReplyArgs) -> Result<i32, Failed> {
     let answer = Client::open(&settings.instance.lock_file, ANSWER_WITHIN)
         .and_then(|mut client| client.ask::<Json>(&Request::Status));
     let json = match answer {
@@ -42,15 +41,15 @@ pub fn status(settings: &Settings, args: &StatusArgs) -> Result<i32, Failed> {
         message: format!("the recorder's answer cannot be used: {error}"),
     })?;
     put(&if args.json { format!("{json}\n") } else { screen(&status, Paint::for_stdout()) });
-    Ok(match status.standing.as_ref() {
+    Ok(match status.health.as_ref() {
         "ok" => exit_code::OK,
         "degraded" => exit_code::FOUND_WRONG,
         _ => exit_code::CRITICAL,
     })
 }
 
-fn absent(settings: &Settings, args: &StatusArgs) -> i32 {
-    let Absent { sentence, holder, is_held } = Absent::look(settings);
+fn absent(settings: &Settings, args: &ReplyArgs) -> i32 {
+    let Absent { summary, holder, is_held } = Absent::look(settings);
     put(&if args.json {
         let lock = json!({
             "path": settings.instance.lock_file.display().to_string(),
@@ -59,22 +58,22 @@ fn absent(settings: &Settings, args: &StatusArgs) -> i32 {
             "since": holder.since,
             "command": holder.command,
         });
-        format!("{}\n", json!({ "standing": "not_running", "sentence": sentence, "lock": lock }))
+        format!("{}\n", json!({ "health": "not_running", "summary": summary, "lock": lock }))
     } else {
-        wrapped(&sentence, 0)
+        wrapped(&summary, 0)
     });
     exit_code::NOT_RUNNING
 }
 
 fn screen(status: &Status, paint: Paint) -> String {
-    let standing = if status.standing.is_empty() { "unknown" } else { status.standing.as_ref() };
-    let sentence = format!("{standing}: {}", text(&status.sentence));
-    let coloured = match standing {
-        "ok" => paint.good(standing),
-        "degraded" => paint.warning(standing),
-        _ => paint.bad(standing),
+    let health = if status.health.is_empty() { "unknown" } else { status.health.as_ref() };
+    let summary = format!("{health}: {}", text(&status.summary));
+    let coloured = match health {
+        "ok" => paint.good(health),
+        "degraded" => paint.warning(health),
+        _ => paint.bad(health),
     };
-    let mut screen = wrapped(&sentence, 0).replacen(standing, &coloured, 1);
+    let mut screen = wrapped(&summary, 0).replacen(health, &coloured, 1);
     screen += &issues(status, paint);
     screen.push('\n');
     screen += &facts(status);
@@ -90,7 +89,7 @@ fn issues(status: &Status, paint: Paint) -> String {
     for issue in &status.issues {
         let severity = text(&issue.severity);
         let since = shown_text(&issue.since.0);
-        let head = format!("{severity} since {since}: {}", text(&issue.sentence));
+        let head = format!("{severity} since {since}: {}", text(&issue.summary));
         let coloured = match severity.as_str() {
             "critical" => paint.bad(&severity),
             _ => paint.warning(&severity),
@@ -330,7 +329,7 @@ mod tests {
 
     #[test]
     fn an_answer_of_another_version_is_shown_as_far_as_it_goes() {
-        let status = Status::deserialize(json!({ "standing": "ok", "later": 7 })).unwrap();
+        let status = Status::deserialize(json!({ "health": "ok", "later": 7 })).unwrap();
         let shown = screen(&status, Paint::plain());
         assert!(shown.starts_with("ok: ?\n") && shown.contains("process"), "{shown}");
         assert!(shown.lines().all(|line| line.chars().count() <= WIDTH), "{shown}");

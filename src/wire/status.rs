@@ -6,7 +6,8 @@ use barograph_actors::message::batch::Value;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{AnyValue, UtcText};
+use super::AnyValue;
+use crate::time::UtcText;
 
 /// How the recorder is.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
@@ -14,8 +15,8 @@ use super::{AnyValue, UtcText};
 pub(crate) struct Status {
     pub(crate) now: UtcText,
     #[schema(pattern = "^(ok|degraded|critical)$")]
-    pub(crate) standing: Cow<'static, str>,
-    pub(crate) sentence: String,
+    pub(crate) health: Cow<'static, str>,
+    pub(crate) summary: String,
     pub(crate) mode: ModeStatus,
     pub(crate) paused_since: Option<UtcText>,
     pub(crate) version: Cow<'static, str>,
@@ -166,7 +167,7 @@ pub(crate) struct IssueStatus {
     #[schema(pattern = "^(warning|critical)$")]
     pub(crate) severity: Cow<'static, str>,
     pub(crate) since: UtcText,
-    pub(crate) sentence: String,
+    pub(crate) summary: String,
     pub(crate) hint: String,
     pub(crate) acknowledged: Option<AcknowledgedBy>,
 }

@@ -22,7 +22,7 @@ use barograph_actors::message::delivery::UnixMillis;
 
 pub use pool::{HistoryError, Pool};
 use raw::first_at;
-pub use series::{Buckets, Question, Senseless, Series, SeriesColumn, Stat};
+pub use series::{Buckets, Question, Senseless, Series, SeriesColumn, Stat, Unfinished};
 
 /// 0000-01-01: what is earlier does not sort as text.
 pub(crate) const EARLIEST_MS: i64 = -62_167_219_200_000;

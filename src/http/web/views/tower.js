@@ -3,7 +3,7 @@
 
 import { get } from '../api.js';
 import { bytes, count, duration, milliseconds, number, parseUtc, title } from '../lib/format.js';
-import { MODES, WAITS, modeHistory } from '../lib/standing.js';
+import { MODES, WAITS, modeHistory } from '../lib/health.js';
 import { layout } from '../lib/tree.js';
 import { dateTime, localised } from '../lib/zone.js';
 import { fill, h, refill, s, setText, table, tag } from '../ui/dom.js';
@@ -64,9 +64,9 @@ function issues(store, status) {
 export function issueList(store, list) {
   const may = store.session.admin && store.session.commands;
   return h('ul', { class: 'issues' }, list.map((issue) => h('li', { class: issue.severity },
-    h('p', {}, tag(issue.severity === 'critical' ? 'critical' : 'degraded', issue.severity), ' ', localised(issue.sentence, store.zone), ' ', h('span', { class: 'quiet' }, 'for ', age(store, issue.since))),
+    h('p', {}, tag(issue.severity === 'critical' ? 'critical' : 'degraded', issue.severity), ' ', localised(issue.summary, store.zone), ' ', h('span', { class: 'quiet' }, 'for ', age(store, issue.since))),
     h('p', {}, localised(issue.hint, store.zone)),
-    issue.acknowledged ? h('p', { class: 'quiet small' }, 'Acknowledged: somebody knows.') : may && h('p', { class: 'no-print' }, orderButton('Acknowledge', { title: 'Acknowledge this issue?', text: `${issue.sentence} It stays an issue until it is over; alerts about it stop repeating.`, command: 'acknowledge-issue', more: { issue: issue.id }, label: `Acknowledge ${issue.id}` })))));
+    issue.acknowledged ? h('p', { class: 'quiet small' }, 'Acknowledged: somebody knows.') : may && h('p', { class: 'no-print' }, orderButton('Acknowledge', { title: 'Acknowledge this issue?', text: `${issue.summary} It stays an issue until it is over; alerts about it stop repeating.`, command: 'acknowledge-issue', more: { issue: issue.id }, label: `Acknowledge ${issue.id}` })))));
 }
 
 /** @param {Api.Status} status */
