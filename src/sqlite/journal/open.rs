@@ -23,7 +23,7 @@ use super::row_writer::Shapes;
 use super::statements::{CACHED_MAX, Statements};
 use super::strays::{DATABASE, clear_strays};
 use super::upkeep::Upkeep;
-use super::{notes, rows, schema};
+use super::{notes, ours, rows, schema};
 use crate::os::lock::DatabaseLock;
 use crate::os::paths::folder_of;
 use crate::os::process::beside;
@@ -165,13 +165,17 @@ impl Opener {
         Ok(rescued.into_iter().chain(strays).collect())
     }
 
-    /// Sets the damaged file aside and opens a new one in its place.
+    /// Sets the damaged file aside and opens a new one in its place. A file that was never a recorder's is left as
+    /// it is.
     fn open_beside_damaged(
         &self,
         detail: &str,
         left: &mut Vec<Left>,
     ) -> Result<SqliteJournal, OpenError> {
         let path = &self.database.path;
+        if !ours::was_ours(path, &self.catalog()) {
+            return Err(not_ours(path, detail));
+        }
         let now = (self.world.now)();
         let aside = set_aside(path, now).map_err(|error| {
             let detail = format!("{detail}; and it cannot be set aside: {error}");
@@ -272,6 +276,7 @@ impl Opener {
         self.catalog().opened(DatabaseEntry {
             id: journal.identity.id.clone(),
             path: path.clone(),
+            opened_at: Some(path.clone()),
             file: journal.file.id(),
             wal: journal.file.wal_id(),
             seen: (self.world.now)().0,
@@ -358,6 +363,17 @@ fn is_damage(cause: WriteCause) -> bool {
 fn is_emptied(path: &Path) -> bool {
     let size = |path: &Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
     path.is_file() && size(path) == 0 && size(&beside(path, "-wal")) > 0
+}
+
+/// Somebody else's file, perhaps named by mistake.
+fn not_ours(path: &Path, detail: &str) -> OpenError {
+    let cause = WriteCause::NotADatabase;
+    let message = format!(
+        "{} is no database that can be recorded into, and no recorder has used it before, so it is left as it is \
+         ({detail}); set database.path to another file, or move this one away",
+        path.display()
+    );
+    OpenError { cause, message, outlook: outlook(cause) }
 }
 
 fn shapes_of(conn: &mut Connection, routes: &[Route]) -> rusqlite::Result<Shapes> {
