@@ -59,6 +59,8 @@ pub struct Opener {
     pub spool_dir: PathBuf,
     /// Without it the database is not touched.
     pub lock: DatabaseLock,
+    /// Ours at the broker, kept where none is kept; an empty one is not kept.
+    pub client_id: String,
 }
 
 impl OpenJournal for Opener {
@@ -300,6 +302,7 @@ impl Opener {
         for event in left.iter_mut().filter_map(|left| left.event.as_ref()) {
             notes::write_event(&tx, event)?;
         }
+        rows::keep_client_id(&tx, &self.client_id)?;
         if let Some(id) = rows::meta(&tx, DATABASE)? {
             tx.commit()?;
             return Ok(id);
