@@ -84,7 +84,7 @@ pub(crate) async fn report(sources: &Sources) -> Status {
         routes: routes(&state.tally(), &sources.published.rows.get(), &sources.router()),
         actors: actors(sources, &state.tree, &rates),
         issues: issues(&state.health),
-        account: account(&state.account()),
+        account: account(&state.account(), state.received_before()),
     }
 }
 
@@ -184,9 +184,10 @@ pub(crate) fn issues(state: &HealthState) -> Vec<IssueStatus> {
 }
 
 /// Where every delivery is.
-pub(crate) fn account(account: &Account) -> AccountStatus {
+pub(crate) fn account(account: &Account, received_before: u64) -> AccountStatus {
     AccountStatus {
         received: account.received,
+        received_before,
         stored: account.sums.stored,
         rows: account.sums.rows,
         duplicate: account.sums.duplicate,

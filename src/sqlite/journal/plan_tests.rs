@@ -171,6 +171,7 @@ impl TestDatabase {
             wrecks: DamagedHandles::default(),
             spool_dir: self.folder.path().join("spool"),
             lock: DatabaseLock::default(),
+            client_id: String::new(),
         };
         self.journal = Some(opener.open_sqlite().unwrap());
     }
