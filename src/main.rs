@@ -64,10 +64,8 @@ fn run_command(command: Command) -> Result<i32, Failed> {
         Command::Quarantine(args) => {
             settings(args.command.config()).and_then(|l| quarantine::run(l.settings, &args.command))
         }
-        Command::Alert(args) => {
-            as_known(settings(args.command.config()))
-                .and_then(|l| alert::alert(&l.settings, &args.command))
-        }
+        Command::Alert(args) => as_known(settings(args.command.config()))
+            .and_then(|l| alert::alert(&l.settings, &args.command)),
         Command::ImportCalibration(args) => import_calibration::import_calibration(&args),
         Command::Token(args) => token::token(&args),
         Command::Demo(args) => demo::demo(&args),
