@@ -2,6 +2,7 @@ use barograph_config::{Kind as ColumnKind, OnBad};
 use proptest::prelude::*;
 
 use super::*;
+use crate::message::batch::Rows;
 use crate::testing::{column, record, route};
 
 const ROUTE: RouteId = RouteId(Some(0));

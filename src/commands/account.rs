@@ -96,7 +96,7 @@ pub fn account(settings: &Settings, args: &AccountArgs) -> Result<i32, Failed> {
              yet."
         ));
     }
-    say(&if args.json { to_json(&account, &place) } else { to_text(&account) })?;
+    say(&if args.reply.json { to_json(&account, &place) } else { to_text(&account) })?;
     let code = if account.wrong.is_empty() { exit_code::OK } else { exit_code::FOUND_WRONG };
     Ok(code)
 }

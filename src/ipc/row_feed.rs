@@ -11,8 +11,9 @@ use tokio::sync::watch;
 
 use super::Control;
 use super::connection::OperatorConnection;
-use super::protocol::{self, Content, Missed, PlainContent, Refusal};
+use super::protocol::{self, Content, Missed, PlainContent};
 use crate::wire::history::{RowLine, TailColumn, TailRoute, TailRoutes};
+use crate::wire::refusal::Refusal;
 
 /// So much text is sent at once.
 const CHUNK: usize = 32 * 1024;

@@ -21,6 +21,7 @@ use crate::message::batch::{Batch, BatchId, Body, Opening, Receipt, Record};
 use crate::message::delivery::UnixMillis;
 use crate::message::note::{Event, GapCause};
 use crate::message::route::Router;
+use crate::message::session_name::parts_of;
 
 /// What a store has written for these rules, as it reads it back.
 #[derive(Debug, Clone, Default)]
@@ -129,6 +130,13 @@ impl Known {
             Some(session) => *session == opening.session,
             None => self.last.is_some(),
         }
+    }
+
+    /// The client id that we had at the same broker, if it is another one now.
+    fn client_before(&self, opening: &Opening) -> Option<&str> {
+        let (broker, before) = parts_of(self.session.as_deref()?)?;
+        let (same, now) = parts_of(&opening.session)?;
+        (broker == same && before != now).then_some(before)
     }
 }
 
@@ -290,19 +298,25 @@ impl RecordOutcomes {
     }
 }
 
-/// The broker should have kept our session and did not.
+/// The broker should have kept our session and did not, or we have left it for one under another client id.
 fn forgotten_session(known: &Known, batch: &Batch, stored: &[LedgerRow]) -> Option<NoticedGap> {
-    let opening = batch.opening.as_ref()?;
-    if opening.session_present || !known.is_same_session(opening) {
-        return None;
-    }
+    let opening = batch.opening.as_ref().filter(|opening| !opening.session_present)?;
     let from = stored.iter().map(|row| row.at).max().unwrap_or(opening.at);
-    let detail = format!(
-        "the broker no longer knows the session of {}: what it should have kept for us since {from} \
-         UTC may be lost; look whether it keeps sessions over a restart (persistence true) and for \
-         how long",
-        opening.session
-    );
+    let detail = if known.is_same_session(opening) {
+        format!(
+            "the broker no longer knows the session of {}: what it should have kept for us since {from} \
+             UTC may be lost; look whether it keeps sessions over a restart (persistence true) and for \
+             how long",
+            opening.session
+        )
+    } else {
+        let before = known.client_before(opening)?;
+        format!(
+            "the client id was {before}, and the session of {} is new: what the broker kept under {before} \
+             since {from} UTC does not arrive; set mqtt.client_id = \"{before}\" again to have it",
+            opening.session
+        )
+    };
     Some(NoticedGap { cause: GapCause::BrokerForgotSession, from, to: opening.at, detail })
 }
 

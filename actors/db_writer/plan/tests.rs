@@ -150,6 +150,10 @@ fn a_ledger_of_another_session_means_nothing() {
         ("s", (false, "s"), 0, true, &["broker_forgot_session"]),
         ("s", (true, "other"), 0, true, &[]),
         ("s", (false, "other"), 0, true, &[]),
+        ("b as me", (true, "b as you"), 0, true, &[]),
+        ("b as me", (false, "b as you"), 0, true, &["broker_forgot_session"]),
+        ("b as me", (false, "c as you"), 0, true, &[]),
+        ("b as me", (false, "c as me"), 0, true, &[]),
     ];
     for (first, second, duplicates, forgets, events) in table {
         let mut store = Store::default();

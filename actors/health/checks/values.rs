@@ -85,8 +85,8 @@ mod tests {
                 "warning value_out_of_bounds:magnetic_flux_data.z"
             ]
         );
-        assert!(found[0].sentence.contains("x has been 1.5 without a change since 1970"));
-        assert!(found[1].sentence.ends_with("UTC: field /z is \"far\""));
+        assert!(found[0].summary.contains("x has been 1.5 without a change since 1970"));
+        assert!(found[1].summary.ends_with("UTC: field /z is \"far\""));
         assert!(found[1].hint.contains("barograph quarantine"));
         watch.look(&reading(1.6));
         assert_eq!(ids(&scene.finds(wrong)), ["warning value_out_of_bounds:magnetic_flux_data.z"]);

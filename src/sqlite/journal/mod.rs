@@ -8,6 +8,7 @@ pub(super) mod file;
 pub(super) mod left;
 pub(super) mod notes;
 pub(super) mod open;
+mod ours;
 #[cfg(test)]
 mod plan_tests;
 pub(super) mod row_writer;

@@ -171,6 +171,7 @@ impl TestDatabase {
             wrecks: DamagedHandles::default(),
             spool_dir: self.folder.path().join("spool"),
             lock: DatabaseLock::default(),
+            client_id: String::new(),
         };
         self.journal = Some(opener.open_sqlite().unwrap());
     }
@@ -363,6 +364,7 @@ fn a_trimmed_ledger_holds_what_the_plan_says() {
             retain: false,
             route: Some(0),
             is_good: false,
+            further: None,
         };
         // Each second batch is redelivered, and so takes no packet ids.
         let begins = number == 1 || number % 2 == 0;

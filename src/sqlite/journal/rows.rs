@@ -7,6 +7,7 @@ use barograph_actors::db_writer::plan::LedgerState;
 use barograph_actors::message::account::{FURTHER_ROWS, Outcome, RouteId, Tally};
 use barograph_actors::message::batch::BatchId;
 use barograph_actors::message::delivery::{ConnectionId, UnixMillis};
+use barograph_actors::message::session_name::parts_of;
 use barograph_config::Route;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -14,6 +15,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 pub(in crate::sqlite) const SUBSCRIBED: &str = "subscribed";
 /// Key of `barograph_meta`: broker and client id that the ledger belongs to.
 pub(in crate::sqlite) const SESSION: &str = "session";
+/// Key of `barograph_meta`: our client id at the broker, which is made once.
+pub(in crate::sqlite) const CLIENT_ID: &str = "client_id";
 
 /// The ledger's rows in order. A row whose bytes are no entries is taken as one without: a
 /// redelivery is then stored twice rather than the start refused.
@@ -63,6 +66,38 @@ pub(in crate::sqlite) fn set_meta(
     let set = "INSERT INTO barograph_meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE \
          SET value = excluded.value";
     conn.prepare_cached(set)?.execute(params![key, value]).map(|_| ())
+}
+
+/// Keeps the client id where none is kept; of a database from before it was kept, the one of its session.
+pub(in crate::sqlite) fn keep_client_id(
+    conn: &Connection,
+    client_id: &str,
+) -> rusqlite::Result<()> {
+    let kept = client_id_of(conn)?;
+    let kept = kept.as_deref().unwrap_or(client_id);
+    let keep = "INSERT OR IGNORE INTO barograph_meta (key, value) VALUES (?1, ?2)";
+    if !kept.is_empty() {
+        conn.execute(keep, params![CLIENT_ID, kept])?;
+    }
+    Ok(())
+}
+
+/// The client id that a database keeps, or that its session has.
+pub(in crate::sqlite) fn client_id_of(conn: &Connection) -> rusqlite::Result<Option<String>> {
+    if let Some(kept) = meta(conn, CLIENT_ID)? {
+        return Ok(Some(kept));
+    }
+    let session = meta(conn, SESSION)?;
+    Ok(session.and_then(|session| Some(parts_of(&session)?.1.to_owned())))
+}
+
+/// Keeps the session that the ledger belongs to, and its client id.
+pub(in crate::sqlite) fn set_session(conn: &Connection, session: &str) -> rusqlite::Result<()> {
+    set_meta(conn, SESSION, session)?;
+    match parts_of(session) {
+        Some((_, client_id)) => set_meta(conn, CLIENT_ID, client_id),
+        None => Ok(()),
+    }
 }
 
 /// When the last batch was written, by the ledger.

@@ -9,7 +9,7 @@ use barograph_actors::ports::OpenError;
 use barograph_config::{Column, Kind, Route};
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::rows;
+use super::{ours, rows};
 use crate::sqlite::cause::{open_error, outlook, sentence};
 use crate::sqlite::salvage;
 
@@ -91,6 +91,7 @@ pub(in crate::sqlite) fn extend_all<'r>(
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     remember_stored(&tx).map_err(failed)?;
     tx.execute_batch(OWN_TABLES).map_err(failed)?;
+    ours::mark(&tx).map_err(failed)?;
     tx.execute_batch(salvage::TABLE).map_err(failed)?;
     count_ids_in_ledger(&tx).map_err(failed)?;
     count_filtered_in_stats(&tx).map_err(failed)?;
@@ -173,6 +174,12 @@ pub(in crate::sqlite) fn exists(conn: &Connection, table: &str) -> rusqlite::Res
     Ok(conn.query_row(sql, params![table], |row| row.get::<_, i64>(0))? > 0)
 }
 
+fn is_view(conn: &Connection, name: &str) -> rusqlite::Result<bool> {
+    let select = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'view' AND name = ?1 \
+                  COLLATE NOCASE)";
+    conn.query_row(select, params![name], |row| row.get(0))
+}
+
 /// A column as the table has it.
 struct Present {
     name: String,
@@ -202,6 +209,12 @@ pub(in crate::sqlite) fn clashes(
     route: &Route,
 ) -> rusqlite::Result<Vec<String>> {
     let table = &route.table;
+    if is_view(conn, table)? {
+        return Ok(vec![format!(
+            "{table} is a view in the database, and a route records into a table; give the route \
+             another table name, or rename the view"
+        )]);
+    }
     let present = columns_of(conn, table)?;
     let mut clashes = Vec::new();
     for column in &route.columns {

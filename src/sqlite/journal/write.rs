@@ -53,7 +53,7 @@ impl SqliteJournal {
             self.conn.execute(sql::RETAINED_CLEAR, [])?;
         }
         match plan.session {
-            Some(session) => rows::set_meta(&self.conn, rows::SESSION, session),
+            Some(session) => rows::set_session(&self.conn, session),
             None => Ok(()),
         }
     }

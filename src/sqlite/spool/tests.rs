@@ -53,6 +53,7 @@ impl SpoolFixture {
             wrecks: DamagedHandles::default(),
             spool_dir: self.settings.spool.dir.clone(),
             lock: DatabaseLock::default(),
+            client_id: String::new(),
         };
         Box::new(opener.open_sqlite().unwrap())
     }
