@@ -42,7 +42,8 @@ fn distance(wanted: &str, name: &str) -> Option<usize> {
 }
 
 fn plain(pointer: &str) -> String {
-    pointer.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    let names = pointer.replace("~1", "").replace("~0", "");
+    names.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 /// What a message has instead of the fields that were expected.
