@@ -161,7 +161,7 @@ impl SqliteJournal {
             return Ok(0);
         }
         self.in_transaction(|journal| {
-            // Again, now that nobody else can write: a person may have replayed or dropped some.
+            // Again, now that no other connection can write: a person may have replayed or dropped some.
             let Some((n, dropped)) = journal.due_for_trimming()? else { return Ok(0) };
             let oldest = "SELECT id FROM barograph_quarantine ORDER BY id LIMIT ?1";
             let mut statement = journal.conn.prepare_cached(oldest)?;
