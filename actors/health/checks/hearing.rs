@@ -18,9 +18,10 @@ pub(super) fn deaf(look: &CheckInput<'_>) -> Vec<Finding> {
          session was renewed {times}",
         deaf.since
     );
-    let hint = "it is not the sensors: the broker, or something between, keeps messages from us. It is \
-                renewed again, with growing pauses; look at the broker's log and queues for our client \
-                id, and restart the broker if it lasts. At QoS 1 and 2 it should still have everything";
+    let hint = "the sensors are not the cause: the broker, or something between, keeps messages \
+                from us. The session is renewed again, with growing pauses; look at the broker's \
+                log and queues for our client id, and restart the broker if it lasts. At QoS 1 and \
+                2 it should still have everything";
     vec![critical("deaf", summary, hint)]
 }
 
@@ -96,7 +97,7 @@ mod tests {
         assert_eq!(ids(&found), ["critical deaf"]);
         assert!(found[0].summary.contains("since 1970-01-01"), "{}", found[0].summary);
         assert!(found[0].summary.ends_with("renewed once"), "{}", found[0].summary);
-        assert!(found[0].hint.contains("not the sensors"));
+        assert!(found[0].hint.contains("sensors are not the cause"));
     }
 
     #[test]

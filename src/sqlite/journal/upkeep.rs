@@ -167,7 +167,7 @@ impl SqliteJournal {
             return Ok(0);
         }
         self.in_transaction(|journal| {
-            // Again, now that nobody else can write: a person may have replayed or dropped some.
+            // Again, now that no other connection can write: a person may have replayed or dropped some.
             let Some(due) = journal.due_for_trimming()? else { return Ok(0) };
             let ids = match &due {
                 DueForTrimming::Full { route, over } => oldest_of(&journal.conn, route, *over)?,
