@@ -137,12 +137,12 @@ mod tests {
         scene.state.broker.hearing.off = Some("nothing came".to_owned());
         let found = scene.finds(unheard);
         assert_eq!(ids(&found), ["warning echo_unheard"]);
-        assert!(found[0].sentence.contains("perhaps not read"), "{}", found[0].sentence);
+        assert!(found[0].summary.contains("perhaps not read"), "{}", found[0].summary);
         assert!(found[0].hint.contains("/echo"), "{}", found[0].hint);
         let arrived = Arrived { deliveries: 1, bytes: 7 };
         scene.state.arrivals.add(RouteId(Some(0)), arrived);
         let found = scene.finds(unheard);
-        assert!(found[0].sentence.contains("silent sensors"), "{}", found[0].sentence);
+        assert!(found[0].summary.contains("silent sensors"), "{}", found[0].summary);
         scene.settings.mqtt.echo = false;
         assert!(scene.finds(unheard).is_empty());
         scene.settings.mqtt.echo = true;

@@ -208,7 +208,8 @@ impl SqliteJournal {
         for route in routes {
             let new = written.sums_of(route).quarantined;
             let name = name_of(route, self.router.routes()).to_owned();
-            let over = quarantined(&self.conn, &name)?.saturating_sub(self.upkeep.quarantine.max_rows);
+            let over =
+                quarantined(&self.conn, &name)?.saturating_sub(self.upkeep.quarantine.max_rows);
             let ids = oldest_of(&self.conn, &name, over.min(new + ROWS_PER_STEP as u64))?;
             if ids.is_empty() {
                 continue;
