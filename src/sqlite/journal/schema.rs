@@ -58,6 +58,7 @@ CREATE TABLE IF NOT EXISTS barograph_digests (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS barograph_digests_range ON barograph_digests (shape, last);
 CREATE INDEX IF NOT EXISTS barograph_events_at ON barograph_events (at);
+CREATE INDEX IF NOT EXISTS barograph_quarantine_route ON barograph_quarantine (coalesce(route, ''), id);
 INSERT OR IGNORE INTO barograph_meta (key, value) VALUES ('schema', '1');
 ";
 
