@@ -1,7 +1,7 @@
 //! From a delivery to a record: a pure function of the delivery, the routes and one limit. It never
 //! fails: what cannot become rows becomes a quarantined record, with the bytes and the reason.
 //!
-//! A payload becomes a [`Tree`] (`format`, and a file for each format), the tree rows (`rows`,
+//! A payload becomes a `Tree` (`format`, and a file for each format), the tree rows (`rows`,
 //! `conditions`), and each row its columns' values (`columns`, `convert`).
 
 mod bytes;
@@ -26,7 +26,6 @@ use barograph_config::{Retained, Route};
 use self::columns::{DecodedMessage, add_row};
 pub(crate) use self::columns::takes_field;
 use self::rows::{RowIndex, RowTree, RowsSize, in_row};
-use self::tree::Tree;
 use crate::message::account::{Filtered, Reason, RouteId};
 use crate::message::batch::{Body, Record, RowRefusal, Rows, Value, digest};
 use crate::message::delivery::Delivery;
@@ -190,7 +189,7 @@ fn several_rows(
     Ok(values)
 }
 
-/// What is known of a field that a record's message lacks.
+/// What is known of the field of a column that had no value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FieldFate {
     /// The message has it.
@@ -199,29 +198,33 @@ pub(crate) enum FieldFate {
     Absent { nearest: Option<String> },
 }
 
-/// Looks into the message of a record for the field of a column.
-pub(crate) fn fate_of_field(record: &Record, route: &Route, column: usize) -> Option<FieldFate> {
-    let column = route.columns.get(column)?;
+/// Looks into the message of a record for the fields of these columns; in the order of `columns`. Of a
+/// message that cannot be decoded no field is known.
+pub(crate) fn fates_of_fields(record: &Record, route: &Route, columns: &[usize]) -> Vec<FieldFate> {
+    let unknown = || FieldFate::Absent { nearest: None };
     let decoder = format::decoder(route);
-    let tree = decoder.tree(&record.payload, route).ok()?;
-    let is_split = decoder.is_list_of_rows(route) || route.rows.is_some();
-    let (pointer, tree) = match &column.message {
-        Some(pointer) => (pointer, &tree),
-        None if is_split => {
-            let rows = rows::split(&tree, route, decoder.is_list_of_rows(route)).ok()?;
-            let row = rows.iter().find(|row| conditions::are_met(route, row.tree))?;
-            return Some(fate(row.tree, &column.pointer));
-        }
-        None => (&column.pointer, &tree),
+    let Ok(tree) = decoder.tree(&record.payload, route) else {
+        return columns.iter().map(|_| unknown()).collect();
     };
-    Some(fate(tree, pointer))
-}
-
-fn fate(tree: &Tree<'_>, pointer: &str) -> FieldFate {
-    match tree.at(pointer) {
-        Some(_) => FieldFate::Present,
-        None => FieldFate::Absent { nearest: nearest::nearest_field(tree, pointer) },
-    }
+    let is_list_of_rows = decoder.is_list_of_rows(route);
+    let row = match is_list_of_rows || route.rows.is_some() {
+        false => Some(&tree),
+        true => rows::split(&tree, route, is_list_of_rows).ok().and_then(|rows| {
+            rows.iter().map(|row| row.tree).find(|row| conditions::are_met(route, row))
+        }),
+    };
+    let fate = |index: &usize| {
+        let column = route.columns.get(*index)?;
+        let (tree, pointer) = match &column.message {
+            Some(pointer) => (&tree, pointer),
+            None => (row?, &column.pointer),
+        };
+        Some(match tree.at(pointer) {
+            Some(_) => FieldFate::Present,
+            None => FieldFate::Absent { nearest: nearest::nearest_field(tree, pointer) },
+        })
+    };
+    columns.iter().map(|index| fate(index).unwrap_or_else(unknown)).collect()
 }
 
 #[cfg(test)]

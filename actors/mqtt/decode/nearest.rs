@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use super::tree::Tree;
 
 /// Fields of a message that are looked at.
-const FIELDS_MAX: usize = 1_000;
+const FIELDS_MAX: usize = 300;
 
 /// Longest pointer that is compared with others, in bytes: the comparison takes time for the product of
 /// both lengths.
-const POINTER_LEN_MAX: usize = 100;
+const POINTER_LEN_MAX: usize = 64;
 
 /// Fields that a sentence names.
 const NAMED_MAX: usize = 8;
