@@ -73,7 +73,9 @@ fn shown_client_id(loaded: &Loaded) -> String {
     if let Ok(status) = running {
         let BrokerStatus { client_id: used, connection, .. } = &status.broker;
         return match (used == id, connection.as_ref()) {
-            (true, "connected") => format!("{id}; the recorder that is running is connected under it"),
+            (true, "connected") => {
+                format!("{id}; the recorder that is running is connected under it")
+            }
             (true, _) => {
                 let why = status.broker.why.as_deref().unwrap_or("it has just started");
                 format!("{id}; the recorder that is running is not connected: {why}")
