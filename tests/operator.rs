@@ -56,7 +56,9 @@ fn status_tells_on_one_screen_how_the_recorder_is() {
     assert!(text.lines().count() <= 25 && !text.contains('\u{1b}'), "{text}");
     let pid = format!("pid {}", recorder.process.pid());
     let beginning = "ok: recording; connected since";
-    for words in [beginning, &pid, "data.db", "since the start: 1 received = 1", "n 4711", "db_writer"] {
+    for words in
+        [beginning, &pid, "data.db", "since the start: 1 received = 1", "n 4711", "db_writer"]
+    {
         assert!(text.contains(words), "no {words:?} in:\n{text}");
     }
 

@@ -16,8 +16,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How long an answer proves that the server answers.
 const PROOF_FOR: Duration = Duration::from_secs(3);
 /// Any answer will do, also a refusal, or that this place is encrypted.
-const REQUEST: &[u8] =
-    b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
 /// Where a server listens, as this process reaches it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -16,7 +16,9 @@ use crate::support::settings::LOAD;
 fn an_actor_that_hangs_is_an_issue_until_it_goes_on() {
     let scene = Scene::new();
     let recorder = scene.recorder(&scene.settings());
-    for (actor, severity) in [("mqtt", "critical"), ("stats", "warning"), ("supervisor", "critical")] {
+    for (actor, severity) in
+        [("mqtt", "critical"), ("stats", "warning"), ("supervisor", "critical")]
+    {
         scene.faults.say_without_waiting(&format!("hang {actor} 8s"));
         let id = format!("actor_stuck:{actor}");
         let issue = recorder.has_issue(&id, severity);

@@ -69,7 +69,10 @@ pub(in crate::sqlite) fn set_meta(
 }
 
 /// Keeps the client id where none is kept; of a database from before it was kept, the one of its session.
-pub(in crate::sqlite) fn keep_client_id(conn: &Connection, client_id: &str) -> rusqlite::Result<()> {
+pub(in crate::sqlite) fn keep_client_id(
+    conn: &Connection,
+    client_id: &str,
+) -> rusqlite::Result<()> {
     let kept = client_id_of(conn)?;
     let kept = kept.as_deref().unwrap_or(client_id);
     let keep = "INSERT OR IGNORE INTO barograph_meta (key, value) VALUES (?1, ?2)";
