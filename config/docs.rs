@@ -111,6 +111,9 @@ fn facts(table: &Table, key: &Key) -> Vec<String> {
 fn default_of(key: &Key) -> String {
     match (key.default)() {
         _ if key.spec.is_needed => format!("required, for example `{}`", key.example()),
+        Some(default) if !key.spec.shipped.is_empty() => {
+            format!("default `{default}`, and `{}` in the shipped file", key.spec.shipped)
+        }
         Some(default) if key.spec.absent.is_empty() => format!("default `{default}`"),
         Some(_) | None if key.spec.absent.is_empty() => {
             format!("not set by default, for example `{}`", key.example())
