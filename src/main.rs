@@ -30,26 +30,37 @@ pub(crate) fn main() -> ExitCode {
             return exit(if error.use_stderr() { exit_code::USAGE } else { exit_code::OK });
         }
     };
-    let ended = match cli.command {
+    match run_command(cli.command) {
+        Ok(code) => exit(code),
+        Err(Failed { code, message }) => {
+            eprintln!("barograph: {message}");
+            exit(code)
+        }
+    }
+}
+
+/// Carries out a command; gives the exit code.
+fn run_command(command: Command) -> Result<i32, Failed> {
+    match command {
         Command::Run(args) => record(args),
         Command::Status(args) => with(&args.config, |it| status::status(it, &args)),
-        Command::Stop(args) => with(&args.config, |it| stop::stop(it, &args)),
-        Command::RestartActor(args) => with(&args.config, |it| control::restart_actor(it, &args)),
+        Command::Stop(args) => with(&args.reply.config, |it| stop::stop(it, &args)),
+        Command::RestartActor(args) => {
+            with(&args.reply.config, |it| control::restart_actor(it, &args))
+        }
         Command::Pause(args) => with(&args.config, |it| control::pause(it, &args)),
         Command::Resume(args) => with(&args.config, |it| control::resume(it, &args)),
         Command::Checkpoint(args) => with(&args.config, |it| control::checkpoint(it, &args)),
-        Command::Acknowledge(args) => with(&args.config, |it| control::acknowledge(it, &args)),
-        Command::LogLevel(args) => with(&args.config, |it| control::log_level(it, &args)),
+        Command::Acknowledge(args) => {
+            with(&args.reply.config, |it| control::acknowledge(it, &args))
+        }
+        Command::LogLevel(args) => with(&args.reply.config, |it| control::log_level(it, &args)),
         Command::Events(args) => with(&args.config, |it| events::events(it, &args)),
         Command::Tail(args) => with(&args.config, |it| tail::tail(it, &args)),
         Command::Check(args) => Ok(check::check(as_known(settings(&args.config())), args.show)),
-        Command::Account(args) => {
-            settings(&args.config).and_then(|l| account::account(&l.settings, &args))
-        }
-        Command::Gaps(args) => settings(&args.config).and_then(|l| gaps::gaps(&l.settings, &args)),
-        Command::Verify(args) => {
-            settings(&args.config).and_then(|l| verify::verify(&l.settings, &args))
-        }
+        Command::Account(args) => with(&args.reply.config, |it| account::account(it, &args)),
+        Command::Gaps(args) => with(&args.reply.config, |it| gaps::gaps(it, &args)),
+        Command::Verify(args) => with(&args.reply.config, |it| verify::verify(it, &args)),
         Command::Quarantine(args) => {
             settings(args.command.config()).and_then(|l| quarantine::run(l.settings, &args.command))
         }
@@ -61,13 +72,6 @@ pub(crate) fn main() -> ExitCode {
         Command::Simulate(args) => simulate::simulate(&args),
         Command::Completions(args) => Ok(completions::completions(&args, Cli::command())),
         Command::Man(args) => completions::man(&args, Cli::command()),
-    };
-    match ended {
-        Ok(code) => exit(code),
-        Err(Failed { code, message }) => {
-            eprintln!("barograph: {message}");
-            exit(code)
-        }
     }
 }
 

@@ -52,7 +52,7 @@ use crate::sqlite::{
 };
 use barograph_actors::health::checks::KeptMemory;
 
-/// A start that takes longer than a child may take is said to systemd with so much to spare.
+/// A start that takes longer than a child may take is announced to systemd with so much to spare.
 const START_SLACK: Duration = Duration::from_secs(5);
 
 const SLOW_COMMANDS: SlowCommands =
@@ -170,7 +170,7 @@ fn take_orders(
         warn!("the page can give no orders: {error}");
     }
     ipc::serve(listener?, control)
-        .inspect_err(|error| warn!("nobody answers on the operator's socket: {error}"))
+        .inspect_err(|error| warn!("operator socket unavailable: {error}"))
         .ok()
 }
 
@@ -249,8 +249,11 @@ fn take_locks(settings: &mut Settings) -> Result<Locks, Failed> {
 }
 
 fn say_start(settings: &Settings) {
-    let routes: Vec<_> =
-        settings.routes.iter().map(|r| format!("{} -> {}", r.topic, r.table)).collect();
+    let routes: Vec<_> = settings
+        .routes
+        .iter()
+        .map(|r| format!("{} -> {}", r.topic, if r.ignore { "ignored" } else { &r.table }))
+        .collect();
     info!(
         event = event::STARTING,
         version = env!("CARGO_PKG_VERSION"),
@@ -278,7 +281,7 @@ fn say_start(settings: &Settings) {
     }
 }
 
-/// Who is spoken to from outside the tree, and by it.
+/// The interfaces between the tree and what is outside of it.
 struct ExternalHandles {
     orders: SessionRequests,
     alerts: Alerts,
@@ -470,13 +473,15 @@ fn say_replaced(published: &Published, name: &str) {
 fn say_end(published: &Published, outcome: &TreeOutcome) {
     let account = published.snapshot().account();
     let Account { received, sums, spooled, held } = account;
-    let Sums { stored, duplicate, quarantined, dropped } = sums;
+    let Sums { stored, rows, duplicate, filtered, quarantined, dropped } = sums;
     info!(
         event = event::STOPPED,
         code = outcome.code,
         received,
         stored,
+        rows,
         duplicate,
+        filtered,
         quarantined,
         spooled,
         held,

@@ -31,9 +31,9 @@ const STATUS_KEYS: [&str; 17] = [
     "pid",
     "rates",
     "routes",
-    "sentence",
+    "summary",
     "spool",
-    "standing",
+    "health",
     "started",
     "version",
 ];
@@ -92,7 +92,7 @@ fn status_of_a_recorder_that_does_not_run_tells_what_the_lock_says() {
     let told = format!("the last run did not end in order: pid {pid}, since ");
     assert!(outcome.stdout.replace('\n', " ").contains(&told), "{outcome:?}");
     let (code, status) = json(&["status"], &settings);
-    assert_eq!((code, &status["standing"]), (Some(3), &"not_running".into()), "{status}");
+    assert_eq!((code, &status["health"]), (Some(3), &"not_running".into()), "{status}");
     assert_eq!(status["lock"]["pid"], pid, "{status}");
 
     scene.recorder(&settings).stop();
@@ -245,7 +245,7 @@ fn garbage_and_huge_requests_are_refused_in_words() {
         assert!(told.contains(message), "{answer}");
         assert!(answer["error"]["hint"].as_str().is_some_and(|hint| !hint.is_empty()), "{answer}");
     }
-    assert_eq!(operator.ask("status")["ok"]["standing"], "ok", "the connection goes on");
+    assert_eq!(operator.ask("status")["ok"]["health"], "ok", "the connection goes on");
 
     let mut huge = Operator::connect(&socket(&scene));
     huge.send(&[b'['; 70_000]);

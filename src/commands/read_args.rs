@@ -5,21 +5,18 @@ use std::path::PathBuf;
 use barograph_actors::message::delivery::UnixMillis;
 use clap::{Args, Subcommand};
 
-use crate::commands::args::ConfigArgs;
+use crate::commands::args::{ConfigArgs, ReplyArgs};
 use crate::time::parse_moment;
 
 /// `barograph account`
 #[derive(Debug, Args)]
 pub struct AccountArgs {
-    /// Settings.
+    /// Settings and form.
     #[command(flatten)]
-    pub config: ConfigArgs,
-    /// What earlier databases held and is not here is no longer missed
+    pub reply: ReplyArgs,
+    /// Accept that rows of earlier databases are not in this one: they are no longer an issue
     #[arg(long)]
     pub write_off: bool,
-    /// One JSON object instead of text
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `barograph alert`
@@ -67,32 +64,26 @@ impl AlertCommand {
 /// `barograph gaps`
 #[derive(Debug, Args)]
 pub struct GapsArgs {
-    /// Settings.
+    /// Settings and form.
     #[command(flatten)]
-    pub config: ConfigArgs,
+    pub reply: ReplyArgs,
     /// Only those that lasted into this time: 2h or 7days ago, or 2026-11-23 or 2026-11-23 16:27:19
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     pub since: Option<UnixMillis>,
     /// Only those of this cause
     #[arg(long, value_name = "WORD")]
     pub cause: Option<String>,
-    /// One JSON object instead of text
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `barograph verify`
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// Settings.
+    /// Settings and form.
     #[command(flatten)]
-    pub config: ConfigArgs,
+    pub reply: ReplyArgs,
     /// Only the content, without SQLite's own check of the file's structure
     #[arg(long)]
     pub quick: bool,
-    /// One JSON object instead of text
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `barograph quarantine`
@@ -106,11 +97,11 @@ pub struct QuarantineArgs {
 /// What to do with the quarantine.
 #[derive(Debug, Subcommand)]
 pub enum QuarantineCommand {
-    /// Show what is there, the newest first
+    /// List the messages, the newest first
     List(ListArgs),
-    /// Show one message, whole
+    /// Show one message in full
     Show(ShowArgs),
-    /// Decode the messages by the settings of today, and store those that are good now
+    /// Decode the messages by the present settings, and store those that are valid now
     Replay(ReplayArgs),
     /// Write the messages as JSON Lines
     Export(ExportArgs),
@@ -121,7 +112,7 @@ pub enum QuarantineCommand {
 /// Which messages.
 #[derive(Debug, Clone, Default, Args)]
 pub struct FilterArgs {
-    /// Only those of this route, by its table's name; "" for those that no route wanted
+    /// Only those of this route, by its table's name; "" for those that match no route
     #[arg(long, value_name = "TABLE")]
     pub route: Option<String>,
     /// Only those with this reason
@@ -138,18 +129,15 @@ pub struct FilterArgs {
 /// `barograph quarantine list`
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Settings.
+    /// Settings and form.
     #[command(flatten)]
-    pub config: ConfigArgs,
+    pub reply: ReplyArgs,
     /// Which.
     #[command(flatten)]
     pub filter: FilterArgs,
     /// How many at most
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: u32,
-    /// One JSON object instead of text
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `barograph quarantine show`

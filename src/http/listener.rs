@@ -63,60 +63,60 @@ pub(crate) trait Service: Send + 'static {
     /// What is wrong, when the address cannot be had. `None`: it will be had in a moment.
     fn finding(&self, error: &io::Error, attempt: u32) -> Option<Finding>;
 
-    /// Before the server stops: tells those who are still there, and waits a little.
+    /// Before the server stops: tells the connected clients, and waits a little.
     fn farewell(&mut self) -> impl Future<Output = ()>;
 }
 
-/// How what is served is spoken of, when its address cannot be had.
+/// What a finding says when an address is not served.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Words {
-    /// Of which it is said that it is not served: `the page is`, `the metrics are`.
+    /// Subject and verb of its summary: `the page is`, `the metrics are`.
     pub(crate) what: &'static str,
-    /// The setting with the address.
+    /// The setting that holds the address.
     pub(crate) setting: &'static str,
-    /// The id of the finding that somebody else has the port.
+    /// The id when another program has the port.
     pub(crate) taken: &'static str,
-    /// The id of the finding that it cannot be had for another reason.
+    /// The id for every other cause.
     pub(crate) unusable: &'static str,
 }
 
 impl Words {
-    /// What is wrong with a port.
+    /// The address cannot be bound.
     pub(crate) fn of_port(&self, address: SocketAddr, error: &io::Error) -> Finding {
         if error.kind() == io::ErrorKind::AddrInUse {
             return self.port_taken(address, port_holder(address));
         }
-        let sentence = format!("{address} cannot be used ({error})");
+        let summary = format!("{address} cannot be used ({error})");
         let look = format!(
             "look at {}: the address must be one of this machine, and ports below 1024 need a \
              privilege",
             self.setting
         );
-        self.finding(self.unusable, &sentence, &look)
+        self.finding(self.unusable, &summary, &look)
     }
 
-    /// Somebody has the port.
+    /// Another program has the port.
     pub(crate) fn port_taken(&self, address: SocketAddr, holder: Option<Holder>) -> Finding {
         let holder = match holder {
             Some(holder) => format!("another program has it ({holder})"),
-            None => "another program has it, and which one is hidden from us".to_owned(),
+            None => "another program has it, and which one cannot be seen".to_owned(),
         };
         let hint = format!("end that program, or set another port in {}", self.setting);
         self.finding(self.taken, &format!("{address} is taken, {holder}"), &hint)
     }
 
-    /// It is not served, because of this; a person can do that.
+    /// The address is not served: why, and what a person can do.
     pub(crate) fn finding(&self, id: &str, why: &str, hint: &str) -> Finding {
         Finding {
             id: id.to_owned(),
             severity: Severity::Warning,
-            sentence: format!("{} not served: {why}", self.what),
-            hint: format!("recording goes on; {hint}. It is tried again by itself"),
+            summary: format!("{} not served: {why}", self.what),
+            hint: format!("recording goes on; {hint}. The recorder keeps trying"),
         }
     }
 }
 
-/// A listener, trying or serving. Dropped, it ends by itself, and nobody waits.
+/// A listener, trying or serving. Dropped, it ends by itself; nothing waits for it.
 #[derive(Debug)]
 pub(crate) struct Listener {
     stop: oneshot::Sender<()>,
@@ -207,7 +207,7 @@ async fn beat(pulse: Pulse) {
 struct Task<S> {
     service: S,
     published: Published,
-    /// What was last said of an address that could not be had: each is said once.
+    /// What was last logged of an address that could not be bound: each cause is logged once.
     told: Option<String>,
     bound_to: Arc<Mutex<Option<OwnAddress>>>,
 }
@@ -252,9 +252,9 @@ impl<S: Service> Task<S> {
     fn failing(&mut self, error: &io::Error, attempt: u32) {
         let Some(finding) = self.service.finding(error, attempt) else { return };
         if self.told.as_ref() != Some(&finding.id) {
-            let Finding { id, sentence, hint, .. } = &finding;
-            warn!(event = S::EVENTS.1, "{sentence}: {hint}");
-            self.published.note(S::EVENTS.1, world::now(), sentence.clone());
+            let Finding { id, summary, hint, .. } = &finding;
+            warn!(event = S::EVENTS.1, "{summary}: {hint}");
+            self.published.note(S::EVENTS.1, world::now(), summary.clone());
             self.told = Some(id.clone());
         }
         self.published.found(S::NAME, Some(finding));

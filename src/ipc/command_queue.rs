@@ -10,9 +10,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::peer::Peer;
-use super::protocol::{Order, Refusal, RefusalKind};
+use super::protocol::Order;
 use super::{Control, actions};
 use crate::wire::command::CommandReply;
+use crate::wire::refusal::{Refusal, RefusalKind};
 
 /// Requests that may wait.
 const WAITING_MAX: usize = 8;
@@ -51,7 +52,7 @@ impl CommandSender {
     pub(crate) async fn ask(&self, order: Order, peer: Peer) -> Result<CommandReply, Refusal> {
         let (reply, outcome) = oneshot::channel();
         if self.asked.try_send(QueuedCommand { order, peer, reply }).is_err() {
-            let message = "nobody carries out orders now";
+            let message = "commands are not carried out now";
             let hint = "the recorder begins, ends, or has too many of them";
             return Err(Refusal::of(RefusalKind::Unavailable, message, hint));
         }
@@ -61,7 +62,7 @@ impl CommandSender {
             Refusal::of(
                 RefusalKind::Unavailable,
                 message,
-                "it may still be done: the log will tell",
+                "it may still be carried out: look at the log",
             )
         };
         match timeout(ANSWER_WITHIN, outcome).await {

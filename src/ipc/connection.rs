@@ -10,8 +10,9 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, watch};
 use tokio::time::timeout;
 
-use super::protocol::{self, Content, Missed, PlainContent, REQUEST_LEN_MAX, Refusal};
+use super::protocol::{self, Content, Missed, PlainContent, REQUEST_LEN_MAX};
 use crate::os::world;
+use crate::wire::refusal::Refusal;
 
 /// A client that does not take a line in this time is gone, or as good as gone.
 const WRITE_WITHIN: Duration = Duration::from_secs(5);
@@ -47,7 +48,7 @@ impl OperatorConnection {
         })
     }
 
-    /// Sends text; whoever does not take it is given up, and never waited for.
+    /// Sends text; a client that does not read it is disconnected, and never waited for.
     pub(super) async fn send(&mut self, text: &str) -> io::Result<()> {
         timeout(WRITE_WITHIN, self.write.write_all(text.as_bytes())).await.unwrap_or_else(|_| {
             let seconds = WRITE_WITHIN.as_secs();

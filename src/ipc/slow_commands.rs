@@ -9,10 +9,10 @@ use tokio::time::timeout;
 use super::Control;
 use super::actions::note;
 use super::peer::Peer;
-use super::protocol::{Refusal, RefusalKind};
 use crate::exit::Failed;
 use crate::sqlite::Changed;
 use crate::wire::command::CommandReply;
+use crate::wire::refusal::{Refusal, RefusalKind};
 
 /// How long it is waited for; it goes on by itself.
 const DONE_WITHIN: Duration = Duration::from_secs(25);
@@ -62,7 +62,7 @@ async fn done<T: Send + 'static>(
         }
         Err(_) => {
             let message = format!("{what} has not ended after {} s", DONE_WITHIN.as_secs());
-            Err(Refusal::of(RefusalKind::Unavailable, message, "it goes on; the log will tell"))
+            Err(Refusal::of(RefusalKind::Unavailable, message, "it goes on; look at the log"))
         }
     }
 }

@@ -38,7 +38,7 @@ pub(super) struct Recorder {
     routing: Routing,
     places: MeasuredFiles,
     /// The most that was told of each outcome. A person may move messages out of quarantine, and a
-    /// reopened database says so; but a counter that goes back means a restart to whoever reads it.
+    /// reopened database says so; but a counter that goes back means a restart to a scraper.
     highest: Mutex<Tally>,
 }
 
@@ -112,6 +112,7 @@ fn ends(page: &mut MetricsPage<'_>, tally: &Tally, router: &Router) -> fmt::Resu
     let families = [
         ("stored", "Messages that are rows in the table of their route."),
         ("duplicate", "Messages that were there already, and are not stored again."),
+        ("filtered", "Messages that the settings do not want, and that are only counted."),
         (
             "quarantined",
             "Messages that could not become rows, kept with their bytes and the reason.",
@@ -135,7 +136,9 @@ fn ends(page: &mut MetricsPage<'_>, tally: &Tally, router: &Router) -> fmt::Resu
             samples.map(|(labels, (id, outcome))| (labels, count(id, outcome))),
         )?;
     }
-    Ok(())
+    let rows = "Rows of the stored messages: a message may have several.";
+    let rows_of = routes(router).map(|(id, name)| ([("route", name)], tally.sums_of(id).rows));
+    page.counters(Family::new("rows", rows), rows_of)
 }
 
 fn waiting(page: &mut MetricsPage<'_>, state: &Snapshot) -> fmt::Result {
@@ -214,7 +217,7 @@ fn broker(page: &mut MetricsPage<'_>, state: &BrokerState) -> fmt::Result {
     page.gauge(Family::new("broker_connected", up), Some(u32::from(connected)))?;
     let accepted = "Connections that the broker accepted.";
     page.counter(Family::new("broker_connections", accepted), state.connections)?;
-    let dropped = "Messages that the broker says it dropped, to us or to others.";
+    let dropped = "Messages that the broker reports as dropped, to us or to others.";
     page.counter(Family::new("broker_dropped", dropped), state.dropped)
 }
 

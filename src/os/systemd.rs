@@ -16,14 +16,14 @@ const PING_SHARE: u32 = 3;
 /// recording.
 fn tell(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        tracing::debug!("systemd was not told: {error}");
+        tracing::debug!("systemd could not be notified: {error}");
     }
 }
 
 /// The database is open and the first connection attempt was made.
-pub fn ready(sentence: &str) {
+pub fn ready(summary: &str) {
     READY.store(true, Ordering::Release);
-    tell(&[NotifyState::Ready, NotifyState::Status(&one_line(sentence))]);
+    tell(&[NotifyState::Ready, NotifyState::Status(&one_line(summary))]);
 }
 
 /// The ordered stop begins.
@@ -70,8 +70,8 @@ impl Default for Manager {
 }
 
 impl ServiceManager for Manager {
-    fn status(&mut self, sentence: &str) {
-        tell(&[NotifyState::Status(&one_line(sentence))]);
+    fn status(&mut self, summary: &str) {
+        tell(&[NotifyState::Status(&one_line(summary))]);
     }
 
     fn alive(&mut self) {

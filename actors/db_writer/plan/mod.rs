@@ -175,6 +175,22 @@ pub struct RecordOutcomes {
     passed_by: Vec<usize>,
 }
 
+/// What became of one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// Of the delivery.
+    pub outcome: Outcome,
+    /// Rows that it put into its route's table.
+    pub rows: u64,
+}
+
+/// Of a delivery that put one row into its table, or none.
+impl From<Outcome> for Placed {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, rows: u64::from(outcome == Outcome::Stored) }
+    }
+}
+
 /// A stretch in which something may be missing, by what the broker shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoticedGap {
@@ -253,16 +269,16 @@ impl WritePlan<'_> {
     /// The first one of `write`.
     pub fn place<E>(
         &self,
-        mut write: impl FnMut(&Record) -> Result<Outcome, E>,
+        mut write: impl FnMut(&Record) -> Result<Placed, E>,
     ) -> Result<RecordOutcomes, E> {
         let mut repeats = self.repeats.iter().peekable();
         let mut outcomes = RecordOutcomes::default();
         for (place, record) in self.batch.records.iter().enumerate() {
-            let outcome = match repeats.next_if(|(at, _)| *at == place) {
-                Some((_, repeat)) => Outcome::Duplicate(*repeat),
+            let placed = match repeats.next_if(|(at, _)| *at == place) {
+                Some((_, repeat)) => Outcome::Duplicate(*repeat).into(),
                 None => write(record)?,
             };
-            outcomes.add(place, record, outcome);
+            outcomes.add(place, record, placed);
         }
         outcomes.tally.merge(&self.batch.dropped);
         Ok(outcomes)
@@ -270,14 +286,15 @@ impl WritePlan<'_> {
 }
 
 impl RecordOutcomes {
-    fn add(&mut self, place: usize, record: &Record, outcome: Outcome) {
+    fn add(&mut self, place: usize, record: &Record, Placed { outcome, rows }: Placed) {
         if record.retain && outcome == Outcome::Stored {
             self.retained.push(record.digest);
         }
-        if outcome != Outcome::Stored && matches!(record.body, Body::Row(_)) {
+        if outcome != Outcome::Stored && matches!(record.body, Body::Rows(_)) {
             self.passed_by.push(place);
         }
         self.tally.add(record.route, outcome, 1);
+        self.tally.add_further_rows(record.route, rows.saturating_sub(1));
     }
 }
 

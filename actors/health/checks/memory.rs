@@ -73,7 +73,7 @@ impl KeptMemory {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Drops {
     known: u64,
-    /// When it last rose, and by how much within what is told of now.
+    /// When it last rose, and by how much within what is reported now.
     pub rose: Option<(Moment, u64)>,
 }
 
@@ -105,7 +105,7 @@ impl HealthMemory {
     /// silences that are no longer watched.
     pub fn follow(&mut self, router: &Router) -> BTreeMap<String, (RouteId, Silence)> {
         let mut known = std::mem::take(&mut self.silences);
-        for (id, route) in router.active() {
+        for (id, route) in router.recording() {
             let Some(after) = route.silent_after else { continue };
             let silence = match known.get(&route.table) {
                 Some((_, silence)) if silence.after() == after => *silence,
@@ -138,7 +138,7 @@ impl HealthMemory {
 }
 
 impl Drops {
-    /// What is told of ends so long after the last rise.
+    /// A report ends so long after the last rise.
     pub(super) const TOLD_FOR: Duration = Duration::from_secs(3_600);
 
     fn look(&mut self, now: Moment, count: u64) {

@@ -447,9 +447,9 @@ impl ChannelScheduler {
         Some(Finding {
             id: self.finding_id(),
             severity: Severity::Warning,
-            sentence: format!(
-                "the alert channel {name} ({word}) fails since {since} UTC: {}; nobody hears of issues \
-                 on this way",
+            summary: format!(
+                "the alert channel {name} ({word}) fails since {since} UTC: {}; it delivers no \
+                alerts",
                 failure.said
             ),
             hint: format!("{}; then try `barograph alert test {name}`", failure.hint),

@@ -21,7 +21,7 @@ const FIRST_AFTER: Duration = Duration::from_secs(5);
 const UNDER_WAY_MAX: usize = 8;
 /// The patience doubles with each renewal that did not help, so often at most.
 const DOUBLINGS_MAX: u32 = 5;
-/// Each so-manieth renewal in a row also gives up the subscriptions and asks for them anew.
+/// Every renewal whose number in a row is a multiple of this also resubscribes.
 const RESUBSCRIBES_EACH: u32 = 3;
 
 /// What the silence after an echo means.

@@ -16,7 +16,7 @@ use utoipa::openapi::{
 };
 
 use super::answer::json_text;
-use crate::ipc::protocol::PAGE_COMMANDS;
+use crate::ipc::protocol::page_commands;
 use crate::wire::command::{CommandArguments, CommandReply};
 use crate::wire::page::{
     Credentials, Events, Gaps, Issues, Latest, Problem, Routes, Session, SignedIn,
@@ -75,7 +75,7 @@ const REFUSALS: [(&str, &str, Option<&str>); 11] = [
         Some("Retry-After"),
     ),
 ];
-/// The schema that is not derived of a type.
+/// The schema that is not derived from a type.
 const SERIES: &str = "Series";
 /// Of what is read.
 const OF_READING: [&str; 9] = ["400", "401", "403", "405", "406", "413", "415", "429", "503"];
@@ -137,7 +137,7 @@ impl Document {
         self.read::<AccountStatus>("account", "Where every message is", "Part of status.", []);
         self.read::<Issues>("issues", "What is wrong now", "Part of status, the worst first.", []);
         let session = "Answered without a session, too.";
-        self.read::<Session>("session", "Who one is here", session, []);
+        self.read::<Session>("session", "What the caller may do", session, []);
         let itself = response("OpenAPI 3.1.").content("application/json", any_object());
         let get = operation("document", "This document").response("200", tagged(itself));
         self.get("/api/v1/openapi.json", refusing(get.response("304", unchanged()), &OF_READING));
@@ -190,12 +190,13 @@ impl Document {
         let logout = operation("logout", "Signs out").response("200", over);
         self.post::<()>("/api/v1/logout", logout, "Any JSON.", &OF_SENDING);
         let done = self.reply::<CommandReply>("It was done.");
-        let name = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(PAGE_COMMANDS));
+        let name =
+            ObjectBuilder::new().schema_type(Type::String).enum_values(Some(page_commands()));
         let name = parameter("name", "Which command.", name)
             .parameter_in(ParameterIn::Path)
             .required(Required::True)
             .example(Some("checkpoint".into()));
-        let command = operation("command", "Tells the recorder what to do")
+        let command = operation("command", "Gives the recorder a command")
             .description(Some("For the admin alone. `fault` needs a recorder that was started with --fault-injection."))
             .securities(Some([by("token"), by("session")]))
             .parameter(name)

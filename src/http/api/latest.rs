@@ -26,7 +26,7 @@ pub(super) async fn latest(request: Parts, extract::State(tower): extract::State
     Ok(json_answer(&request, &report(&tower).await))
 }
 
-/// What `latest` answers, and what those who watch begin with. Rows that came before this process are taken
+/// What `latest` answers, and what a live connection begins with. Rows that came before this process are taken
 /// from the database, with the time at which they came.
 pub(crate) async fn report(tower: &Tower) -> Latest {
     let published = &tower.sources.published;
@@ -131,7 +131,7 @@ fn is_beyond_bounds(column: &Column, value: &Value) -> bool {
     let number = match value {
         Value::Integer(number) => *number as f64,
         Value::Real(number) => *number,
-        Value::Null | Value::Text(_) => return false,
+        Value::Null | Value::Text(_) | Value::Time(_) | Value::Blob(_) => return false,
     };
     column.min.is_some_and(|min| number < min) || column.max.is_some_and(|max| number > max)
 }

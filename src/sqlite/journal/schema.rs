@@ -45,7 +45,8 @@ CREATE TABLE IF NOT EXISTS barograph_stats (
     id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, period_seconds REAL NOT NULL, received INTEGER NOT NULL,
     stored INTEGER NOT NULL, duplicate INTEGER NOT NULL, quarantined INTEGER NOT NULL, dropped INTEGER NOT NULL,
     spooled INTEGER NOT NULL, held INTEGER NOT NULL, commits INTEGER NOT NULL, failed_writes INTEGER NOT NULL,
-    slowest_commit_ms INTEGER NOT NULL, restarts INTEGER NOT NULL, mode TEXT NOT NULL
+    slowest_commit_ms INTEGER NOT NULL, restarts INTEGER NOT NULL, mode TEXT NOT NULL,
+    filtered INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS barograph_stats_at ON barograph_stats (at);
 CREATE TABLE IF NOT EXISTS barograph_shapes (
@@ -57,6 +58,7 @@ CREATE TABLE IF NOT EXISTS barograph_digests (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS barograph_digests_range ON barograph_digests (shape, last);
 CREATE INDEX IF NOT EXISTS barograph_events_at ON barograph_events (at);
+CREATE INDEX IF NOT EXISTS barograph_quarantine_route ON barograph_quarantine (coalesce(route, ''), id);
 INSERT OR IGNORE INTO barograph_meta (key, value) VALUES ('schema', '1');
 ";
 
@@ -93,6 +95,7 @@ pub(in crate::sqlite) fn extend_all<'r>(
     ours::mark(&tx).map_err(failed)?;
     tx.execute_batch(salvage::TABLE).map_err(failed)?;
     count_ids_in_ledger(&tx).map_err(failed)?;
+    count_filtered_in_stats(&tx).map_err(failed)?;
     let mut added = Vec::new();
     for route in routes {
         extend(&tx, route, &mut added).map_err(|error| unique_or(error, route, path))?;
@@ -106,6 +109,15 @@ pub(in crate::sqlite) fn extend_all<'r>(
 fn count_ids_in_ledger(conn: &Connection) -> rusqlite::Result<()> {
     if has_column(conn, "barograph_ledger", "fresh_seen")? {
         conn.execute_batch("ALTER TABLE barograph_ledger RENAME COLUMN fresh_seen TO ids_taken")?;
+    }
+    Ok(())
+}
+
+/// Statistics of before messages could be filtered lack their count.
+fn count_filtered_in_stats(conn: &Connection) -> rusqlite::Result<()> {
+    if !has_column(conn, "barograph_stats", "filtered")? {
+        let add = "ALTER TABLE barograph_stats ADD COLUMN filtered INTEGER NOT NULL DEFAULT 0";
+        conn.execute_batch(add)?;
     }
     Ok(())
 }
@@ -261,6 +273,16 @@ pub(in crate::sqlite) fn affinity(declared: &str) -> Affinity {
     }
 }
 
+/// The affinity of a table's column; `None` if there is none.
+pub(in crate::sqlite) fn affinity_of(
+    conn: &Connection,
+    table: &str,
+    column: &str,
+) -> rusqlite::Result<Option<Affinity>> {
+    let found = columns_of(conn, table)?.into_iter().find(|p| p.name.eq_ignore_ascii_case(column));
+    Ok(found.map(|present| affinity(&present.declared)))
+}
+
 /// Whether values of a kind come out of such a column as they went in.
 fn fits(kind: Kind, affinity: Affinity) -> bool {
     match kind {
@@ -269,6 +291,10 @@ fn fits(kind: Kind, affinity: Affinity) -> bool {
         }
         Kind::Real => matches!(affinity, Affinity::Real | Affinity::Numeric | Affinity::Blob),
         Kind::Text | Kind::Json => matches!(affinity, Affinity::Text | Affinity::Blob),
+        // Text with a date is no number to SQLite, so that a NUMERIC column keeps it.
+        Kind::Time => affinity != Affinity::Real,
+        // No affinity converts a BLOB.
+        Kind::Blob => true,
     }
 }
 
@@ -276,7 +302,8 @@ fn declared(column: &Column) -> String {
     let kind = match column.kind {
         Kind::Integer | Kind::Boolean => "INTEGER",
         Kind::Real => "REAL",
-        Kind::Text | Kind::Json => "TEXT",
+        Kind::Text | Kind::Json | Kind::Time => "TEXT",
+        Kind::Blob => "BLOB",
     };
     format!("\"{}\" {kind}", column.name)
 }

@@ -1,4 +1,4 @@
-//! What the database remembers, for those who look: reading alone, on connections of its own, bounded in
+//! What the database remembers, for page and commands: reading alone, on connections of its own, bounded in
 //! number and in time. A reader never keeps the writer waiting: no question lasts, and what is long (a
 //! download) is asked for piece by piece.
 
@@ -23,7 +23,7 @@ use barograph_actors::message::delivery::UnixMillis;
 
 pub use pool::{HistoryError, Pool};
 use raw::first_at;
-pub use series::{Buckets, Question, Senseless, Series, SeriesColumn, Stat};
+pub use series::{Buckets, Question, Senseless, Series, SeriesColumn, Stat, Unfinished};
 
 /// 0000-01-01: what is earlier does not sort as text.
 pub(crate) const EARLIEST_MS: i64 = -62_167_219_200_000;

@@ -63,7 +63,7 @@ pub(super) fn drop_all(conn: &Connection) -> rusqlite::Result<()> {
     all().try_for_each(|table| conn.execute_batch(&format!("DROP TABLE IF EXISTS {table}")))
 }
 
-/// A damaged table cannot be dropped: it gets another name, and nobody reads it any more.
+/// A damaged table cannot be dropped: it gets another name, and is not read any more.
 pub(super) fn put_aside(conn: &Connection, now: i64) -> rusqlite::Result<()> {
     for table in all().filter(|table| exists(conn, table).unwrap_or(false)) {
         conn.execute_batch(&format!("ALTER TABLE {table} RENAME TO {table}_damaged_{now}"))?;
@@ -145,7 +145,7 @@ pub(super) fn make(conn: &Connection, router: &Router) -> rusqlite::Result<Vec<R
     }
     create_all(conn)?;
     let mut tables: Vec<(String, Vec<RouteId>, Vec<Base>)> = Vec::new();
-    for (id, route) in router.active() {
+    for (id, route) in router.recording() {
         let wanted: Vec<Base> = readings(route).into_iter().map(|reading| reading.base).collect();
         match tables.iter_mut().find(|(name, ..)| name.eq_ignore_ascii_case(&route.table)) {
             Some((_, routes, bases)) => {

@@ -101,6 +101,7 @@ impl SpoolFixture {
                 dup: false,
                 packet_id: u16::try_from(x + 1).unwrap(),
                 received_at: UnixMillis(x),
+                properties: Vec::new(),
             };
             decode(delivery, &router, 1 << 20)
         };
