@@ -34,12 +34,14 @@ impl TargetDatabase {
                 named.display()
             ),
         };
-        let unreachable = |error: io::Error| match error.kind() {
-            io::ErrorKind::PermissionDenied => denied(&format!(
+        let unreachable = |error: io::Error| {
+            if error.kind() != io::ErrorKind::PermissionDenied {
+                return missing(&error.to_string());
+            }
+            denied(&format!(
                 "permission denied: this user may not read the database {}",
                 named.display()
-            )),
-            _ => missing(&error.to_string()),
+            ))
         };
         let database = real_path(named).map_err(unreachable)?;
         if !fs::metadata(&database).map_err(unreachable)?.is_file() {

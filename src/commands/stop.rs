@@ -129,9 +129,10 @@ fn failed(message: String) -> Failed {
 /// A signal could not be sent.
 fn unsent(pid: u32, to: &str, error: &io::Error) -> Failed {
     let told = format!("pid {pid} cannot be {to}: {error}");
-    match error.kind() {
-        io::ErrorKind::PermissionDenied => denied(&format!("permission denied: {told}")),
-        _ => failed(told),
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        denied(&format!("permission denied: {told}"))
+    } else {
+        failed(told)
     }
 }
 
