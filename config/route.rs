@@ -155,6 +155,17 @@ fn table_name(name: &str, _key: &Key) -> Result<String, Complaint> {
 }
 
 impl Route {
+    /// A route of a topic filter, a table and columns, with all else at its default and without an index.
+    pub fn new(topic: &str, table: &str, columns: Vec<Column>) -> Self {
+        let (topic, table) = (topic.to_owned(), table.to_owned());
+        Self { filter: topic.clone(), topic, table, columns, ..Self::initial() }
+    }
+
+    /// Its name in log and account: its table's, or its topic where it has none.
+    pub fn name(&self) -> &str {
+        if self.table.is_empty() { &self.topic } else { &self.table }
+    }
+
     /// A table is named after the topic, a topic after the table.
     fn check_needed(&self, section: &mut Section<'_, '_>) {
         if section.value("topic").is_none() {

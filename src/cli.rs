@@ -4,8 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::args::{
     AcknowledgeArgs, CheckArgs, CompletionsArgs, DemoArgs, EventsArgs, ImportArgs, LevelArgs,
-    ManArgs, OrderArgs, RestartArgs, RunArgs, SimulateArgs, StatusArgs, StopArgs, TailArgs,
-    TokenArgs,
+    ManArgs, ReplyArgs, RestartArgs, RunArgs, SimulateArgs, StopArgs, TailArgs, TokenArgs,
 };
 use crate::commands::read_args::{AccountArgs, AlertArgs, GapsArgs, QuarantineArgs, VerifyArgs};
 
@@ -25,17 +24,17 @@ pub enum Command {
     /// Record until asked to stop (SIGINT or SIGTERM)
     Run(RunArgs),
     /// Say how the running recorder is: exit code 0 ok, 1 degraded, 2 critical, 3 not running
-    Status(StatusArgs),
+    Status(ReplyArgs),
     /// Stop the running recorder in order, and wait until it has ended
     Stop(StopArgs),
     /// Stop an actor of the running recorder in order, and start it anew
     RestartActor(RestartArgs),
     /// Receive nothing until `resume`; the broker keeps the messages
-    Pause(OrderArgs),
+    Pause(ReplyArgs),
     /// Receive again
-    Resume(OrderArgs),
+    Resume(ReplyArgs),
     /// Fold the WAL into the database now, and say who holds it back
-    Checkpoint(OrderArgs),
+    Checkpoint(ReplyArgs),
     /// Say that somebody knows of an issue: its alerts repeat no more, until it becomes worse
     Acknowledge(AcknowledgeArgs),
     /// Make the running recorder's log say more, or less

@@ -1,11 +1,25 @@
-//! Times: UTC in the database, the local zone for people.
+//! Times: UTC in the database and in JSON, the local zone for people.
 
 use barograph_actors::message::delivery::UnixMillis;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::os::world;
+
+/// A moment as text, in UTC: `YYYY-MM-DD HH:MM:SS.sss`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(transparent)]
+#[schema(pattern = "^-?[0-9]{3,}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{3})?$")]
+pub(crate) struct UtcText(pub(crate) String);
+
+impl From<UnixMillis> for UtcText {
+    fn from(at: UnixMillis) -> Self {
+        Self(at.to_string())
+    }
+}
 
 /// A moment that was given on the command line.
 pub(crate) fn parse_moment(text: &str) -> Result<UnixMillis, String> {

@@ -58,7 +58,7 @@ fn the_state_follows_the_health_and_is_offline_after_a_stop_and_after_a_kill() {
     let mut watcher = spy(&scene, "watcher", STATE);
     let state = json(&hears(&mut watcher, "well", |text| text.contains("\"health\":\"ok\"")));
     assert_eq!((&state["mode"], &state["issues"]), (&"normal".into(), &serde_json::json!([])));
-    assert!(state["sentence"].as_str().is_some_and(|it| it.starts_with("recording; connected")));
+    assert!(state["summary"].as_str().is_some_and(|it| it.starts_with("recording; connected")));
 
     let locker = Locker::hold(&scene.database);
     let state = json(&hears(&mut watcher, "trouble", |text| text.contains("database_failing")));

@@ -103,7 +103,7 @@ fn check_form(scene: &Scene, told: &Request) {
         "hook" => {
             let json = told.json();
             assert_eq!((&json["version"], &json["kind"]), (&1.into(), &"alert".into()));
-            assert_eq!(json["standing"], "critical");
+            assert_eq!(json["health"], "critical");
             assert_eq!(json["issues"][0]["id"], "broker_unreachable");
             assert_eq!(json["issues"][0]["change"], "new");
             assert!(json["at"].as_str().is_some_and(|at| at.ends_with('Z')), "{json}");

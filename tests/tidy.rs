@@ -1,10 +1,12 @@
 //! The rules of the house that a compiler cannot hold. Each ban names its replacement.
 
+mod imports;
 mod source;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use imports::{imports, keep_circles};
 use source::{Source, files, program, read, sources};
 
 const FILE_LINES_MAX: usize = 500;
@@ -208,6 +210,28 @@ fn the_rooms_of_actors_import_downwards() {
         let remedy = "put what both need into the lower folder, or take a `LinkRecipient`";
         forbid(&format!("actors/{room}"), &above, remedy);
     }
+}
+
+#[test]
+fn folders_do_not_import_each_other_in_a_circle() {
+    let sources = program();
+    let mut circles = String::new();
+    for root in ["src", "actors"] {
+        let mut left = imports(root, &sources);
+        assert!(left.len() > 5, "there is little below {root}: has it moved?");
+        keep_circles(&mut left);
+        for (from, edges) in left {
+            for (to, file) in edges {
+                let file = file.display();
+                writeln!(circles, "{root}: {from} imports {to} ({file})")
+                    .expect("a String takes all");
+            }
+        }
+    }
+    assert!(
+        circles.is_empty(),
+        "\n{circles}    instead: move what both need into one of them, or below"
+    );
 }
 
 #[test]

@@ -48,7 +48,7 @@ impl Message for ConnectionChanged {
 /// The service manager, as the judge speaks to it.
 pub trait ServiceManager: Send {
     /// How the recorder is, in one sentence (systemd's `STATUS=`).
-    fn status(&mut self, sentence: &str);
+    fn status(&mut self, summary: &str);
 
     /// The recorder lives (systemd's `WATCHDOG=1`); said more often than it need be told.
     fn alive(&mut self);

@@ -11,6 +11,13 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct UnixMillis(pub i64);
 
+impl UnixMillis {
+    /// As programs read it: RFC 3339, in UTC.
+    pub fn rfc3339(self) -> String {
+        self.to_string().replace(' ', "T") + "Z"
+    }
+}
+
 impl fmt::Display for UnixMillis {
     /// `YYYY-MM-DD HH:MM:SS.sss` in UTC: the form of `created_at`, which sorts and compares as
     /// text.
@@ -57,6 +64,8 @@ pub struct Delivery {
     pub packet_id: u16,
     /// When it arrived here.
     pub received_at: UnixMillis,
+    /// MQTT 5 user properties, names and values.
+    pub properties: Vec<(String, String)>,
 }
 
 #[cfg(test)]

@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 use crate::message::delivery::UnixMillis;
 
 /// How bad an issue is. The order is that of the severity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Nothing is lost; it should be looked at by day.
     Warning,
@@ -70,24 +73,35 @@ pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
     /// What is wrong and, where it is known, since when.
-    pub sentence: String,
+    pub summary: String,
     /// What to do about it.
     pub hint: String,
 }
 
-/// A finding that lasts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A finding that lasts. Serialized, it is what alerts have of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Issue {
     /// As [`Finding::id`].
     pub id: String,
     /// How bad it is.
     pub severity: Severity,
     /// Since when.
+    #[serde(serialize_with = "rfc3339")]
     pub since: UnixMillis,
     /// What is wrong.
-    pub sentence: String,
+    pub summary: String,
     /// What to do about it.
     pub hint: String,
+}
+
+/// A moment, or none, as programs read it.
+pub(crate) fn rfc3339<T, S>(at: &T, serializer: S) -> Result<S::Ok, S::Error>
+where
+    T: Copy + Into<Option<UnixMillis>>,
+    S: Serializer,
+{
+    let at: Option<UnixMillis> = (*at).into();
+    at.map(UnixMillis::rfc3339).serialize(serializer)
 }
 
 /// A person has acknowledged an issue. It holds for as long as the issue lasts and does not become worse.
@@ -120,7 +134,7 @@ mod tests {
             id: "x".into(),
             severity,
             since: UnixMillis(0),
-            sentence: String::new(),
+            summary: String::new(),
             hint: String::new(),
         };
         let (warning, critical) = (issue(Severity::Warning), issue(Severity::Critical));
@@ -135,7 +149,7 @@ mod tests {
             id: "x".into(),
             severity,
             since: UnixMillis(since),
-            sentence: String::new(),
+            summary: String::new(),
             hint: String::new(),
         };
         let known = |severity| Acknowledgement {

@@ -6,7 +6,7 @@ use crate::status::{Connection, Snapshot};
 /// How the recorder is, in one sentence: what the worst issue says, or what it does.
 pub fn summary(state: &Snapshot) -> String {
     if let Some(worst) = state.health.issues.first() {
-        return worst.sentence.clone();
+        return worst.summary.clone();
     }
     if let Some(trouble) = mode_summary(state) {
         return trouble;
@@ -85,7 +85,7 @@ mod tests {
         }
         let said = "the worst of all".to_owned();
         let (id, severity, hint) = ("x".to_owned(), Severity::Critical, String::new());
-        state.health.issues = vec![Issue { id, severity, since, sentence: said.clone(), hint }];
+        state.health.issues = vec![Issue { id, severity, since, summary: said.clone(), hint }];
         assert_eq!(summary(&state), said);
     }
 }

@@ -103,6 +103,14 @@ settings! {
         count(2, 1_000_000).of("readings").example("100").absent("a value may stand still");
 }
 
+impl Column {
+    /// A column of this name and type, filled by the field of its name.
+    pub fn new(name: &str, kind: Kind) -> Self {
+        let pointer = pointer(name).unwrap_or_default();
+        Self { name: name.to_owned(), pointer, kind, ..Self::initial() }
+    }
+}
+
 words! {
     /// Type of a column's values.
     pub enum Kind, as_str {

@@ -40,6 +40,17 @@ impl ConfigArgs {
     }
 }
 
+/// `barograph status`, `pause`, `resume`, `checkpoint`; a part of others
+#[derive(Debug, Args)]
+pub struct ReplyArgs {
+    /// Settings.
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// One JSON object instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `barograph check`
 #[derive(Debug, Args)]
 pub struct CheckArgs {
@@ -138,43 +149,18 @@ pub struct SimulateArgs {
     pub seed: u64,
 }
 
-/// `barograph status`
-#[derive(Debug, Args)]
-pub struct StatusArgs {
-    /// Settings.
-    #[command(flatten)]
-    pub config: ConfigArgs,
-    /// One JSON object instead of text
-    #[arg(long)]
-    pub json: bool,
-}
-
 /// `barograph stop`
 #[derive(Debug, Args)]
 pub struct StopArgs {
-    /// Settings.
+    /// Settings and form.
     #[command(flatten)]
-    pub config: ConfigArgs,
+    pub reply: ReplyArgs,
     /// How long to wait for its end
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
     /// Kill it when it has not ended by then, if it certainly is a recorder
     #[arg(long)]
     pub force: bool,
-    /// One JSON object instead of text
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `barograph pause`, `resume` and `checkpoint`
-#[derive(Debug, Args)]
-pub struct OrderArgs {
-    /// Settings.
-    #[command(flatten)]
-    pub config: ConfigArgs,
-    /// One JSON object instead of text
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `barograph restart-actor`
@@ -182,12 +168,9 @@ pub struct OrderArgs {
 pub struct RestartArgs {
     /// Which, by its name in `barograph status`
     pub actor: String,
-    /// Settings.
+    /// Settings and form.
     #[command(flatten)]
-    pub config: ConfigArgs,
-    /// One JSON object instead of text
-    #[arg(long)]
-    pub json: bool,
+    pub reply: ReplyArgs,
 }
 
 /// `barograph log-level`
@@ -196,25 +179,19 @@ pub struct LevelArgs {
     /// The level
     #[arg(value_parser = ["error", "warn", "info", "debug", "trace"])]
     pub level: String,
-    /// Settings.
+    /// Settings and form.
     #[command(flatten)]
-    pub config: ConfigArgs,
-    /// One JSON object instead of text
-    #[arg(long)]
-    pub json: bool,
+    pub reply: ReplyArgs,
 }
 
 /// `barograph acknowledge`
 #[derive(Debug, Args)]
 pub struct AcknowledgeArgs {
-    /// The issue's id, as `barograph status --json` has it
+    /// The issue's id, as `barograph status` shows it
     pub issue: String,
-    /// Settings.
+    /// Settings and form.
     #[command(flatten)]
-    pub config: ConfigArgs,
-    /// One JSON object instead of text
-    #[arg(long)]
-    pub json: bool,
+    pub reply: ReplyArgs,
 }
 
 /// `barograph events`

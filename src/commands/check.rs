@@ -1,14 +1,23 @@
 //! `barograph check`: what would happen, without doing it.
 
+use std::time::Duration;
+
 use barograph_actors::exit_code;
 use barograph_actors::ports::{DownKind, Outlook};
 use barograph_config::Loaded;
 
+use crate::client_id;
 use crate::exit::Failed;
+use crate::ipc::client::Client;
+use crate::ipc::protocol::Request;
 use crate::mqtt::MqttBroker;
 use crate::os::lock::held_by;
 use crate::os::world;
 use crate::sqlite::{Peek, peek};
+use crate::wire::status::{BrokerStatus, Status};
+
+/// A recorder that answers does so within a second.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// Prints what is right and what is wrong, with `show` also the settings in force, and one line of
 /// verdict at the end; gives the exit code of the first thing that is wrong.
@@ -39,6 +48,7 @@ fn check_loaded(loaded: &Loaded, show: bool) -> i32 {
     if let Some(holder) = held_by(&settings.instance.lock_file) {
         println!("instance: a recorder is running ({holder})");
     }
+    println!("client id: {}", shown_client_id(loaded));
     let database = check_database(loaded);
     let broker = check_broker(loaded);
     let parts = [(database, "database"), (broker, "broker")];
@@ -51,6 +61,36 @@ fn check_loaded(loaded: &Loaded, show: bool) -> i32 {
         }
     }
     wrong.first().map_or(exit_code::OK, |(code, _)| *code)
+}
+
+/// Which one it is, and whether a client is connected under it, as far as the recorder itself knows. (A connection
+/// under the same id would end another one.)
+fn shown_client_id(loaded: &Loaded) -> String {
+    let settings = &loaded.settings;
+    let id = &settings.mqtt.client_id;
+    let running = Client::open(&settings.instance.lock_file, ANSWER_WITHIN)
+        .and_then(|mut client| client.ask::<Status>(&Request::Status));
+    if let Ok(status) = running {
+        let BrokerStatus { client_id: used, connection, .. } = &status.broker;
+        return match (used == id, connection.as_ref()) {
+            (true, "connected") => {
+                format!("{id}; the recorder that is running is connected under it")
+            }
+            (true, _) => {
+                let why = status.broker.why.as_deref().unwrap_or("it has just started");
+                format!("{id}; the recorder that is running is not connected: {why}")
+            }
+            (false, _) => format!("{id}; the recorder that is running uses {used}"),
+        };
+    }
+    match client_id::kept(settings) {
+        Some(kept) if kept != *id => format!(
+            "{id}, by mqtt.client_id; warning: it was {kept}, and what the broker keeps under that does not arrive"
+        ),
+        Some(_) => id.clone(),
+        None if loaded.client_id_is_set => id.clone(),
+        None => format!("{id}- and six random digits; the first start makes and keeps it"),
+    }
 }
 
 fn check_database(loaded: &Loaded) -> i32 {

@@ -8,7 +8,7 @@ use barograph_config::Settings;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value as Json;
 
-use super::args::{AcknowledgeArgs, LevelArgs, OrderArgs, RestartArgs};
+use super::args::{AcknowledgeArgs, LevelArgs, ReplyArgs, RestartArgs};
 use super::recorder::{put, unanswered};
 use crate::exit::Failed;
 use crate::ipc::client::Client;
@@ -25,7 +25,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 /// It was not done.
 pub fn restart_actor(settings: &Settings, args: &RestartArgs) -> Result<i32, Failed> {
     let wanted = Order::RestartActor { actor: args.actor.clone() };
-    order(settings, wanted, args.json, |_: IgnoredAny| {
+    order(settings, wanted, args.reply.json, |_: IgnoredAny| {
         format!("Actor {} was stopped in order, and runs anew.", args.actor)
     })
 }
@@ -34,7 +34,7 @@ pub fn restart_actor(settings: &Settings, args: &RestartArgs) -> Result<i32, Fai
 ///
 /// # Errors
 /// It was not done.
-pub fn pause(settings: &Settings, args: &OrderArgs) -> Result<i32, Failed> {
+pub fn pause(settings: &Settings, args: &ReplyArgs) -> Result<i32, Failed> {
     order(settings, Order::Pause, args.json, |_: IgnoredAny| {
         "Paused: nothing is received; the broker keeps QoS 1 and 2 for us, as far as its own settings go. \
          QoS 0 is missing from now on (barograph gaps). Go on with: barograph resume"
@@ -46,7 +46,7 @@ pub fn pause(settings: &Settings, args: &OrderArgs) -> Result<i32, Failed> {
 ///
 /// # Errors
 /// It was not done.
-pub fn resume(settings: &Settings, args: &OrderArgs) -> Result<i32, Failed> {
+pub fn resume(settings: &Settings, args: &ReplyArgs) -> Result<i32, Failed> {
     order(settings, Order::Resume, args.json, |_: IgnoredAny| "Receiving again.".to_owned())
 }
 
@@ -56,7 +56,7 @@ pub fn resume(settings: &Settings, args: &OrderArgs) -> Result<i32, Failed> {
 /// It was not done.
 pub fn acknowledge(settings: &Settings, args: &AcknowledgeArgs) -> Result<i32, Failed> {
     let wanted = Order::AcknowledgeIssue { issue: args.issue.clone() };
-    order(settings, wanted, args.json, |_: IgnoredAny| {
+    order(settings, wanted, args.reply.json, |_: IgnoredAny| {
         format!(
             "It is known now that somebody knows of {}: its alerts repeat no more, until it becomes worse or \
              comes again.",
@@ -71,7 +71,7 @@ pub fn acknowledge(settings: &Settings, args: &AcknowledgeArgs) -> Result<i32, F
 /// It was not done.
 pub fn log_level(settings: &Settings, args: &LevelArgs) -> Result<i32, Failed> {
     let wanted = Order::LogLevel { level: args.level.clone() };
-    order(settings, wanted, args.json, |_: IgnoredAny| {
+    order(settings, wanted, args.reply.json, |_: IgnoredAny| {
         format!("The log's level is {} now, until the recorder ends.", args.level)
     })
 }
@@ -80,7 +80,7 @@ pub fn log_level(settings: &Settings, args: &LevelArgs) -> Result<i32, Failed> {
 ///
 /// # Errors
 /// It was not done.
-pub fn checkpoint(settings: &Settings, args: &OrderArgs) -> Result<i32, Failed> {
+pub fn checkpoint(settings: &Settings, args: &ReplyArgs) -> Result<i32, Failed> {
     order(settings, Order::Checkpoint, args.json, |reply: CheckpointReply| {
         let CheckpointReply { pages, folded_in, wholly, held_by } = reply;
         let wal = counted(pages.cast_signed(), "page");

@@ -38,7 +38,11 @@ pub fn gaps(settings: &Settings, args: &GapsArgs) -> Result<i32, Failed> {
         .map_err(|error| unreadable(&error, &place.database))?;
     let now = world::now();
     let is_running = place.holder.is_some();
-    say(&if args.json { to_json(&gaps, now) } else { to_text(&gaps, args, now, is_running) })?;
+    say(&if args.reply.json {
+        to_json(&gaps, now)
+    } else {
+        to_text(&gaps, args, now, is_running)
+    })?;
     Ok(exit_code::OK)
 }
 

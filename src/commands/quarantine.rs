@@ -30,7 +30,7 @@ impl QuarantineCommand {
     /// Where its settings come from.
     pub fn config(&self) -> &ConfigArgs {
         match self {
-            Self::List(args) => &args.config,
+            Self::List(args) => &args.reply.config,
             Self::Show(args) => &args.config,
             Self::Replay(args) => &args.config,
             Self::Export(args) => &args.config,
@@ -74,7 +74,11 @@ fn list(place: &TargetDatabase, args: &ListArgs) -> Result<i32, Failed> {
     let filter = filter_of(&args.filter);
     let counts = count_kept(&look, &filter).map_err(failed)?;
     let kept = newest_kept(&look, &filter, args.limit, GLIMPSE_BYTES).map_err(failed)?;
-    say(&if args.json { list_json(&kept, &counts) } else { list_text(&kept, &counts, &filter) })?;
+    say(&if args.reply.json {
+        list_json(&kept, &counts)
+    } else {
+        list_text(&kept, &counts, &filter)
+    })?;
     Ok(exit_code::OK)
 }
 

@@ -5,21 +5,18 @@ use std::path::PathBuf;
 use barograph_actors::message::delivery::UnixMillis;
 use clap::{Args, Subcommand};
 
-use crate::commands::args::ConfigArgs;
+use crate::commands::args::{ConfigArgs, ReplyArgs};
 use crate::time::parse_moment;
 
 /// `barograph account`
 #[derive(Debug, Args)]
 pub struct AccountArgs {
-    /// Settings.
+    /// Settings and form.
     #[command(flatten)]
-    pub config: ConfigArgs,
+    pub reply: ReplyArgs,
     /// What earlier databases held and is not here is no longer missed
     #[arg(long)]
     pub write_off: bool,
-    /// One JSON object instead of text
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `barograph alert`
@@ -67,32 +64,26 @@ impl AlertCommand {
 /// `barograph gaps`
 #[derive(Debug, Args)]
 pub struct GapsArgs {
-    /// Settings.
+    /// Settings and form.
     #[command(flatten)]
-    pub config: ConfigArgs,
+    pub reply: ReplyArgs,
     /// Only those that lasted into this time: 2h or 7days ago, or 2026-11-23 or 2026-11-23 16:27:19
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     pub since: Option<UnixMillis>,
     /// Only those of this cause
     #[arg(long, value_name = "WORD")]
     pub cause: Option<String>,
-    /// One JSON object instead of text
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `barograph verify`
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// Settings.
+    /// Settings and form.
     #[command(flatten)]
-    pub config: ConfigArgs,
+    pub reply: ReplyArgs,
     /// Only the content, without SQLite's own check of the file's structure
     #[arg(long)]
     pub quick: bool,
-    /// One JSON object instead of text
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `barograph quarantine`
@@ -138,18 +129,15 @@ pub struct FilterArgs {
 /// `barograph quarantine list`
 #[derive(Debug, Args)]
 pub struct ListArgs {
-    /// Settings.
+    /// Settings and form.
     #[command(flatten)]
-    pub config: ConfigArgs,
+    pub reply: ReplyArgs,
     /// Which.
     #[command(flatten)]
     pub filter: FilterArgs,
     /// How many at most
     #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: u32,
-    /// One JSON object instead of text
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// `barograph quarantine show`

@@ -27,7 +27,7 @@ pub(super) fn put(text: &str) -> bool {
 
 /// What the lock says where nobody answers.
 pub(super) struct Absent {
-    pub(super) sentence: String,
+    pub(super) summary: String,
     /// Who holds it; else who held it last.
     pub(super) holder: Holder,
     pub(super) is_held: bool,
@@ -38,17 +38,17 @@ impl Absent {
         let lock = &settings.instance.lock_file;
         if let Some(holder) = held_by(lock) {
             let socket = socket::path_beside(lock);
-            let sentence = format!(
+            let summary = format!(
                 "somebody holds the lock {} ({holder}), but nobody answers on {}: it is just starting or \
                  stopping, or could not make its socket (its log says why), or is no recorder",
                 lock.display(),
                 socket.display()
             );
-            return Self { sentence, holder, is_held: true };
+            return Self { summary, holder, is_held: true };
         }
         let text = fs::read_to_string(lock).unwrap_or_default();
         let holder = Holder::from_file_text(&text);
-        let sentence = match (holder.pid, emptied(lock)) {
+        let summary = match (holder.pid, emptied(lock)) {
             (Some(_), _) => format!("not running; the last run did not end in order: {holder}"),
             (None, Some(at)) => format!("not running; it was stopped at {}", shown(at)),
             (None, None) => {
@@ -56,7 +56,7 @@ impl Absent {
                 format!("not running, and no recorder ever had the lock {lock}; see --config")
             }
         };
-        Self { sentence, holder, is_held: false }
+        Self { summary, holder, is_held: false }
     }
 }
 
@@ -72,7 +72,7 @@ pub(super) fn unanswered(settings: &Settings, error: &NoAnswer) -> Failed {
     match error {
         NoAnswer::Refused(_) => Failed { code: exit_code::FOUND_WRONG, message: error.to_string() },
         NoAnswer::Nobody(_) => {
-            Failed { code: exit_code::NOT_RUNNING, message: Absent::look(settings).sentence }
+            Failed { code: exit_code::NOT_RUNNING, message: Absent::look(settings).summary }
         }
         NoAnswer::Denied(_) | NoAnswer::Silent(..) | NoAnswer::Broken { .. } => {
             Failed { code: exit_code::NOT_RUNNING, message: error.to_string() }

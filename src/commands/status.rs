@@ -8,15 +8,14 @@ use barograph_config::Settings;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::args::StatusArgs;
+use super::args::ReplyArgs;
 use super::paint::Paint;
 use super::recorder::{Absent, put, unanswered};
 use crate::exit::Failed;
 use crate::ipc::client::{Client, NoAnswer};
 use crate::ipc::protocol::Request;
 use crate::text::{WIDTH, counted, glimpse, wrapped};
-use crate::time::{from_database, length, shown_text};
-use crate::wire::UtcText;
+use crate::time::{UtcText, from_database, length, shown_text};
 use crate::wire::status::{AccountStatus, AcknowledgedBy, ColumnReading, RatesStatus, Status};
 
 /// A recorder that answers does so within a second.
@@ -29,7 +28,7 @@ const INDENT: usize = 11;
 ///
 /// # Errors
 /// It runs, and does not answer.
-pub fn status(settings: &Settings, args: &StatusArgs) -> Result<i32, Failed> {
+pub fn status(settings: &Settings, args: &ReplyArgs) -> Result<i32, Failed> {
     let answer = Client::open(&settings.instance.lock_file, ANSWER_WITHIN)
         .and_then(|mut client| client.ask::<Json>(&Request::Status));
     let json = match answer {
@@ -42,15 +41,15 @@ pub fn status(settings: &Settings, args: &StatusArgs) -> Result<i32, Failed> {
         message: format!("the recorder's answer cannot be used: {error}"),
     })?;
     put(&if args.json { format!("{json}\n") } else { screen(&status, Paint::for_stdout()) });
-    Ok(match status.standing.as_ref() {
+    Ok(match status.health.as_ref() {
         "ok" => exit_code::OK,
         "degraded" => exit_code::FOUND_WRONG,
         _ => exit_code::CRITICAL,
     })
 }
 
-fn absent(settings: &Settings, args: &StatusArgs) -> i32 {
-    let Absent { sentence, holder, is_held } = Absent::look(settings);
+fn absent(settings: &Settings, args: &ReplyArgs) -> i32 {
+    let Absent { summary, holder, is_held } = Absent::look(settings);
     put(&if args.json {
         let lock = json!({
             "path": settings.instance.lock_file.display().to_string(),
@@ -59,22 +58,22 @@ fn absent(settings: &Settings, args: &StatusArgs) -> i32 {
             "since": holder.since,
             "command": holder.command,
         });
-        format!("{}\n", json!({ "standing": "not_running", "sentence": sentence, "lock": lock }))
+        format!("{}\n", json!({ "health": "not_running", "summary": summary, "lock": lock }))
     } else {
-        wrapped(&sentence, 0)
+        wrapped(&summary, 0)
     });
     exit_code::NOT_RUNNING
 }
 
 fn screen(status: &Status, paint: Paint) -> String {
-    let standing = if status.standing.is_empty() { "unknown" } else { status.standing.as_ref() };
-    let sentence = format!("{standing}: {}", text(&status.sentence));
-    let coloured = match standing {
-        "ok" => paint.good(standing),
-        "degraded" => paint.warning(standing),
-        _ => paint.bad(standing),
+    let health = if status.health.is_empty() { "unknown" } else { status.health.as_ref() };
+    let summary = format!("{health}: {}", text(&headline(status)));
+    let coloured = match health {
+        "ok" => paint.good(health),
+        "degraded" => paint.warning(health),
+        _ => paint.bad(health),
     };
-    let mut screen = wrapped(&sentence, 0).replacen(standing, &coloured, 1);
+    let mut screen = wrapped(&summary, 0).replacen(health, &coloured, 1);
     screen += &issues(status, paint);
     screen.push('\n');
     screen += &facts(status);
@@ -85,12 +84,22 @@ fn screen(status: &Status, paint: Paint) -> String {
     screen
 }
 
+/// What the recorder does; or how many issues follow, each of which is told there.
+fn headline(status: &Status) -> String {
+    let is_told = status.issues.iter().any(|issue| issue.summary == status.summary);
+    match status.issues.len() {
+        n if is_told => counted(n as i64, "issue"),
+        _ => status.summary.clone(),
+    }
+}
+
 fn issues(status: &Status, paint: Paint) -> String {
     let mut shown = String::new();
     for issue in &status.issues {
         let severity = text(&issue.severity);
         let since = shown_text(&issue.since.0);
-        let head = format!("{severity} since {since}: {}", text(&issue.sentence));
+        let (id, summary) = (text(&issue.id), text(&issue.summary));
+        let head = format!("{severity} {id} since {since}: {summary}");
         let coloured = match severity.as_str() {
             "critical" => paint.bad(&severity),
             _ => paint.warning(&severity),
@@ -143,7 +152,7 @@ fn facts(status: &Status) -> String {
         ("", files),
         ("spool", spooled),
         ("rates", rates(&status.rates)),
-        ("account", account(&status.account)),
+        ("account", account(status)),
     ];
     lines.iter().map(|(name, about)| fact(name, about)).collect()
 }
@@ -177,24 +186,33 @@ fn rates(rates: &RatesStatus) -> String {
     }
 }
 
-fn account(account: &AccountStatus) -> String {
+fn account(status: &Status) -> String {
     let AccountStatus {
         received,
+        received_before,
         stored,
+        rows,
         duplicate,
+        filtered,
         quarantined,
         spooled,
         held,
         dropped,
         balanced,
-    } = account;
+    } = &status.account;
+    let rows = if rows == stored { String::new() } else { format!(" ({rows} rows)") };
     let balance = match balanced {
         true => "",
         false => " (just now; counts that change are not read at one moment)",
     };
+    let before = match received_before {
+        0 => String::new(),
+        n => format!(" ({n} of them by an earlier run)"),
+    };
     format!(
-        "{received} received = {stored} stored + {duplicate} duplicate + {quarantined} quarantined + \
-         {spooled} spooled + {held} held + {dropped} dropped{balance}"
+        "since the start: {received} received{before} = {stored} stored{rows} + {duplicate} duplicate + \
+         {filtered} filtered + {quarantined} quarantined + {spooled} spooled + {held} held + {dropped} \
+         dropped{balance}; in all: barograph account"
     )
 }
 
@@ -277,6 +295,8 @@ pub(super) fn number(value: &Value) -> String {
         }
         Value::Real(real) => format!("{real:.2}"),
         Value::Text(text) => glimpse(text.as_bytes(), 20),
+        Value::Time(at) => at.to_string(),
+        Value::Blob(bytes) => format!("{} bytes", bytes.len()),
         Value::Null => "—".to_owned(),
     }
 }
@@ -324,8 +344,29 @@ mod tests {
     }
 
     #[test]
+    fn each_issue_is_told_once_with_the_id_that_acknowledge_takes() {
+        let issue = |id: &str| {
+            json!({
+                "id": id, "severity": "warning", "since": "2026-12-01 10:00:00.000",
+                "summary": format!("{id} is wrong"), "hint": "mend it",
+            })
+        };
+        let issues = [issue("paused"), issue("route_silent:load")];
+        let (health, summary) = ("degraded", "paused is wrong");
+        let status = json!({ "health": health, "summary": summary, "issues": issues });
+        let shown = screen(&Status::deserialize(status).unwrap(), Paint::plain());
+        assert!(shown.starts_with("degraded: 2 issues\n"), "{shown}");
+        assert!(shown.contains("warning paused since "), "{shown}");
+        assert!(shown.contains("warning route_silent:load since "), "{shown}");
+        assert_eq!(shown.matches("paused is wrong").count(), 1, "{shown}");
+        let other = json!({ "health": "ok", "summary": "recording", "issues": [] });
+        let shown = screen(&Status::deserialize(other).unwrap(), Paint::plain());
+        assert!(shown.starts_with("ok: recording\n"), "{shown}");
+    }
+
+    #[test]
     fn an_answer_of_another_version_is_shown_as_far_as_it_goes() {
-        let status = Status::deserialize(json!({ "standing": "ok", "later": 7 })).unwrap();
+        let status = Status::deserialize(json!({ "health": "ok", "later": 7 })).unwrap();
         let shown = screen(&status, Paint::plain());
         assert!(shown.starts_with("ok: ?\n") && shown.contains("process"), "{shown}");
         assert!(shown.lines().all(|line| line.chars().count() <= WIDTH), "{shown}");

@@ -61,17 +61,17 @@ pub enum StopOutcome {
 pub fn stop(settings: &Settings, args: &StopArgs) -> Result<i32, Failed> {
     let plan = StopPlan { timeout: args.timeout, force: args.force };
     let began = Instant::now();
-    let shown = stderr().is_terminal() && !args.json;
+    let shown = stderr().is_terminal() && !args.reply.json;
     let mut say = |text: &str| {
         if shown {
             let _unseen = writeln!(stderr(), "{text}");
         }
     };
-    let last = Absent::look(settings).sentence;
+    let last = Absent::look(settings).summary;
     let ended = end(settings, plan, &mut say)
         .map_err(|message| Failed { code: exit_code::FOUND_WRONG, message })?;
     let took = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
-    let (word, sentence) = match ended {
+    let (word, summary) = match ended {
         StopOutcome::WasNot => ("was_not_running", format!("{last}. There is nothing to stop.")),
         StopOutcome::Stopped => ("stopped", format!("Stopped in order, after {}.", length(took))),
         StopOutcome::Killed => (
@@ -83,10 +83,10 @@ pub fn stop(settings: &Settings, args: &StopArgs) -> Result<i32, Failed> {
             ),
         ),
     };
-    put(&if args.json {
-        format!("{}\n", json!({ "ended": word, "sentence": sentence, "milliseconds": took }))
+    put(&if args.reply.json {
+        format!("{}\n", json!({ "ended": word, "summary": summary, "milliseconds": took }))
     } else {
-        wrapped(&sentence, 0)
+        wrapped(&summary, 0)
     });
     Ok(exit_code::OK)
 }
@@ -220,7 +220,7 @@ impl Target {
         let stopping = status.actors.iter().filter(|actor| actor.state == "stopping");
         let names: Vec<&str> = stopping.map(|actor| actor.actor.as_ref()).collect();
         if names.is_empty() {
-            return status.sentence;
+            return status.summary;
         }
         format!("its actor {} is stopping", names.join(", "))
     }

@@ -39,7 +39,11 @@ pub fn verify(settings: &Settings, args: &VerifyArgs) -> Result<i32, Failed> {
         Err(error) => return Err(unreadable(&error, &place.database)),
     };
     let took = progress.begun.elapsed();
-    say(&if args.json { to_json(&verified, &place) } else { to_text(&verified, &place, took) })?;
+    say(&if args.reply.json {
+        to_json(&verified, &place)
+    } else {
+        to_text(&verified, &place, took)
+    })?;
     Ok(code_of(&verified))
 }
 
@@ -112,7 +116,7 @@ fn listed(ranges: &[(i64, i64)]) -> String {
 }
 
 /// What is wrong, in one sentence or two.
-fn sentence(finding: &DamagedRange) -> String {
+fn summary(finding: &DamagedRange) -> String {
     let DamagedRange { table, rows, at, recorded, found, wrong } = finding;
     let place = format!("{table}, {}, written {}", rows_of(*rows), shown(UnixMillis(*at)));
     let numbers = format!("{recorded} were written, {found} are there");
@@ -145,7 +149,7 @@ fn to_text(verified: &Verified, place: &TargetDatabase, took: Duration) -> Strin
         text += &wrapped(&format!("Interrupted after {rows} of {of}; up to there:"), 0);
     }
     for finding in &verified.findings {
-        text += &wrapped(&format!("WRONG: {}", sentence(finding)), 0);
+        text += &wrapped(&format!("WRONG: {}", summary(finding)), 0);
     }
     for unusable in &verified.unusable {
         text += &wrapped(&format!("WRONG: {}", glimpse(unusable.as_bytes(), 2_000)), 0);
@@ -226,7 +230,7 @@ fn finding_json(finding: &DamagedRange) -> Json {
         "what": word,
         "ranges": ranges,
         "error": error,
-        "sentence": sentence(finding),
+        "summary": summary(finding),
     })
 }
 

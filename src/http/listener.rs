@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -11,12 +12,14 @@ use barograph_actors::status::Published;
 use barograph_actors::status::issue::{Finding, Severity};
 use barograph_actors::supervisor::Pulse;
 use barograph_actors::supervisor::restart::backoff;
+use parking_lot::Mutex;
 use rustix::process::{getpid, getpriority_process, setpriority_process};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use super::own_request::OwnAddress;
 use super::place::BoundListener;
 use super::server::Server;
 use crate::os::process::{Holder, port_holder};
@@ -64,35 +67,35 @@ pub(crate) trait Service: Send + 'static {
     fn farewell(&mut self) -> impl Future<Output = ()>;
 }
 
-/// How what is served is spoken of, when its address cannot be had.
+/// What a finding says when an address is not served.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Words {
-    /// Of which it is said that it is not served: `the page is`, `the metrics are`.
+    /// Subject and verb of its summary: `the page is`, `the metrics are`.
     pub(crate) what: &'static str,
-    /// The setting with the address.
+    /// The setting that holds the address.
     pub(crate) setting: &'static str,
-    /// The id of the finding that somebody else has the port.
+    /// The id when another program has the port.
     pub(crate) taken: &'static str,
-    /// The id of the finding that it cannot be had for another reason.
+    /// The id for every other cause.
     pub(crate) unusable: &'static str,
 }
 
 impl Words {
-    /// What is wrong with a port.
+    /// The address cannot be bound.
     pub(crate) fn of_port(&self, address: SocketAddr, error: &io::Error) -> Finding {
         if error.kind() == io::ErrorKind::AddrInUse {
             return self.port_taken(address, port_holder(address));
         }
-        let sentence = format!("{address} cannot be used ({error})");
+        let summary = format!("{address} cannot be used ({error})");
         let look = format!(
             "look at {}: the address must be one of this machine, and ports below 1024 need a \
              privilege",
             self.setting
         );
-        self.finding(self.unusable, &sentence, &look)
+        self.finding(self.unusable, &summary, &look)
     }
 
-    /// Somebody has the port.
+    /// Another program has the port.
     pub(crate) fn port_taken(&self, address: SocketAddr, holder: Option<Holder>) -> Finding {
         let holder = match holder {
             Some(holder) => format!("another program has it ({holder})"),
@@ -102,12 +105,12 @@ impl Words {
         self.finding(self.taken, &format!("{address} is taken, {holder}"), &hint)
     }
 
-    /// It is not served, because of this; a person can do that.
+    /// The address is not served: why, and what a person can do.
     pub(crate) fn finding(&self, id: &str, why: &str, hint: &str) -> Finding {
         Finding {
             id: id.to_owned(),
             severity: Severity::Warning,
-            sentence: format!("{} not served: {why}", self.what),
+            summary: format!("{} not served: {why}", self.what),
             hint: format!("recording goes on; {hint}. It is tried again by itself"),
         }
     }
@@ -119,6 +122,7 @@ pub(crate) struct Listener {
     stop: oneshot::Sender<()>,
     ended: mpsc::Receiver<()>,
     pulse: Pulse,
+    address: Arc<Mutex<Option<OwnAddress>>>,
 }
 
 impl Listener {
@@ -128,10 +132,12 @@ impl Listener {
         let (end, ended) = mpsc::channel::<()>();
         let pulse = Pulse::new();
         let beating = pulse.clone();
+        let address = Arc::<Mutex<Option<OwnAddress>>>::default();
+        let bound_to = Arc::clone(&address);
         let work = move || {
             // Dropped however the thread ends.
             let _end = end;
-            let task = Task { service, published: published.clone(), told: None };
+            let task = Task { service, published: published.clone(), told: None, bound_to };
             match runtime(S::NAME) {
                 Ok(runtime) => {
                     runtime.block_on(async {
@@ -147,7 +153,7 @@ impl Listener {
             published.found(S::NAME, None);
         };
         match thread::Builder::new().name(S::NAME.to_owned()).spawn(work) {
-            Ok(_runs) => Some(Self { stop, ended, pulse }),
+            Ok(_runs) => Some(Self { stop, ended, pulse, address }),
             Err(error) => {
                 warn!("{} is not served: no thread can be had ({error})", S::NAME);
                 None
@@ -161,6 +167,11 @@ impl Listener {
             Err(mpsc::TryRecvError::Disconnected) => None,
             Ok(()) | Err(mpsc::TryRecvError::Empty) => Some(self.pulse.since_last_beat()),
         }
+    }
+
+    /// Where it listens, if it does.
+    pub(super) fn address(&self) -> Option<OwnAddress> {
+        self.address.lock().clone()
     }
 
     /// Stops it, and waits a little until the port is free.
@@ -198,6 +209,7 @@ struct Task<S> {
     published: Published,
     /// What was last said of an address that could not be had: each is said once.
     told: Option<String>,
+    bound_to: Arc<Mutex<Option<OwnAddress>>>,
 }
 
 impl<S: Service> Task<S> {
@@ -205,6 +217,7 @@ impl<S: Service> Task<S> {
         let mut attempt = 0_u32;
         loop {
             let bound = self.service.bind();
+            *self.bound_to.lock() = bound.as_ref().ok().and_then(OwnAddress::of);
             match bound.and_then(|bound| self.service.server(bound)) {
                 Ok(server) => {
                     self.serving();
@@ -239,9 +252,9 @@ impl<S: Service> Task<S> {
     fn failing(&mut self, error: &io::Error, attempt: u32) {
         let Some(finding) = self.service.finding(error, attempt) else { return };
         if self.told.as_ref() != Some(&finding.id) {
-            let Finding { id, sentence, hint, .. } = &finding;
-            warn!(event = S::EVENTS.1, "{sentence}: {hint}");
-            self.published.note(S::EVENTS.1, world::now(), sentence.clone());
+            let Finding { id, summary, hint, .. } = &finding;
+            warn!(event = S::EVENTS.1, "{summary}: {hint}");
+            self.published.note(S::EVENTS.1, world::now(), summary.clone());
             self.told = Some(id.clone());
         }
         self.published.found(S::NAME, Some(finding));

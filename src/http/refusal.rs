@@ -8,8 +8,8 @@ use axum::http::header::{self, HeaderValue};
 use axum::response::{IntoResponse, Response};
 
 use super::api::json_reply;
-use crate::ipc::protocol;
 use crate::wire::page::Problem;
+use crate::wire::refusal::Refusal;
 
 /// Below it are the commands.
 pub(super) const COMMANDS: &str = "/api/v1/commands/";
@@ -81,7 +81,7 @@ impl fmt::Display for HttpRefusal {
 impl IntoResponse for HttpRefusal {
     /// For programs.
     fn into_response(self) -> Response {
-        let error = protocol::Refusal::new(&self.message, &self.hint);
+        let error = Refusal::new(&self.message, &self.hint);
         self.with_head(json_reply(&Problem { error }))
     }
 }

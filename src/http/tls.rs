@@ -102,7 +102,7 @@ fn stale(why: &str) -> Finding {
     Finding {
         id: STALE.to_owned(),
         severity: Severity::Warning,
-        sentence: format!("the page keeps its old certificate: {why}"),
+        summary: format!("the page keeps its old certificate: {why}"),
         hint: "mend the files that watchtower.cert_file and watchtower.key_file name, and reload; when \
                the old one expires, browsers refuse the page"
             .to_owned(),

@@ -13,11 +13,12 @@ use tracing::info;
 
 use super::Control;
 use super::peer::Peer;
-use super::protocol::{FaultKind, Order, Refusal, RefusalKind};
+use super::protocol::Order;
 use super::slow_commands;
 use crate::os::process::sqlite_readers;
 use crate::os::{logging, world};
-use crate::wire::command::{CheckpointReply, CommandReply};
+use crate::wire::command::{CheckpointReply, CommandReply, FaultKind};
+use crate::wire::refusal::{Refusal, RefusalKind};
 use crate::wire::status::AcknowledgedBy;
 
 /// How long an actor may take to answer.
@@ -171,7 +172,7 @@ fn acknowledge(control: &Control, peer: &Peer, id: &str) -> Result<CommandReply,
         return Err(Refusal::of(RefusalKind::Unknown, message, hint));
     };
     note(control, peer, &format!("acknowledge-issue {id}"));
-    let told = format!("{id} ({}): somebody knows of it, {by}: {}", issue.severity, issue.sentence);
+    let told = format!("{id} ({}): somebody knows of it, {by}: {}", issue.severity, issue.summary);
     info!(event = event::ISSUE_ACKNOWLEDGED, id, "{told}");
     control.sources.published.note(event::ISSUE_ACKNOWLEDGED, now, told);
     let acknowledged = AcknowledgedBy { at: now.into(), by };

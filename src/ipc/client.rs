@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::protocol::{self, Content, ReceivedLine, Refusal, Request, VERSION};
+use super::protocol::{self, Content, ReceivedLine, Request, VERSION};
 use super::socket;
+use crate::wire::refusal::Refusal;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]

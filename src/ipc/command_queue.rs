@@ -10,9 +10,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use super::peer::Peer;
-use super::protocol::{Order, Refusal, RefusalKind};
+use super::protocol::Order;
 use super::{Control, actions};
 use crate::wire::command::CommandReply;
+use crate::wire::refusal::{Refusal, RefusalKind};
 
 /// Requests that may wait.
 const WAITING_MAX: usize = 8;

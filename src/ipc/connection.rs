@@ -10,8 +10,9 @@ use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{broadcast, watch};
 use tokio::time::timeout;
 
-use super::protocol::{self, Content, Missed, PlainContent, REQUEST_LEN_MAX, Refusal};
+use super::protocol::{self, Content, Missed, PlainContent, REQUEST_LEN_MAX};
 use crate::os::world;
+use crate::wire::refusal::Refusal;
 
 /// A client that does not take a line in this time is gone, or as good as gone.
 const WRITE_WITHIN: Duration = Duration::from_secs(5);

@@ -6,61 +6,17 @@ use std::time::Duration;
 use barograph_actors::supervisor::{Fault, Inject};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
-use utoipa::ToSchema;
 
-use crate::wire::UtcText;
+use crate::time::UtcText;
+use crate::wire::command::FaultKind;
 use crate::wire::history::{EventLine, RowLine};
+use crate::wire::refusal::{Refusal, RefusalKind};
 
 /// The version that both sides name in each line.
 pub const VERSION: u64 = 1;
 
 /// Longest request, in bytes, with its line feed.
 pub const REQUEST_LEN_MAX: usize = 64 * 1024;
-
-/// Why a request was not answered with what was asked for.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(default)]
-pub struct Refusal {
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    pub hint: String,
-    /// Of which kind it is.
-    #[serde(skip)]
-    pub(crate) kind: RefusalKind,
-}
-
-/// Why a request is refused: the page has a status of HTTP for each.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) enum RefusalKind {
-    /// It is malformed.
-    #[default]
-    Invalid,
-    /// What it is about does not exist.
-    Unknown,
-    /// This recorder does not do that.
-    Forbidden,
-    /// It was tried, and failed.
-    Failed,
-    /// The actor that carries it out does not answer now.
-    Unavailable,
-}
-
-impl Refusal {
-    /// Both sentences, about a malformed request.
-    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::of(RefusalKind::Invalid, message, hint)
-    }
-
-    /// Both sentences.
-    pub(crate) fn of(
-        kind: RefusalKind,
-        message: impl Into<String>,
-        hint: impl Into<String>,
-    ) -> Self {
-        Self { message: message.into(), hint: hint.into(), kind }
-    }
-}
 
 /// What is asked for, by the words of the command line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,44 +81,29 @@ pub enum Order {
     },
 }
 
-/// A fault on purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum FaultKind {
-    /// The actor panics.
-    Panic,
-    /// It stops.
-    Stop,
-    /// It does nothing for a while.
-    Hang,
+/// Who takes a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TakenBy {
+    Socket,
+    Page,
+    Both,
 }
 
-/// Every command of the operator socket, for the error that lists them.
-const COMMANDS: [&str; 12] = [
-    "status",
-    "stop",
-    "restart-actor",
-    "pause",
-    "resume",
-    "checkpoint",
-    "log-level",
-    "acknowledge-issue",
-    "alert-test",
-    "quarantine-replay",
-    "events",
-    "tail",
-];
-/// Those of the page.
-pub(crate) const PAGE_COMMANDS: [&str; 9] = [
-    "restart-actor",
-    "pause",
-    "resume",
-    "checkpoint",
-    "log-level",
-    "acknowledge-issue",
-    "alert-test",
-    "quarantine-replay",
-    "fault",
+/// Every command, as errors list them.
+const COMMANDS: [(&str, TakenBy); 13] = [
+    ("status", TakenBy::Socket),
+    ("stop", TakenBy::Socket),
+    ("restart-actor", TakenBy::Both),
+    ("pause", TakenBy::Both),
+    ("resume", TakenBy::Both),
+    ("checkpoint", TakenBy::Both),
+    ("log-level", TakenBy::Both),
+    ("acknowledge-issue", TakenBy::Both),
+    ("alert-test", TakenBy::Both),
+    ("quarantine-replay", TakenBy::Both),
+    ("events", TakenBy::Socket),
+    ("tail", TakenBy::Socket),
+    ("fault", TakenBy::Page),
 ];
 /// How long an actor hangs unless the request says how long.
 const HANG: Duration = Duration::from_secs(10);
@@ -209,7 +150,7 @@ impl Request {
             return Err(Refusal::new(message, "use the barograph that is running"));
         }
         match json.get("command").and_then(Json::as_str) {
-            Some(command) => known(command, &COMMANDS)?,
+            Some(command) => known(command, TakenBy::Socket)?,
             None => return Err(Refusal::new("the request lacks \"command\"", hint)),
         }
         // An order says itself what it lacks.
@@ -223,7 +164,7 @@ impl Order {
     /// # Errors
     /// It is no command that the page may give, or lacks an argument.
     pub(crate) fn of_page(command: &str, arguments: &[u8]) -> Result<Self, Refusal> {
-        known(command, &PAGE_COMMANDS)?;
+        known(command, TakenBy::Page)?;
         let hint = r#"send the arguments as one JSON object: {"actor":"stats"}, or {}"#;
         let mut json: Map<String, Json> = serde_json::from_slice(arguments).map_err(|error| {
             Refusal::new(format!("the arguments are no JSON object: {error}"), hint)
@@ -238,13 +179,23 @@ impl Order {
     }
 }
 
-/// Whether the command is one of those that there are.
-fn known(command: &str, commands: &[&str]) -> Result<(), Refusal> {
-    if commands.contains(&command) {
+/// The commands that the page takes.
+pub(crate) fn page_commands() -> impl Iterator<Item = &'static str> {
+    commands(TakenBy::Page)
+}
+
+fn commands(by: TakenBy) -> impl Iterator<Item = &'static str> {
+    let taken = COMMANDS.iter().filter(move |(_, taken_by)| [by, TakenBy::Both].contains(taken_by));
+    taken.map(|(name, _)| *name)
+}
+
+/// Whether the command is taken there.
+fn known(command: &str, by: TakenBy) -> Result<(), Refusal> {
+    if commands(by).any(|name| name == command) {
         return Ok(());
     }
     let message = format!("there is no command {command:?}");
-    let hint = format!("there are: {}", commands.join(", "));
+    let hint = format!("there are: {}", commands(by).collect::<Vec<_>>().join(", "));
     Err(Refusal::of(RefusalKind::Unknown, message, hint))
 }
 

@@ -15,9 +15,10 @@ use tokio::time::timeout;
 
 use super::connection::{IncomingLine, OperatorConnection};
 use super::peer::Peer;
-use super::protocol::{self, Content, PlainContent, REQUEST_LEN_MAX, Refusal, Request};
+use super::protocol::{self, Content, PlainContent, REQUEST_LEN_MAX, Request};
 use super::{Control, actions, event_feed, row_feed, status};
 use crate::counted::Counted;
+use crate::wire::refusal::Refusal;
 
 /// Connections at a time.
 const CONNECTIONS_MAX: usize = 16;

@@ -9,10 +9,10 @@ use tokio::time::timeout;
 use super::Control;
 use super::actions::note;
 use super::peer::Peer;
-use super::protocol::{Refusal, RefusalKind};
 use crate::exit::Failed;
 use crate::sqlite::Changed;
 use crate::wire::command::CommandReply;
+use crate::wire::refusal::{Refusal, RefusalKind};
 
 /// How long it is waited for; it goes on by itself.
 const DONE_WITHIN: Duration = Duration::from_secs(25);

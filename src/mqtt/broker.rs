@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use barograph_actors::message::delivery::{ConnectionId, UnixMillis};
+use barograph_actors::message::session_name::session_name;
 use barograph_actors::mqtt::subscriptions::filters;
 use barograph_actors::ports::{
     Broker, BrokerRefusal, BrokerSession, Connecting, Down, Greeting, Incoming, Publication,
@@ -128,6 +129,6 @@ impl Broker for MqttBroker {
     }
 
     fn session_name(&self) -> String {
-        format!("{} as {}", self.settings.url, self.settings.client_id)
+        session_name(&self.settings.url, &self.settings.client_id)
     }
 }

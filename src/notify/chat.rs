@@ -101,14 +101,14 @@ mod tests {
     use barograph_actors::message::delivery::UnixMillis;
     use barograph_actors::status::issue::Issue;
 
-    fn many(sentence: &str) -> Notification {
+    fn many(summary: &str) -> Notification {
         let item = |n: usize| NotificationItem {
             change: IssueChange::New,
             issue: Issue {
                 id: format!("i{n}"),
                 severity: Severity::Warning,
                 since: UnixMillis(0),
-                sentence: format!("{sentence} {n}"),
+                summary: format!("{summary} {n}"),
                 hint: "h".into(),
             },
             ended: None,

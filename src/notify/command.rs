@@ -83,7 +83,7 @@ fn command(program: &str, arguments: &[String], told: &Notification) -> Command 
         .env("BAROGRAPH_ALERT_KIND", if told.test { "test" } else { "alert" })
         .env("BAROGRAPH_ALERT_RECORDER", &told.recorder)
         .env("BAROGRAPH_ALERT_SEVERITY", severity)
-        .env("BAROGRAPH_ALERT_STANDING", told.health.word())
+        .env("BAROGRAPH_ALERT_HEALTH", told.health.word())
         .env("BAROGRAPH_ALERT_SUBJECT", told.subject())
         // No environment can hold a NUL.
         .env("BAROGRAPH_ALERT_TEXT", told.text(TEXT_MAX).replace('\0', " "))

@@ -21,9 +21,9 @@ fn tell(state: &[NotifyState<'_>]) {
 }
 
 /// The database is open and the first connection attempt was made.
-pub fn ready(sentence: &str) {
+pub fn ready(summary: &str) {
     READY.store(true, Ordering::Release);
-    tell(&[NotifyState::Ready, NotifyState::Status(&one_line(sentence))]);
+    tell(&[NotifyState::Ready, NotifyState::Status(&one_line(summary))]);
 }
 
 /// The ordered stop begins.
@@ -70,8 +70,8 @@ impl Default for Manager {
 }
 
 impl ServiceManager for Manager {
-    fn status(&mut self, sentence: &str) {
-        tell(&[NotifyState::Status(&one_line(sentence))]);
+    fn status(&mut self, summary: &str) {
+        tell(&[NotifyState::Status(&one_line(summary))]);
     }
 
     fn alive(&mut self) {

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::status::AcknowledgedBy;
-use crate::ipc::protocol::FaultKind;
 
 /// What became of a command.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -31,6 +30,18 @@ pub(crate) enum CommandReply {
     Fault { actor: String, fault: FaultKind },
     /// `alert-test`: by the name of the channel, what it answered.
     AlertTest(BTreeMap<String, String>),
+}
+
+/// A fault on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// The actor panics.
+    Panic,
+    /// It stops.
+    Stop,
+    /// It does nothing for a while.
+    Hang,
 }
 
 /// What a checkpoint came to.

@@ -7,8 +7,8 @@ use barograph_actors::status::severity::{EventSeverity, actor_of, tone_of};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::UtcText;
 use crate::sqlite::LoggedEvent;
+use crate::time::UtcText;
 
 /// An event, as the operator socket and `barograph events --json` have it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -5,25 +5,12 @@
 pub(crate) mod command;
 pub(crate) mod history;
 pub(crate) mod page;
+pub(crate) mod refusal;
 pub(crate) mod status;
 
-use barograph_actors::message::delivery::UnixMillis;
-use serde::{Deserialize, Serialize};
 use utoipa::openapi::schema::{SchemaType, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
-
-/// A moment as text, in UTC: `YYYY-MM-DD HH:MM:SS.sss`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(transparent)]
-#[schema(pattern = "^-?[0-9]{3,}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{3})?$")]
-pub(crate) struct UtcText(pub(crate) String);
-
-impl From<UnixMillis> for UtcText {
-    fn from(at: UnixMillis) -> Self {
-        Self(at.to_string())
-    }
-}
 
 /// A value of a row, in the document of the interface.
 pub(crate) struct AnyValue;

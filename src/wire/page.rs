@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::AnyValue;
 use super::history::PageEvent;
+use super::refusal::Refusal;
 use super::status::IssueStatus;
 use crate::sqlite::Gap;
 
@@ -140,5 +141,5 @@ pub(crate) struct SignedIn {
 /// What is wrong, and what to do about it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
-    pub(crate) error: crate::ipc::protocol::Refusal,
+    pub(crate) error: Refusal,
 }

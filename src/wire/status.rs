@@ -6,7 +6,8 @@ use barograph_actors::message::batch::Value;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{AnyValue, UtcText};
+use super::AnyValue;
+use crate::time::UtcText;
 
 /// How the recorder is.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
@@ -14,8 +15,8 @@ use super::{AnyValue, UtcText};
 pub(crate) struct Status {
     pub(crate) now: UtcText,
     #[schema(pattern = "^(ok|degraded|critical)$")]
-    pub(crate) standing: Cow<'static, str>,
-    pub(crate) sentence: String,
+    pub(crate) health: Cow<'static, str>,
+    pub(crate) summary: String,
     pub(crate) mode: ModeStatus,
     pub(crate) paused_since: Option<UtcText>,
     pub(crate) version: Cow<'static, str>,
@@ -166,7 +167,7 @@ pub(crate) struct IssueStatus {
     #[schema(pattern = "^(warning|critical)$")]
     pub(crate) severity: Cow<'static, str>,
     pub(crate) since: UtcText,
-    pub(crate) sentence: String,
+    pub(crate) summary: String,
     pub(crate) hint: String,
     pub(crate) acknowledged: Option<AcknowledgedBy>,
 }
@@ -179,13 +180,19 @@ pub(crate) struct AcknowledgedBy {
     pub(crate) by: String,
 }
 
-/// Where every message is: received is the sum of the others, or it is not balanced.
+/// Where every message is, since the process began: received is the sum of the others, or it is not balanced.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct AccountStatus {
     pub(crate) received: u64,
+    /// Of those received: by earlier processes, which left them in the spool or in a database that was damaged.
+    pub(crate) received_before: u64,
     pub(crate) stored: u64,
+    /// Rows of the stored ones: a message may have several.
+    pub(crate) rows: u64,
     pub(crate) duplicate: u64,
+    /// Not wanted by the settings.
+    pub(crate) filtered: u64,
     pub(crate) quarantined: u64,
     pub(crate) dropped: u64,
     pub(crate) spooled: u64,

@@ -303,7 +303,7 @@ await test('by keyboard alone', async (mock) => {
 
 await test('nothing of a payload is HTML', async (mock) => {
   const evil = '<img src=x onerror="document.title=\'owned\'"><script>1</script>';
-  mock.recorder.issues = [{ id: evil, severity: 'warning', since: '2026-11-26 00:00:00.000', sentence: evil, hint: evil }];
+  mock.recorder.issues = [{ id: evil, severity: 'warning', since: '2026-11-26 00:00:00.000', summary: evil, hint: evil }];
   mock.recorder.events.push({ id: 99999, at: new Date().toISOString().replace('T', ' ').replace('Z', ''), event: evil, actor: evil, severity: 'error', detail: evil });
   mock.recorder.routes[1].topic = evil;
   for (const view of VIEWS) {

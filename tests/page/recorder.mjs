@@ -31,7 +31,7 @@ export class Recorder {
       at(64 * DAY, 5 * HOUR, 'holding', null, 'the disk was full'), at(9 * DAY, 3.2 * HOUR, 'route_silent', 'weather_data', 'nothing for 5 min'),
       at(5.2 * HOUR, 34 * 60000, 'broker_unreachable', null, 'connection refused'), at(22 * 60000, 3 * 60000, 'process_down', null, 'killed'),
     ];
-    this.account = { received: 12612044, stored: 12611981, duplicate: 41, quarantined: 22, dropped: 0, spooled: 0, held: 0, balanced: true };
+    this.account = { received: 12612044, received_before: 0, stored: 12611981, rows: 12611981, duplicate: 41, filtered: 0, quarantined: 22, dropped: 0, spooled: 0, held: 0, balanced: true };
     this.events = this.#events();
     this.issues = [];
     this.mode = 'normal';
@@ -119,8 +119,8 @@ export class Recorder {
   status() {
     const actor = (name, since, restarts = 0, last_exit = null) => ({ actor: name, state: 'running', since: text(since), pulse_age_ms: 120 + name.length * 90, restarts, last_exit, messages_per_second: name === 'mqtt' || name === 'db_writer' ? 0.4 : 0.1 });
     return {
-      now: text(Date.now()), standing: this.issues.some(({ severity }) => severity === 'critical') ? 'critical' : this.issues.length > 0 ? 'degraded' : 'ok',
-      sentence: this.issues[0]?.sentence ?? `recording; connected since ${text(this.started)} UTC`,
+      now: text(Date.now()), health: this.issues.some(({ severity }) => severity === 'critical') ? 'critical' : this.issues.length > 0 ? 'degraded' : 'ok',
+      summary: this.issues[0]?.summary ?? `recording; connected since ${text(this.started)} UTC`,
       mode: { mode: this.mode, since: this.mode === 'normal' ? null : text(Date.now() - 95000), cause: this.mode === 'normal' ? null : 'locked' },
       paused_since: this.paused, version: '0.4.0', pid: 4711, started: text(this.started),
       broker: { url: 'mqtt://localhost:1883', client_id: 'barograph-attic', connection: this.connection, since: text(this.connection === 'connected' ? this.started : Date.now() - 42000), why: this.connection === 'connected' ? null : 'connection refused', session_present: true },
@@ -139,8 +139,8 @@ export class Recorder {
     this.mode = 'degraded';
     this.account = { ...this.account, spooled: 312, received: this.account.received + 312 };
     this.issues = [
-      { id: 'database-locked', severity: 'critical', since: text(Date.now() - 95000), sentence: 'The database is locked by another program (sqlite3, process 911); messages go to the spool.', hint: 'End that program, or wait: the spool has room for 9 days.' },
-      { id: 'route-silent-magnetic_flux_data', severity: 'warning', since: text(Date.now() - 700000), sentence: 'magnetic_flux_data has been silent for 11 min.', hint: 'Look at the sensor and its cable; the broker is well.' },
+      { id: 'database-locked', severity: 'critical', since: text(Date.now() - 95000), summary: 'The database is locked by another program (sqlite3, process 911); messages go to the spool.', hint: 'End that program, or wait: the spool has room for 9 days.' },
+      { id: 'route-silent-magnetic_flux_data', severity: 'warning', since: text(Date.now() - 700000), summary: 'magnetic_flux_data has been silent for 11 min.', hint: 'Look at the sensor and its cable; the broker is well.' },
     ];
   }
 }

@@ -6,7 +6,7 @@ import { meaning } from '../../src/http/web/lib/codes.js';
 import { csv } from '../../src/http/web/lib/csv.js';
 import { bytes, compass, duration, number, parseUtc, title } from '../../src/http/web/lib/format.js';
 import { describe, parseRange, printRange, resolve } from '../../src/http/web/lib/range.js';
-import { advice, headline, isLost, modeHistory, safe, since } from '../../src/http/web/lib/standing.js';
+import { advice, headline, isLost, modeHistory, safe, since } from '../../src/http/web/lib/health.js';
 import { Recorder } from './recorder.mjs';
 
 const plain = (text) => text.replace(/[\u00a0\u202f]/g, ' ');

@@ -46,8 +46,8 @@ impl HealthActor {
     fn tell_changes(&self, changes: &Changes) {
         let now = self.now();
         let tell = |name, issue: &Issue| {
-            let Issue { id, severity, sentence, hint, .. } = issue;
-            let told = format!("{sentence}. What to do: {hint}");
+            let Issue { id, severity, summary, hint, .. } = issue;
+            let told = format!("{summary}. What to do: {hint}");
             match severity {
                 Severity::Warning => warn!(event = name, id, severity = severity.word(), "{told}"),
                 Severity::Critical => {
@@ -58,10 +58,10 @@ impl HealthActor {
         };
         changes.appeared.iter().for_each(|issue| tell(event::ISSUE_APPEARED, issue));
         changes.changed.iter().for_each(|issue| tell(event::ISSUE_CHANGED, issue));
-        for Issue { id, severity, since, sentence, .. } in &changes.resolved {
+        for Issue { id, severity, since, summary, .. } in &changes.resolved {
             let lasted = now.wall.0.saturating_sub(since.0).max(0).unsigned_abs() / 1_000;
             let lasted = humantime::format_duration(Duration::from_secs(lasted));
-            let told = format!("resolved after {lasted}: {sentence}");
+            let told = format!("resolved after {lasted}: {summary}");
             info!(event = event::ISSUE_RESOLVED, id, severity = severity.word(), since = %since, "{told}");
             let told = format!("{id} ({severity}): {told}");
             self.setup.published.note(event::ISSUE_RESOLVED, now.wall, told);

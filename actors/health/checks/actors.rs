@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::memory::RESTARTS_COUNT_FOR;
 use super::{CheckInput, critical, spoken, warning};
+use crate::message::children::OBSERVERS;
 use crate::status::TreeState;
 use crate::status::issue::Finding;
 
@@ -34,13 +35,21 @@ fn should_beat(tree: &TreeState, name: &str) -> bool {
 pub(super) fn stuck(look: &CheckInput<'_>) -> Vec<Finding> {
     let finding = |(name, age): (&'static str, Duration)| {
         let age = spoken(age);
-        let sentence = format!("actor {name} has given no sign of life for {age}");
+        let summary = format!("actor {name} has given no sign of life for {age}");
         let after = spoken(look.settings.supervisor.stuck_after);
+        let id = format!("actor_stuck:{name}");
+        if OBSERVERS.contains(&name) {
+            let hint = format!(
+                "it observes, and recording goes on without it; after {after} it is replaced. On a busy machine its \
+                 threads wait for the processor: look at what else runs there"
+            );
+            return warning(id, summary, hint);
+        }
         let hint = format!(
             "after {after} it is replaced, or a fresh process starts; nothing acknowledged is lost. If it \
              happens again, look at the disk"
         );
-        critical(format!("actor_stuck:{name}"), sentence, hint)
+        critical(id, summary, hint)
     };
     without_pulse(look).into_iter().map(finding).collect()
 }
@@ -54,7 +63,7 @@ pub(super) fn restarting(look: &CheckInput<'_>) -> Vec<Finding> {
         let dead = dead.filter(|_| child.state != "stopped");
         let often = restarts.recent() >= RESTARTS_MIN;
         let last = child.last_exit.as_deref().unwrap_or("the cause is unknown");
-        let sentence = match (dead, often) {
+        let summary = match (dead, often) {
             (Some(since), _) => format!("actor {name} is dead since {} UTC: {last}", since.wall),
             (None, true) => format!(
                 "actor {name} was restarted {} times within {}, the last time because: {last}",
@@ -65,7 +74,7 @@ pub(super) fn restarting(look: &CheckInput<'_>) -> Vec<Finding> {
         };
         let hint = "it is started again by itself, and nothing acknowledged is lost; the log has what it \
                     died of: please report it";
-        Some(warning(format!("actor_restarting:{name}"), sentence, hint))
+        Some(warning(format!("actor_restarting:{name}"), summary, hint))
     };
     look.memory.restarts.iter().filter_map(finding).collect()
 }
@@ -102,6 +111,25 @@ mod tests {
     }
 
     #[test]
+    fn an_observer_without_a_pulse_is_a_warning() {
+        with_paused_time(async {
+            let scene = Scene::new();
+            for name in OBSERVERS {
+                scene.published.set_pulse(name, Pulse::new());
+            }
+            tokio::time::sleep(PULSE_MAX + Duration::from_secs(1)).await;
+            assert_eq!(
+                ids(&scene.finds(stuck)),
+                [
+                    "warning actor_stuck:health",
+                    "warning actor_stuck:stats",
+                    "warning actor_stuck:watchtower"
+                ]
+            );
+        });
+    }
+
+    #[test]
     fn three_restarts_within_ten_minutes_are_told_of_until_they_are_old() {
         let mut scene = Scene::new();
         for (restarts, wanted) in [(0, 0), (1, 0), (2, 0), (3, 1)] {
@@ -122,7 +150,7 @@ mod tests {
         scene.passes(0);
         assert!(scene.finds(restarting).is_empty());
         scene.passes(2);
-        assert!(scene.finds(restarting)[0].sentence.starts_with("actor stats is dead since"));
+        assert!(scene.finds(restarting)[0].summary.starts_with("actor stats is dead since"));
         scene.child("stats", "running", 1);
         scene.passes(0);
         assert!(scene.finds(restarting).is_empty());

@@ -49,7 +49,7 @@ struct BookEntry {
     /// When it was last over.
     over_at: Option<Instant>,
     /// Its last sentence, without what the book adds.
-    sentence: String,
+    summary: String,
 }
 
 /// The open issues, and what is remembered of those that are over.
@@ -90,7 +90,7 @@ impl BookEntry {
         let severity = found.map(|finding| finding.severity);
         self.count_return(now, severity);
         if let Some(finding) = found {
-            self.sentence.clone_from(&finding.sentence);
+            self.summary.clone_from(&finding.summary);
         }
         if severity < self.issue.as_ref().map(|issue| issue.severity) {
             let since = *self.better_since.get_or_insert(now);
@@ -125,10 +125,10 @@ impl BookEntry {
     }
 
     fn show(&mut self, now: Moment, finding: &Finding, changes: &mut Changes) {
-        let Finding { id, severity, sentence, hint } = finding.clone();
+        let Finding { id, severity, summary, hint } = finding.clone();
         let before = self.issue.take();
         let since = before.as_ref().map_or(now.wall, |issue| issue.since);
-        let issue = Issue { id, severity, since, sentence, hint };
+        let issue = Issue { id, severity, since, summary, hint };
         match before {
             None => changes.appeared.push(issue.clone()),
             Some(before) if before.severity != severity => changes.changed.push(issue.clone()),
@@ -140,7 +140,7 @@ impl BookEntry {
     fn resolve(&mut self, now: Moment, changes: &mut Changes) {
         if let Some(over) = self.issue.take() {
             self.over_at = Some(now.steady);
-            changes.resolved.push(Issue { sentence: self.sentence.clone(), ..over });
+            changes.resolved.push(Issue { summary: self.summary.clone(), ..over });
         }
     }
 
@@ -148,9 +148,9 @@ impl BookEntry {
     fn say_that_it_is_watched(&mut self, since: Moment, is_there: bool) {
         let (how, hold) = (if is_there { "better" } else { "away" }, spoken(self.hold()));
         if let Some(issue) = &mut self.issue {
-            issue.sentence = format!(
+            issue.summary = format!(
                 "{} (it comes and goes: {how} since {} UTC, and believed when that has lasted {hold})",
-                self.sentence, since.wall
+                self.summary, since.wall
             );
         }
     }

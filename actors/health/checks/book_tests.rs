@@ -8,9 +8,9 @@ fn at(began: Instant, ms: u64) -> Moment {
     Moment { wall, steady: began + Duration::from_millis(ms) }
 }
 
-fn found(severity: Severity, sentence: &str) -> Finding {
+fn found(severity: Severity, summary: &str) -> Finding {
     let (id, hint) = ("x".to_owned(), "mend it".to_owned());
-    Finding { id, severity, sentence: sentence.to_owned(), hint }
+    Finding { id, severity, summary: summary.to_owned(), hint }
 }
 
 fn counts(changes: &Changes) -> (usize, usize, usize) {
@@ -26,7 +26,7 @@ fn what_comes_once_appears_and_resolves_at_once() {
     let later = [found(Severity::Warning, "it is so for 2 s")];
     assert_eq!(counts(&book.look(at(began, 500), &later)), (0, 0, 0));
     let issue = &book.issues()[0];
-    assert_eq!((issue.since.0, issue.sentence.as_str()), (0, "it is so for 2 s"));
+    assert_eq!((issue.since.0, issue.summary.as_str()), (0, "it is so for 2 s"));
     assert_eq!(counts(&book.look(at(began, 1_000), &[])), (0, 0, 1));
     assert!(book.issues().is_empty());
 }
@@ -42,7 +42,7 @@ fn a_thousand_flaps_are_two_issues() {
         resolved += book.look(at(began, flap * 2_000 + 1_000), &[]).resolved.len();
     }
     assert_eq!((appeared, resolved), (2, 1));
-    let watched = &book.issues()[0].sentence;
+    let watched = &book.issues()[0].summary;
     assert!(watched.starts_with("down (it comes and goes: away since 1970"), "{watched}");
     let end = 1_000 * 2_000;
     assert_eq!(book.look(at(began, end + 298_000), &[]).resolved.len(), 0);
@@ -74,7 +74,7 @@ fn it_gets_worse_at_once_and_better_at_once_until_it_flaps() {
     assert_eq!(counts(&book.look(at(began, 3), &bad)), (0, 1, 0));
     assert_eq!(counts(&book.look(at(began, 4), &mild)), (0, 0, 0), "it was bad before");
     assert_eq!(book.issues()[0].severity, Severity::Critical);
-    assert!(book.issues()[0].sentence.contains("better since"), "{:?}", book.issues());
+    assert!(book.issues()[0].summary.contains("better since"), "{:?}", book.issues());
     assert_eq!(counts(&book.look(at(began, 10_004), &mild)), (0, 1, 0));
     assert_eq!(book.issues()[0].since.0, 0, "it is the same trouble all the time");
 }

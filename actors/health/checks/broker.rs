@@ -12,17 +12,25 @@ pub(super) fn unreachable(look: &CheckInput<'_>) -> Vec<Finding> {
     if look.state.broker.paused.is_some() {
         return Vec::new();
     }
-    let sentence = format!("not connected to the broker since {since} UTC: {why}");
+    let summary = format!("not connected to the broker since {since} UTC: {why}");
+    if look.state.broker.taken_over {
+        let hint = format!(
+            "set another mqtt.client_id here or there: ours is {}, and the two disconnect each other without \
+             end; it is tried again each minute",
+            look.settings.mqtt.client_id
+        );
+        return vec![critical("broker_unreachable", summary, hint)];
+    }
     let hint = "it connects again by itself as soon as the broker answers; until then the broker keeps \
                 QoS 1 and 2 for us, and QoS 0 is missing (barograph gaps). Is the broker running, and \
                 does `barograph check` reach it?";
-    vec![critical("broker_unreachable", sentence, hint)]
+    vec![critical("broker_unreachable", summary, hint)]
 }
 
 /// It says that it dropped messages.
 pub(super) fn dropping(look: &CheckInput<'_>) -> Vec<Finding> {
     let Some((at, count)) = look.memory.drops.rose else { return Vec::new() };
-    let sentence = format!(
+    let summary = format!(
         "the broker says that it dropped {count} messages, to us or to other clients, the last of them \
          at {} UTC",
         at.wall
@@ -32,7 +40,7 @@ pub(super) fn dropping(look: &CheckInput<'_>) -> Vec<Finding> {
         "let it queue more (max_queued_messages in mosquitto.conf), and publish at QoS 1; this is over \
          when nothing more is dropped for {told_for}"
     );
-    vec![warning("broker_dropped", sentence, hint)]
+    vec![warning("broker_dropped", summary, hint)]
 }
 
 #[cfg(test)]
@@ -52,9 +60,13 @@ mod tests {
         let found = scene.finds(unreachable);
         assert_eq!(ids(&found), ["critical broker_unreachable"]);
         assert_eq!(
-            found[0].sentence,
+            found[0].summary,
             "not connected to the broker since 1970-01-01 00:00:00.000 UTC: nothing listens"
         );
+        scene.state.broker.taken_over = true;
+        let found = scene.finds(unreachable);
+        assert_eq!(ids(&found), ["critical broker_unreachable"]);
+        assert!(found[0].hint.starts_with("set another mqtt.client_id"), "{}", found[0].hint);
         scene.state.broker.paused = Some(UnixMillis(0));
         assert!(scene.finds(unreachable).is_empty());
     }
@@ -67,13 +79,13 @@ mod tests {
         assert_eq!(ids(&scene.finds(dropping)), ["warning broker_dropped"]);
         scene.state.broker.dropped = 5;
         scene.passes(3_000);
-        assert!(scene.finds(dropping)[0].sentence.contains("dropped 5 messages"));
+        assert!(scene.finds(dropping)[0].summary.contains("dropped 5 messages"));
         scene.passes(3_599);
         assert!(!scene.finds(dropping).is_empty());
         scene.passes(1);
         assert!(scene.finds(dropping).is_empty());
         scene.state.broker.dropped = 6;
         scene.passes(1);
-        assert!(scene.finds(dropping)[0].sentence.contains("dropped 1 messages"));
+        assert!(scene.finds(dropping)[0].summary.contains("dropped 1 messages"));
     }
 }

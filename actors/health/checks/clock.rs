@@ -19,7 +19,7 @@ pub(super) fn jumped(look: &CheckInput<'_>) -> Vec<Finding> {
     }
     let by = spoken(Duration::from_millis(jump.expected.0.abs_diff(jump.shows.0)));
     let direction = if jump.shows > jump.expected { "forward" } else { "back" };
-    let sentence = format!(
+    let summary = format!(
         "the wall clock went {direction} by {by}, from {} to {} UTC: it was set, or the machine slept",
         jump.expected, jump.shows
     );
@@ -28,7 +28,7 @@ pub(super) fn jumped(look: &CheckInput<'_>) -> Vec<Finding> {
         "times of arrival before and after do not fit together (barograph gaps); if it was not set, look \
          at the time service. This is over {told_for} after the last jump"
     );
-    vec![warning("clock_jumped", sentence, hint)]
+    vec![warning("clock_jumped", summary, hint)]
 }
 
 /// The kernel says that nothing keeps it right.
@@ -38,11 +38,11 @@ pub(super) fn unsynchronised(look: &CheckInput<'_>) -> Vec<Finding> {
     if !is_so || !look.settings.health.clock_sync {
         return Vec::new();
     }
-    let sentence =
+    let summary =
         "the kernel says that the clock is not synchronised: times of arrival may be wrong";
     let hint = "start a time service (systemd-timesyncd, chrony); where nothing can set the clock, write \
                 clock_sync = false below [health]";
-    vec![warning("clock_unsynchronised", sentence, hint)]
+    vec![warning("clock_unsynchronised", summary, hint)]
 }
 
 #[cfg(test)]
@@ -59,7 +59,7 @@ mod tests {
         let jump = ClockJump { expected: UnixMillis(3_600_000), shows: UnixMillis(0) };
         scene.memory.jump = Some((scene.now(), jump));
         scene.passes(599);
-        assert!(scene.finds(jumped)[0].sentence.contains("back by 1h"));
+        assert!(scene.finds(jumped)[0].summary.contains("back by 1h"));
         scene.passes(1);
         assert!(scene.finds(jumped).is_empty());
     }

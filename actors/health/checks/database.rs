@@ -17,10 +17,10 @@ pub(super) fn replaced(look: &CheckInput<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let path = look.settings.database.path.display();
-    let sentence = format!("the database {path} was deleted, moved or replaced: {what}");
+    let summary = format!("the database {path} was deleted, moved or replaced: {what}");
     let hint = "the writer opens it anew by itself, and nothing is lost of what it holds; find out who did \
                 it, or it will happen again";
-    vec![critical("database_replaced", sentence, hint)]
+    vec![critical("database_replaced", summary, hint)]
 }
 
 /// A database began anew, and what an earlier one held is not in it.
@@ -44,16 +44,16 @@ pub(super) fn unanswered(look: &CheckInput<'_>) -> Vec<Finding> {
         && look.now.since(asked) > ANSWERS_WITHIN
     {
         let lasted = spoken(look.now.since(asked));
-        let sentence = format!("the database {path} has not answered a read for {lasted}");
-        return vec![warning(id, sentence, hint)];
+        let summary = format!("the database {path} has not answered a read for {lasted}");
+        return vec![warning(id, summary, hint)];
     }
     match look.outside.survey().and_then(|survey| survey.read.as_ref()) {
         None => Vec::new(),
         Some(Ok(took)) if *took <= ANSWERS_WITHIN => Vec::new(),
         Some(Ok(took)) => {
             let took = took.as_secs_f64();
-            let sentence = format!("the database {path} took {took:.1} s to answer a read");
-            vec![warning(id, sentence, hint)]
+            let summary = format!("the database {path} took {took:.1} s to answer a read");
+            vec![warning(id, summary, hint)]
         }
         Some(Err(why)) => {
             vec![critical(id, format!("the database {path} cannot be read: {why}"), hint)]
@@ -89,8 +89,8 @@ pub(super) fn large_wal(look: &CheckInput<'_>) -> Vec<Finding> {
             "nothing: it becomes small again with the next writes",
         ),
     };
-    let sentence = format!("the database's {path}-wal has grown to {size}: {who}");
-    vec![warning("wal_large", sentence, hint)]
+    let summary = format!("the database's {path}-wal has grown to {size}: {who}");
+    vec![warning("wal_large", summary, hint)]
 }
 
 #[cfg(test)]
@@ -130,7 +130,7 @@ mod tests {
         scene.passes(1);
         assert!(scene.finds(unanswered).is_empty());
         scene.passes(1);
-        assert!(scene.finds(unanswered)[0].sentence.ends_with("for 2s"), "no survey comes");
+        assert!(scene.finds(unanswered)[0].summary.ends_with("for 2s"), "no survey comes");
     }
 
     #[test]
@@ -142,7 +142,7 @@ mod tests {
         scene.surveyed(SystemSnapshot { earlier: vec![one], ..survey() });
         let found = scene.finds(earlier);
         assert_eq!(ids(&found), ["warning earlier_database"]);
-        assert!(found[0].sentence.contains("held 5 rows") && found[0].hint.contains("--write-off"));
+        assert!(found[0].summary.contains("held 5 rows") && found[0].hint.contains("--write-off"));
     }
 
     #[test]
@@ -154,6 +154,6 @@ mod tests {
         scene.surveyed(SystemSnapshot { wal: WAL_LARGE + 1, wal_reader, ..survey() });
         let found = scene.finds(large_wal);
         assert_eq!(ids(&found), ["warning wal_large"]);
-        assert!(found[0].sentence.contains("grown to 64 MiB: pid 7, sqlite3 reads"), "{found:?}");
+        assert!(found[0].summary.contains("grown to 64 MiB: pid 7, sqlite3 reads"), "{found:?}");
     }
 }

@@ -56,7 +56,7 @@ impl WatchedDisk<'_> {
         });
         let name = self.name;
         let (free, size) = (bytes(disk.free), bytes(disk.size));
-        let sentence = format!("the disk of the {name} has {free} free of {size}{soon}");
+        let summary = format!("the disk of the {name} has {free} free of {size}{soon}");
         let hint = if self.is_the_spools && disk.free < min_free {
             format!(
                 "make room: the spool leaves {} of its disk free (spool.min_free) and takes nothing now; \
@@ -70,8 +70,8 @@ impl WatchedDisk<'_> {
         };
         let id = format!("disk_filling:{name}");
         Some(match severity {
-            Severity::Warning => warning(id, sentence, hint),
-            Severity::Critical => critical(id, sentence, hint),
+            Severity::Warning => warning(id, summary, hint),
+            Severity::Critical => critical(id, summary, hint),
         })
     }
 }
@@ -115,7 +115,7 @@ pub(super) fn filling_spool(look: &CheckInput<'_>) -> Vec<Finding> {
     if look.state.storage.spooled == 0 || percent < SPOOL_WARNING {
         return Vec::new();
     }
-    let sentence = format!(
+    let summary = format!(
         "the spool holds {} messages, {} of the {} that it may ({percent} %)",
         look.state.storage.spooled,
         bytes(survey.spool_size),
@@ -125,7 +125,7 @@ pub(super) fn filling_spool(look: &CheckInput<'_>) -> Vec<Finding> {
                 room; when it is full messages wait at the broker, and QoS 0 is lost and counted";
     let id = "spool_filling";
     let is_critical = percent >= SPOOL_CRITICAL;
-    vec![if is_critical { critical(id, sentence, hint) } else { warning(id, sentence, hint) }]
+    vec![if is_critical { critical(id, summary, hint) } else { warning(id, summary, hint) }]
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ pub(super) fn deaf(look: &CheckInput<'_>) -> Vec<Finding> {
         1 => "once".to_owned(),
         n => format!("{n} times"),
     };
-    let sentence = format!(
+    let summary = format!(
         "connected to the broker, but nothing has been heard since {} UTC, not even our own echo; the \
          session was renewed {times}",
         deaf.since
@@ -21,20 +21,20 @@ pub(super) fn deaf(look: &CheckInput<'_>) -> Vec<Finding> {
     let hint = "it is not the sensors: the broker, or something between, keeps messages from us. It is \
                 renewed again, with growing pauses; look at the broker's log and queues for our client \
                 id, and restart the broker if it lasts. At QoS 1 and 2 it should still have everything";
-    vec![critical("deaf", sentence, hint)]
+    vec![critical("deaf", summary, hint)]
 }
 
 /// The broker does not let us have a route.
 pub(super) fn refused(look: &CheckInput<'_>) -> Vec<Finding> {
     let refused = granted(look).filter_map(|(route, granted)| {
         let reason = granted.as_ref().err()?;
-        let sentence = format!(
+        let summary = format!(
             "the broker refused the subscription to {}: {reason}; nothing of {} is recorded",
             route.topic, route.table
         );
         let hint = "look at the broker's access rules for this user; after a change there, \
                     `barograph restart-actor mqtt` asks again";
-        Some(critical(format!("subscription_refused:{}", route.table), sentence, hint))
+        Some(critical(format!("subscription_refused:{}", route.table), summary, hint))
     });
     refused.collect()
 }
@@ -43,7 +43,7 @@ pub(super) fn refused(look: &CheckInput<'_>) -> Vec<Finding> {
 pub(super) fn lowered(look: &CheckInput<'_>) -> Vec<Finding> {
     let lowered = granted(look).filter_map(|(route, granted)| {
         let granted = granted.as_ref().ok().filter(|granted| **granted < route.qos)?;
-        let sentence = format!(
+        let summary = format!(
             "the broker granted QoS {} for {}, and QoS {} was asked for: {} is recorded with less \
              safety",
             *granted as u8, route.topic, route.qos as u8, route.table
@@ -58,7 +58,7 @@ pub(super) fn lowered(look: &CheckInput<'_>) -> Vec<Finding> {
                  to what it grants"
             }
         };
-        Some(warning(format!("subscription_lowered:{}", route.table), sentence, hint))
+        Some(warning(format!("subscription_lowered:{}", route.table), summary, hint))
     });
     lowered.collect()
 }
@@ -73,10 +73,10 @@ fn granted<'a>(
 /// A person wanted it so.
 pub(super) fn paused(look: &CheckInput<'_>) -> Vec<Finding> {
     let Some(since) = look.state.broker.paused else { return Vec::new() };
-    let sentence = format!(
+    let summary = format!(
         "paused by a person since {since} UTC: nothing is received; the broker keeps QoS 1 and 2"
     );
-    vec![warning("paused", sentence, "`barograph resume` ends it; a restart does too")]
+    vec![warning("paused", summary, "`barograph resume` ends it; a restart does too")]
 }
 
 #[cfg(test)]
@@ -94,8 +94,8 @@ mod tests {
         scene.state.broker.hearing.deaf = Some(Deafness { since: UnixMillis(0), renewals: 1 });
         let found = scene.finds(deaf);
         assert_eq!(ids(&found), ["critical deaf"]);
-        assert!(found[0].sentence.contains("since 1970-01-01"), "{}", found[0].sentence);
-        assert!(found[0].sentence.ends_with("renewed once"), "{}", found[0].sentence);
+        assert!(found[0].summary.contains("since 1970-01-01"), "{}", found[0].summary);
+        assert!(found[0].summary.ends_with("renewed once"), "{}", found[0].summary);
         assert!(found[0].hint.contains("not the sensors"));
     }
 
@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(ids(&scene.finds(lowered)), ["warning subscription_lowered:weather_data"]);
         let found = scene.finds(refused);
         assert_eq!(ids(&found), ["critical subscription_refused:magnetic_flux_data"]);
-        assert!(found[0].sentence.contains("NotAuthorized"));
+        assert!(found[0].summary.contains("NotAuthorized"));
     }
 
     #[test]

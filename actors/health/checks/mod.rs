@@ -96,17 +96,13 @@ pub fn findings(look: &CheckInput<'_>) -> Vec<Finding> {
     CHECKS.iter().flat_map(|check| check(look)).collect()
 }
 
-fn warning(id: impl Into<String>, sentence: impl Into<String>, hint: impl Into<String>) -> Finding {
-    let (id, sentence, hint) = (id.into(), sentence.into(), hint.into());
-    Finding { id, severity: Severity::Warning, sentence, hint }
+fn warning(id: impl Into<String>, summary: impl Into<String>, hint: impl Into<String>) -> Finding {
+    let (id, summary, hint) = (id.into(), summary.into(), hint.into());
+    Finding { id, severity: Severity::Warning, summary, hint }
 }
 
-fn critical(
-    id: impl Into<String>,
-    sentence: impl Into<String>,
-    hint: impl Into<String>,
-) -> Finding {
-    Finding { severity: Severity::Critical, ..warning(id, sentence, hint) }
+fn critical(id: impl Into<String>, summary: impl Into<String>, hint: impl Into<String>) -> Finding {
+    Finding { severity: Severity::Critical, ..warning(id, summary, hint) }
 }
 
 /// A duration as people say it: nothing below a second.

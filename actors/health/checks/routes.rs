@@ -7,13 +7,13 @@ use crate::status::issue::Finding;
 pub(super) fn silent(look: &CheckInput<'_>) -> Vec<Finding> {
     let silent = look.memory.silences.iter().filter_map(|(name, (_, silence))| {
         let since = silence.silent_since()?;
-        let sentence = format!("nothing has come for {name} since {since} UTC");
+        let summary = format!("nothing has come for {name} since {since} UTC");
         let hint = format!(
             "broker and recorder are there to hear it{}: look at the sensor, its power and its topic; a \
              sensor that may be silent for longer has a longer silent_after",
             look.state.broker.hearing.proof()
         );
-        Some(warning(format!("route_silent:{name}"), sentence, hint))
+        Some(warning(format!("route_silent:{name}"), summary, hint))
     });
     silent.collect()
 }

@@ -7,12 +7,12 @@ use crate::status::issue::Finding;
 pub(super) fn invalid(look: &CheckInput<'_>) -> Vec<Finding> {
     let invalid = look.state.unsettled.invalid.iter();
     let finding = |(since, problems): &(_, String)| {
-        let sentence = format!(
+        let summary = format!(
             "the settings file cannot be used since {since} UTC, and the settings before hold: {}",
             problems.split_whitespace().collect::<Vec<_>>().join(" ")
         );
         let hint = "mend it (barograph check names every problem), then reload";
-        warning("settings_invalid", sentence, hint)
+        warning("settings_invalid", summary, hint)
     };
     invalid.map(finding).collect()
 }
@@ -22,24 +22,24 @@ pub(super) fn not_in_force(look: &CheckInput<'_>) -> Vec<Finding> {
     let unsettled = &look.state.unsettled;
     let mut findings = Vec::new();
     let mut find =
-        |id: &str, sentence: String, hint: &str| findings.push(warning(id, sentence, hint));
+        |id: &str, summary: String, hint: &str| findings.push(warning(id, summary, hint));
     if !unsettled.at_next_start.is_empty() {
-        let sentence = format!(
+        let summary = format!(
             "settings have changed that a running recorder stays with: {}",
             unsettled.at_next_start.join("; ")
         );
-        find("settings_at_next_start", sentence, "restart it, or take the change back and reload");
+        find("settings_at_next_start", summary, "restart it, or take the change back and reload");
     }
     if !unsettled.refused.is_empty() {
-        let sentence =
+        let summary =
             format!("settings could not be put in force: {}", unsettled.refused.join("; "));
-        find("settings_refused", sentence, "mend what it says, or the settings, and reload");
+        find("settings_refused", summary, "mend what it says, or the settings, and reload");
     }
     if let Some(since) = unsettled.routes_wait {
-        let sentence = format!(
+        let summary = format!(
             "since {since} UTC other routes wait until what has come by the old ones is durable"
         );
-        find("routes_wait", sentence, "mend what keeps messages from becoming durable");
+        find("routes_wait", summary, "mend what keeps messages from becoming durable");
     }
     findings
 }
@@ -61,7 +61,7 @@ mod tests {
         assert!(ids(&scene).is_empty());
         scene.state.unsettled.invalid = Some((UnixMillis(0), "line 1:\n  odd".into()));
         assert_eq!(ids(&scene), ["settings_invalid"]);
-        assert!(invalid(&scene.look())[0].sentence.ends_with("line 1: odd"));
+        assert!(invalid(&scene.look())[0].summary.ends_with("line 1: odd"));
         scene.state.unsettled.invalid = None;
         scene.state.unsettled.at_next_start = vec!["database.path".into()];
         scene.state.unsettled.refused = vec!["the old routes stay".into()];

@@ -8,23 +8,23 @@ use crate::status::summary::mode_summary;
 
 /// The database does not take what arrives; the mode says what follows.
 pub(super) fn failing_database(look: &CheckInput<'_>) -> Vec<Finding> {
-    let Some(sentence) = mode_summary(look.state) else { return Vec::new() };
+    let Some(summary) = mode_summary(look.state) else { return Vec::new() };
     let id = "database_failing";
     let found = match look.state.health.mode {
         Mode::Normal => return Vec::new(),
         Mode::Retrying { .. } => {
-            warning(id, sentence, "it is tried again; nothing is lost, and mostly this passes")
+            warning(id, summary, "it is tried again; nothing is lost, and mostly this passes")
         }
         Mode::Degraded { .. } => {
             let hint = "nothing is lost while the spool has room: mend what the sentence names, and it \
                         follows into the database by itself";
-            warning(id, sentence, hint)
+            warning(id, summary, hint)
         }
-        Mode::Recovering { .. } => warning(id, sentence, "nothing: it ends by itself"),
+        Mode::Recovering { .. } => warning(id, summary, "nothing: it ends by itself"),
         Mode::Holding { .. } => {
             let hint = "mend what the sentence names (make room, end the process that locks it): \
                         recording goes on by itself; what QoS 0 loses meanwhile is counted";
-            critical(id, sentence, hint)
+            critical(id, summary, hint)
         }
     };
     vec![found]
@@ -33,12 +33,12 @@ pub(super) fn failing_database(look: &CheckInput<'_>) -> Vec<Finding> {
 /// The second place does not take anything either.
 pub(super) fn failing_spool(look: &CheckInput<'_>) -> Vec<Finding> {
     let Some((since, why)) = &look.memory.spool_failed else { return Vec::new() };
-    let sentence = format!("the spool cannot be written since {since} UTC: {why}");
+    let summary = format!("the spool cannot be written since {since} UTC: {why}");
     let hint = "make room there or give it more ([spool] max_size, min_free), or put it on another disk \
                 ([spool] dir)";
     let id = "spool_failing";
     let holds = matches!(look.state.health.mode, Mode::Holding { .. });
-    vec![if holds { critical(id, sentence, hint) } else { warning(id, sentence, hint) }]
+    vec![if holds { critical(id, summary, hint) } else { warning(id, summary, hint) }]
 }
 
 /// Messages wait, and nothing becomes durable.
@@ -50,13 +50,13 @@ pub(super) fn stalled(look: &CheckInput<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let (held, lasted) = (look.published.held(), spoken(lasted));
-    let sentence = format!(
+    let summary = format!(
         "{held} messages wait in memory, and for {lasted}, since {} UTC, nothing has become durable",
         since.wall
     );
     let hint = "nothing is acknowledged meanwhile, so the broker keeps QoS 1 and 2; look at the disk, and \
                 at the process that locks the database";
-    vec![critical(event::NO_WRITES, sentence, hint)]
+    vec![critical(event::NO_WRITES, summary, hint)]
 }
 
 #[cfg(test)]
@@ -82,7 +82,7 @@ mod tests {
             scene.state.health.mode = mode;
             assert_eq!(ids(&scene.finds(failing_database)).first().copied(), wanted, "{mode}");
         }
-        assert!(scene.finds(failing_database)[0].sentence.contains("the disk is full"));
+        assert!(scene.finds(failing_database)[0].summary.contains("the disk is full"));
     }
 
     #[test]

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::message::delivery::UnixMillis;
-use crate::status::issue::{HealthLevel, Issue, Severity};
+use crate::status::issue::{HealthLevel, Issue, Severity, rfc3339};
 
 /// Version of the JSON object. Keys may be added without a new one; none changes its meaning.
 const JSON_VERSION: u32 = 1;
@@ -18,7 +19,8 @@ const SUBJECT_LEN_MAX: usize = 150;
 const MORE_LEN: usize = 60;
 
 /// What has become of an issue since this channel last told of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum IssueChange {
     /// It is new.
     New,
@@ -33,17 +35,6 @@ pub enum IssueChange {
 }
 
 impl IssueChange {
-    /// The word in JSON.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::New => "new",
-            Self::Worse => "worse",
-            Self::Still => "still",
-            Self::Eased => "eased",
-            Self::Over => "over",
-        }
-    }
-
     /// Whether the issue is there.
     pub fn is_trouble(self) -> bool {
         match self {
@@ -54,21 +45,24 @@ impl IssueChange {
 }
 
 /// An issue, and what is told of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NotificationItem {
     /// What has become of it.
     pub change: IssueChange,
     /// Its newest state, or its last one.
+    #[serde(flatten)]
     pub issue: Issue,
     /// When it ended, or eased.
+    #[serde(serialize_with = "rfc3339")]
     pub ended: Option<UnixMillis>,
 }
 
 /// Issues of one id that should have been told, and were over before that was possible (the limit of
 /// an hour, quiet hours, a channel that failed).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Passed {
     /// The last of them.
+    #[serde(flatten)]
     pub issue: Issue,
     /// How many there were.
     pub times: u64,
@@ -134,18 +128,18 @@ impl Notification {
         let there = self.items.iter().filter(|item| item.change.is_trouble()).count();
         match self.items.first() {
             Some(item) if count == 1 && item.change.is_trouble() => {
-                format!("{}: {}", item.issue.severity, item.issue.sentence)
+                format!("{}: {}", item.issue.severity, item.issue.summary)
             }
-            Some(item) if count == 1 => format!("{}: {}", over_word(item), item.issue.sentence),
+            Some(item) if count == 1 => format!("{}: {}", over_word(item), item.issue.summary),
             Some(item) if there > 0 => {
                 let over = count - there;
                 let over = if over > 0 { format!(", {over} over") } else { String::new() };
                 let severity = item.issue.severity;
-                format!("{}{over}; {severity}: {}", plural(there, "issue"), item.issue.sentence)
+                format!("{}{over}; {severity}: {}", plural(there, "issue"), item.issue.summary)
             }
-            Some(item) => format!("{} over: {}", plural(count, "issue"), item.issue.sentence),
+            Some(item) => format!("{} over: {}", plural(count, "issue"), item.issue.summary),
             None => match self.passed.first() {
-                Some(passed) => format!("was, and is over: {}", passed.issue.sentence),
+                Some(passed) => format!("was, and is over: {}", passed.issue.summary),
                 None => "alerts arrive here again".to_owned(),
             },
         }
@@ -187,7 +181,7 @@ impl Notification {
         paragraphs.extend(self.passed.iter().map(|passed| {
             let times =
                 if passed.times == 1 { "once".into() } else { format!("{} times", passed.times) };
-            format!("NOT TOLD BEFORE, and over ({times}): {}", passed.issue.sentence)
+            format!("NOT TOLD BEFORE, and over ({times}): {}", passed.issue.summary)
         }));
         if let Some(since) = self.failed_since {
             paragraphs.push(format!(
@@ -205,35 +199,24 @@ impl Notification {
 
     /// For programs. docs/alerts.md has the meaning of each key.
     pub fn json(&self) -> Value {
-        let items = self.items.iter().map(|item| {
-            let mut object = issue_json(&item.issue);
-            object["change"] = item.change.word().into();
-            object["ended"] = item.ended.map(rfc3339).into();
-            object
-        });
-        let passed = self.passed.iter().map(|passed| {
-            let mut object = issue_json(&passed.issue);
-            object["times"] = passed.times.into();
-            object
-        });
         json!({
             "version": JSON_VERSION,
             "kind": if self.test { "test" } else { "alert" },
             "id": self.id,
-            "at": rfc3339(self.at),
+            "at": self.at.rfc3339(),
             "recorder": self.recorder,
-            "standing": self.health.word(),
+            "health": self.health.word(),
             "subject": self.subject(),
-            "issues": items.collect::<Vec<_>>(),
-            "passed": passed.collect::<Vec<_>>(),
-            "failed_since": self.failed_since.map(rfc3339),
+            "issues": self.items,
+            "passed": self.passed,
+            "failed_since": self.failed_since.map(UnixMillis::rfc3339),
             "limit_reached": self.limit.is_some(),
         })
     }
 }
 
 fn paragraph(item: &NotificationItem) -> String {
-    let Issue { severity, since, sentence, hint, .. } = &item.issue;
+    let Issue { severity, since, summary, hint, .. } = &item.issue;
     let head = match item.change {
         IssueChange::New => severity.word().to_uppercase(),
         IssueChange::Worse => format!("{}, was a warning", severity.word().to_uppercase()),
@@ -242,14 +225,14 @@ fn paragraph(item: &NotificationItem) -> String {
             let word = over_word(item).to_uppercase();
             let lasted = item.ended.and_then(|ended| lasted(*since, ended));
             let lasted = lasted.map(|lasted| format!(" after {lasted}")).unwrap_or_default();
-            return format!("{word}{lasted}: {sentence}");
+            return format!("{word}{lasted}: {summary}");
         }
     };
     let hint = if hint.is_empty() { String::new() } else { format!("\nWhat to do: {hint}") };
     // Most sentences say it themselves.
-    let says_when = sentence.contains(&since.to_string());
+    let says_when = summary.contains(&since.to_string());
     let since = if says_when { String::new() } else { format!("\nSince {since} UTC.") };
-    format!("{head}: {sentence}{since}{hint}")
+    format!("{head}: {summary}{since}{hint}")
 }
 
 fn over_word(item: &NotificationItem) -> &'static str {
@@ -267,22 +250,6 @@ fn lasted(since: UnixMillis, ended: UnixMillis) -> Option<String> {
 
 fn plural(count: usize, word: &str) -> String {
     if count == 1 { format!("1 {word}") } else { format!("{count} {word}s") }
-}
-
-/// An issue, for programs on the other side.
-pub(crate) fn issue_json(issue: &Issue) -> Value {
-    json!({
-        "id": issue.id,
-        "severity": issue.severity.word(),
-        "since": rfc3339(issue.since),
-        "sentence": issue.sentence,
-        "hint": issue.hint,
-    })
-}
-
-/// As programs read it.
-pub(crate) fn rfc3339(at: UnixMillis) -> String {
-    at.to_string().replace(' ', "T") + "Z"
 }
 
 /// At most so many characters; what is cut off leaves three dots.
@@ -304,7 +271,7 @@ mod tests {
                 id: id.into(),
                 severity,
                 since: UnixMillis(0),
-                sentence: format!("{id} is wrong"),
+                summary: format!("{id} is wrong"),
                 hint: "mend it".into(),
             },
             ended: Some(UnixMillis(90_000)).filter(|_| !change.is_trouble()),
@@ -359,7 +326,7 @@ mod tests {
                     && text.ends_with(&format!("and {} more: see `barograph status`", 50 - told))
             );
         }
-        let long = Issue { sentence: "y".repeat(5000), ..all.items[0].issue.clone() };
+        let long = Issue { summary: "y".repeat(5000), ..all.items[0].issue.clone() };
         let text =
             notification(vec![NotificationItem { issue: long, ..all.items[0].clone() }]).text(1900);
         assert!(text.chars().count() <= 1900 && text.ends_with("..."));
@@ -399,7 +366,7 @@ mod tests {
     #[test]
     fn a_subject_is_one_line_whatever_a_sensor_says() {
         let mut bad = item(IssueChange::New, "a", Severity::Warning);
-        bad.issue.sentence = format!("value \"\r\nBcc: x\" {}", "z".repeat(400));
+        bad.issue.summary = format!("value \"\r\nBcc: x\" {}", "z".repeat(400));
         let subject = notification(vec![bad]).subject();
         assert!(!subject.contains(['\r', '\n']) && subject.chars().count() == SUBJECT_LEN_MAX);
     }

@@ -11,13 +11,12 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::time::{Instant, timeout};
 
-use super::notification::{issue_json, rfc3339};
 use crate::message::delivery::UnixMillis;
 use crate::message::moment::Moment;
 use crate::ports::Publication;
 use crate::ports::requests::{NotPublished, PublishOutcome, Retained, SessionRequests};
 use crate::status::Snapshot;
-use crate::status::issue::{Finding, Severity};
+use crate::status::issue::{Finding, Issue, Severity};
 use crate::status::summary::summary;
 
 /// What stands on the topic when we are gone.
@@ -42,8 +41,8 @@ pub fn last_will(alerts: &[Alert]) -> Option<Publication> {
 struct Core {
     health: &'static str,
     mode: &'static str,
-    sentence: String,
-    issues: Value,
+    summary: String,
+    issues: Vec<Issue>,
 }
 
 /// The state on the broker.
@@ -108,8 +107,8 @@ impl RetainedStatePublisher {
         let core = Core {
             health: state.health.level().word(),
             mode: state.health.mode.word(),
-            sentence: summary(state),
-            issues: state.health.issues.iter().map(issue_json).collect(),
+            summary: summary(state),
+            issues: state.health.issues.clone(),
         };
         if let Some((last, at)) = &self.last {
             let pause = if *last == core { PAUSE_OF_NUMBERS } else { PAUSE_MIN };
@@ -120,11 +119,11 @@ impl RetainedStatePublisher {
         let payload = json!({
             "health": core.health,
             "mode": core.mode,
-            "sentence": core.sentence,
+            "summary": core.summary,
             "issues": core.issues,
             "rate": self.rate(state.arrivals.deliveries(), now),
-            "last_commit": state.storage.last_commit.map(rfc3339),
-            "started": state.tree.started.map(rfc3339),
+            "last_commit": state.storage.last_commit.map(UnixMillis::rfc3339),
+            "started": state.tree.started.map(UnixMillis::rfc3339),
             "version": VERSION,
         });
         self.last = Some((core, now));
@@ -210,7 +209,7 @@ impl RetainedStatePublisher {
         Some(Finding {
             id: format!("alert_channel_failing:{}", self.name),
             severity: Severity::Warning,
-            sentence: format!(
+            summary: format!(
                 "the alert channel {} (mqtt) fails since {since} UTC: {} is not published: {why}",
                 self.name, self.topic
             ),
@@ -258,7 +257,7 @@ fn entities(device: &str) -> Value {
     mode["options"] = modes.as_slice().into();
     mode["entity_category"] = "diagnostic".into();
     // A state of Home Assistant has at most 255 characters.
-    let sentence = entity("sensor", "State", "value_json.sentence[:255]");
+    let summary = entity("sensor", "State", "value_json.summary[:255]");
     let mut rate = entity("sensor", "Messages", "value_json.rate");
     rate["unit_of_measurement"] = "msg/s".into();
     rate["state_class"] = "measurement".into();
@@ -268,7 +267,7 @@ fn entities(device: &str) -> Value {
         "problem": problem,
         "health": health,
         "mode": mode,
-        "sentence": sentence,
+        "summary": summary,
         "rate": rate,
         "last_commit": last_commit,
     });
@@ -289,7 +288,6 @@ mod tests {
     use super::*;
     use crate::message::account::RouteId;
     use crate::status::arrivals::{Arrivals, Arrived};
-    use crate::status::issue::Issue;
 
     fn state_publisher() -> RetainedStatePublisher {
         let (topic, discovery) = announcement("attic/1", "barograph/attic/health", "homeassistant");
@@ -320,7 +318,7 @@ mod tests {
                     id: "x".into(),
                     severity: Severity::Critical,
                     since: UnixMillis(0),
-                    sentence: "x is wrong".into(),
+                    summary: "x is wrong".into(),
                     hint: "mend it".into(),
                 });
             }
@@ -331,7 +329,7 @@ mod tests {
         assert_eq!(seconds, [0, 30, 60, 90, 100, 130, 160, 190, 220, 250, 280]);
         assert_eq!((&told[1].1["health"], &told[1].1["rate"]), (&json!("ok"), &json!(7.0)));
         assert_eq!(told[4].1["health"], "critical");
-        assert_eq!(told[4].1["issues"][0]["sentence"], "x is wrong");
+        assert_eq!(told[4].1["issues"][0]["summary"], "x is wrong");
     }
 
     #[test]

@@ -447,7 +447,7 @@ impl ChannelScheduler {
         Some(Finding {
             id: self.finding_id(),
             severity: Severity::Warning,
-            sentence: format!(
+            summary: format!(
                 "the alert channel {name} ({word}) fails since {since} UTC: {}; nobody hears of issues \
                  on this way",
                 failure.said

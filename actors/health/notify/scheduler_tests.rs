@@ -27,7 +27,7 @@ fn issue(id: &str, severity: Severity) -> Issue {
         id: id.into(),
         severity,
         since: UnixMillis(0),
-        sentence: format!("{id} is wrong"),
+        summary: format!("{id} is wrong"),
         hint: String::new(),
     }
 }
@@ -281,7 +281,7 @@ fn a_failing_channel_is_tried_with_pauses_said_once_and_is_a_finding() {
     phone.pass(2 * MINUTE, BAD);
     let finding = phone.scheduler.finding().expect("it fails");
     assert_eq!(finding.id, "alert_channel_failing:phone");
-    assert!(finding.sentence.contains("500 Internal"), "{}", finding.sentence);
+    assert!(finding.summary.contains("500 Internal"), "{}", finding.summary);
     // Its own failure is an issue like others, but not for itself.
     phone.issues.push(issue("alert_channel_failing:phone", Severity::Warning));
     phone.pass(600 * MINUTE, BAD);
@@ -324,7 +324,7 @@ fn a_channel_that_never_answers_has_one_attempt_hanging() {
     let hanging = phone.under_way.clone().expect("an attempt");
     assert_eq!(hanging.number, 1);
     let finding = phone.scheduler.finding().expect("it hangs");
-    assert!(finding.sentence.contains("hangs"), "{}", finding.sentence);
+    assert!(finding.summary.contains("hangs"), "{}", finding.summary);
     phone.answer(Ok(()));
     assert!(phone.scheduler.believes("a") && phone.scheduler.finding().is_none(), "late, but told");
 }

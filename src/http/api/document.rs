@@ -16,7 +16,7 @@ use utoipa::openapi::{
 };
 
 use super::answer::json_text;
-use crate::ipc::protocol::PAGE_COMMANDS;
+use crate::ipc::protocol::page_commands;
 use crate::wire::command::{CommandArguments, CommandReply};
 use crate::wire::page::{
     Credentials, Events, Gaps, Issues, Latest, Problem, Routes, Session, SignedIn,
@@ -75,7 +75,7 @@ const REFUSALS: [(&str, &str, Option<&str>); 11] = [
         Some("Retry-After"),
     ),
 ];
-/// The schema that is not derived of a type.
+/// The schema that is not derived from a type.
 const SERIES: &str = "Series";
 /// Of what is read.
 const OF_READING: [&str; 9] = ["400", "401", "403", "405", "406", "413", "415", "429", "503"];
@@ -190,7 +190,8 @@ impl Document {
         let logout = operation("logout", "Signs out").response("200", over);
         self.post::<()>("/api/v1/logout", logout, "Any JSON.", &OF_SENDING);
         let done = self.reply::<CommandReply>("It was done.");
-        let name = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(PAGE_COMMANDS));
+        let name =
+            ObjectBuilder::new().schema_type(Type::String).enum_values(Some(page_commands()));
         let name = parameter("name", "Which command.", name)
             .parameter_in(ParameterIn::Path)
             .required(Required::True)

@@ -15,10 +15,10 @@ use barograph_actors::message::children;
 pub(super) async fn readyz(extract::State(tower): extract::State<Tower>) -> Response {
     let state = tower.sources.published.snapshot();
     let status = if is_ready(&state) { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    let sentence = summary::summary(&state);
+    let summary = summary::summary(&state);
     let head =
         [(header::CACHE_CONTROL, "no-store"), (header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-    (status, head, sentence + "\n").into_response()
+    (status, head, summary + "\n").into_response()
 }
 
 /// What arrives becomes durable, as far as is known: the broker is there and is heard, database or spool takes
@@ -82,7 +82,7 @@ mod tests {
                     id: event::NO_WRITES.to_owned(),
                     severity: Severity::Critical,
                     since: UnixMillis(1),
-                    sentence: String::new(),
+                    summary: String::new(),
                     hint: String::new(),
                 });
             }),

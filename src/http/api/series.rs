@@ -5,9 +5,8 @@ use std::ops::RangeInclusive;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
-use serde_json::Value as Json;
 
-use super::answer::{Answer, text_answer};
+use super::answer::{Answer, json_answer, json_text, text_answer};
 use super::history::WITHIN;
 use super::query::{ANY_MOMENT, Query};
 use super::tables::{self, RouteTable};
@@ -43,11 +42,11 @@ pub(super) async fn series(request: Parts, State(tower): State<Tower>) -> Answer
     let table = tables::table(&router, query.needed("route")?)?;
     let range = range(&tower, &table, (from, to), buckets, columns.len()).await?;
     let Some(range) = range else {
-        return Ok(text_answer(&request, nothing(&table, from, to, buckets)));
+        return Ok(json_answer(&request, &nothing(&table, from, to, buckets)));
     };
     let question = Question::new(&table.route(), &columns, range, buckets, &stats, world::now().0)
         .map_err(|senseless| refusal(&senseless))?;
-    let json = move |answer| Series { from_ms: from, to_ms: to, ..answer }.json();
+    let json = move |answer| json_text(&Series { from_ms: from, to_ms: to, ..answer });
     Ok(text_answer(&request, tower.history.series(WITHIN, question, json).await?))
 }
 
@@ -117,14 +116,11 @@ fn refusal(senseless: &Senseless) -> HttpRefusal {
     }
 }
 
-fn nothing(table: &RouteTable<'_>, from: i64, to: i64, buckets: Buckets) -> String {
-    let width = match buckets {
+fn nothing(table: &RouteTable<'_>, from_ms: i64, to_ms: i64, buckets: Buckets) -> Series {
+    let bucket_ms = match buckets {
         Buckets::Width(width) => width,
         Buckets::Points(_) => *WIDTHS.start(),
     };
-    let route = Json::from(table.name);
-    format!(
-        "{{\"route\":{route},\"from_ms\":{from},\"to_ms\":{to},\"bucket_ms\":{width},\"t\":[],\
-         \"columns\":{{}}}}"
-    )
+    let (route, t, columns) = (table.name.to_owned(), Vec::new(), Vec::new());
+    Series { route, from_ms, to_ms, bucket_ms, t, columns, unfinished: None }
 }

@@ -23,7 +23,8 @@ use super::socket::Rate;
 use crate::counted::Counted;
 use crate::ipc::command_queue::CommandSender;
 use crate::ipc::peer::Peer;
-use crate::ipc::protocol::{self, Order, RefusalKind};
+use crate::ipc::protocol::Order;
+use crate::wire::refusal::{Refusal, RefusalKind};
 
 /// Commands that are carried out at a time.
 const COMMANDS_MAX: usize = 4;
@@ -79,8 +80,8 @@ fn too_many(message: String) -> HttpRefusal {
     HttpRefusal { again_in: Some(Duration::from_secs(1)), ..refusal }
 }
 
-impl From<protocol::Refusal> for HttpRefusal {
-    fn from(protocol::Refusal { message, hint, kind }: protocol::Refusal) -> Self {
+impl From<Refusal> for HttpRefusal {
+    fn from(Refusal { message, hint, kind }: Refusal) -> Self {
         let status = match kind {
             RefusalKind::Invalid => StatusCode::BAD_REQUEST,
             RefusalKind::Unknown => StatusCode::NOT_FOUND,

@@ -140,7 +140,7 @@ fn a_viewer_begins_with_a_snapshot_and_hears_that_we_live() {
         let mut viewer = stage.viewer();
         let first = viewer.next().await;
         assert_eq!(first["type"], "snapshot");
-        assert!(first["status"]["standing"].is_string() && first["latest"]["routes"].is_array());
+        assert!(first["status"]["health"].is_string() && first["latest"]["routes"].is_array());
         let began = Instant::now();
         assert_eq!(viewer.next().await["type"], "alive");
         assert!((4_900..7_000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());

@@ -101,7 +101,7 @@ impl Socket {
             tokio::select! {
                 said = inbox.next() => match said {
                     Ok(None) => return None,
-                    Ok(Some(ClientFrame::Fragment | ClientFrame::Text(_))) => {}
+                    Ok(Some(ClientFrame::Fragment | ClientFrame::Text)) => {}
                     Ok(Some(ClientFrame::Ping(payload))) => self.outbox.pong(payload),
                     Ok(Some(ClientFrame::Pong)) => unanswered = 0,
                     Ok(Some(ClientFrame::Close(answer))) => {

@@ -19,9 +19,9 @@ const CONTROL_LEN_MAX: usize = 125;
 /// What a client says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ClientFrame {
-    /// A message.
-    Text(String),
-    /// Part of one.
+    /// A message, or the end of one.
+    Text,
+    /// Part of one, with more to come.
     Fragment,
     /// It wants to know whether we live.
     Ping(Vec<u8>),
@@ -115,9 +115,10 @@ impl FrameReader {
             self.message = Some(message);
             return Ok(ClientFrame::Fragment);
         }
-        let text = String::from_utf8(message);
-        text.map(ClientFrame::Text)
-            .map_err(|_| CloseReason::new(BAD_DATA, "a text message is no UTF-8"))
+        match str::from_utf8(&message) {
+            Ok(_) => Ok(ClientFrame::Text),
+            Err(_) => Err(CloseReason::new(BAD_DATA, "a text message is no UTF-8")),
+        }
     }
 }
 

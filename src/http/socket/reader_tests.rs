@@ -30,7 +30,6 @@ fn all_of(bytes: &[u8]) -> Result<Vec<ClientFrame>, CloseReason> {
 
 #[test]
 fn messages_are_understood_whole_and_in_fragments() {
-    let text = |text: &str| ClientFrame::Text(text.to_owned());
     let bytes = [
         frame(0x81, b"whole"),
         frame(0x01, b"in "),
@@ -43,13 +42,13 @@ fn messages_are_understood_whole_and_in_fragments() {
     ]
     .concat();
     let expected = vec![
-        text("whole"),
+        ClientFrame::Text,
         ClientFrame::Fragment,
         ClientFrame::Ping(b"between".to_vec()),
         ClientFrame::Fragment,
-        text("in three pïeces"),
+        ClientFrame::Text,
         ClientFrame::Pong,
-        text(&"x".repeat(MESSAGE_LEN_MAX)),
+        ClientFrame::Text,
         ClientFrame::Close(CloseReason::new(1000, "")),
     ];
     assert_eq!(all_of(&bytes), Ok(expected.clone()));

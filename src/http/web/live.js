@@ -4,7 +4,7 @@
 
 import { waitMs } from './lib/backoff.js';
 import { meaning, needsSignIn } from './lib/codes.js';
-import { SILENCE_MS, isLost } from './lib/standing.js';
+import { SILENCE_MS, isLost } from './lib/health.js';
 
 export class Live {
   /** @param {import('./store.js').Store} store @param {() => void} signIn  asks the person for a token */

@@ -9,7 +9,7 @@ use super::event_log::spooled_notes;
 use super::read_only::ReadOnlyDatabase;
 use crate::sqlite::journal::notes;
 use crate::sqlite::journal::schema::OWN_TABLES;
-use crate::wire::UtcText;
+use crate::time::UtcText;
 
 /// A stretch in which something may be missing, as the table has it. Times are UTC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]

@@ -3,6 +3,7 @@
 //! download) is asked for piece by piece.
 
 pub(super) mod accounting;
+pub(super) mod client_id;
 pub(super) mod event_log;
 pub(crate) mod events;
 pub(super) mod gap_log;
@@ -22,7 +23,7 @@ use barograph_actors::message::delivery::UnixMillis;
 
 pub use pool::{HistoryError, Pool};
 use raw::first_at;
-pub use series::{Buckets, Question, Senseless, Series, SeriesColumn, Stat};
+pub use series::{Buckets, Question, Senseless, Series, SeriesColumn, Stat, Unfinished};
 
 /// 0000-01-01: what is earlier does not sort as text.
 pub(crate) const EARLIEST_MS: i64 = -62_167_219_200_000;

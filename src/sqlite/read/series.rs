@@ -8,6 +8,7 @@ use barograph_actors::history::derived::{Base, Reading, readings};
 use barograph_actors::history::rollup::{Bucket, Level, start_of};
 use barograph_config::Route;
 use rusqlite::{Connection, OptionalExtension, params};
+use serde::{Serialize, Serializer};
 
 use super::raw::RawReader;
 use super::sum::BucketSums;
@@ -171,6 +172,7 @@ impl Question {
         let columns = self.readings.iter().map(|reading| SeriesColumn {
             buckets: place(reading).map(|at| Arc::clone(&found[at])).unwrap_or_default(),
             reading: reading.clone(),
+            stats: self.stats.clone(),
         });
         Ok(Series {
             route: self.table.clone(),
@@ -179,8 +181,7 @@ impl Question {
             bucket_ms: width,
             t,
             columns: columns.collect(),
-            stats: self.stats.clone(),
-            built,
+            unfinished: (built < 1.0).then_some(Unfinished { complete: false, built }),
         })
     }
 
@@ -393,6 +394,8 @@ pub struct SeriesColumn {
     reading: Reading,
     /// Readings that differ by a factor share them.
     buckets: Arc<Vec<Option<Bucket>>>,
+    /// What is told of each bucket.
+    stats: Vec<Stat>,
 }
 
 impl SeriesColumn {
@@ -424,8 +427,8 @@ impl SeriesColumn {
     }
 }
 
-/// The answer.
-#[derive(Debug, Clone, PartialEq)]
+/// The answer, as `API.md` says it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Series {
     /// The route's table.
     pub route: String,
@@ -438,59 +441,56 @@ pub struct Series {
     /// Where those begin that have rows, multiples of their width since 1970.
     pub t: Vec<i64>,
     /// Each column that was asked for.
+    #[serde(serialize_with = "by_name")]
     pub columns: Vec<SeriesColumn>,
-    /// What is told.
-    pub stats: Vec<Stat>,
-    /// How much of the range is in it, 0 to 1: the rest is still being summed up.
-    pub built: f64,
+    /// `None`: the whole range is in it.
+    #[serde(flatten)]
+    pub unfinished: Option<Unfinished>,
 }
 
-impl Series {
-    /// As `API.md` says it.
-    pub fn json(&self) -> String {
-        let mut text = String::with_capacity(64 * (self.t.len() + 4) * self.columns.len().max(1));
-        let route = serde_json::Value::from(self.route.as_str());
-        let Self { from_ms, to_ms, bucket_ms, .. } = self;
-        text += &format!(
-            "{{\"route\":{route},\"from_ms\":{from_ms},\"to_ms\":{to_ms},\"bucket_ms\":{bucket_ms},"
-        );
-        if self.built < 1.0 {
-            text += &format!("\"complete\":false,\"built\":{},", self.built);
-        }
-        text += "\"t\":[";
-        list(&mut text, self.t.iter(), |text, t| *text += &t.to_string());
-        text += "],\"columns\":{";
-        list(&mut text, self.columns.iter(), |text, column| {
-            *text += &format!("{}:{{", serde_json::Value::from(column.name()));
-            list(text, self.stats.iter(), |text, stat| {
-                *text += &format!("\"{}\":[", stat.word());
-                list(text, column.values(*stat), number);
-                text.push(']');
-            });
-            text.push('}');
-        });
-        text += "}}";
-        text
+/// A range of which not everything is summed up yet.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Unfinished {
+    /// It is not.
+    complete: bool,
+    /// How much of the range is summed up, 0 to 1.
+    built: f64,
+}
+
+fn by_name<S: Serializer>(columns: &[SeriesColumn], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(columns.iter().map(|column| (column.name(), column)))
+}
+
+impl Serialize for SeriesColumn {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let stats = self.stats.iter();
+        serializer.collect_map(stats.map(|stat| (stat.word(), StatValues(self, *stat))))
     }
 }
 
-fn list<T>(text: &mut String, items: impl Iterator<Item = T>, mut one: impl FnMut(&mut String, T)) {
-    for (place, item) in items.enumerate() {
-        if place > 0 {
-            text.push(',');
-        }
-        one(text, item);
+/// The numbers of one statistic, written one by one: an answer may have a million.
+struct StatValues<'c>(&'c SeriesColumn, Stat);
+
+impl Serialize for StatValues<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.values(self.1).map(|value| value.map(JsonNumber::from)))
     }
 }
 
-fn number(text: &mut String, value: Option<f64>) {
+/// A whole number is written without a fraction; what is not finite is null.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum JsonNumber {
+    Whole(i64),
+    Real(f64),
+}
+
+impl From<f64> for JsonNumber {
     #[expect(clippy::cast_possible_truncation, reason = "whole and small")]
-    match value {
-        Some(value) if value.fract() == 0.0 && value.abs() < 1e15 => {
-            *text += &(value as i64).to_string();
+    fn from(value: f64) -> Self {
+        match value.fract() == 0.0 && value.abs() < 1e15 {
+            true => Self::Whole(value as i64),
+            false => Self::Real(value),
         }
-        // What is not finite is null, too.
-        Some(value) => *text += &serde_json::Value::from(value).to_string(),
-        None => *text += "null",
     }
 }

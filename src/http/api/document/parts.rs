@@ -83,7 +83,7 @@ pub(super) fn rows_parameters() -> [ParameterBuilder; 5] {
     ]
 }
 
-/// `series` is written as text at once, without a type between.
+/// Of `series`: columns and statistics are those that were asked for.
 pub(super) fn series() -> RefOr<Schema> {
     let whole = || ObjectBuilder::new().schema_type(Type::Integer);
     let number = SchemaType::from_iter([Type::Number, Type::Null]);

@@ -3,7 +3,7 @@
 
 import { count, number, title } from '../lib/format.js';
 import { levelOf } from '../lib/days.js';
-import { gapCause } from '../lib/standing.js';
+import { gapCause } from '../lib/health.js';
 import { h, s, table } from './dom.js';
 
 const CELL = 13;

@@ -3,7 +3,7 @@
 
 import { compass, number, title } from '../lib/format.js';
 import { drawable, rows, running, summary } from '../lib/series.js';
-import { gapCause } from '../lib/standing.js';
+import { gapCause } from '../lib/health.js';
 import { convert, digitsOf, shownUnit } from '../lib/units.js';
 import { dateTime } from '../lib/zone.js';
 import { fill, h, setText, table } from './dom.js';

@@ -3,7 +3,7 @@
 
 import { isoUtc, title } from '../lib/format.js';
 import { csv } from '../lib/csv.js';
-import { gapCause } from '../lib/standing.js';
+import { gapCause } from '../lib/health.js';
 import { svgCharts } from '../lib/svgchart.js';
 import { convert } from '../lib/units.js';
 import { dateTime, offsetName } from '../lib/zone.js';

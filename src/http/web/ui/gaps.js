@@ -2,7 +2,7 @@
 // Gaps as a list; History and Log have it.
 
 import { duration, parseUtc, title } from '../lib/format.js';
-import { gapCause } from '../lib/standing.js';
+import { gapCause } from '../lib/health.js';
 import { dateTime, localised } from '../lib/zone.js';
 import { h, table } from './dom.js';
 

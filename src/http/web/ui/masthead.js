@@ -3,7 +3,7 @@
 // nothing of it can be trusted any more.
 
 import { bytes, count, duration, parseUtc } from '../lib/format.js';
-import { advice, headline, safe, since, wrong } from '../lib/standing.js';
+import { advice, headline, safe, since, wrong } from '../lib/health.js';
 import { dateTime, localised } from '../lib/zone.js';
 import { byId, fill, h, s, setText } from './dom.js';
 
@@ -43,18 +43,18 @@ function showVerdict(store) {
   if (health.dataset.level !== level) health.dataset.level = level;
   byId('health-icon').setAttribute('href', `#i-${icon}`);
   setText(byId('headline'), word);
-  setText(byId('sentence'), sentenceOf(store));
+  setText(byId('summary'), summaryOf(store));
   setText(byId('instance'), status ? status.broker.client_id.replace(/^barograph-/, '') : '');
   document.title = `${word} – Barograph`;
   if (status) setText(byId('colophon'), `Barograph ${status.version}, process ${status.pid}, started ${local(store, status.started)}. Times are those of ${store.zone}. Press ? for the keys.`);
 }
 
 /** @param {import('../store.js').Store} store */
-function sentenceOf(store) {
+function summaryOf(store) {
   if (store.lost && store.contact.everConnected) return 'The recorder does not answer this page. Whether it records cannot be seen from here.';
   if (store.lost) return 'No recorder has answered this page yet.';
   if (!store.status) return 'Waiting for the recorder’s first word.';
-  const text = localised(store.status.sentence, store.zone);
+  const text = localised(store.status.summary, store.zone);
   return text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? '' : '.');
 }
 

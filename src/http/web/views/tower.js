@@ -3,7 +3,7 @@
 
 import { get } from '../api.js';
 import { bytes, count, duration, milliseconds, number, parseUtc, title } from '../lib/format.js';
-import { MODES, WAITS, modeHistory } from '../lib/standing.js';
+import { MODES, WAITS, modeHistory } from '../lib/health.js';
 import { layout } from '../lib/tree.js';
 import { dateTime, localised } from '../lib/zone.js';
 import { fill, h, refill, s, setText, table, tag } from '../ui/dom.js';
@@ -64,9 +64,9 @@ function issues(store, status) {
 export function issueList(store, list) {
   const may = store.session.admin && store.session.commands;
   return h('ul', { class: 'issues' }, list.map((issue) => h('li', { class: issue.severity },
-    h('p', {}, tag(issue.severity === 'critical' ? 'critical' : 'degraded', issue.severity), ' ', localised(issue.sentence, store.zone), ' ', h('span', { class: 'quiet' }, 'for ', age(store, issue.since))),
+    h('p', {}, tag(issue.severity === 'critical' ? 'critical' : 'degraded', issue.severity), ' ', localised(issue.summary, store.zone), ' ', h('span', { class: 'quiet' }, 'for ', age(store, issue.since))),
     h('p', {}, localised(issue.hint, store.zone)),
-    issue.acknowledged ? h('p', { class: 'quiet small' }, 'Acknowledged: somebody knows.') : may && h('p', { class: 'no-print' }, orderButton('Acknowledge', { title: 'Acknowledge this issue?', text: `${issue.sentence} It stays an issue until it is over; alerts about it stop repeating.`, command: 'acknowledge-issue', more: { issue: issue.id }, label: `Acknowledge ${issue.id}` })))));
+    issue.acknowledged ? h('p', { class: 'quiet small' }, 'Acknowledged: somebody knows.') : may && h('p', { class: 'no-print' }, orderButton('Acknowledge', { title: 'Acknowledge this issue?', text: `${issue.summary} It stays an issue until it is over; alerts about it stop repeating.`, command: 'acknowledge-issue', more: { issue: issue.id }, label: `Acknowledge ${issue.id}` })))));
 }
 
 /** @param {Api.Status} status */
@@ -81,7 +81,7 @@ function way(status) {
       step('Window', count(flow?.held ?? books.held), 'owed an acknowledgement', waits === 'window'),
       step('Batch', flow?.batch_rows_mean === null || !flow ? '–' : number(flow.batch_rows_mean, 1), 'rows each, on average', false),
       step('Commit', rate(rates.commits_per_second), flow ? `half within ${milliseconds(flow.commit_ms_p50)}, 99 of 100 within ${milliseconds(flow.commit_ms_p99)}` : 'latency unknown', waits === 'commit' || waits === 'spool'),
-      step('Acknowledged', `${count(books.stored + books.duplicate + books.quarantined + books.spooled)}`, 'durable, and said so to the broker', false)));
+      step('Acknowledged', `${count(books.stored + books.duplicate + books.filtered + books.quarantined + books.spooled)}`, 'durable, and said so to the broker', false)));
 }
 
 /** @param {Api.Actor} actor */
@@ -161,8 +161,8 @@ function modes(store, status, changes) {
 /** @param {Api.Status} status */
 function account(status) {
   const { account: books } = status;
-  const ends = /** @type {const} */ (['stored', 'duplicate', 'quarantined', 'dropped', 'spooled', 'held']);
-  const meaning = { stored: 'in the operator’s tables', duplicate: 'sent again by the broker, stored once', quarantined: 'no row could be made of them; kept with the reason', dropped: 'lost, and counted', spooled: 'safe in the spool, on their way', held: 'in memory, not acknowledged' };
+  const ends = /** @type {const} */ (['stored', 'duplicate', 'filtered', 'quarantined', 'dropped', 'spooled', 'held']);
+  const meaning = { stored: 'in the operator’s tables', duplicate: 'sent again by the broker, stored once', filtered: 'not wanted by the settings, only counted', quarantined: 'no row could be made of them; kept with the reason', dropped: 'lost, and counted', spooled: 'safe in the spool, on their way', held: 'in memory, not acknowledged' };
   const rows = ends.map((end) => [title(end), count(books[end]), meaning[end]]);
   return h('section', { class: 'sheet stack' }, h('h2', {}, 'Account'), h('p', {}, tag(books.balanced ? 'ok' : 'critical', books.balanced ? 'balanced' : 'not balanced'), ` ${count(books.received)} received, and what became of them.`),
     table('What became of every message', [{ name: 'End' }, { name: 'Messages', number: true }, { name: 'Which means' }], rows),

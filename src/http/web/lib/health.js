@@ -46,10 +46,10 @@ export function headline(status, contact) {
   const receiving = status.broker.connection === 'connected' && status.mode.mode !== 'holding';
   if (!receiving) return { word: 'Not recording', level: 'critical', icon: 'critical' };
   // What is in the spool is safe, but it is not where it belongs.
-  const level = status.standing === 'critical' ? 'critical' : 'degraded';
+  const level = status.health === 'critical' ? 'critical' : 'degraded';
   if (status.mode.mode === 'degraded') return { word: 'Recording to the spool', level, icon: level };
-  if (status.standing === 'critical') return { word: 'Recording, in danger', level: 'critical', icon: 'critical' };
-  if (status.standing === 'degraded') return { word: 'Recording, with trouble', level: 'degraded', icon: 'degraded' };
+  if (status.health === 'critical') return { word: 'Recording, in danger', level: 'critical', icon: 'critical' };
+  if (status.health === 'degraded') return { word: 'Recording, with trouble', level: 'degraded', icon: 'degraded' };
   return { word: 'Recording', level: 'ok', icon: 'ok' };
 }
 
@@ -58,7 +58,7 @@ export function since(status) {
   if (status.paused_since) return status.paused_since;
   if (status.broker.connection !== 'connected') return status.broker.since;
   if (status.mode.mode !== 'normal' && status.mode.since) return status.mode.since;
-  if (status.standing !== 'ok' && status.issues[0]) return status.issues[0].since;
+  if (status.health !== 'ok' && status.issues[0]) return status.issues[0].since;
   return status.broker.since ?? status.started;
 }
 
@@ -74,15 +74,15 @@ export function safe(status) {
   return `${stored}${spooled}, ${lost}.`;
 }
 
-/** What is wrong beside what the sentence above says. @param {Api.Status} status */
+/** What is wrong beside what the summary above says. @param {Api.Status} status */
 export function wrong(status) {
   const { issues } = status;
-  if (issues.length === 0) return status.standing === 'ok' ? 'Nothing' : 'Nothing that has a name yet.';
+  if (issues.length === 0) return status.health === 'ok' ? 'Nothing' : 'Nothing that has a name yet.';
   const critical = issues.filter(({ severity }) => severity === 'critical').length;
   const counts = [critical && `${critical} critical`, issues.length - critical && plural(issues.length - critical, 'warning')].filter(Boolean).join(', ');
-  const others = issues.filter(({ sentence }) => sentence !== status.sentence);
+  const others = issues.filter(({ summary }) => summary !== status.summary);
   if (others.length === 0) return `${counts}.`;
-  return `${counts}. ${others.length < issues.length ? 'Also: ' : ''}${others[0].sentence}${others.length > 1 ? ` And ${others.length - 1} more: see Log.` : ''}`;
+  return `${counts}. ${others.length < issues.length ? 'Also: ' : ''}${others[0].summary}${others.length > 1 ? ` And ${others.length - 1} more: see Log.` : ''}`;
 }
 
 /** What to do next. @param {Api.Status} status */
@@ -90,7 +90,7 @@ export function advice(status) {
   const worst = status.issues[0];
   if (worst?.hint) return worst.hint;
   if (status.paused_since) return 'Resume it when you are done: under Tower, or “barograph resume”.';
-  if (status.standing === 'ok') return 'Nothing. All is well.';
+  if (status.health === 'ok') return 'Nothing. All is well.';
   return 'Watch it: it heals by itself, or will say what it needs.';
 }
 
