@@ -5,7 +5,7 @@ use crate::message::write::WriteCause;
 
 /// It was asked to stop, and did.
 pub const OK: i32 = 0;
-/// `account` or `verify` found something wrong, and said what; somebody did not take the message of
+/// `account` or `verify` found something wrong, and printed what; a channel did not accept the message of
 /// `alert test`; `quarantine` found no such message, or was told not to drop any. `status`: the recorder is
 /// degraded. Other commands to a running recorder: it refused, or has not stopped in time.
 pub const FOUND_WRONG: i32 = 1;

@@ -32,7 +32,7 @@ const MQTT_STOPS_WITHIN: Duration = Duration::from_millis(5_500);
 const WRITER_STOPS_WITHIN: Duration = Duration::from_millis(2_500);
 /// Has nothing to finish.
 const OBSERVER_STOPS_WITHIN: Duration = Duration::from_millis(300);
-/// Says goodbye to those who watch.
+/// Closes the connections of the viewers.
 const WATCHTOWER_STOPS_WITHIN: Duration = Duration::from_millis(1_500);
 
 /// The real world, or a faked one.

@@ -207,7 +207,7 @@ impl Watchtower {
             && let Some(at) = section.spot("admin_token_file")
         {
             let why = format!(
-                "the same token as in {} ({}): who may read could give commands",
+                "the same token as in {} ({}): every reader could give commands",
                 at.path, at.place
             );
             let complaint = Complaint::advise(why, "write another token into one of the files");

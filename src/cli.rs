@@ -8,8 +8,8 @@ use crate::commands::args::{
 };
 use crate::commands::read_args::{AccountArgs, AlertArgs, GapsArgs, QuarantineArgs, VerifyArgs};
 
-/// A failsafe recorder for MQTT telemetry: what the sensors said is in your SQLite database,
-/// exactly once, whatever dies.
+/// Records MQTT messages in an SQLite database, each exactly once, also across crashes and
+/// outages.
 #[derive(Debug, Parser)]
 #[command(name = "barograph", version, about, max_term_width = 100)]
 pub struct Cli {
@@ -23,43 +23,43 @@ pub struct Cli {
 pub enum Command {
     /// Record until asked to stop (SIGINT or SIGTERM)
     Run(RunArgs),
-    /// Say how the running recorder is: exit code 0 ok, 1 degraded, 2 critical, 3 not running
+    /// Show the health of the running recorder: exit code 0 ok, 1 degraded, 2 critical, 3 not running
     Status(ReplyArgs),
     /// Stop the running recorder in order, and wait until it has ended
     Stop(StopArgs),
-    /// Stop an actor of the running recorder in order, and start it anew
+    /// Stop an actor of the running recorder in order, and start it again
     RestartActor(RestartArgs),
-    /// Receive nothing until `resume`; the broker keeps the messages
+    /// Receive nothing until `resume`; the broker keeps QoS 1 and 2, QoS 0 is lost
     Pause(ReplyArgs),
     /// Receive again
     Resume(ReplyArgs),
-    /// Fold the WAL into the database now, and say who holds it back
+    /// Copy the WAL into the database file now, and name the processes that prevent it
     Checkpoint(ReplyArgs),
-    /// Say that somebody knows of an issue: its alerts repeat no more, until it becomes worse
+    /// Acknowledge an issue: its alerts do not repeat until it becomes worse
     Acknowledge(AcknowledgeArgs),
-    /// Make the running recorder's log say more, or less
+    /// Change the log level of the running recorder
     LogLevel(LevelArgs),
-    /// Show what happened, and with --follow what happens
+    /// Show events; with --follow also new ones
     Events(EventsArgs),
     /// Show rows as they are stored
     Tail(TailArgs),
     /// Check the settings, the broker and the database; write nothing
     Check(CheckArgs),
-    /// Say what became of every message, and whether the tables agree
+    /// Show what became of every message, and check that the tables agree
     Account(AccountArgs),
-    /// Say when something may be missing, and why
+    /// List the time ranges in which messages may be missing, and why
     Gaps(GapsArgs),
     /// Check that every row still holds what was written
     Verify(VerifyArgs),
-    /// Look at messages that could not become rows; replay, export or drop them
+    /// List, replay, export or drop messages that could not become rows
     Quarantine(QuarantineArgs),
-    /// Send a test to those who are told of issues, or list them
+    /// Send a test to the alert channels, or list them
     Alert(AlertArgs),
     /// Print the derived values that follow from a weather_station_calibration.json
     ImportCalibration(ImportArgs),
-    /// Make a token for the page: on standard output, or in a file that only its owner can read
+    /// Create a token for the page: on standard output, or in a file that only its owner can read
     Token(TokenArgs),
-    /// Show it all: an embedded broker, a simulated weather station, the recorder
+    /// Run a demo: an embedded broker, a simulated weather station, the recorder
     Demo(DemoArgs),
     /// Publish a simulated weather station's messages to a broker
     Simulate(SimulateArgs),

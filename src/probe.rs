@@ -56,7 +56,7 @@ impl ProbedFiles {
         let wal = size_of(&beside(&self.database, "-wal"));
         let reader =
             (wal > WAL_LARGE).then(|| sqlite_readers(&self.database).into_iter().next()).flatten();
-        // The database first: whoever waits for it need not wait for the rest.
+        // The database first: its readers need not wait for the rest.
         let Sighted { read, replaced } = sight(&self.database, &self.wrecks);
         SystemSnapshot {
             read,

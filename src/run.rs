@@ -52,7 +52,7 @@ use crate::sqlite::{
 };
 use barograph_actors::health::checks::KeptMemory;
 
-/// A start that takes longer than a child may take is said to systemd with so much to spare.
+/// A start that takes longer than a child may take is announced to systemd with so much to spare.
 const START_SLACK: Duration = Duration::from_secs(5);
 
 const SLOW_COMMANDS: SlowCommands =
@@ -170,7 +170,7 @@ fn take_orders(
         warn!("the page can give no orders: {error}");
     }
     ipc::serve(listener?, control)
-        .inspect_err(|error| warn!("nobody answers on the operator's socket: {error}"))
+        .inspect_err(|error| warn!("operator socket unavailable: {error}"))
         .ok()
 }
 
@@ -281,7 +281,7 @@ fn say_start(settings: &Settings) {
     }
 }
 
-/// Who is spoken to from outside the tree, and by it.
+/// The interfaces between the tree and what is outside of it.
 struct ExternalHandles {
     orders: SessionRequests,
     alerts: Alerts,

@@ -1,6 +1,6 @@
 //! Plain text that fits 80 columns, and payloads as text.
 
-/// Columns of a terminal that nobody has widened.
+/// Columns of a terminal by default.
 pub(crate) const WIDTH: usize = 80;
 
 /// Breaks a text into lines that fit, each behind `indent` blanks. A word that is too long for a line

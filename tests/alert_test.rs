@@ -53,11 +53,11 @@ fn each_channel_says_what_the_other_side_said() {
     let flat = outcome.stdout.replace('\n', " ");
     for words in [
         "hook (webhook, http://localhost:",
-        "took it: 200 OK: ok",
+        "accepted: 200 OK: ok",
         "mail (email, c@d.example by localhost:",
-        "took it: 250 2.0.0 queued as 4711",
-        "sms (command, /bin/sh): took it: exit code 0: sent",
-        "house (mqtt, barograph/recorder/health): took it: the broker acknowledged",
+        "accepted: 250 2.0.0 queued as 4711",
+        "sms (command, /bin/sh): accepted: exit code 0: sent",
+        "house (mqtt, barograph/recorder/health): accepted: the broker acknowledged",
     ] {
         assert!(flat.contains(words), "{words}: {flat}");
     }
@@ -91,7 +91,7 @@ fn who_does_not_take_it_is_named_and_one_failure_is_exit_code_1() {
         let outcome = command(&["alert", "test", "hook"], &settings);
         let flat = outcome.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
         assert_eq!(outcome.code, Some(1), "{reply:?}: {outcome:?}");
-        assert!(flat.contains("DID NOT TAKE IT") && flat.contains(words), "{reply:?}: {flat}");
+        assert!(flat.contains("FAILED") && flat.contains(words), "{reply:?}: {flat}");
         assert!(!flat.contains("hunter2") && flat.len() < 700, "{reply:?}: {flat}");
         assert!(began.elapsed() < Duration::from_secs(10), "{reply:?}: {:?}", began.elapsed());
     }

@@ -85,7 +85,7 @@ fn every_chat_and_webhook_tells_of_a_dead_broker_and_of_its_return() {
     }
     scene.broker.start_again();
     for path in &paths {
-        let over = |it: &Request| it.path == *path && it.text().to_lowercase().contains("over");
+        let over = |it: &Request| it.path == *path && it.text().to_lowercase().contains("resolved");
         sink.gets(&format!("{path}, the end"), WITHIN, over);
     }
     assert_eq!(sink.kept().len(), 10, "each was told twice: {:#?}", sink.kept());
@@ -193,7 +193,7 @@ fn mail_and_webhooks_with_an_authority_of_their_own_are_trusted_and_others_are_n
     }
     scene.broker.start_again();
     for sink in [&starttls, &tls, &plain] {
-        sink.gets("OVER after", WITHIN);
+        sink.gets("RESOLVED after", WITHIN);
     }
     assert!(plain.kept().iter().all(|mail| mail.user.is_none()));
     recorder.stop();

@@ -42,7 +42,7 @@ fn what_is_printed_can_be_put_below_the_route() {
         "# calibration.wind_speed_counts_per_ms = 1.4",
         "#   coordinate_transformation.rotation_x_degrees = 1.5: readings cannot be turned here: mount \
          the sensor straight, or let it turn them",
-        "#   metadata.version = \"1.0\": nothing here goes by it",
+        "#   metadata.version = \"1.0\": not used",
     ] {
         assert!(printed.stdout.lines().any(|printed| printed == line), "{line}: {printed:?}");
     }
@@ -61,8 +61,8 @@ fn a_file_that_says_nothing_is_an_error_that_says_why() {
     for (text, why) in [
         ("{", "not JSON"),
         ("[1, 2]", "no object"),
-        ("{}", "says nothing of a sensor"),
-        ("{\"speed\": 12}", "speed = 12: nothing here goes by it"),
+        ("{}", "has no key of a sensor"),
+        ("{\"speed\": 12}", "speed = 12: not used"),
     ] {
         let outcome = import(&scene, text);
         assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(65), ""), "{text}: {outcome:?}");

@@ -75,7 +75,7 @@ fn each_order_is_carried_out_answered_and_told_of() {
         status["issues"].as_array().expect("a list").iter().find(|it| it["id"] == "paused");
     assert_eq!(paused.expect("it is there")["acknowledged"]["by"], "on the page, from 127.0.0.1");
     assert_eq!(say("resume", json!({})), json!({ "paused": false }));
-    let took = json!({ "hook": "took it: 200 OK: ok" });
+    let took = json!({ "hook": "accepted: 200 OK: ok" });
     assert_eq!(say("alert-test", json!({ "channel": "hook" })), took);
     assert_eq!(say("alert-test", json!({})), took);
     let nothing = json!({ "stored": 0, "there_already": 0, "stay": 0 });

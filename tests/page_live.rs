@@ -214,7 +214,7 @@ fn when_only_the_page_restarts_that_is_said_and_it_is_there_again() {
     viewer.frame();
     let mut operator = Operator::connect(&scene.folder.path("barograph.sock"));
     operator.send(b"{\"barograph\":1,\"command\":\"restart-actor\",\"actor\":\"watchtower\"}\n");
-    assert_eq!(viewer.end(), (1012, "the page starts anew".to_owned()));
+    assert_eq!(viewer.end(), (1012, "the page restarts".to_owned()));
     assert!(operator.line().expect("an answer")["ok"].is_object());
     assert_eq!(Socket::connect(port, LIVE).frame()["type"], "snapshot");
     drop(recorder);
@@ -397,7 +397,7 @@ fn who_may_not_watch_is_told_why_and_who_signs_out_goes() {
     let settings = with_page(&scene, port).path("watchtower", "read_token_file", &token);
     let recorder = scene.recorder(&settings.set("watchtower", "anonymous_read", "false"));
     let (code, reason) = Socket::connect(port, LIVE).end();
-    assert_eq!((code, &*reason), (1008, "whoever looks at this page needs a token"));
+    assert_eq!((code, &*reason), (1008, "this page requires a token"));
     let bearer = ("Authorization", format!("Bearer {READER}"));
     let elsewhere = ("Origin", "http://elsewhere.example".to_owned());
     let mut foreign = Socket::connect_with(port, LIVE, &[bearer.clone(), elsewhere]);

@@ -163,7 +163,7 @@ fn sums_that_are_dropped_or_damaged_are_made_anew_and_the_recording_goes_on() {
     for event in ["write_failed", "database_set_aside", "mode_changed"] {
         assert!(recorder.events(event).is_empty(), "{:?}", recorder.events(event));
     }
-    recorder.says("summed up history cannot be");
+    recorder.says("rollups cannot be");
     is_summed_up_but_for(2_000, &scene, "load", &recorder);
     assert_exact(&scene, "load", &["n"]);
     recorder.stop();

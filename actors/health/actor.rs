@@ -47,7 +47,7 @@ impl Message for ConnectionChanged {
 
 /// The service manager, as the judge speaks to it.
 pub trait ServiceManager: Send {
-    /// How the recorder is, in one sentence (systemd's `STATUS=`).
+    /// The health of the recorder in one sentence (systemd's `STATUS=`).
     fn status(&mut self, summary: &str);
 
     /// The recorder lives (systemd's `WATCHDOG=1`); said more often than it need be told.

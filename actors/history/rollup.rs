@@ -104,7 +104,7 @@ impl Bucket {
 ///
 /// A row that arrived before one in front of it is *late*: it was replayed from quarantine, or the clock
 /// was set back. It says nothing about how far a counter went, and the row behind it is compared with the
-/// one in front of it. A row from the future leads nobody either.
+/// one in front of it. A row from the future does not count either.
 #[derive(Debug, Clone)]
 pub struct Sequence {
     series: Vec<SeriesState>,

@@ -18,13 +18,13 @@ pub const STOP_TIMED_OUT: &str = "stop_timed_out";
 pub const BROKER_CONNECTED: &str = "broker_connected";
 /// An established connection ended.
 pub const BROKER_DISCONNECTED: &str = "broker_disconnected";
-/// Connecting failed; said once for each reason, not for each try.
+/// Connecting failed; written once for each reason, not for each attempt.
 pub const BROKER_UNREACHABLE: &str = "broker_unreachable";
 /// Another client connected with our client id.
 pub const SESSION_TAKEN_OVER: &str = "session_taken_over";
 /// Another client id is used from now on: by `mqtt.client_id`.
 pub const CLIENT_ID_CHANGED: &str = "client_id_changed";
-/// A connection that delivered nothing was given up, to be made anew.
+/// A connection that delivered nothing was closed, to be opened again.
 pub const SESSION_RENEWED: &str = "session_renewed";
 /// The broker refused a filter.
 pub const SUBSCRIPTION_REFUSED: &str = "subscription_refused";
@@ -34,7 +34,7 @@ pub const BROKER_FORGOT_SESSION: &str = "broker_forgot_session";
 pub const BROKER_ROLLED_BACK: &str = "broker_rolled_back";
 /// More was received than may wait for the database; the broker keeps the rest.
 pub const WINDOW_FULL: &str = "window_full";
-/// A batch could not be written; it is tried again. Said once for each cause, not for each try.
+/// A batch could not be written and is retried. Written once for each cause, not for each attempt.
 pub const WRITE_FAILED: &str = "write_failed";
 /// The first batch after a failure was written.
 pub const WRITE_RECOVERED: &str = "write_recovered";
@@ -47,7 +47,7 @@ pub const SPOOL_DRAINED: &str = "spool_drained";
 pub const SPOOL_SET_ASIDE: &str = "spool_set_aside";
 /// The spool cannot take anything.
 pub const SPOOL_FAILED: &str = "spool_failed";
-/// The database was damaged; it is kept under another name, and a new one goes on.
+/// The database was damaged; it is kept under another name, and recording goes on in a new one.
 pub const DATABASE_SET_ASIDE: &str = "database_set_aside";
 /// The database's file was deleted, moved or replaced while it was open.
 pub const DATABASE_REPLACED: &str = "database_replaced";
@@ -59,15 +59,15 @@ pub const DATABASE_LOST: &str = "database_lost";
 pub const DATABASE_SALVAGED: &str = "database_salvaged";
 /// Messages arrive, and nothing has become durable for `health.no_write_issue_after`.
 pub const NO_WRITES: &str = "no_writes";
-/// A route's sensor said nothing for its `silent_after`.
+/// A route received no message for its `silent_after`.
 pub const ROUTE_SILENT: &str = "route_silent";
-/// A silent route's sensor speaks again.
+/// A silent route received a message again.
 pub const ROUTE_HEARD: &str = "route_heard";
 /// The wall clock was set, or the machine slept.
 pub const CLOCK_JUMP: &str = "clock_jump";
-/// The process made no step for more than 2 s: it was stopped, or the machine did not let it run.
+/// The process did not run for more than 2 s: it was stopped, or the machine was overloaded.
 pub const FROZEN: &str = "frozen";
-/// The broker says that it dropped messages.
+/// The broker reports dropped messages.
 pub const BROKER_DROPPED: &str = "broker_dropped";
 /// Quarantined messages were dropped, because there were too many or they were too old.
 pub const QUARANTINE_TRIMMED: &str = "quarantine_trimmed";
@@ -77,7 +77,7 @@ pub const QUARANTINE_CHANGED: &str = "quarantine_changed";
 pub const DATABASE_OPENED: &str = "database_opened";
 /// A table, a column or an index was added for a route.
 pub const SCHEMA_EXTENDED: &str = "schema_extended";
-/// Messages went to quarantine; said at most once in a while.
+/// Messages went to quarantine; written at most once in a while.
 pub const QUARANTINED: &str = "quarantined";
 /// The line with the counts.
 pub const STATS: &str = "stats";
@@ -89,48 +89,48 @@ pub const STOPPED: &str = "stopped";
 pub const FORCED_EXIT: &str = "forced_exit";
 /// The lock file was removed or replaced while we hold it.
 pub const LOCK_LOST: &str = "lock_lost";
-/// An actor was stopped in order and started anew, because an operator asked for it or its settings changed.
+/// An actor was restarted in order, because an operator asked for it or its settings changed.
 pub const ACTOR_RENEWED: &str = "actor_renewed";
 /// A person paused the recorder: the broker keeps the messages.
 pub const PAUSED: &str = "paused";
 /// A paused recorder receives again.
 pub const RESUMED: &str = "resumed";
-/// The settings were read again: what is different now, or that nothing is.
+/// The settings were read again: what changed, or that nothing did.
 pub const RELOADED: &str = "reloaded";
 /// The settings cannot be used, or some of them cannot be put in force.
 pub const RELOAD_FAILED: &str = "reload_failed";
 /// Other routes wait until what came by the old ones is durable.
 pub const RELOAD_WAITS: &str = "reload_waits";
-/// Something is wrong from now on.
+/// An issue began.
 pub const ISSUE_APPEARED: &str = "issue_appeared";
 /// An issue became worse, or milder.
 pub const ISSUE_CHANGED: &str = "issue_changed";
-/// A person acknowledged an issue: its alerts repeat no more.
+/// A person acknowledged an issue: its alerts no longer repeat.
 pub const ISSUE_ACKNOWLEDGED: &str = "issue_acknowledged";
-/// What was wrong is over.
+/// An issue ended.
 pub const ISSUE_RESOLVED: &str = "issue_resolved";
-/// Something was tried that may end an issue.
+/// The recorder attempted what may end an issue.
 pub const RECOVERY_ATTEMPTED: &str = "recovery_attempted";
-/// A channel took an alert.
+/// A channel accepted an alert.
 pub const ALERT_SENT: &str = "alert_sent";
-/// A channel does not take alerts; said once for each cause.
+/// A channel does not accept alerts; written once for each cause.
 pub const ALERT_FAILED: &str = "alert_failed";
-/// A channel that failed takes alerts again.
+/// A channel that failed accepts alerts again.
 pub const ALERT_RECOVERED: &str = "alert_recovered";
 /// The metrics can be read.
 pub const METRICS_SERVED: &str = "metrics_served";
-/// The address of the metrics cannot be had; it is tried again.
+/// The address of the metrics cannot be bound; it is tried again.
 pub const METRICS_NOT_SERVED: &str = "metrics_not_served";
-/// The page can be looked at.
+/// The page is served.
 pub const PAGE_SERVED: &str = "page_served";
-/// The address of the page cannot be had; it is tried again.
+/// The address of the page cannot be bound; it is tried again.
 pub const PAGE_NOT_SERVED: &str = "page_not_served";
 /// The page's certificate was read, or the new one cannot be used.
 pub const PAGE_CERTIFICATE: &str = "page_certificate";
-/// Wrong tokens were shown to the page.
+/// Logins with wrong tokens were refused.
 pub const LOGIN_REFUSED: &str = "login_refused";
 
-/// A person told the running recorder to do something: what, and who.
+/// A person gave the running recorder a command: which, and by whom.
 pub const OPERATOR_COMMAND: &str = "operator_command";
 
 /// Every name above.

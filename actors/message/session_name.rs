@@ -16,9 +16,20 @@ pub fn parts_of(session: &str) -> Option<(&str, &str)> {
     session.split_once(BETWEEN)
 }
 
+/// The topic of our messages to ourselves. A client id may have what no topic name may.
+pub fn echo_topic(client_id: &str) -> String {
+    format!("barograph/{}/echo", client_id.replace(['+', '#', '/', '\0'], "_"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_client_id_never_makes_a_filter_or_a_level() {
+        assert_eq!(echo_topic("station"), "barograph/station/echo");
+        assert_eq!(echo_topic("a/+#\0b"), "barograph/a____b/echo");
+    }
 
     #[test]
     fn a_name_gives_its_parts_back() {

@@ -109,8 +109,8 @@ pub(crate) fn dropped(published: &Published, rise: Rise, now: UnixMillis) {
         return;
     }
     let told = format!(
-        "the broker says that it dropped {more} messages (to us or to other clients) since it last \
-         said so: they never reached us; let it queue more (max_queued_messages), and publish at QoS 1"
+        "the broker reports {more} more dropped messages (to us or to other clients): they never \
+        reached us; let it queue more (max_queued_messages), and publish at QoS 1"
     );
     warn!(event = event::BROKER_DROPPED, count = more, "{told}");
     published.broker.update(|broker| broker.dropped += more);

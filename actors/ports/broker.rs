@@ -144,8 +144,8 @@ pub enum NotSent {
     TooLarge,
     /// The broker ended connections over messages on this topic.
     #[error(
-        "the broker hangs up on us when we publish there: it probably does not allow it, and it is \
-         not tried again before the broker session is started anew"
+        "the broker closes the connection when we publish there: it probably does not allow it; \
+        nothing is published there until the broker session restarts"
     )]
     HungUp,
 }

@@ -75,7 +75,7 @@ pub(crate) enum ToPublish {
 
 /// The broker session is just not there: it is being restarted, or the recorder stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the broker session is just being started anew; try again")]
+#[error("the broker session is restarting; try again")]
 pub struct SessionNotRunning;
 
 #[derive(Debug, Default)]

@@ -64,7 +64,7 @@ impl FreezeWatch {
 }
 
 impl Freeze {
-    /// What is told of it, for the database: an event and a gap.
+    /// What the database gets of it: an event and a gap.
     pub(crate) fn notes(self) -> (Event, [Note; 2]) {
         let Self { from, to } = self;
         let length_ms = u64::try_from(to.0.saturating_sub(from.0)).unwrap_or(0);

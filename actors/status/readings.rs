@@ -74,7 +74,7 @@ struct ColumnWatch {
     /// How often `last` came in a row, and since when.
     same: u32,
     since: UnixMillis,
-    /// A trouble of this kind is told of.
+    /// An issue of this kind is reported.
     stuck: bool,
     bad: bool,
 }

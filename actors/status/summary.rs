@@ -20,7 +20,7 @@ pub fn summary(state: &Snapshot) -> String {
         Connection::Up(since) => {
             let dropped = match state.broker.dropped {
                 0 => String::new(),
-                n => format!("; the broker says that it dropped {n} messages meanwhile"),
+                n => format!("; the broker reports that it dropped {n} messages meanwhile"),
             };
             format!("recording; connected since {since} UTC{dropped}")
         }

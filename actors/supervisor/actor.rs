@@ -1,4 +1,4 @@
-//! The root of the tree. It asks no one and blocks on nothing: it is told of ends, judges them, and
+//! The root of the tree. It sends no questions and blocks on nothing: it receives exits, judges them, and
 //! acts. If it panics the process exits, because nothing is left that could judge; the service
 //! manager starts a fresh one.
 

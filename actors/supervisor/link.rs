@@ -49,7 +49,7 @@ impl<A: Actor> Link<A> {
 }
 
 impl<A: Actor> Link<A> {
-    /// The same link for one kind of message, for those who need not know the actor.
+    /// The same link for one kind of message, for callers that need not know the actor.
     pub fn recipient<M>(&self) -> LinkRecipient<M>
     where
         M: Message + Send + 'static,

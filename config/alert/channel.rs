@@ -115,7 +115,7 @@ macro_rules! channels {
 channels! {
     /// A JSON object, sent by POST.
     Webhook = "webhook" {
-        /// Where to: http or https. Who knows the URL can use it, so it is treated as a secret.
+        /// Where to: http or https. Anyone who knows the URL can use it, so it is treated as a secret.
         url: Secret = Secret::new(""),
             SECRET_URL.checked(url).example(r#""https://station.example/hook""#).needed(),
             and "url_file" URL_FILE;
@@ -133,7 +133,7 @@ channels! {
 
     /// An incoming webhook of Slack, or of what takes the same messages.
     Slack = "slack" {
-        /// Where to; who knows it can write there.
+        /// Where to. Anyone who knows it can write there.
         url: Secret = Secret::new(""),
             SECRET_URL.checked(url).example(r#""https://hooks.slack.com/services/...""#).needed(),
             and "url_file" URL_FILE;
@@ -141,7 +141,7 @@ channels! {
 
     /// An incoming webhook of Discord.
     Discord = "discord" {
-        /// Where to; who knows it can write there.
+        /// Where to. Anyone who knows it can write there.
         url: Secret = Secret::new(""),
             SECRET_URL.checked(url).example(r#""https://discord.com/api/webhooks/...""#).needed(),
             and "url_file" URL_FILE;

@@ -221,8 +221,8 @@ fn check_tables(
                 }
                 if covered != there {
                     wrong.push(format!(
-                        "{table}: {covered} rows were written, and the table holds {there} of them. \
-                         Somebody deleted rows, or they are lost: `barograph verify` says which."
+                        "{table}: {covered} rows were written, and the table holds {there} of \
+                         them. Rows were deleted, or are lost: `barograph verify` names them."
                     ));
                 }
             }

@@ -58,7 +58,7 @@ fn chosen<'s>(alerts: &'s [Alert], name: Option<&str>) -> Result<Vec<&'s Alert>,
     let failed = |code, message| Err(Failed { code, message });
     let Some(name) = name else {
         if alerts.is_empty() {
-            let message = "the settings have no [[alert]]: nobody would hear of an issue; \
+            let message = "the settings have no [[alert]]: no alert would be sent; \
                            config/barograph.toml has an example of each type";
             return failed(exit_code::FOUND_WRONG, message.to_owned());
         }
@@ -99,8 +99,8 @@ pub(crate) fn test_all(
 
 fn told(result: &Result<String, Failure>) -> String {
     match result {
-        Ok(said) => format!("took it: {said}"),
-        Err(Failure { said, hint, .. }) => format!("did not take it: {said}; {hint}"),
+        Ok(said) => format!("accepted: {said}"),
+        Err(Failure { said, hint, .. }) => format!("failed: {said}; {hint}"),
     }
 }
 
@@ -155,9 +155,9 @@ fn title(alert: &Alert) -> String {
 
 fn to_text(alert: &Alert, result: &Result<String, Failure>) -> String {
     match result {
-        Ok(said) => wrapped(&format!("{}: took it: {said}", title(alert)), 0),
+        Ok(said) => wrapped(&format!("{}: accepted: {said}", title(alert)), 0),
         Err(Failure { said, hint, .. }) => {
-            wrapped(&format!("{}: DID NOT TAKE IT: {said}", title(alert)), 0) + &wrapped(hint, 2)
+            wrapped(&format!("{}: FAILED: {said}", title(alert)), 0) + &wrapped(hint, 2)
         }
     }
 }
@@ -187,7 +187,7 @@ fn list(alerts: &[Alert], as_json: bool) {
         });
         println!("{}", Value::from_iter(alerts));
     } else if alerts.is_empty() {
-        println!("There is no [[alert]] in the settings: nobody hears of an issue.");
+        println!("There is no [[alert]] in the settings: no alert is sent.");
     } else {
         alerts.iter().for_each(|alert| print!("{}", wrapped(&title(alert), 0)));
     }

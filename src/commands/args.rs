@@ -84,10 +84,10 @@ pub struct RunArgs {
     /// Settings.
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Stop the recorder that is running first, and kill it when it has not ended in time
+    /// First stop the recorder that is running; kill it if it does not end in time
     #[arg(long)]
     pub takeover: bool,
-    /// How long --takeover waits for its end
+    /// How long --takeover waits before it kills
     #[arg(long, value_name = "TIME", default_value = "30s", requires = "takeover",
         value_parser = humantime::parse_duration)]
     pub timeout: Duration,
@@ -107,7 +107,7 @@ pub struct ImportArgs {
 /// `barograph token`
 #[derive(Debug, Args)]
 pub struct TokenArgs {
-    /// The file to make; one that is there is left alone
+    /// The file to create; an existing file is not changed
     #[arg(value_name = "FILE")]
     pub file: Option<PathBuf>,
 }
@@ -124,7 +124,7 @@ pub struct DemoArgs {
     /// Keep the database in this folder instead of a temporary one
     #[arg(long, value_name = "DIR")]
     pub keep: Option<PathBuf>,
-    /// How far back the made-up readings go with which the database begins
+    /// How far back the generated readings of the new database go
     #[arg(long, value_name = "TIME", default_value = "1day", value_parser = humantime::parse_duration)]
     pub past: Duration,
     /// Do not open the page in the desktop's browser
@@ -158,7 +158,7 @@ pub struct StopArgs {
     /// How long to wait for its end
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
-    /// Kill it when it has not ended by then, if it certainly is a recorder
+    /// Kill it if it has not ended by then and certainly is a recorder
     #[arg(long)]
     pub force: bool,
 }
@@ -166,7 +166,7 @@ pub struct StopArgs {
 /// `barograph restart-actor`
 #[derive(Debug, Args)]
 pub struct RestartArgs {
-    /// Which, by its name in `barograph status`
+    /// The actor, by its name in `barograph status`
     pub actor: String,
     /// Settings and form.
     #[command(flatten)]
@@ -200,16 +200,16 @@ pub struct EventsArgs {
     /// Settings.
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Go on with what happens from now on, until Ctrl-C
+    /// Continue with new events until Ctrl-C
     #[arg(long, short)]
     pub follow: bool,
-    /// Only those since: 2h or 7days ago, or 2026-11-23 or 2026-11-23 16:27:19
+    /// Only events since: 2h or 7days ago, or 2026-11-23 or 2026-11-23 16:27:19
     #[arg(long, value_name = "TIME", value_parser = parse_moment)]
     pub since: Option<UnixMillis>,
-    /// Only those about this actor, by its name in `barograph status`
+    /// Only events of this actor, by its name in `barograph status`
     #[arg(long, value_name = "NAME")]
     pub actor: Option<String>,
-    /// How many of the newest at most [default: 50, or with --since all]
+    /// At most so many, the newest [default: 50, or with --since all]
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
     /// JSON instead of text: one object, or with --follow one a line

@@ -10,7 +10,7 @@ use crate::client_id;
 use crate::exit::Failed;
 use crate::ipc::client::Client;
 use crate::ipc::protocol::Request;
-use crate::mqtt::MqttBroker;
+use crate::mqtt::{MqttBroker, ProbedBroker};
 use crate::os::lock::held_by;
 use crate::os::world;
 use crate::sqlite::{Peek, peek};
@@ -128,6 +128,16 @@ fn check_database(loaded: &Loaded) -> i32 {
     }
 }
 
+/// Mosquitto grants a subscription also where its access list forbids to read.
+fn not_heard(user: Option<&str>, topic: &str) -> String {
+    let account = user.map_or_else(|| "this account".to_owned(), |user| format!("user {user}"));
+    format!(
+        "broker: WRONG: {account} may connect and subscribe, but a message to ourselves on {topic} did not come back: \
+         perhaps it may not read.\n        Let it read the topics of its routes, and read and write {topic}; where that \
+         topic cannot be allowed, set mqtt.echo = false"
+    )
+}
+
 fn check_broker(loaded: &Loaded) -> i32 {
     let settings = &loaded.settings;
     let broker = MqttBroker::new(settings.mqtt.clone(), world::now);
@@ -140,7 +150,7 @@ fn check_broker(loaded: &Loaded) -> i32 {
         }
     };
     match answer {
-        Ok(refused) if refused.is_empty() => {
+        Ok(ProbedBroker { refused, unheard: None }) if refused.is_empty() => {
             let filters: Vec<_> = settings.routes.iter().map(|it| it.topic.as_str()).collect();
             println!(
                 "broker: {} accepts the connection and the topic filters {}",
@@ -158,12 +168,15 @@ fn check_broker(loaded: &Loaded) -> i32 {
             println!("        (sample: config/mosquitto.conf)");
             exit_code::OK
         }
-        Ok(refused) => {
+        Ok(ProbedBroker { refused, unheard }) => {
             for (filter, reason) in refused {
                 println!(
                     "broker: WRONG: refuses the topic filter {filter}: {reason}; look at its access \
                      rules"
                 );
+            }
+            if let Some(topic) = unheard {
+                println!("{}", not_heard(settings.mqtt.username.as_deref(), &topic));
             }
             exit_code::BROKER_UNAVAILABLE
         }

@@ -26,7 +26,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 pub fn restart_actor(settings: &Settings, args: &RestartArgs) -> Result<i32, Failed> {
     let wanted = Order::RestartActor { actor: args.actor.clone() };
     order(settings, wanted, args.reply.json, |_: IgnoredAny| {
-        format!("Actor {} was stopped in order, and runs anew.", args.actor)
+        format!("Actor {} was stopped in order, and runs again.", args.actor)
     })
 }
 
@@ -58,8 +58,7 @@ pub fn acknowledge(settings: &Settings, args: &AcknowledgeArgs) -> Result<i32, F
     let wanted = Order::AcknowledgeIssue { issue: args.issue.clone() };
     order(settings, wanted, args.reply.json, |_: IgnoredAny| {
         format!(
-            "It is known now that somebody knows of {}: its alerts repeat no more, until it becomes worse or \
-             comes again.",
+            "Acknowledged {}: its alerts do not repeat until it becomes worse or comes back.",
             args.issue
         )
     })

@@ -45,14 +45,14 @@ impl TargetDatabase {
     }
 }
 
-/// What an error means for whoever wanted to read, or to change, a file.
+/// What an error of reading or changing a file means.
 pub(crate) fn unreadable(error: &DatabaseError, path: &Path) -> Failed {
     let Unusable { is_locked, message } = Unusable::of(error, path);
     let code = if is_locked { exit_code::LOCKED } else { exit_code::DATABASE_UNUSABLE };
     Failed { code, message }
 }
 
-/// Writes to standard output. That nobody reads it any more (`| head`) is no failure.
+/// Writes to standard output. A reader that is gone (`| head`) is no failure.
 pub(super) fn say(text: &str) -> Result<(), Failed> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {

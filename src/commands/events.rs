@@ -34,7 +34,7 @@ use crate::text::{glimpse, safe_lines, wrapped};
 use crate::time::{shown_text, zone};
 use crate::wire::history::EventLine;
 
-/// How many are shown when nobody says.
+/// How many are shown by default.
 const LIMIT: usize = 50;
 /// Between two looks into the database.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -99,7 +99,7 @@ fn is_about(event: &LoggedEvent, args: &EventsArgs) -> bool {
     args.actor.as_ref().is_none_or(|actor| actor_of(&event.event, &event.detail) == actor)
 }
 
-/// Shows what comes, until nobody reads it any more.
+/// Shows new events, until the reader is gone.
 fn follow(settings: &Settings, voice: &mut Voice<'_>, live: &Receiver<LoggedEvent>, from: i64) {
     let (mut last_id, mut looked) = (from, Instant::now());
     loop {
@@ -182,7 +182,7 @@ impl Shown {
     }
 }
 
-/// How it is said.
+/// How it is printed.
 struct Voice<'a> {
     args: &'a EventsArgs,
     paint: Paint,
@@ -205,7 +205,7 @@ impl Voice<'_> {
         put(&(wrapped(&zone(), 0) + &events))
     }
 
-    /// Unless it was shown before, or is not asked for; `false`: nobody reads any more.
+    /// Unless it was shown before, or is not asked for; `false`: the reader is gone.
     fn say_once(&mut self, event: &LoggedEvent) -> bool {
         let since = self.args.since.map(|since| since.to_string());
         let is_wanted = is_about(event, self.args) && since.is_none_or(|since| event.at >= since);

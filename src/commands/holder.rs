@@ -75,7 +75,7 @@ pub(super) fn what_holds_it_up(pid: u32) -> Option<&'static str> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let state = stat[stat.rfind(')')? + 1..].split_whitespace().next()?.to_owned();
     match state.as_str() {
-        "T" | "t" => Some("it is held by a signal (SIGSTOP), and goes on at SIGCONT"),
+        "T" | "t" => Some("it is stopped by a signal (SIGSTOP), and continues at SIGCONT"),
         "D" => Some("it waits for a disk"),
         "Z" => Some("it has ended, and its parent has not taken notice"),
         _ => None,

@@ -36,7 +36,7 @@ pub fn import_calibration(args: &ImportArgs) -> Result<i32, Failed> {
     let import = Import::of(&file);
     if import.tables.is_empty() && import.unchanged.is_empty() {
         let left: String = import.left().map(|line| format!("\n  {line}")).collect();
-        return Err(failed(format!("{name} says nothing of a sensor by a known key{left}")));
+        return Err(failed(format!("{name} has no key of a sensor that is known here{left}")));
     }
     print!("{}", import.to_toml(&shown(&name.to_string())));
     Ok(exit_code::OK)
@@ -168,7 +168,7 @@ impl Import {
         let left = self.entries.iter().filter(|(_, entry)| !entry.is_used);
         left.map(|(key, entry)| match key.starts_with("rotation") {
             true => format!("{}: {ROTATION}", entry.source),
-            false => format!("{}: nothing here goes by it", entry.source),
+            false => format!("{}: not used", entry.source),
         })
     }
 

@@ -115,8 +115,8 @@ fn list_text(
         format!("{n} of {messages}{matching}, the newest first{more}: {}.", reasons.join(", "));
     text += &wrapped(&told, 0);
     text + &wrapped(
-        "`quarantine show ID` says why; when the settings are mended, `quarantine replay` stores what is \
-         good then.",
+        "`quarantine show ID` says why; after the settings are corrected, `quarantine replay` \
+        stores the messages that are valid then.",
         0,
     )
 }

@@ -14,7 +14,7 @@ pub struct AccountArgs {
     /// Settings and form.
     #[command(flatten)]
     pub reply: ReplyArgs,
-    /// What earlier databases held and is not here is no longer missed
+    /// Accept that rows of earlier databases are not in this one: they are no longer an issue
     #[arg(long)]
     pub write_off: bool,
 }
@@ -97,11 +97,11 @@ pub struct QuarantineArgs {
 /// What to do with the quarantine.
 #[derive(Debug, Subcommand)]
 pub enum QuarantineCommand {
-    /// Show what is there, the newest first
+    /// List the messages, the newest first
     List(ListArgs),
-    /// Show one message, whole
+    /// Show one message in full
     Show(ShowArgs),
-    /// Decode the messages by the settings of today, and store those that are good now
+    /// Decode the messages by the present settings, and store those that are valid now
     Replay(ReplayArgs),
     /// Write the messages as JSON Lines
     Export(ExportArgs),
@@ -112,7 +112,7 @@ pub enum QuarantineCommand {
 /// Which messages.
 #[derive(Debug, Clone, Default, Args)]
 pub struct FilterArgs {
-    /// Only those of this route, by its table's name; "" for those that no route wanted
+    /// Only those of this route, by its table's name; "" for those that match no route
     #[arg(long, value_name = "TABLE")]
     pub route: Option<String>,
     /// Only those with this reason

@@ -19,13 +19,13 @@ use crate::os::lock::held_by;
 use crate::os::process::Holder;
 use crate::time::shown;
 
-/// Writes to standard output at once; `false`: nobody reads it any more.
+/// Writes to standard output at once; `false`: its reader is gone.
 pub(super) fn put(text: &str) -> bool {
     let mut out = io::stdout().lock();
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_ok()
 }
 
-/// What the lock says where nobody answers.
+/// What the lock says where no recorder answers.
 pub(super) struct Absent {
     pub(super) summary: String,
     /// Who holds it; else who held it last.
@@ -39,8 +39,9 @@ impl Absent {
         if let Some(holder) = held_by(lock) {
             let socket = socket::path_beside(lock);
             let summary = format!(
-                "somebody holds the lock {} ({holder}), but nobody answers on {}: it is just starting or \
-                 stopping, or could not make its socket (its log says why), or is no recorder",
+                "the lock {} is held ({holder}), but the operator socket {} does not answer: the \
+                process is starting or stopping, or could not create its socket (its log says \
+                why), or is no recorder",
                 lock.display(),
                 socket.display()
             );

@@ -47,7 +47,7 @@ pub fn tail(settings: &Settings, args: &TailArgs) -> Result<i32, Failed> {
                 }
             }
             Ok(None) => return Err(died("the connection ended without a word: the recorder died")),
-            Err(NoAnswer::Silent(..)) => return Err(died("the recorder says nothing any more")),
+            Err(NoAnswer::Silent(..)) => return Err(died("the recorder no longer sends anything")),
             Err(error) => return Err(unanswered(settings, &error)),
         }
     }
@@ -91,7 +91,7 @@ impl Printer {
         Self { json, paint: Paint::for_stdout(), grids: grids.collect(), name_width }
     }
 
-    /// One line of the stream; `false`: nobody reads any more.
+    /// One line of the stream; `false`: the reader is gone.
     fn print<T>(&mut self, line: Content<T>) -> bool {
         match line {
             Content::Missed(missed) if self.json => {

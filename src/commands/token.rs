@@ -1,4 +1,4 @@
-//! `barograph token`: a token for the page that nobody guesses, in a file that only its owner reads.
+//! `barograph token`: a random token for the page, in a file that only its owner can read.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -12,7 +12,7 @@ use crate::exit::Failed;
 /// Random bytes of a token: as many as an attacker cannot try.
 const TOKEN_BYTES: usize = 32;
 
-/// Prints a token, or makes a file that holds it. A file that is there is somebody's, and stays.
+/// Prints a token, or makes a file that holds it. An existing file is not changed.
 ///
 /// # Errors
 /// The file is there already, or cannot be made.

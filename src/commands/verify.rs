@@ -125,10 +125,10 @@ fn summary(finding: &DamagedRange) -> String {
             "{place}: the content changed of one or more of these {recorded} rows ({numbers})."
         ),
         Wrong::Missing(which) if which.is_empty() => {
-            format!("{place}: rows are missing ({numbers}). Deleted by somebody, or lost.")
+            format!("{place}: rows are missing ({numbers}). They were deleted, or are lost.")
         }
         Wrong::Missing(which) => format!(
-            "{place}: rows are missing ({numbers}): {}. Deleted by somebody, or lost.",
+            "{place}: rows are missing ({numbers}): {}. They were deleted, or are lost.",
             listed(which)
         ),
         Wrong::Surplus => format!(

@@ -33,7 +33,7 @@ use station::Station;
 const INTERVAL: Duration = Duration::from_secs(1);
 /// The database's name in its folder.
 const DATABASE: &str = "weather_data.db";
-/// Where the page is, unless somebody else has the port.
+/// Where the page is, unless another program has the port.
 const PAGE_PORT: u16 = 8000;
 
 /// Shows it all until Ctrl-C, then prints the account.
@@ -65,9 +65,7 @@ pub fn demo(args: &DemoArgs) -> Result<i32, Failed> {
         humantime::format_duration(INTERVAL)
     );
     println!("The recorder records into {}. Ctrl-C ends it.", settings.database.path.display());
-    println!(
-        "The page, to look at: http://{page}/ (who signs in with the token {token} may give commands)\n"
-    );
+    println!("The page: http://{page}/ (to give commands, sign in with the token {token})\n");
     if !args.no_open {
         browser::open(page);
     }
@@ -108,7 +106,7 @@ fn settings(broker: SocketAddr, page: SocketAddr, folder: &Path) -> Settings {
     settings.spool.dir = folder.join("spool");
     settings.instance.lock_file = folder.join("barograph.lock");
     settings.log.level = LogLevel::Warn;
-    // Nobody needs the true time of weather that is made up.
+    // Generated weather needs no true time.
     settings.health.clock_sync = false;
     settings
 }

@@ -61,7 +61,7 @@ fn packed(plain: &[u8]) -> Bytes {
     written.expect("memory takes what is written").into()
 }
 
-/// Every path that nobody else has.
+/// Every path without a route of its own.
 pub(super) async fn asset(request: Parts) -> Response {
     const TEXT: [(header::HeaderName, &str); 1] =
         [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];

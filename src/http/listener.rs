@@ -63,7 +63,7 @@ pub(crate) trait Service: Send + 'static {
     /// What is wrong, when the address cannot be had. `None`: it will be had in a moment.
     fn finding(&self, error: &io::Error, attempt: u32) -> Option<Finding>;
 
-    /// Before the server stops: tells those who are still there, and waits a little.
+    /// Before the server stops: tells the connected clients, and waits a little.
     fn farewell(&mut self) -> impl Future<Output = ()>;
 }
 
@@ -99,7 +99,7 @@ impl Words {
     pub(crate) fn port_taken(&self, address: SocketAddr, holder: Option<Holder>) -> Finding {
         let holder = match holder {
             Some(holder) => format!("another program has it ({holder})"),
-            None => "another program has it, and which one is hidden from us".to_owned(),
+            None => "another program has it, and which one cannot be seen".to_owned(),
         };
         let hint = format!("end that program, or set another port in {}", self.setting);
         self.finding(self.taken, &format!("{address} is taken, {holder}"), &hint)
@@ -111,12 +111,12 @@ impl Words {
             id: id.to_owned(),
             severity: Severity::Warning,
             summary: format!("{} not served: {why}", self.what),
-            hint: format!("recording goes on; {hint}. It is tried again by itself"),
+            hint: format!("recording goes on; {hint}. The recorder keeps trying"),
         }
     }
 }
 
-/// A listener, trying or serving. Dropped, it ends by itself, and nobody waits.
+/// A listener, trying or serving. Dropped, it ends by itself; nothing waits for it.
 #[derive(Debug)]
 pub(crate) struct Listener {
     stop: oneshot::Sender<()>,
@@ -207,7 +207,7 @@ async fn beat(pulse: Pulse) {
 struct Task<S> {
     service: S,
     published: Published,
-    /// What was last said of an address that could not be had: each is said once.
+    /// What was last logged of an address that could not be bound: each cause is logged once.
     told: Option<String>,
     bound_to: Arc<Mutex<Option<OwnAddress>>>,
 }

@@ -56,7 +56,7 @@ pub(crate) struct Tower {
     pub(crate) history: Pool,
     /// What changes seldom.
     pub(crate) memory: Arc<api::TableEndsCache>,
-    /// Whether the page ends, and how: those who are connected say so and go.
+    /// Whether the page ends, and how: connections are closed with that reason.
     pub(crate) closing: watch::Receiver<Closing>,
     /// WebSockets that are open.
     pub(crate) sockets: Arc<AtomicUsize>,
@@ -69,9 +69,9 @@ pub(crate) enum Closing {
     Not,
     /// The recorder stops: 1001, going away.
     GoingAway,
-    /// Only the page starts anew: 1012, service restart.
+    /// Only the page restarts: 1012, service restart.
     Restart,
-    /// It starts anew because the tokens are others: 4001 to those who came by one.
+    /// It restarts because the tokens changed: 4001 to connections that were opened by one.
     TokensChanged,
 }
 
@@ -89,7 +89,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// Nobody listens yet. The door is that of the lives before.
+    /// It does not listen yet. Sessions and delays are those of before a restart.
     pub fn new(
         sources: Sources,
         commands: CommandSender,

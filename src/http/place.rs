@@ -22,7 +22,7 @@ pub(crate) enum BoundListener {
     Unix(UnixListener),
 }
 
-/// The socket's file, removed when this is dropped. One that somebody else put there stays.
+/// The socket's file, removed when this is dropped. A file of another process stays.
 #[derive(Debug)]
 pub(super) struct ListenSocketFile {
     path: PathBuf,
@@ -41,7 +41,7 @@ impl Drop for ListenSocketFile {
 /// Gets the place, and its file, if there is one.
 ///
 /// # Errors
-/// It cannot be had; somebody else has it: [`io::ErrorKind::AddrInUse`].
+/// It cannot be bound; if another process has it: [`io::ErrorKind::AddrInUse`].
 pub(super) fn bind(listen: &Listen) -> io::Result<(BoundListener, Option<ListenSocketFile>)> {
     match listen {
         Listen::Tcp(address) => Ok((BoundListener::Tcp(TcpListener::bind(address)?), None)),
@@ -51,7 +51,7 @@ pub(super) fn bind(listen: &Listen) -> io::Result<(BoundListener, Option<ListenS
     }
 }
 
-/// The file gets its name when all else is done: whoever finds it finds the right mode, and somebody who
+/// The file gets its name when all else is done: a client that finds it finds the right mode, and a server that
 /// listens. What a process left that was killed is replaced.
 fn unix(path: &Path) -> io::Result<(BoundListener, Option<ListenSocketFile>)> {
     if let Ok(there) = fs::symlink_metadata(path) {
@@ -82,7 +82,7 @@ fn unix(path: &Path) -> io::Result<(BoundListener, Option<ListenSocketFile>)> {
     Ok((BoundListener::Unix(listener), Some(placed)))
 }
 
-/// What systemd handed over stays open as long as the process: whoever connects while the page begins anew waits,
+/// What systemd handed over stays open as long as the process: a client that connects while the page restarts waits,
 /// and is served. No child inherits it.
 enum Handed {
     Tcp(TcpListener),

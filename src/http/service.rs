@@ -1,4 +1,4 @@
-//! Where the page is served, and what is said when it cannot be.
+//! Where the page is served, and the findings when it cannot be.
 
 use std::io;
 use std::net::SocketAddr;
@@ -39,7 +39,7 @@ const HINT_SYSTEMD: &str = "look at barograph.socket, or set an address in watch
 /// So often is a port tried that a life before this one may still have.
 const OWN_PORT_TRIES: u32 = 5;
 
-/// For the last frames of those who watch.
+/// For the last frames of the viewers.
 const FAREWELL_WITHIN: Duration = Duration::from_millis(700);
 /// Between two looks whether they are gone.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -90,7 +90,7 @@ impl PageService {
         Self { tower, closing, at, listen, placed: None, door, fault_injection, tokens }
     }
 
-    /// Whether TLS is spoken: through a file nobody reads along.
+    /// Whether TLS is spoken: not over a Unix socket.
     fn files(&self) -> Option<PageTls> {
         let files = self.tower.sources.in_force.now().watchtower.tls.clone();
         files.filter(|_| !matches!(self.listen, Listen::Unix(_)))
@@ -164,7 +164,7 @@ impl Service for PageService {
 
     fn finding(&self, error: &io::Error, attempt: u32) -> Option<Finding> {
         if error.kind() == io::ErrorKind::InvalidData {
-            let hint = "mend the files that watchtower.cert_file and watchtower.key_file name";
+            let hint = "correct the files that watchtower.cert_file and watchtower.key_file name";
             return Some(WORDS.finding(NO_CERTIFICATE, &error.to_string(), hint));
         }
         let at = &self.listen;

@@ -39,7 +39,7 @@ impl fmt::Debug for Certificate {
 }
 
 impl Certificate {
-    /// Reads the files. Where they cannot be used, the last good ones stay, and it is said.
+    /// Reads the files. Where they cannot be used, the last good ones stay, and a finding says so.
     ///
     /// # Errors
     /// They cannot be used, and there is none yet: why.
@@ -103,8 +103,8 @@ fn stale(why: &str) -> Finding {
         id: STALE.to_owned(),
         severity: Severity::Warning,
         summary: format!("the page keeps its old certificate: {why}"),
-        hint: "mend the files that watchtower.cert_file and watchtower.key_file name, and reload; when \
-               the old one expires, browsers refuse the page"
+        hint: "correct the files that watchtower.cert_file and watchtower.key_file name, and \
+               reload; when the old one expires, browsers refuse the page"
             .to_owned(),
     }
 }

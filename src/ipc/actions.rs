@@ -1,5 +1,5 @@
 //! Commands that change something. Each is an event with who asked for it; those that need an actor's
-//! answer have a time limit, because the actor may be waiting for a disk or for whoever locks the database.
+//! answer have a time limit, because the actor may be waiting for a disk or for a program that locks the database.
 
 use std::time::Duration;
 
@@ -99,11 +99,11 @@ async fn restart(control: &Control, peer: &Peer, actor: &str) -> Result<CommandR
             return Ok(CommandReply::RestartActor { actor: actor.to_owned(), state });
         }
     }
-    let message = format!("actor {actor} was told to start anew, and is not running yet");
+    let message = format!("actor {actor} was asked to restart, and is not running yet");
     Err(Refusal::of(RefusalKind::Failed, message, "look at it: barograph status"))
 }
 
-/// Whoever asked on the page must hear of it before the page itself is gone.
+/// A client of the page must get the answer before the page itself ends.
 fn restart_soon(control: &Control, renew: Renew) -> CommandReply {
     let (supervisor, actor) = (control.supervisor.clone(), renew.child.clone());
     tokio::spawn(async move {
@@ -172,7 +172,7 @@ fn acknowledge(control: &Control, peer: &Peer, id: &str) -> Result<CommandReply,
         return Err(Refusal::of(RefusalKind::Unknown, message, hint));
     };
     note(control, peer, &format!("acknowledge-issue {id}"));
-    let told = format!("{id} ({}): somebody knows of it, {by}: {}", issue.severity, issue.summary);
+    let told = format!("{id} ({}): acknowledged {by}: {}", issue.severity, issue.summary);
     info!(event = event::ISSUE_ACKNOWLEDGED, id, "{told}");
     control.sources.published.note(event::ISSUE_ACKNOWLEDGED, now, told);
     let acknowledged = AcknowledgedBy { at: now.into(), by };
@@ -199,7 +199,8 @@ async fn inject(
 
 fn no_answer(who: &str) -> Refusal {
     let message = format!("{who} does not answer");
-    let hint = "it may wait for a disk, or for whoever locks the database: barograph status";
+    let hint = "it may be waiting for a disk, or for a program that locks the database: barograph \
+         status";
     Refusal::of(RefusalKind::Unavailable, message, hint)
 }
 

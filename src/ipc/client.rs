@@ -1,4 +1,4 @@
-//! The side of whoever asks.
+//! The client's side.
 
 use std::io::{self, BufRead, BufReader, ErrorKind, Write};
 use std::os::unix::net::UnixStream;
@@ -14,13 +14,13 @@ use crate::wire::refusal::Refusal;
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum NoAnswer {
-    /// Nobody listens on the socket, or there is none.
-    #[error("nobody answers on {}", .0.display())]
+    /// No process listens on the socket, or there is none.
+    #[error("operator socket unavailable: {}", .0.display())]
     Nobody(PathBuf),
     /// The socket is another user's.
     #[error("the socket {} is not for this user: ask as the user that the recorder runs as", .0.display())]
     Denied(PathBuf),
-    /// Somebody is there, and says nothing.
+    /// A process listens, and does not answer.
     #[error("no answer on {} within {} s", .0.display(), .1.as_secs())]
     Silent(PathBuf, Duration),
     /// The connection broke, or what came is not ours.
@@ -48,7 +48,7 @@ impl Client {
     /// Connects to the recorder that holds this lock. `within` is how long each answer may take.
     ///
     /// # Errors
-    /// Nobody listens.
+    /// No process listens.
     pub fn open(lock_file: &Path, within: Duration) -> Result<Self, NoAnswer> {
         let path = socket::path_beside(lock_file);
         let connected = socket::connect(&path, within).and_then(|stream| {

@@ -52,7 +52,7 @@ impl CommandSender {
     pub(crate) async fn ask(&self, order: Order, peer: Peer) -> Result<CommandReply, Refusal> {
         let (reply, outcome) = oneshot::channel();
         if self.asked.try_send(QueuedCommand { order, peer, reply }).is_err() {
-            let message = "nobody carries out orders now";
+            let message = "commands are not carried out now";
             let hint = "the recorder begins, ends, or has too many of them";
             return Err(Refusal::of(RefusalKind::Unavailable, message, hint));
         }
@@ -62,7 +62,7 @@ impl CommandSender {
             Refusal::of(
                 RefusalKind::Unavailable,
                 message,
-                "it may still be done: the log will tell",
+                "it may still be carried out: look at the log",
             )
         };
         match timeout(ANSWER_WITHIN, outcome).await {

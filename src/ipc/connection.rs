@@ -48,7 +48,7 @@ impl OperatorConnection {
         })
     }
 
-    /// Sends text; whoever does not take it is given up, and never waited for.
+    /// Sends text; a client that does not read it is disconnected, and never waited for.
     pub(super) async fn send(&mut self, text: &str) -> io::Result<()> {
         timeout(WRITE_WITHIN, self.write.write_all(text.as_bytes())).await.unwrap_or_else(|_| {
             let seconds = WRITE_WITHIN.as_secs();

@@ -10,7 +10,7 @@ use std::thread;
 use actix::Addr;
 use barograph_actors::supervisor::{Fault, Inject, Supervisor};
 
-/// Makes the socket. One that a killed process left behind is replaced; one that somebody listens
+/// Makes the socket. One that a killed process left behind is replaced; one that a process listens
 /// on is not.
 ///
 /// # Errors

@@ -43,7 +43,7 @@ use crate::sqlite::Changed;
 pub use server::{Goodbye, serve};
 use socket::Listening;
 
-/// What is read by those who look: published state, and what it is to be read with.
+/// What page and commands read: published state, and what belongs to it.
 #[derive(Debug, Clone)]
 pub struct Sources {
     /// The settings in force.
@@ -107,8 +107,8 @@ pub fn open(settings: &Settings) -> Option<Listening> {
         Ok(listening) => Some(listening),
         Err(error) => {
             warn!(
-                "the operator's socket {} cannot be made ({error}): this recorder records, but cannot be \
-                 asked for its status or told anything, except by signals",
+                "the operator's socket {} cannot be made ({error}): recording goes on, but \
+                commands (`barograph status`, `stop`) cannot reach this recorder; signals can",
                 path.display()
             );
             None

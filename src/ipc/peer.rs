@@ -4,7 +4,7 @@ use tokio::net::UnixStream;
 
 use crate::os::process::Holder;
 
-/// Somebody who gives an order.
+/// A person or program that gives a command.
 #[derive(Debug, Clone)]
 pub(crate) enum Peer {
     /// A process on the operator's socket, by the kernel's word.
@@ -14,7 +14,7 @@ pub(crate) enum Peer {
         /// Its user's.
         uid: Option<u32>,
     },
-    /// Somebody who has the page's admin token, and from where.
+    /// A client of the page with the admin token, and its address.
     Page(String),
 }
 

@@ -1,4 +1,4 @@
-//! The side of the recorder: one thread for everyone who asks. Until somebody comes it only waits; most
+//! The recorder's side: one thread for all clients. Until one connects it only waits; most
 //! recorders are never asked.
 
 use std::io::{self, ErrorKind};
@@ -26,10 +26,10 @@ const CONNECTIONS_MAX: usize = 16;
 const IDLE_MAX: Duration = Duration::from_secs(60);
 /// Pause after the system could not accept a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
-/// For the last lines to those who watch.
+/// For the last lines of streams.
 const GOODBYE_WITHIN: Duration = Duration::from_millis(300);
 
-/// Tells those who watch that the recorder ends.
+/// Tells streaming clients that the recorder ends.
 #[derive(Debug)]
 pub struct Goodbye {
     closing: watch::Sender<bool>,

@@ -62,7 +62,7 @@ async fn done<T: Send + 'static>(
         }
         Err(_) => {
             let message = format!("{what} has not ended after {} s", DONE_WITHIN.as_secs());
-            Err(Refusal::of(RefusalKind::Unavailable, message, "it goes on; the log will tell"))
+            Err(Refusal::of(RefusalKind::Unavailable, message, "it goes on; look at the log"))
         }
     }
 }

@@ -39,7 +39,7 @@ pub struct OperatorSocketFile {
 }
 
 impl OperatorSocketFile {
-    /// Takes it away, while the lock is still held. One that somebody else put there stays.
+    /// Takes it away, while the lock is still held. A socket of another process stays.
     pub fn remove(&self) {
         let ours = fs::symlink_metadata(&self.path).is_ok_and(|meta| meta.ino() == self.inode);
         if ours && let Err(error) = fs::remove_file(&self.path) {
@@ -73,7 +73,7 @@ pub fn listen(path: &Path) -> io::Result<Listening> {
     let socket = unconnected()?;
     rustix::net::bind(&socket, &through(&folder, Some(OsStr::new(&new)))?)?;
     let placed = || {
-        // Nobody can connect before it listens.
+        // No client can connect before it listens.
         fs::set_permissions(&new_path, Permissions::from_mode(0o600))?;
         rustix::net::listen(&socket, BACKLOG)?;
         let inode = fs::symlink_metadata(&new_path)?.ino();
@@ -86,10 +86,10 @@ pub fn listen(path: &Path) -> io::Result<Listening> {
     Ok(Listening { listener: UnixListener::from(socket), placed })
 }
 
-/// Connects; a listener that accepts nobody is waited for no longer than `within`.
+/// Connects; waits no longer than `within` for a listener that does not accept.
 ///
 /// # Errors
-/// There is none, or nobody listens, or it is not for this user.
+/// There is none, or no process listens, or permission is denied.
 pub fn connect(path: &Path, within: Duration) -> io::Result<UnixStream> {
     let file = open_path(path, OFlags::NOFOLLOW)?;
     let socket = unconnected()?;

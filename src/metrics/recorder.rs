@@ -38,7 +38,7 @@ pub(super) struct Recorder {
     routing: Routing,
     places: MeasuredFiles,
     /// The most that was told of each outcome. A person may move messages out of quarantine, and a
-    /// reopened database says so; but a counter that goes back means a restart to whoever reads it.
+    /// reopened database says so; but a counter that goes back means a restart to a scraper.
     highest: Mutex<Tally>,
 }
 
@@ -217,7 +217,7 @@ fn broker(page: &mut MetricsPage<'_>, state: &BrokerState) -> fmt::Result {
     page.gauge(Family::new("broker_connected", up), Some(u32::from(connected)))?;
     let accepted = "Connections that the broker accepted.";
     page.counter(Family::new("broker_connections", accepted), state.connections)?;
-    let dropped = "Messages that the broker says it dropped, to us or to others.";
+    let dropped = "Messages that the broker reports as dropped, to us or to others.";
     page.counter(Family::new("broker_dropped", dropped), state.dropped)
 }
 

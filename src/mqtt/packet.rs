@@ -47,7 +47,7 @@ pub(super) struct Publish {
 pub(super) enum Keep {
     /// The broker keeps it, and for it what we have not acknowledged.
     Session,
-    /// Nothing: somebody only looks.
+    /// Nothing: the command only looks.
     Nothing,
 }
 

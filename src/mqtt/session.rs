@@ -26,7 +26,7 @@ const PINGS: u32 = 3;
 /// So many pings in a row without any byte from the broker, and the connection counts as dead when the
 /// next one is due: a whole keep-alive after the first of them, and at most 1.33 after the last byte.
 const SILENT_PINGS_MAX: u32 = PINGS;
-/// Nobody subscribes to this: leaving it changes nothing, and the answer proves that the broker has
+/// No client subscribes to this: leaving it changes nothing, and the answer proves that the broker has
 /// taken all that was sent before.
 const BARRIER_FILTER: &str = "barograph/barrier";
 /// MQTT's overhead beside topic and payload that a packet within `max_packet_size` may have here
@@ -161,8 +161,8 @@ impl MqttSession {
             return Err(Down {
                 kind: DownKind::Timeout,
                 message: format!(
-                    "{} has not said anything for {silence}, not even to a ping; the connection \
-                     counts as dead",
+                    "{} has sent nothing for {silence}, not even an answer to a ping; the \
+                    connection counts as dead",
                     self.broker
                 ),
             });
@@ -336,7 +336,7 @@ async fn send(
 
 impl BrokerSession for MqttSession {
     async fn next(&mut self) -> Result<Incoming, Down> {
-        // While nobody read, the broker's silence says nothing.
+        // While nothing was read, the broker's silence means nothing.
         if self.polled_at.elapsed() > self.ping_period {
             self.silent_pings = 0;
         }

@@ -17,7 +17,7 @@ const TELEGRAM_MAX: usize = 2_000;
 /// ntfy makes a file to download of more than 4,096 bytes.
 const NTFY_BYTES_MAX: usize = 4_000;
 
-/// Slack's own signs are escaped: a reading must not become a link or call somebody.
+/// Slack's own signs are escaped: a reading must not become a link or mention a person.
 pub(super) fn slack(alert: &Alert, url: &Secret, told: &Notification) -> Result<String, Failure> {
     post_json(alert, url.expose(), &json!({ "text": slack_text(told) }))
 }
@@ -27,7 +27,7 @@ fn slack_text(told: &Notification) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// Nobody is called by what a sensor says (`@everyone`).
+/// A payload mentions no person (`@everyone`).
 pub(super) fn discord(alert: &Alert, url: &Secret, told: &Notification) -> Result<String, Failure> {
     let content = with_subject(told, DISCORD_MAX);
     let body = json!({ "content": content, "allowed_mentions": { "parse": [] } });

@@ -18,7 +18,7 @@ use super::failure;
 
 /// Between two looks whether it has ended.
 const PAUSE: Duration = Duration::from_millis(20);
-/// For the last words of a program that has ended; somebody it left behind may hold the pipe.
+/// For the last words of a program that has ended; a child that it left behind may hold the pipe.
 const LAST_WORDS_WITHIN: Duration = Duration::from_millis(300);
 /// Longest line that is kept of what it says, in bytes.
 const LINE_LEN_MAX: u64 = 200;

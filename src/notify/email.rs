@@ -18,7 +18,7 @@ use crate::text::wrapped_at;
 
 /// Columns of a mail.
 const WIDTH: usize = 72;
-/// Longest text, in characters: nobody reads more, `barograph status` has the rest.
+/// Longest text, in characters; `barograph status` has the rest.
 const TEXT_MAX: usize = 20_000;
 
 pub(super) fn deliver(

@@ -20,7 +20,7 @@ use barograph_config::{Alert, Channel};
 /// name server or a mail server drips its answer, longer.
 ///
 /// # Errors
-/// The other side did not take it, or nobody knows.
+/// The other side did not accept it, or that is unknown.
 pub fn deliver(alert: &Alert, notification: &Notification) -> Result<String, Failure> {
     let result = match &alert.channel {
         Channel::Webhook { url, headers, secret } => {

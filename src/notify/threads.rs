@@ -9,8 +9,8 @@ use barograph_actors::health::notify::notifier::{AlertOutcome, Failure, Notifier
 
 use super::{deliver, failure};
 
-/// Takes each parcel in a thread of its own. Nobody waits for these threads, the stop of the process
-/// neither.
+/// Takes each parcel in a thread of its own. Nothing waits for these threads, not even the stop of
+/// the process.
 #[derive(Debug)]
 pub struct Threads {
     /// At most one outcome for each channel is in it: so many parcels can be under way.

@@ -50,7 +50,7 @@ enum Taken {
 /// Why there is no lock.
 #[derive(Debug, thiserror::Error)]
 pub enum LockError {
-    /// Somebody else holds it.
+    /// Another process holds it.
     #[error("another instance is already running ({holder}); it holds {}. Stop it first, or give this one its own [instance] lock_file and [database] path", path.display())]
     Held {
         /// The lock file.
@@ -108,7 +108,7 @@ impl Lock {
         Ok(Self { _file: file, path: path.to_owned(), inode })
     }
 
-    /// Whoever opens the path now would lock another file.
+    /// A process that opens the path now would lock another file.
     fn lost(&self) -> Option<String> {
         let same = fs::metadata(&self.path).is_ok_and(|meta| meta.ino() == self.inode);
         (!same).then(|| {

@@ -150,7 +150,7 @@ pub fn flock_holder(device: u64, inode: u64) -> Option<u32> {
     (0..LOOKS).find_map(look)
 }
 
-/// The byte of a database's -shm file that whoever writes holds: WAL_WRITE_LOCK in SQLite's "WAL-mode
+/// The byte of a database's -shm file that a writer holds: WAL_WRITE_LOCK in SQLite's "WAL-mode
 /// File Format".
 const WAL_WRITE_LOCK: u64 = 120;
 

@@ -45,10 +45,10 @@ struct SignalState {
 /// What SIGHUP does.
 #[derive(Default)]
 enum SighupState {
-    /// Nobody can reload yet.
+    /// No reload is possible yet.
     #[default]
     Early,
-    /// Nobody can reload yet, and somebody asked for it.
+    /// No reload is possible yet, and one was asked for.
     Asked,
     /// This does it; it only asks, and waits for nothing.
     By(Box<dyn Fn() + Send>),
@@ -200,7 +200,7 @@ fn end_in_time() {
 }
 
 /// Ends the process. A log that cannot be written (a full pipe, a hanging disk) does not hold it up:
-/// the line is said on a thread of its own.
+/// the line is logged on a thread of its own.
 fn say_and_exit(code: i32, say: fn()) -> ! {
     thread::spawn(say);
     thread::sleep(LAST_WORD_WITHIN);

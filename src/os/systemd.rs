@@ -16,7 +16,7 @@ const PING_SHARE: u32 = 3;
 /// recording.
 fn tell(state: &[NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(state) {
-        tracing::debug!("systemd was not told: {error}");
+        tracing::debug!("systemd could not be notified: {error}");
     }
 }
 

@@ -50,7 +50,7 @@ pub struct SettingsSource {
     pub overrides: Overrides,
 }
 
-/// Somebody else who goes by the settings, and is told of changes.
+/// A part outside the tree that uses the settings, and is told of changes.
 pub type ReloadListener = Box<dyn FnMut(&[Part], &Arc<Settings>) + Send>;
 
 /// What a reload works on.
@@ -261,7 +261,7 @@ impl Reloader {
         let lines = different.iter().map(|difference| difference.to_string()).collect();
         self.routes = Some(Pending { wanted: wanted.clone(), lines, say_at });
         self.parts.routing.want(&wanted, move |outcome| {
-            // Nobody may be kept waiting here. What does not fit is found by the next reload.
+            // This must not block. What does not fit is found by the next reload.
             let _unheard = orders.try_send(ReloadOrder::Rerouted(number, outcome));
         });
     }

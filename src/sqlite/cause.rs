@@ -25,7 +25,7 @@ pub(super) fn understand(error: &rusqlite::Error, path: &Path) -> Understood {
     let extended = error.sqlite_error().map_or(0, |error| error.extended_code);
     let cause = match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseBusy) if extended == ffi::SQLITE_BUSY => WriteCause::Locked,
-        // Somebody is recovering the WAL, or was quicker: over in a moment.
+        // Another connection is recovering the WAL, or was quicker: over in a moment.
         Some(
             ErrorCode::DatabaseBusy
             | ErrorCode::DatabaseLocked
@@ -136,8 +136,8 @@ pub(super) fn sentence(cause: WriteCause, path: &Path, detail: &str) -> String {
             )
         }
         WriteCause::Corrupt => format!(
-            "the database {file} is damaged ({detail}); it is kept under another name, a new one \
-             goes on, and what can be read is copied over"
+            "the database {file} is damaged ({detail}); it is kept under another name, recording \
+            goes on in a new one, and what can be read is copied over"
         ),
         WriteCause::NotADatabase => {
             format!(

@@ -28,7 +28,7 @@ use super::read::read_only::BUSY_TIMEOUT;
 
 /// Rows that one transaction changes.
 const ROWS_PER_STEP: i64 = 500;
-/// A transaction ends early when it has lasted this long: whoever else writes waits for it.
+/// A transaction ends early when it has lasted this long: other writers wait for it.
 const STEP_MAX: Duration = Duration::from_millis(50);
 /// Between two transactions at least; longer ones are followed by longer pauses.
 const PAUSE_MIN: Duration = Duration::from_millis(5);
@@ -359,7 +359,7 @@ impl Editor {
     }
 }
 
-/// A time that the recorder wrote; what reads otherwise was written by somebody else.
+/// A time that the recorder wrote; what reads otherwise was written by another program.
 fn arrival(text: &str) -> Option<UnixMillis> {
     let time: jiff::civil::DateTime = text.parse().ok()?;
     let at = jiff::tz::TimeZone::UTC.to_timestamp(time).ok()?.as_millisecond();

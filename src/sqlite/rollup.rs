@@ -138,7 +138,7 @@ impl SqliteJournal {
         rollups: &mut Rollups,
         why: &rusqlite::Error,
     ) -> Result<bool, WriteError> {
-        warn!("the summed up history cannot be used and is made anew: {why}");
+        warn!("the rollups cannot be used and are rebuilt: {why}");
         rollups.renewals += 1;
         (rollups.tables, rollups.swept) = (None, Vec::new());
         let mut renewed = self.unpressed(|journal| plan::drop_all(&journal.conn))?;
@@ -149,8 +149,8 @@ impl SqliteJournal {
         if let Err(error) = renewed {
             rollups.renewals = RENEWALS_MAX + 1;
             warn!(
-                "the summed up history cannot be made anew ({error}): charts of long ranges stay \
-                 empty, and recording goes on; barograph verify tells what is damaged"
+                "the rollups cannot be rebuilt ({error}): charts of long ranges stay empty, and \
+                recording goes on; barograph verify names what is damaged"
             );
         }
         Ok(rollups.renewals <= RENEWALS_MAX)
@@ -319,7 +319,7 @@ fn sweep(conn: &Connection, remains: &mut Vec<i64>) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// An error that says something about tables, and not about the disk or about somebody who holds the file.
+/// An error that says something about tables, and not about the disk or about a program that holds the file.
 fn is_ours(error: &rusqlite::Error) -> bool {
     is_damage(error)
         || matches!(

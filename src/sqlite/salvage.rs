@@ -172,7 +172,7 @@ impl Salvage {
             }
         }
         if !self.source.knows_all_tables() {
-            // What it had besides those that the target has, nobody knows.
+            // What it had besides those that the target has is unknown.
             items[0].lost = Ranges::all();
             let found = self.source.tables().unwrap_or_default();
             let wanted = |table: &&SalvagedTable| {

@@ -1,4 +1,4 @@
-//! The database as somebody sees it who only reads, through a connection of their own.
+//! The database as another reader sees it, through a connection of its own.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use barograph_actors::health::probes::ReadFailed;
 use super::journal::file::{DamagedHandles, FileId};
 use super::read::read_only::open_to_look;
 
-/// A reader waits no longer for whoever holds it.
+/// A reader waits no longer for a program that locks it.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What is to be seen.

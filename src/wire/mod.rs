@@ -1,5 +1,4 @@
-//! Replies as types, shared by those who give them (operator socket, page, alerts' commands) and those who read them
-//! (commands, tests). Readers ignore keys that they do not know and do without those that are missing: the other side
+//! Replies as types, shared by what gives them (operator socket, page) and what reads them (commands, tests). Readers ignore keys that they do not know and do without those that are missing: the other side
 //! may be of another version.
 
 pub(crate) mod command;

@@ -35,7 +35,8 @@ pub(crate) struct Account {
 impl Account {
     /// `received = stored + duplicate + filtered + quarantined + dropped`
     pub(crate) fn is_balanced(&self) -> bool {
-        self.received == self.stored + self.duplicate + self.filtered + self.quarantined + self.dropped
+        self.received
+            == self.stored + self.duplicate + self.filtered + self.quarantined + self.dropped
     }
 }
 

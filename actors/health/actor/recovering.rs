@@ -32,7 +32,7 @@ impl HealthActor {
         }
         let tries = self.memory.reopened.map_or(1, |(_, tries)| tries.saturating_add(1));
         self.memory.reopened = Some((now.steady, tries));
-        let told = format!("the database is opened anew: {why}");
+        let told = format!("the database is opened again: {why}");
         let what = "reopen_database";
         warn!(event = event::RECOVERY_ATTEMPTED, what, why, tries, "{told}");
         self.setup.published.note(event::RECOVERY_ATTEMPTED, now.wall, told);

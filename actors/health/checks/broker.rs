@@ -31,8 +31,8 @@ pub(super) fn unreachable(look: &CheckInput<'_>) -> Vec<Finding> {
 pub(super) fn dropping(look: &CheckInput<'_>) -> Vec<Finding> {
     let Some((at, count)) = look.memory.drops.rose else { return Vec::new() };
     let summary = format!(
-        "the broker says that it dropped {count} messages, to us or to other clients, the last of them \
-         at {} UTC",
+        "the broker reports that it dropped {count} messages, to us or to other clients, the last \
+         of them at {} UTC",
         at.wall
     );
     let told_for = spoken(Drops::TOLD_FOR);

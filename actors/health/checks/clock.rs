@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{CheckInput, spoken, warning};
 use crate::status::issue::Finding;
 
-/// A jump is told of for so long.
+/// How long a jump remains an issue.
 const JUMP_TOLD_FOR: Duration = Duration::from_secs(600);
 
 /// After a boot a clock takes a while to be set.
@@ -39,7 +39,7 @@ pub(super) fn unsynchronised(look: &CheckInput<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let summary =
-        "the kernel says that the clock is not synchronised: times of arrival may be wrong";
+        "the clock is not synchronised, according to the kernel: times of arrival may be wrong";
     let hint = "start a time service (systemd-timesyncd, chrony); where nothing can set the clock, write \
                 clock_sync = false below [health]";
     vec![warning("clock_unsynchronised", summary, hint)]

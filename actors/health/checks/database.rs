@@ -18,8 +18,8 @@ pub(super) fn replaced(look: &CheckInput<'_>) -> Vec<Finding> {
     };
     let path = look.settings.database.path.display();
     let summary = format!("the database {path} was deleted, moved or replaced: {what}");
-    let hint = "the writer opens it anew by itself, and nothing is lost of what it holds; find out who did \
-                it, or it will happen again";
+    let hint = "the writer reopens it by itself and loses nothing that it holds; find the cause, \
+         or it will happen again";
     vec![critical("database_replaced", summary, hint)]
 }
 

@@ -121,8 +121,9 @@ pub(super) fn filling_spool(look: &CheckInput<'_>) -> Vec<Finding> {
         bytes(survey.spool_size),
         bytes(max)
     );
-    let hint = "mend the database, and the spool empties into it by itself; [spool] max_size gives it more \
-                room; when it is full messages wait at the broker, and QoS 0 is lost and counted";
+    let hint = "repair the database: the spool then empties into it by itself; [spool] max_size \
+                gives it more room; when it is full messages wait at the broker, and QoS 0 is lost \
+                and counted";
     let id = "spool_filling";
     let is_critical = percent >= SPOOL_CRITICAL;
     vec![if is_critical { critical(id, summary, hint) } else { warning(id, summary, hint) }]

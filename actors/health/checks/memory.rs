@@ -73,7 +73,7 @@ impl KeptMemory {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Drops {
     known: u64,
-    /// When it last rose, and by how much within what is told of now.
+    /// When it last rose, and by how much within what is reported now.
     pub rose: Option<(Moment, u64)>,
 }
 
@@ -138,7 +138,7 @@ impl HealthMemory {
 }
 
 impl Drops {
-    /// What is told of ends so long after the last rise.
+    /// A report ends so long after the last rise.
     pub(super) const TOLD_FOR: Duration = Duration::from_secs(3_600);
 
     fn look(&mut self, now: Moment, count: u64) {

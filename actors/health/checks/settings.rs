@@ -11,7 +11,7 @@ pub(super) fn invalid(look: &CheckInput<'_>) -> Vec<Finding> {
             "the settings file cannot be used since {since} UTC, and the settings before hold: {}",
             problems.split_whitespace().collect::<Vec<_>>().join(" ")
         );
-        let hint = "mend it (barograph check names every problem), then reload";
+        let hint = "correct it (barograph check names every problem), then reload";
         warning("settings_invalid", summary, hint)
     };
     invalid.map(finding).collect()
@@ -33,13 +33,18 @@ pub(super) fn not_in_force(look: &CheckInput<'_>) -> Vec<Finding> {
     if !unsettled.refused.is_empty() {
         let summary =
             format!("settings could not be put in force: {}", unsettled.refused.join("; "));
-        find("settings_refused", summary, "mend what it says, or the settings, and reload");
+        find(
+            "settings_refused",
+            summary,
+            "remove the cause that it names, or change the settings, \
+             and reload",
+        );
     }
     if let Some(since) = unsettled.routes_wait {
         let summary = format!(
             "since {since} UTC other routes wait until what has come by the old ones is durable"
         );
-        find("routes_wait", summary, "mend what keeps messages from becoming durable");
+        find("routes_wait", summary, "remove what keeps messages from becoming durable");
     }
     findings
 }

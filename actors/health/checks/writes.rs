@@ -16,14 +16,15 @@ pub(super) fn failing_database(look: &CheckInput<'_>) -> Vec<Finding> {
             warning(id, summary, "it is tried again; nothing is lost, and mostly this passes")
         }
         Mode::Degraded { .. } => {
-            let hint = "nothing is lost while the spool has room: mend what the sentence names, and it \
-                        follows into the database by itself";
+            let hint = "nothing is lost while the spool has room: remove the cause that the \
+                 summary names, and the spool empties into the database by itself";
             warning(id, summary, hint)
         }
         Mode::Recovering { .. } => warning(id, summary, "nothing: it ends by itself"),
         Mode::Holding { .. } => {
-            let hint = "mend what the sentence names (make room, end the process that locks it): \
-                        recording goes on by itself; what QoS 0 loses meanwhile is counted";
+            let hint = "remove the cause that the summary names (make room, end the process that \
+                        locks it): recording goes on by itself; what QoS 0 loses meanwhile is \
+                        counted";
             critical(id, summary, hint)
         }
     };

@@ -189,7 +189,7 @@ fn say(scheduler: &ChannelScheduler, said: &ChannelReport, published: &Published
         ChannelReport::Failed { said, hint } => {
             let told = format!(
                 "{channel} ({kind}) does not take alerts: {said}; {hint}. It is tried again, with \
-                 pauses of up to 10 min; what is to be told waits"
+                pauses of up to 10 min; alerts wait until then"
             );
             warn!(event = event::ALERT_FAILED, channel, "{told}");
             (event::ALERT_FAILED, told)

@@ -44,7 +44,7 @@ impl IssueChange {
     }
 }
 
-/// An issue, and what is told of it.
+/// An issue, and what the alert says of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct NotificationItem {
     /// What has become of it.
@@ -133,13 +133,13 @@ impl Notification {
             Some(item) if count == 1 => format!("{}: {}", over_word(item), item.issue.summary),
             Some(item) if there > 0 => {
                 let over = count - there;
-                let over = if over > 0 { format!(", {over} over") } else { String::new() };
+                let over = if over > 0 { format!(", {over} resolved") } else { String::new() };
                 let severity = item.issue.severity;
                 format!("{}{over}; {severity}: {}", plural(there, "issue"), item.issue.summary)
             }
-            Some(item) => format!("{} over: {}", plural(count, "issue"), item.issue.summary),
+            Some(item) => format!("{} resolved: {}", plural(count, "issue"), item.issue.summary),
             None => match self.passed.first() {
-                Some(passed) => format!("was, and is over: {}", passed.issue.summary),
+                Some(passed) => format!("resolved before this alert: {}", passed.issue.summary),
                 None => "alerts arrive here again".to_owned(),
             },
         }
@@ -181,17 +181,15 @@ impl Notification {
         paragraphs.extend(self.passed.iter().map(|passed| {
             let times =
                 if passed.times == 1 { "once".into() } else { format!("{} times", passed.times) };
-            format!("NOT TOLD BEFORE, and over ({times}): {}", passed.issue.summary)
+            format!("RESOLVED BEFORE THIS ALERT ({times}): {}", passed.issue.summary)
         }));
         if let Some(since) = self.failed_since {
-            paragraphs.push(format!(
-                "This channel could not be reached since {since} UTC, and is again."
-            ));
+            paragraphs.push(format!("This channel failed since {since} UTC, and works again."));
         }
         if let Some(limit) = self.limit {
             paragraphs.push(format!(
-                "The limit of {limit} alerts an hour is reached (max_per_hour): what follows waits, and \
-                 is told together."
+                "The limit of {limit} alerts an hour is reached (max_per_hour): further alerts \
+                wait, and are sent together."
             ));
         }
         paragraphs
@@ -238,7 +236,9 @@ fn paragraph(item: &NotificationItem) -> String {
 fn over_word(item: &NotificationItem) -> &'static str {
     match item.change {
         IssueChange::Eased => "no longer critical",
-        IssueChange::New | IssueChange::Worse | IssueChange::Still | IssueChange::Over => "over",
+        IssueChange::New | IssueChange::Worse | IssueChange::Still | IssueChange::Over => {
+            "resolved"
+        }
     }
 }
 
@@ -291,18 +291,18 @@ mod tests {
         let (warning, critical) = (Severity::Warning, Severity::Critical);
         let table = [
             (vec![item(IssueChange::New, "a", critical)], "[attic] critical: a is wrong"),
-            (vec![item(IssueChange::Over, "a", critical)], "[attic] over: a is wrong"),
+            (vec![item(IssueChange::Over, "a", critical)], "[attic] resolved: a is wrong"),
             (
                 vec![item(IssueChange::Eased, "a", warning)],
                 "[attic] no longer critical: a is wrong",
             ),
             (
                 vec![item(IssueChange::New, "a", critical), item(IssueChange::Over, "b", warning)],
-                "[attic] 1 issue, 1 over; critical: a is wrong",
+                "[attic] 1 issue, 1 resolved; critical: a is wrong",
             ),
             (
                 vec![item(IssueChange::Over, "a", warning), item(IssueChange::Over, "b", warning)],
-                "[attic] 2 issues over: a is wrong",
+                "[attic] 2 issues resolved: a is wrong",
             ),
             (vec![], "[attic] alerts arrive here again"),
         ];
@@ -345,9 +345,9 @@ mod tests {
         let text = told.text(10_000);
         for words in [
             "CRITICAL: a is wrong\nSince 1970-01-01 00:00:00.000 UTC.\nWhat to do: mend it",
-            "OVER after 1m 30s: b is wrong",
-            "NOT TOLD BEFORE, and over (3 times): c is wrong",
-            "could not be reached since 1970-01-01",
+            "RESOLVED after 1m 30s: b is wrong",
+            "RESOLVED BEFORE THIS ALERT (3 times): c is wrong",
+            "failed since 1970-01-01",
             "limit of 20 alerts an hour",
         ] {
             assert!(text.contains(words), "{words}: {text}");

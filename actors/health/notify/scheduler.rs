@@ -448,8 +448,8 @@ impl ChannelScheduler {
             id: self.finding_id(),
             severity: Severity::Warning,
             summary: format!(
-                "the alert channel {name} ({word}) fails since {since} UTC: {}; nobody hears of issues \
-                 on this way",
+                "the alert channel {name} ({word}) fails since {since} UTC: {}; it delivers no \
+                alerts",
                 failure.said
             ),
             hint: format!("{}; then try `barograph alert test {name}`", failure.hint),

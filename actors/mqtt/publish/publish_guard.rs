@@ -16,7 +16,7 @@ const SUSPECTS_MAX: usize = 256;
 /// A connection that ends this soon after an answer ended over what was answered.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// What is said on the connection in force, and over what connections ended.
+/// What is being published on the present connection, and what was when connections ended.
 #[derive(Debug, Default)]
 pub(crate) struct PublishGuard {
     /// On their way at QoS 1, oldest first.

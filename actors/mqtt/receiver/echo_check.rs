@@ -206,8 +206,8 @@ impl<B: Broker> Receiver<B> {
         self.setup.published.broker.update(|broker| {
             if broker.hearing.off.is_none() {
                 info!(
-                    "a deaf connection cannot be told from silent sensors: {why}. Let us publish and \
-                     read {topic}, or set mqtt.echo = false"
+                    "a deaf connection cannot be distinguished from silent sensors: {why}. Let us \
+                     publish and read {topic}, or set mqtt.echo = false"
                 );
                 broker.hearing.off = Some(why.to_owned());
             }
@@ -227,7 +227,7 @@ impl<B: Broker> Receiver<B> {
             since
         });
         let message =
-            format!("connected, and nothing was heard since {since} UTC, not even our own echo");
+            format!("connected, but nothing was received since {since} UTC, not even our own echo");
         let detail = format!(
             "{message}. At QoS 1 and 2 the broker should still have what was published; at QoS 0 \
              it is missing"

@@ -137,7 +137,7 @@ impl Document {
         self.read::<AccountStatus>("account", "Where every message is", "Part of status.", []);
         self.read::<Issues>("issues", "What is wrong now", "Part of status, the worst first.", []);
         let session = "Answered without a session, too.";
-        self.read::<Session>("session", "Who one is here", session, []);
+        self.read::<Session>("session", "What the caller may do", session, []);
         let itself = response("OpenAPI 3.1.").content("application/json", any_object());
         let get = operation("document", "This document").response("200", tagged(itself));
         self.get("/api/v1/openapi.json", refusing(get.response("304", unchanged()), &OF_READING));
@@ -196,7 +196,7 @@ impl Document {
             .parameter_in(ParameterIn::Path)
             .required(Required::True)
             .example(Some("checkpoint".into()));
-        let command = operation("command", "Tells the recorder what to do")
+        let command = operation("command", "Gives the recorder a command")
             .description(Some("For the admin alone. `fault` needs a recorder that was started with --fault-injection."))
             .securities(Some([by("token"), by("session")]))
             .parameter(name)

@@ -77,7 +77,7 @@ struct Download {
 }
 
 impl Download {
-    /// With its first piece: what cannot be had at all is said before anything is sent.
+    /// With its first piece: what cannot be read at all is refused before anything is sent.
     async fn begin(history: Pool, wanted: RowQuery) -> Result<Self, HistoryError> {
         let (place, text) = history.first_rows(WITHIN, wanted.clone()).await?;
         Ok(Self { history, wanted, ready: Some(text), place })

@@ -17,7 +17,7 @@ use crate::wire::page::{Events, Gaps};
 
 /// How long a question may take.
 pub(super) const WITHIN: Duration = Duration::from_secs(5);
-/// Events of an answer: unless it is said, and at most.
+/// Events of an answer: by default, and at most.
 const EVENTS: usize = 100;
 const EVENTS_MAX: i64 = 1_000;
 /// Names behind `except`.

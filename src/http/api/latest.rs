@@ -26,7 +26,7 @@ pub(super) async fn latest(request: Parts, extract::State(tower): extract::State
     Ok(json_answer(&request, &report(&tower).await))
 }
 
-/// What `latest` answers, and what those who watch begin with. Rows that came before this process are taken
+/// What `latest` answers, and what a live connection begins with. Rows that came before this process are taken
 /// from the database, with the time at which they came.
 pub(crate) async fn report(tower: &Tower) -> Latest {
     let published = &tower.sources.published;

@@ -2,7 +2,7 @@
 //! `API.md` and `document` say what each answers.
 //!
 //! Status, latest and issues are published state: they are answered whatever the database does. What is history
-//! is a question to the database, with a time limit; when it cannot be answered, that is said (503).
+//! is a question to the database, with a time limit; when it cannot be answered, the status is 503.
 
 mod answer;
 mod document;

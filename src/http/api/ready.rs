@@ -1,4 +1,4 @@
-//! For those who watch a recorder from outside: whether it records, and its metrics.
+//! For monitoring from outside: whether the recorder records, and its metrics.
 
 use axum::extract;
 use axum::http::request::Parts;

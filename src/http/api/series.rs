@@ -17,7 +17,7 @@ use crate::sqlite::read::{Buckets, EARLIEST_MS, Question, Senseless, Series, Sta
 
 /// Columns of an answer.
 const COLUMNS_MAX: usize = 32;
-/// Most that `points` may be; and what it is unless it is said.
+/// Most that `points` may be, and its default.
 const POINTS_MAX: i64 = 5_000;
 const POINTS: i64 = 500;
 /// What `bucket_ms` may be: a second to a year.

@@ -1,4 +1,4 @@
-//! The tokens: who has one may do what. Only digests are compared, and in constant time, so that neither a
+//! The tokens, and what each allows. Only digests are compared, and in constant time, so that neither a
 //! token's length nor its beginning can be measured.
 
 use std::fmt;
@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 /// A digest of something secret.
 pub(super) type Print = [u8; 32];
 
-/// What somebody may do.
+/// What a caller may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Role {
     /// Look.

@@ -23,9 +23,9 @@ use crate::wire::page::{Credentials, Session, SignedIn};
 
 /// The cookie's name.
 const NAME: &str = "barograph";
-/// The same where the line is secret: browsers take such a one from nobody else.
+/// The same over TLS: browsers accept this prefix only there.
 const NAME_SECURE: &str = "__Host-barograph";
-/// Most bytes that are read of what somebody sends.
+/// Most bytes that are read of a request.
 const BODY_BYTES_MAX: usize = 4 << 10;
 
 const TOKEN_HINT: &str = "send {\"token\":\"…\"}";

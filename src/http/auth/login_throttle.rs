@@ -1,4 +1,4 @@
-//! Whoever shows wrong tokens waits, longer each time. Pure: the time comes in.
+//! Failed logins are delayed exponentially, per address. Pure: takes the time as an argument.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -28,7 +28,7 @@ struct Tries {
 }
 
 impl LoginThrottle {
-    /// How long somebody must still wait before the next token is looked at.
+    /// How long until the next token from this address is checked.
     pub(super) fn wait(&self, from: Option<IpAddr>, now: Instant) -> Option<Duration> {
         let tries = self.tries.get(&neighbourhood(from))?;
         let until = tries.last + pause_after(tries.wrong, from);
@@ -67,7 +67,7 @@ fn pause_after(wrong: u32, from: Option<IpAddr>) -> Duration {
     }
 }
 
-/// Who has one address of IPv6 has the whole network of 64 bits.
+/// A client with one IPv6 address has the whole /64 network.
 fn neighbourhood(from: Option<IpAddr>) -> Option<IpAddr> {
     from.map(|from| match from.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),

@@ -42,7 +42,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// Wrong tokens are told of at most so often.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
-/// What somebody may do, as [`pass`] found it. Handlers of WebSockets accept, look at `refusal`, and close with
+/// What the caller may do, as [`pass`] found it. Handlers of WebSockets accept, look at `refusal`, and close with
 /// 1008 and its reason.
 #[derive(Debug, Clone)]
 pub(crate) struct Access {
@@ -58,7 +58,7 @@ pub(crate) struct Access {
     pub(crate) refusal: Option<HttpRefusal>,
 }
 
-/// What somebody may do; who did not come through the door may nothing.
+/// What the caller may do; nothing, if the request did not pass the guard.
 pub(crate) fn access(request: &Parts) -> Access {
     request.extensions.get::<Access>().cloned().unwrap_or_else(|| Access {
         admin: false,
@@ -69,7 +69,7 @@ pub(crate) fn access(request: &Parts) -> Access {
     })
 }
 
-/// What outlives the page: who is signed in, and who must wait. Clones share it.
+/// What outlives the page: sessions and delayed logins. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct AuthState {
     /// The page's certificate.
@@ -82,7 +82,7 @@ struct SharedAuth {
     sessions: Mutex<Sessions>,
     throttle: Mutex<LoginThrottle>,
     told: Mutex<Told>,
-    /// Somebody signed out.
+    /// A client signed out.
     signed_out: watch::Sender<()>,
 }
 
@@ -136,9 +136,9 @@ pub(super) struct Gate {
     door: AuthState,
     names: Names,
     keys: Keys,
-    /// Whoever comes may look.
+    /// Reading needs no token.
     anonymous: bool,
-    /// Nobody comes by a network, so no name can lure.
+    /// A Unix socket: no network, so the name of the host is not checked.
     by_file: bool,
     /// Faults may be injected.
     fault_injection: bool,
@@ -227,7 +227,7 @@ impl Gate {
         self.role_by(numbers).is_some()
     }
 
-    /// Looks at a token, if whoever shows it need not wait.
+    /// Checks a token, unless logins from this address are delayed.
     fn open(
         &self,
         token: &str,
@@ -251,7 +251,7 @@ impl Gate {
         let message = if shown {
             "this token or session opens nothing here (any more)"
         } else {
-            "whoever looks at this page needs a token"
+            "this page requires a token"
         };
         let hint = "sign in with the token that is in the file watchtower.read_token_file or \
                     watchtower.admin_token_file names; programs send `Authorization: Bearer TOKEN`";
@@ -276,9 +276,9 @@ impl Gate {
 enum Area {
     /// Everybody: the page itself (it asks for a token), signs of life, signing in.
     Open,
-    /// Whoever may look.
+    /// Callers that may read.
     Look,
-    /// Whoever may command.
+    /// Callers that may give commands.
     Command,
 }
 
@@ -382,7 +382,7 @@ fn no_host() -> HttpRefusal {
 fn unknown_name(name: &str) -> HttpRefusal {
     let name: String = name.chars().filter(|c| c.is_ascii_graphic()).take(80).collect();
     let hint = "if that name is right (a proxy's, or one of this machine), add it to \
-                watchtower.hosts and reload; if not, somebody lured your browser here";
+                watchtower.hosts and reload; if not, another site directed your browser here";
     let message = format!("this page is not known as {name}");
     HttpRefusal::new(StatusCode::MISDIRECTED_REQUEST, message, hint)
 }

@@ -1,4 +1,4 @@
-//! Who is signed in. A session is known by the digest of its number, and holds as long as the token that it
+//! Signed-in sessions. A session is known by the digest of its number, and holds as long as the token that it
 //! was opened with; it is in memory only. Pure: the time comes in.
 
 use std::collections::HashMap;
@@ -9,10 +9,10 @@ use super::keys::{Keys, Print, Role, print_of};
 
 /// Most sessions: the one that was used least recently gives way.
 const SESSIONS_MAX: usize = 1_000;
-/// How long a session lasts that nobody uses.
+/// How long an unused session lasts.
 pub(super) const IDLE_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Those who are signed in.
+/// The sessions.
 #[derive(Default)]
 pub(super) struct Sessions {
     open: HashMap<Print, LoginSession>,

@@ -1,4 +1,4 @@
-//! How long somebody may stay who came by a session and is connected.
+//! How long a connection that was opened by a session may last.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ struct SessionWatch {
 }
 
 impl Stay {
-    /// Of whoever asks.
+    /// Of this request.
     pub(in crate::http) fn of(request: &Parts) -> Self {
         let numbers = login::numbers(request);
         let gate = request.extensions.get::<Arc<Gate>>();

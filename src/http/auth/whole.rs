@@ -1,4 +1,4 @@
-//! An answer, whatever becomes of the one who makes it: a panic is a 500, one that takes too long a 503.
+//! An answer to every request: a panic is a 500, one that takes too long a 503.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;

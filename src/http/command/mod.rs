@@ -33,7 +33,7 @@ const COMMANDS_A_SECOND_MAX: usize = 10;
 /// Most bytes of the arguments.
 const BODY_BYTES_MAX: usize = 4 << 10;
 
-/// Where commands go, and what was ordered lately, by whomever.
+/// Where commands go, and how many were given lately, by all clients.
 #[derive(Debug, Clone)]
 struct CommandState {
     commands: CommandSender,

@@ -37,9 +37,9 @@ pub(super) const STATUS_WITHIN: Duration = Duration::from_secs(10);
 pub(super) const ALIVE_EVERY: Duration = Duration::from_secs(5);
 /// Between two looks whether there is something to tell.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Between two snapshots: those who come together get the same.
+/// Between two snapshots: viewers that connect together get the same.
 const SNAPSHOT_EVERY: Duration = Duration::from_millis(100);
-/// Frames that are kept for those who wait for a snapshot.
+/// Frames that are kept for viewers that wait for a snapshot.
 const MEANWHILE_MAX: usize = 24;
 
 /// The rows of a commit.
@@ -55,7 +55,7 @@ pub(super) struct Hub {
 #[derive(Default)]
 struct Joining {
     viewers: Vec<Arc<Outbox>>,
-    /// Somebody attends to them.
+    /// The task that serves them runs.
     is_attended: bool,
 }
 
@@ -91,7 +91,7 @@ impl Hub {
         }
     }
 
-    /// Tells everyone everything, until nobody is left.
+    /// Sends everything to every viewer, until none is left.
     async fn attend(
         self: Arc<Self>,
         mut rows: broadcast::Receiver<Commit>,
@@ -129,13 +129,13 @@ impl Hub {
             if round.viewers.is_empty() && self.joining.lock().viewers.is_empty() {
                 return drop(attended);
             }
-            // Those who were woken take their frames before there are more.
+            // The woken connections take their frames before there are more.
             tokio::task::yield_now().await;
         }
     }
 }
 
-/// However it ends, the next viewer finds that nobody attends.
+/// However it ends, the next viewer finds that no task runs.
 struct Attended<'h>(&'h Hub);
 
 impl Drop for Attended<'_> {
@@ -172,7 +172,7 @@ async fn wait_for(report: &mut Option<Reporting>) -> Box<StatusReport> {
     }
 }
 
-/// What the hub knows while somebody watches.
+/// What the hub knows while there are viewers.
 struct Round<'h> {
     tower: &'h Tower,
     viewers: Vec<Arc<Outbox>>,
@@ -181,7 +181,7 @@ struct Round<'h> {
     report: Option<Reporting>,
     /// It is for a snapshot.
     snapshot_begun: bool,
-    /// What was told since it began, and events since somebody waits for it.
+    /// What was sent since it began, and events since a viewer waits for it.
     meanwhile: Vec<Bytes>,
     /// A feed was faster than we.
     has_missed: bool,
@@ -240,7 +240,7 @@ impl<'h> Round<'h> {
         }
     }
 
-    /// For those who wait for a snapshot.
+    /// For viewers that wait for a snapshot.
     fn keep(&mut self, frame: &Bytes) {
         self.meanwhile.push(frame.clone());
         self.meanwhile.truncate(MEANWHILE_MAX);

@@ -21,7 +21,7 @@ use super::socket::close_reason::{POLICY, TOO_MANY};
 use super::socket::{CloseReason, accept, turned_away};
 use hub::Hub;
 
-/// Connections that viewers leave to others: whoever wants to stop the recorder must get in.
+/// Connections that viewers leave free: a person who wants to stop the recorder must be able to connect.
 const LEFT_TO_OTHERS: u32 = 64;
 
 /// The place, and its hub.
@@ -43,7 +43,7 @@ async fn live(State(hub): State<Arc<Hub>>, request: Parts) -> Response {
     response
 }
 
-/// Why somebody may not watch.
+/// Why a client may not watch.
 fn refusal(request: &Parts, tower: &Tower, others: usize) -> Option<CloseReason> {
     let access = access(request);
     let turned_away = turned_away(&access);
@@ -51,7 +51,7 @@ fn refusal(request: &Parts, tower: &Tower, others: usize) -> Option<CloseReason>
         return turned_away;
     }
     if !access.read {
-        return Some(CloseReason::new(POLICY, "whoever looks at this page needs a token"));
+        return Some(CloseReason::new(POLICY, "this page requires a token"));
     }
     let connections = tower.sources.in_force.now().watchtower.max_connections;
     let viewers_max = connections.saturating_sub(LEFT_TO_OTHERS).max(1);

@@ -61,7 +61,7 @@ impl Gathering {
         let came = std::mem::take(&mut self.routes);
         let mut tables: Vec<TableRows<'_>> = Vec::new();
         for (id, came) in came {
-            // Of a route that was removed meanwhile nobody knows the columns any more.
+            // The columns of a route that was removed meanwhile are not known any more.
             let Some((_, route)) = router.recording().find(|(active, _)| *active == id) else {
                 continue;
             };

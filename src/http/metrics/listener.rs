@@ -48,8 +48,9 @@ impl Service for MetricsService {
     fn server(&mut self, bound: BoundListener) -> io::Result<Server> {
         if !self.at.ip().is_loopback() {
             warn!(
-                "the metrics are served to whoever reaches {}: there is no password; set \
-                 metrics.listen to 127.0.0.1, or let a firewall or a proxy decide who may read them",
+                "anyone who reaches {} can read the metrics: there is no password; set \
+                 metrics.listen to 127.0.0.1, or let a firewall or a proxy decide who may read \
+                 them",
                 self.at
             );
         }

@@ -34,7 +34,7 @@ impl MetricsServer {
         Arc::clone(&self.exposition)
     }
 
-    /// Nobody listens yet.
+    /// It does not listen yet.
     pub fn new(published: Published, routing: Routing, places: MeasuredFiles) -> Self {
         let exposition = Exposition::new(published.clone(), routing, places);
         Self { exposition: Arc::new(exposition), published, listener: None }

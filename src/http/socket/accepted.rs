@@ -135,11 +135,11 @@ async fn ending(closing: &mut watch::Receiver<Closing>, by_token: bool) -> Close
             Closing::GoingAway => return CloseReason::new(GOING_AWAY, "the recorder stops"),
             Closing::TokensChanged if by_token => return session_ended(),
             Closing::Restart | Closing::TokensChanged => {
-                return CloseReason::new(RESTART, "the page starts anew");
+                return CloseReason::new(RESTART, "the page restarts");
             }
         }
         if closing.changed().await.is_err() {
-            return CloseReason::new(RESTART, "the page starts anew");
+            return CloseReason::new(RESTART, "the page restarts");
         }
     }
 }

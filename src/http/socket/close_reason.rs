@@ -8,15 +8,15 @@ pub(crate) const NORMAL: u16 = 1000;
 pub(crate) const GOING_AWAY: u16 = 1001;
 /// What came is no WebSocket.
 pub(crate) const PROTOCOL: u16 = 1002;
-/// Binary data: nobody here takes it.
+/// Binary data: it is not accepted here.
 pub(crate) const UNSUPPORTED: u16 = 1003;
 /// Text that is no UTF-8.
 pub(crate) const BAD_DATA: u16 = 1007;
-/// Who asks may not, or asks too much.
+/// The client may not, or asks too much.
 pub(crate) const POLICY: u16 = 1008;
 /// A message is longer than it may be.
 pub(crate) const TOO_BIG: u16 = 1009;
-/// Only the page starts anew.
+/// Only the page restarts.
 pub(crate) const RESTART: u16 = 1012;
 /// As many are connected as may be.
 pub(crate) const TOO_MANY: u16 = 1013;

@@ -1,4 +1,4 @@
-//! WebSockets, without what is said on them: handshake, frames, limits, pings, and an end with a reason.
+//! WebSockets, whatever their messages mean: handshake, frames, limits, pings, and an end with a reason.
 //!
 //! Every refusal is an accepted WebSocket that is closed with a code: a handshake that is refused has none.
 

@@ -1,4 +1,4 @@
-//! What is to be sent to one client: a queue with a bound. Nobody waits for it: a client for whom it is full
+//! What is to be sent to one client: a queue with a bound. Nothing waits for it: a client whose queue is full
 //! is too slow, is told so behind what is already on its way, and goes.
 
 use std::collections::VecDeque;
@@ -25,7 +25,7 @@ pub(crate) struct Outbox {
     inner: Mutex<Inner>,
     /// There is something to send.
     filled: Notify,
-    /// Somebody has said goodbye.
+    /// A close was requested.
     said_goodbye: Notify,
     /// The last frame is taken by the connection.
     emptied: Notify,
@@ -111,7 +111,7 @@ impl Outbox {
         }
     }
 
-    /// Completes when somebody has said goodbye.
+    /// Completes when a close was requested.
     pub(super) async fn goodbye(&self) -> CloseReason {
         loop {
             let said = self.inner.lock().goodbye.clone();

@@ -1,7 +1,7 @@
-//! The log in a file: appended to, opened anew when somebody renamed it, and rotated by size.
+//! The log in a file: appended to, reopened when another program renamed it, and rotated by size.
 //!
-//! The kept crates for rotation (`file-rotate`, `tracing-rolling-file`) cannot be told that somebody else
-//! renamed the file, and hand a full disk's error to whoever logs. Here a line that cannot be written is
+//! The kept crates for rotation (`file-rotate`, `tracing-rolling-file`) cannot be told that another program
+//! renamed the file, and hand a full disk's error to the caller. Here a line that cannot be written is
 //! counted, and said once on standard error; the next one that can says how many are missing.
 
 use std::fs::{self, File, OpenOptions};
@@ -91,7 +91,7 @@ impl LogFile {
         if self.size == 0 || self.size + more as u64 <= rotation.at {
             return false;
         }
-        // Somebody may have cut it (logrotate's copytruncate).
+        // Another program may have cut it (logrotate's copytruncate).
         self.size = self.file.metadata().map_or(self.size, |meta| meta.len());
         self.size > 0 && self.size + more as u64 > rotation.at
     }
@@ -99,7 +99,7 @@ impl LogFile {
     /// `name` becomes `name.1`, `name.1` becomes `name.2`, and so on; the oldest goes.
     fn rotate(&mut self) {
         let Some(rotation) = &mut self.rotation else { return };
-        // Somebody else has renamed it already: then the name is not ours to move.
+        // Another program has renamed it already: then the name is not ours to move.
         let renamed = if is_same(&self.file, &self.path) {
             (1..rotation.keep)
                 .rev()
@@ -134,7 +134,7 @@ impl LogFile {
                     rotation.at = self.size + rotation.size;
                 }
                 self.complain(&format!(
-                    "cannot be opened anew: {error}; it goes on in the file that had its name"
+                    "cannot be reopened: {error}; logging goes on in the renamed file"
                 ));
             }
         }

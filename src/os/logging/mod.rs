@@ -30,7 +30,7 @@ struct Running {
     output: SharedOutput,
 }
 
-/// Whoever writes a line holds it for so long.
+/// Held while a line is written.
 #[derive(Clone)]
 struct SharedOutput(Arc<Mutex<Output>>);
 
@@ -131,8 +131,8 @@ pub fn change(before: &Log, after: &Log) -> Result<(), LogError> {
     Ok(())
 }
 
-/// Opens the file anew by its name, because somebody (logrotate) has renamed it. Where that fails, the
-/// log goes on in the renamed one, and it is said on standard error.
+/// Opens the file again by its name, because another program (logrotate) has renamed it. Where that fails, the
+/// log goes on in the renamed one, and standard error says so.
 pub fn reopen() {
     let Some(log) = LOG.get() else { return };
     if let Output::File(file) = &mut *log.output.lock() {
@@ -160,7 +160,7 @@ fn filter(level: LogLevel) -> Targets {
         LogLevel::Trace => LevelFilter::TRACE,
     };
     let ours = ["barograph", "barograph_actors", "barograph_config"];
-    // They call it an error when a client is wrong: whoever wants to could fill the log.
+    // They call it an error when a client is wrong: any client could fill the log.
     let of_clients = ["hyper", "tungstenite"];
     let quiet = if level < LevelFilter::DEBUG { LevelFilter::OFF } else { level };
     Targets::new()

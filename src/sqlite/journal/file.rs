@@ -65,10 +65,10 @@ pub(in crate::sqlite) struct OpenFile {
 pub(in crate::sqlite) enum Sight {
     /// It is the file that we hold, as we know it.
     Same,
-    /// It is the file that we hold, and somebody wrote into it (a checkpoint does, ours or a
-    /// reader's; so does whoever damages it): look inside.
+    /// It is the file that we hold, and another program wrote into it (a checkpoint does, ours or a
+    /// reader's; so does a program that damages it): look inside.
     Written,
-    /// It is the file that we hold, and nothing is left in it. (Nobody may open it with SQLite now: that
+    /// It is the file that we hold, and nothing is left in it. (It must not be opened with SQLite now: that
     /// would delete its -wal.)
     Emptied,
     /// The path leads to another file, or to none.
@@ -164,7 +164,7 @@ pub(in crate::sqlite) fn neighbour(path: &Path, file: FileId) -> Option<PathBuf>
     places.find(|place| FileId::of(place).is_ok_and(|id| id == file))
 }
 
-/// What a file that is given up leaves for the one who opens it next. Clones share it.
+/// What a file that is given up leaves for the next opening. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct DamagedHandles(Arc<Mutex<DamagedHandlesState>>);
 
@@ -198,7 +198,7 @@ impl DamagedHandles {
         self.with(|left| left.held)
     }
 
-    /// The handle that may still see what nobody else does.
+    /// The handle that may still see rows that no other connection sees.
     pub(in crate::sqlite) fn leave(&self, wreck: Wreck) {
         self.with(|left| left.wreck = Some(wreck));
     }

@@ -161,14 +161,14 @@ fn clear_files(wreck: &Wreck, now: UnixMillis) -> io::Result<Cleared> {
              handle"
         ),
         (false, Some(place), Some(wal)) if !wreck.is_whole => format!(
-            "the database {database} was moved to {} while it was open, and its last rows are in {}: keep \
-             both together, under these names; a new database goes on",
+            "the database {database} was moved to {} while it was open, and its last rows are in \
+             {}: keep both together, under these names; recording goes on in a new database",
             place.display(),
             wal.display()
         ),
         (false, Some(place), _) => format!(
-            "the database {database} was moved to {} while it was open, with all its rows; a new database \
-             goes on",
+            "the database {database} was moved to {} while it was open, with all its rows; \
+            recording goes on in a new database",
             place.display()
         ),
         // Its file system was unmounted, or another one was mounted over it.
@@ -215,8 +215,8 @@ pub(in crate::sqlite) fn say_set_aside(
     now: UnixMillis,
 ) -> Event {
     let detail = format!(
-        "the database {} is damaged ({detail}): it is kept as {}, a new one goes on, and what can be \
-         read is copied over; look at the disk",
+        "the database {} is damaged ({detail}): it is kept as {}, recording goes on in a new one, \
+        and what can be read is copied over; look at the disk",
         path.display(),
         aside.display()
     );

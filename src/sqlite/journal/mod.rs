@@ -214,7 +214,7 @@ impl SqliteJournal {
             notes::write(&self.conn, &spooled.notes)?;
             return Ok(None);
         };
-        // It went to the spool because nobody knew whether its commit had become durable.
+        // It went to the spool because it was unknown whether its commit had become durable.
         if self.known.has(batch.id) {
             notes::write(&self.conn, &spooled.notes)?;
             return Ok(Some(Receipt::repeated()));
@@ -298,7 +298,7 @@ impl SqliteJournal {
         })
     }
 
-    /// A checkpoint that waits for nobody. (TRUNCATE gives no numbers when it succeeds.)
+    /// A checkpoint that does not wait for readers. (TRUNCATE gives no numbers when it succeeds.)
     fn fold_wal_in(&self) -> rusqlite::Result<Checkpointed> {
         let patience: i64 = self.conn.query_row("PRAGMA busy_timeout", [], |row| row.get(0))?;
         self.conn.busy_timeout(Duration::ZERO)?;
@@ -396,7 +396,7 @@ impl SqliteJournal {
     }
 }
 
-/// A handle that still may see what nobody else does is left for the next opening.
+/// A handle that may still see rows that no other connection sees is left for the next opening.
 impl Drop for SqliteJournal {
     fn drop(&mut self) {
         self.wrecks.let_go();

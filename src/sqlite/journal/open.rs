@@ -36,7 +36,7 @@ use crate::sqlite::salvage::Salvage;
 const RESCUE_WAIT: Duration = Duration::from_millis(200);
 
 /// A WAL that a reader made grow is cut to so many bytes when it begins anew. (It begins anew at some
-/// 4 MiB when nobody holds it back.)
+/// 4 MiB when no reader holds it back.)
 const WAL_KEPT: u32 = 16 << 20;
 /// Memory for pages, in KiB, half of SQLite's default: rows are added at the end of tables and indexes, and seldom
 /// read again by this connection. (A backlog of 300,000 messages is taken as fast.)

@@ -161,7 +161,8 @@ fn moved_while_closed(
         String::new()
     };
     let detail = format!(
-        "the database {} was moved to {} while no recorder ran{with_it}; a new database goes on",
+        "the database {} was moved to {} while no recorder ran{with_it}; recording goes on in a \
+        new database",
         path.display(),
         place.display()
     );

@@ -167,7 +167,7 @@ impl SqliteJournal {
             return Ok(0);
         }
         self.in_transaction(|journal| {
-            // Again, now that nobody else can write: a person may have replayed or dropped some.
+            // Again, now that no other connection can write: a person may have replayed or dropped some.
             let Some(due) = journal.due_for_trimming()? else { return Ok(0) };
             let ids = match &due {
                 DueForTrimming::Full { route, over } => oldest_of(&journal.conn, route, *over)?,
@@ -208,7 +208,8 @@ impl SqliteJournal {
         for route in routes {
             let new = written.sums_of(route).quarantined;
             let name = name_of(route, self.router.routes()).to_owned();
-            let over = quarantined(&self.conn, &name)?.saturating_sub(self.upkeep.quarantine.max_rows);
+            let over =
+                quarantined(&self.conn, &name)?.saturating_sub(self.upkeep.quarantine.max_rows);
             let ids = oldest_of(&self.conn, &name, over.min(new + ROWS_PER_STEP as u64))?;
             if ids.is_empty() {
                 continue;

@@ -1,4 +1,4 @@
-//! What the database remembers, for those who look: reading alone, on connections of its own, bounded in
+//! What the database remembers, for page and commands: reading alone, on connections of its own, bounded in
 //! number and in time. A reader never keeps the writer waiting: no question lasts, and what is long (a
 //! download) is asked for piece by piece.
 

@@ -34,7 +34,7 @@ pub enum HistoryError {
     #[error("the question took longer than {0:?}")]
     TooLong(Duration),
     /// Who asked is gone, or the server ends.
-    #[error("nobody waits for the answer any more")]
+    #[error("the client no longer waits for the answer")]
     Abandoned,
     /// There is no database yet, or none any more.
     #[error("the database {path} cannot be opened: {error}")]
@@ -194,7 +194,7 @@ fn open_read_only(path: &Path) -> rusqlite::Result<Connection> {
     Ok(conn)
 }
 
-/// Whoever asked is gone when this is dropped.
+/// The caller is gone when this is dropped.
 struct SetWhenDropped(Arc<AtomicBool>);
 
 impl Drop for SetWhenDropped {

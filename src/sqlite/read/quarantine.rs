@@ -1,4 +1,4 @@
-//! What the quarantine holds, for those who look.
+//! What the quarantine holds, for commands.
 
 use rusqlite::{Row, params};
 use serde::Serialize;

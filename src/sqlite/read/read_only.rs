@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use crate::os::process::beside;
 
-/// How long a look waits for whoever holds the file.
+/// How long a read waits for a program that locks the file.
 pub(in crate::sqlite) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Statements that stay prepared.
@@ -18,7 +18,7 @@ const CACHED_MAX: usize = 64;
 pub struct ReadOnlyDatabase {
     pub(in crate::sqlite) conn: Connection,
     path: PathBuf,
-    /// It was opened as a file that nobody changes.
+    /// It was opened as a file that no program changes.
     still: bool,
 }
 
@@ -37,7 +37,7 @@ impl ReadOnlyDatabase {
         Transaction::new_unchecked(&self.conn, TransactionBehavior::Deferred)
     }
 
-    /// Opens it anew when somebody began to use it meanwhile; whether that was so.
+    /// Opens it again if another program began to use it meanwhile; whether that was so.
     pub(in crate::sqlite) fn follow(&mut self) -> rusqlite::Result<bool> {
         if !self.still || !is_in_use(&self.path) {
             return Ok(false);

@@ -1,5 +1,5 @@
 //! Rows of a table in a range of time, piece by piece: each piece is a short question of its own, so that
-//! however slowly somebody reads, no transaction stays open that would keep the WAL from being folded in.
+//! however slowly a client reads, no transaction stays open that would keep the WAL from being folded in.
 //! What is written meanwhile comes behind the place that was reached, or is not of the range.
 
 use std::fmt::Write;

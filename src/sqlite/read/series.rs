@@ -33,7 +33,7 @@ pub enum Buckets {
     Width(i64),
 }
 
-/// What is told of a bucket.
+/// A statistic of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stat {
     /// How many values.
@@ -394,7 +394,7 @@ pub struct SeriesColumn {
     reading: Reading,
     /// Readings that differ by a factor share them.
     buckets: Arc<Vec<Option<Bucket>>>,
-    /// What is told of each bucket.
+    /// The statistics of each bucket.
     stats: Vec<Stat>,
 }
 

@@ -138,8 +138,8 @@ impl BlockReader {
             Ok(()) => {}
             Err(error) if is_damage(&error) => {
                 warn!(
-                    "rows {first} to {last} of {} cannot all be summed up: {error}; barograph verify \
-                     tells what is damaged",
+                    "rows {first} to {last} of {} cannot all be summed up: {error}; barograph \
+                    verify names what is damaged",
                     self.table
                 );
             }

@@ -63,7 +63,7 @@ pub(super) fn drop_all(conn: &Connection) -> rusqlite::Result<()> {
     all().try_for_each(|table| conn.execute_batch(&format!("DROP TABLE IF EXISTS {table}")))
 }
 
-/// A damaged table cannot be dropped: it gets another name, and nobody reads it any more.
+/// A damaged table cannot be dropped: it gets another name, and is not read any more.
 pub(super) fn put_aside(conn: &Connection, now: i64) -> rusqlite::Result<()> {
     for table in all().filter(|table| exists(conn, table).unwrap_or(false)) {
         conn.execute_batch(&format!("ALTER TABLE {table} RENAME TO {table}_damaged_{now}"))?;

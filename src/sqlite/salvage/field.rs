@@ -13,7 +13,7 @@ pub(in crate::sqlite) enum SalvagedValue {
     Integer(i64),
     /// REAL.
     Real(f64),
-    /// TEXT, in UTF-8 if whoever wrote it kept to that.
+    /// TEXT, in UTF-8 if its writer kept to that.
     Text(Vec<u8>),
     /// BLOB.
     Blob(Vec<u8>),

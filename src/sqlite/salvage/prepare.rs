@@ -81,7 +81,7 @@ fn attempt(target: &Connection, sql: &str, what: &str) -> rusqlite::Result<bool>
     match target.execute(sql, []) {
         Ok(_) => Ok(true),
         Err(error) if is_refusal(&error) => {
-            warn!("{what} of the damaged database could not be created anew: {error}");
+            warn!("{what} of the damaged database could not be recreated: {error}");
             Ok(false)
         }
         Err(error) => Err(error),

@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS barograph_salvage (
 pub(super) enum WorkKind {
     /// The whole source, a file that can be opened again.
     File,
-    /// The whole source, an open handle that nobody can open again.
+    /// The whole source, an open handle that cannot be opened again.
     Handle,
     /// The rows of a table, by row id.
     Rows,

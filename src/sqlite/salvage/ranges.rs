@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// Past this many, neighbours are merged: a report of more ranges helps nobody, and each step stores
+/// Past this many, neighbours are merged: a report of more ranges is of no use, and each step stores
 /// them anew.
 const RANGES_MAX: usize = 2048;
 

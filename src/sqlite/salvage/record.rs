@@ -1,5 +1,5 @@
 //! The rows on one page, decoded by hand. A page that is not exactly what SQLite would write is taken
-//! for damaged as a whole: what random bytes decode to must not become somebody's measurement.
+//! for damaged as a whole: what random bytes decode to must not become a measurement.
 
 use super::field::SalvagedValue;
 use super::pages::{Encoding, Pages, be16, be32};

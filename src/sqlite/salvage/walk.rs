@@ -106,7 +106,7 @@ impl<'a> Walk<'a> {
     /// another program has the source locked.
     pub(in crate::sqlite) fn next(&mut self, rows_max: usize) -> Chunk {
         let conn = self.conn;
-        // Once it has begun, nobody can lock us out: a locked source must not be taken for a damaged one.
+        // Once it has begun, no other program can lock us out: a locked source must not be taken for a damaged one.
         let _reading = conn.is_autocommit().then(|| conn.unchecked_transaction());
         let mut chunk = Chunk::default();
         for _ in 0..DAMAGES_MAX {

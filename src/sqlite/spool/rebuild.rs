@@ -48,7 +48,7 @@ impl Rebuilt {
             Some(aside) => format!("the spool was damaged: it is kept as {}", aside.display()),
             None => "the spool's file was deleted while it was open".to_owned(),
         };
-        let detail = format!("{kept}, and a new one goes on; {}", self.report);
+        let detail = format!("{kept}, and a new one is used; {}", self.report);
         error!(event = event::SPOOL_SET_ASIDE, "{detail}");
         Note::Event(Event { name: event::SPOOL_SET_ASIDE, at: now, detail })
     }

@@ -66,7 +66,7 @@ export function issueList(store, list) {
   return h('ul', { class: 'issues' }, list.map((issue) => h('li', { class: issue.severity },
     h('p', {}, tag(issue.severity === 'critical' ? 'critical' : 'degraded', issue.severity), ' ', localised(issue.summary, store.zone), ' ', h('span', { class: 'quiet' }, 'for ', age(store, issue.since))),
     h('p', {}, localised(issue.hint, store.zone)),
-    issue.acknowledged ? h('p', { class: 'quiet small' }, 'Acknowledged: somebody knows.') : may && h('p', { class: 'no-print' }, orderButton('Acknowledge', { title: 'Acknowledge this issue?', text: `${issue.summary} It stays an issue until it is over; alerts about it stop repeating.`, command: 'acknowledge-issue', more: { issue: issue.id }, label: `Acknowledge ${issue.id}` })))));
+    issue.acknowledged ? h('p', { class: 'quiet small' }, 'Acknowledged.') : may && h('p', { class: 'no-print' }, orderButton('Acknowledge', { title: 'Acknowledge this issue?', text: `${issue.summary} It stays an issue until it is over; alerts about it stop repeating.`, command: 'acknowledge-issue', more: { issue: issue.id }, label: `Acknowledge ${issue.id}` })))));
 }
 
 /** @param {Api.Status} status */
