@@ -163,6 +163,17 @@ fn disabled_settings_of_the_shipped_file_are_good_ones() {
 }
 
 #[test]
+fn example_of_other_devices_in_the_shipped_file_is_a_good_one() {
+    let (_, example) = DEFAULT_FILE.split_once("\n# [[route]]\n").unwrap();
+    let lines = example.lines().take_while(|line| line.starts_with('#'));
+    let text: String = lines.map(|line| format!("{}\n", line[1..].trim_start())).collect();
+    let routes = settings(&format!("[[route]]\n{text}")).routes;
+    assert!(routes[0].ignore && routes[1].key == ["device"], "{routes:?}");
+    let names: Vec<&str> = routes[1].columns.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["device", "co2", "contact", "state"]);
+}
+
+#[test]
 fn every_kind_of_derived_value_is_in_the_shipped_file_as_a_good_one() {
     let routes = settings(&enabled("# [[route.derived]]")).routes;
     let kinds: BTreeSet<_> =
