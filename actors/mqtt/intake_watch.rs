@@ -214,7 +214,8 @@ mod tests {
         };
         for (reason, faults) in [(Reason::NoField, 2), (Reason::WrongType, 0)] {
             let power = column("power", Kind::Real);
-            let (router, shared) = (router(vec![power, column("t", Kind::Real)]), RouteFaults::default());
+            let (router, shared) =
+                (router(vec![power, column("t", Kind::Real)]), RouteFaults::default());
             let mut watch = IntakeWatch::new(&router, shared.clone());
             for _ in 0..MESSAGES_UNTIL_JUDGED {
                 watch.look(&refused(reason), &router);

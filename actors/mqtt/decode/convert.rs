@@ -206,7 +206,10 @@ fn false_words(column: &Column) -> impl Iterator<Item = &str> {
     words(&column.false_words, &FALSE_WORDS)
 }
 
-fn words<'c>(given: &'c [String], default: &'static [&'static str]) -> impl Iterator<Item = &'c str> {
+fn words<'c>(
+    given: &'c [String],
+    default: &'static [&'static str],
+) -> impl Iterator<Item = &'c str> {
     let default = if given.is_empty() { default } else { &[] };
     given.iter().map(String::as_str).chain(default.iter().copied())
 }

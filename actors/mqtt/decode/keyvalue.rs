@@ -50,10 +50,7 @@ fn refusal(what: String) -> RowRefusal {
 }
 
 /// Up to the next delimiter outside of quotes, and what is behind that.
-fn next_part<'p>(
-    text: &'p [u8],
-    delimiters: &[u8],
-) -> Result<(&'p [u8], &'p [u8]), RowRefusal> {
+fn next_part<'p>(text: &'p [u8], delimiters: &[u8]) -> Result<(&'p [u8], &'p [u8]), RowRefusal> {
     let mut is_quoted = false;
     for (place, byte) in text.iter().enumerate() {
         if *byte == b'"' {

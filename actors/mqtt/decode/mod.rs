@@ -23,8 +23,8 @@ mod tree_seed;
 use ::bytes::Bytes;
 use barograph_config::{Retained, Route};
 
-use self::columns::{DecodedMessage, add_row};
 pub(crate) use self::columns::takes_field;
+use self::columns::{DecodedMessage, add_row};
 use self::rows::{RowIndex, RowTree, RowsSize, in_row};
 use crate::message::account::{Filtered, Reason, RouteId};
 use crate::message::batch::{Body, Record, RowRefusal, Rows, Value, digest};
