@@ -6,7 +6,7 @@
 
 use barograph_config::{MessagePart, Route};
 
-use crate::message::account::{Reason, RouteId};
+use crate::message::account::Reason;
 use crate::message::batch::{Body, Record, Value};
 use crate::message::route::Router;
 use crate::mqtt::decode::{FieldFate, fates_of_fields, takes_field};
@@ -150,6 +150,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::message::account::RouteId;
     use crate::message::batch::{RowRefusal, Rows};
     use crate::testing::{column, record, route};
 
