@@ -24,6 +24,7 @@ const STATUS_KEYS: [&str; 17] = [
     "broker",
     "database",
     "flow",
+    "health",
     "issues",
     "mode",
     "now",
@@ -31,10 +32,9 @@ const STATUS_KEYS: [&str; 17] = [
     "pid",
     "rates",
     "routes",
-    "summary",
     "spool",
-    "health",
     "started",
+    "summary",
     "version",
 ];
 

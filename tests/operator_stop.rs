@@ -116,7 +116,7 @@ fn a_process_that_is_no_recorder_is_left_alone() {
         let outcome = command(&["stop", "--timeout", "500ms", "--force"], &settings);
         assert_eq!(outcome.code, Some(1), "{outcome:?}");
         assert!(outcome.stderr.contains(why), "no {why:?} in {outcome:?}");
-        assert!(outcome.stderr.contains("left alone"), "{outcome:?}");
+        assert!(outcome.stderr.contains("it is not killed"), "{outcome:?}");
         let mut second = barograph_with("run", &settings);
         second.args(["--takeover", "--timeout", "500ms"]);
         let mut second = Recorder::spawn(second);

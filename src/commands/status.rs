@@ -189,7 +189,7 @@ fn account(account: &AccountStatus) -> String {
     } = account;
     let balance = match balanced {
         true => "",
-        false => " (just now; counts that change are not read at one moment)",
+        false => " (counts are not read at the same moment)",
     };
     format!(
         "{received} received = {stored} stored + {duplicate} duplicate + {quarantined} quarantined + \

@@ -228,8 +228,8 @@ impl Target {
     fn ours(&self, pid: u32) -> Result<Ours, String> {
         Ours::check(&self.lock_file, pid).map_err(|why| {
             format!(
-                "{why}: it is left alone. If it is to end, end it yourself: kill {pid} (and kill -9 \
-                 {pid} if that does not help)"
+                "{why}: it is not killed. To end it: kill {pid} (and kill -9 {pid} if that does \
+                 not help)"
             )
         })
     }

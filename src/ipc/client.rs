@@ -18,7 +18,8 @@ pub enum NoAnswer {
     #[error("operator socket unavailable: {}", .0.display())]
     Nobody(PathBuf),
     /// The socket is another user's.
-    #[error("the socket {} is not for this user: ask as the user that the recorder runs as", .0.display())]
+    #[error("permission denied on the operator socket {}: run this as the user of the recorder, or \
+         as root", .0.display())]
     Denied(PathBuf),
     /// A process listens, and does not answer.
     #[error("no answer on {} within {} s", .0.display(), .1.as_secs())]
