@@ -11,7 +11,7 @@ use crate::health::actor::{HealthActor, ServiceManager};
 use crate::health::checks::KeptMemory;
 use crate::health::notify::Alerts;
 use crate::health::probes::SystemProbe;
-use crate::message::children::{DB_WRITER, HEALTH, MQTT, STATS, WATCHTOWER};
+use crate::message::children::{DB_WRITER, HEALTH, MQTT, OBSERVERS, STATS, WATCHTOWER};
 use crate::message::routing::Routing;
 use crate::mqtt::actor::MqttActor;
 use crate::mqtt::window::WindowHandoff;
@@ -98,7 +98,7 @@ pub fn children<B: Broker>(parts: TreeParts<B>) -> Vec<ChildSpec> {
         (handles.writer.clone(), handles.health.clone(), handles.stats.clone());
     let (to_writer, to_health, to_stats, to_mqtt) =
         (handles.clone(), handles.clone(), handles.clone(), handles);
-    vec![
+    let children = vec![
         ChildSpec::of(DB_WRITER, WRITER_STOPS_WITHIN, placement, writer, move |lifeline| {
             let (journal, spool, keeper) = (journal(), spool(), keeper());
             let setup = to_writer.writer();
@@ -107,13 +107,11 @@ pub fn children<B: Broker>(parts: TreeParts<B>) -> Vec<ChildSpec> {
         ChildSpec::of(HEALTH, OBSERVER_STOPS_WITHIN, placement, health, move |lifeline| {
             let (setup, manager, probe) = (to_health.health(), manager(), probe());
             Box::new(move || HealthActor::new(setup, manager, probe, lifeline))
-        })
-        .expendable(),
+        }),
         ChildSpec::of(STATS, OBSERVER_STOPS_WITHIN, placement, stats, move |lifeline| {
             let setup = to_stats.stats();
             Box::new(move || StatsActor::new(setup, lifeline))
-        })
-        .expendable(),
+        }),
         ChildSpec::of(MQTT, MQTT_STOPS_WITHIN, placement, Link::new(), move |lifeline| {
             let (broker, setup) = (broker(), to_mqtt.mqtt());
             Box::new(move || MqttActor::new(broker, setup, lifeline))
@@ -127,9 +125,13 @@ pub fn children<B: Broker>(parts: TreeParts<B>) -> Vec<ChildSpec> {
                 let page = page();
                 Box::new(move || WatchtowerActor::new(page, lifeline))
             },
-        )
-        .expendable(),
-    ]
+        ),
+    ];
+    let expendable = |child: ChildSpec| match OBSERVERS.contains(&child.name) {
+        true => child.expendable(),
+        false => child,
+    };
+    children.into_iter().map(expendable).collect()
 }
 
 /// What the children share. A life gets what holds when it begins.

@@ -66,6 +66,7 @@ fn journal(folder: &TempDir, name: &str, settings: &Settings) -> SqliteJournal {
         wrecks: DamagedHandles::default(),
         spool_dir: folder.path().join("spool"),
         lock: DatabaseLock::default(),
+        client_id: String::new(),
     };
     opener.open_sqlite().expect("our own folder")
 }

@@ -196,6 +196,7 @@ fn journal(path: &Path, route: &Route) -> SqliteJournal {
         wrecks: DamagedHandles::default(),
         spool_dir: folder_of(path),
         lock: DatabaseLock::default(),
+        client_id: String::new(),
     };
     opener.open_sqlite().expect("our own folder")
 }

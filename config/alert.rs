@@ -178,6 +178,17 @@ pub(crate) fn compare(
     }
 }
 
+/// The topic of our own health follows our name at the broker, unless another one is set.
+pub(crate) fn follow_client_id(alerts: &mut [Alert], from: &str, to: &str) {
+    for alert in alerts {
+        if let Channel::Mqtt { topic, .. } = &mut alert.channel
+            && *topic == health_topic(from)
+        {
+            *topic = health_topic(to);
+        }
+    }
+}
+
 /// The topic of our own health: below the client's name, in which nothing may be a wildcard.
 fn health_topic(client_id: &str) -> String {
     format!("barograph/{}/health", client_id.replace(['+', '#'], "_"))

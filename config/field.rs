@@ -1,5 +1,7 @@
 //! What a field of a settings struct can hold: how it is read from its keys, and printed.
 
+use std::ops::Deref;
+
 use crate::declare::key::{Key, Table};
 use crate::declare::text::list;
 use crate::declare::values::Scalar;
@@ -121,6 +123,26 @@ pub(crate) fn default_of(defaults: &[Assignment], name: &str) -> Option<String> 
 /// A line of a key.
 pub(crate) fn line(key: &Key, value: ShownValue) -> Assignment {
     Assignment { name: key.name.to_owned(), value, part: key.part }
+}
+
+/// What follows from other keys: no key of its own holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Computed<T>(pub T);
+
+impl<T> Deref for Computed<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T> Field for Computed<T> {
+    fn take(&mut self, _section: &mut Section<'_, '_>, _keys: &'static [Key]) {}
+
+    fn lines(&self, _keys: &'static [Key]) -> Vec<Assignment> {
+        Vec::new()
+    }
 }
 
 impl<T: Scalar> Field for T {

@@ -46,6 +46,7 @@ pub use alert::quiet_hours::QuietHours;
 pub use alert::{Alert, AlertSeverity};
 pub use difference::{Difference, differences};
 pub use docs::{KnownKey, known_keys, settings_page};
+pub use field::Computed;
 pub use key_pair::{ClientAuth, KeyPair, PageTls};
 pub use load::{LoadError, Loaded, load, load_text};
 pub use mqtt::broker_url::BrokerUrl;
@@ -58,7 +59,9 @@ pub use route::Route;
 pub use route::column::{Column, Kind, OnBad};
 pub use route::derived::{Derived, DerivedKind};
 pub use route::index::Index;
-pub use route::topic::filter_matches;
+pub use route::message_part::{DecimalMark, MessagePart, PayloadFormat, Retained};
+pub use route::topic::{Capture, filter_matches};
+pub use route::value::{Condition, Constant, Constants, Mapping};
 pub use secret::Secret;
 pub use sections::{
     Database, Format, Health, Instance, Log, LogLevel, Metrics, Quarantine, SpoolSettings,

@@ -34,6 +34,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// The file that was read, joined to the working directory; `None`: there is none, and the default holds.
     pub source: Option<PathBuf>,
+    /// `mqtt.client_id` is set, and not the default.
+    pub client_id_is_set: bool,
     /// What is allowed but probably not intended: one sentence each, without secrets.
     pub warnings: Vec<String>,
 }
@@ -152,14 +154,15 @@ fn resolve(file: SettingsFile, world: &World, overrides: &Overrides) -> Result<L
     let mut root = Section::root(&mut reader, tree.get_ref(), Settings::TABLE.keys());
     let mut settings = Settings::default_with(&world.hostname);
     settings.read(&mut root);
-    settings.join(&mut root, world);
+    settings.join(&mut root);
+    let client_id_is_set = root.reader.good("mqtt.client_id").is_some();
     let (found, mut warnings) = reader.finish();
     problems.extend(found);
     if !problems.is_empty() {
         return Err(Problems::new(file.named, problems).into());
     }
     warnings.extend(layers.warnings);
-    Ok(Loaded { settings, source: file.path, warnings })
+    Ok(Loaded { settings, source: file.path, client_id_is_set, warnings })
 }
 
 /// The first byte that is not UTF-8. The text goes on with `U+FFFD` in its place, and so do the checks.

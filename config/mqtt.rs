@@ -33,12 +33,12 @@ settings! {
     /// adds `session_expiry` and `receive_maximum`, but its brokers drop oversized messages without a notice.
     protocol: Protocol = Protocol::V311, word(Protocol::WORDS);
 
-    /// The name of the session in which the broker keeps messages while the recorder is away. It must never change, or
-    /// what waits under the old name is lost; and it must differ from every other client's, or the two disconnect each
-    /// other without end.
+    /// The name of the session in which the broker keeps messages while the recorder is away. The one that is made is kept
+    /// in the database, so that it does not change with the name of the host. Another one set here is used, and what waits
+    /// under the old name is lost. It must differ from every other client's, or the two disconnect each other without end.
     client_id: String = String::new(), TEXT
         .example(r#""barograph-attic""#)
-        .absent("barograph-, and the name of this host");
+        .absent("barograph-, the name of this host and six random digits, made at the first start");
 
     /// The user name at the broker.
     username: Option<String> = None, TEXT.example(r#""barograph""#);
@@ -106,7 +106,7 @@ words! {
     }
 }
 
-/// `barograph-<hostname>`.
+/// `barograph-<hostname>`: what a recorder adds its random digits to.
 pub(crate) fn client_id(hostname: &str) -> String {
     format!("barograph-{hostname}")
 }

@@ -3,16 +3,20 @@
 pub(crate) mod column;
 pub(crate) mod derived;
 pub(crate) mod index;
+pub(crate) mod message_part;
 pub(crate) mod names;
 pub(crate) mod route_set;
 pub(crate) mod topic;
+pub(crate) mod value;
 
 use std::time::Duration;
 
-use crate::declare::key::{Complaint, Key, NAMES, SUBTABLE, SUBTABLES, TEXT, YEAR, count, time};
+use crate::declare::key::{
+    Complaint, FLAG, Key, NAMES, POINTER, SUBTABLE, SUBTABLES, TEXT, YEAR, count, time, word,
+};
 use crate::declare::settings;
 use crate::declare::text::quote;
-use crate::field::{Declared, ListItem, read_declared};
+use crate::field::{Computed, Declared, ListItem, read_declared};
 use crate::mqtt::qos::Qos;
 use crate::page::ShownValue;
 use crate::part::Part;
@@ -20,8 +24,11 @@ use crate::read::section::{Entry, Section};
 use crate::route::column::Column;
 use crate::route::derived::Derived;
 use crate::route::index::Index;
+use crate::route::message_part::{PayloadFormat, Retained};
 use crate::route::names::{IDENTIFIER_LEN_MAX, identifier_fault, identifier_like};
-use crate::route::topic::filter_fault;
+use crate::route::topic::{Capture, filter_fault};
+use crate::route::value::Condition;
+use crate::word::Word;
 
 /// Longest filter that is offered in place of a bad one, in bytes.
 const OFFER_LEN_MAX: usize = 200;
@@ -38,6 +45,49 @@ settings! {
     /// The table. It is created if there is none, with the columns `id` and `created_at` (the time of arrival, UTC) around
     /// yours. Letters, digits and `_`, not beginning with `barograph_` or `sqlite_`.
     table: String = String::new(), TEXT.checked(table_name).example(r#""weather_data""#);
+
+    /// Takes the messages and stores nothing; they are counted as filtered. Needs no table and no columns.
+    ignore: bool = false, FLAG;
+
+    /// Format of the payload: json, text (all of it is one value: `field = ""`), keyvalue (`temp=21.5 hum=40`), csv, or bytes
+    /// (nothing is decoded).
+    payload: PayloadFormat = PayloadFormat::Json, word(PayloadFormat::WORDS);
+
+    /// A JSON pointer to an array or object in the message: each element or member becomes a row. "" is the message itself.
+    rows: Option<String> = None, POINTER.example(r#""/readings""#).absent("a message is one row");
+
+    /// `json` only: each line of the payload is a JSON value and a row of its own (NDJSON).
+    lines: bool = false, FLAG;
+
+    /// `csv` only: the names of the fields, where the payload has no first line with them.
+    header: Vec<String> = Vec::new(),
+        NAMES.example(r#"["time", "temperature"]"#).absent("the first line of the payload");
+
+    /// `csv` and `keyvalue`: what is between two fields; any of these characters.
+    field_delimiter: Option<String> = None,
+        TEXT.example(r#"";""#).absent("`,` for csv; blanks, `;` and `&` for keyvalue");
+
+    /// `keyvalue` only: what is between name and value.
+    value_delimiter: String = "=".to_owned(), TEXT;
+
+    /// Conditions; a message (or row) that does not meet all of them is counted as filtered.
+    when: Vec<Condition> = Vec::new(), SUBTABLES
+        .of("conditions")
+        .at_most(20, "use a route for each kind of message")
+        .example(r#"[{ field = "/type", equals = "climate" }]"#)
+        .absent("none");
+
+    /// "ignore" filters messages that the broker retained from before the subscription.
+    retained: Retained = Retained::Record, word(Retained::WORDS);
+
+    /// Columns that tell devices apart.
+    key: Vec<String> = Vec::new(), NAMES.example(r#"["device"]"#).absent("the captures of the topic");
+
+    /// The MQTT filter of `topic`: wildcards in place of captures.
+    filter: String = String::new();
+
+    /// The captures of `topic`, in its order.
+    captures: Computed<Vec<Capture>> = Computed(Vec::new());
 
     /// Quality of service of the subscription. At 0 the broker keeps nothing while the recorder is away. At 1 and 2 each
     /// message is stored exactly once.
@@ -97,6 +147,17 @@ fn table_name(name: &str, _key: &Key) -> Result<String, Complaint> {
 }
 
 impl Route {
+    /// A route of a topic filter, a table and columns, with all else at its default and without an index.
+    pub fn new(topic: &str, table: &str, columns: Vec<Column>) -> Self {
+        let (topic, table) = (topic.to_owned(), table.to_owned());
+        Self { filter: topic.clone(), topic, table, columns, ..Self::initial() }
+    }
+
+    /// Its name in log and account: its table's, or its topic where it has none.
+    pub fn name(&self) -> &str {
+        if self.table.is_empty() { &self.topic } else { &self.table }
+    }
+
     /// A table is named after the topic, a topic after the table.
     fn check_needed(&self, section: &mut Section<'_, '_>) {
         if section.value("topic").is_none() {

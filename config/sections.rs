@@ -96,8 +96,8 @@ settings! {
     /// `[quarantine]`
     pub struct Quarantine in "quarantine" concerns Part::Quarantine;
 
-    /// Most messages kept that could not become rows, with their bytes and the reason. Beyond it the oldest are dropped
-    /// and counted.
+    /// Most messages kept of each route that could not become rows, with their bytes and the reason. Beyond it the oldest of
+    /// the same route are dropped and counted.
     max_rows: u64 = 100_000, count(1, 1 << 40).of("messages");
 
     /// Messages older than this are dropped from quarantine and counted.

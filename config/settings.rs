@@ -14,7 +14,6 @@ use crate::page::print;
 use crate::part::Part;
 use crate::read::reader::SettingsReader;
 use crate::read::section::Section;
-use crate::read::world::World;
 use crate::route::{Route, route_set};
 use crate::sections::{
     Database, Health, Instance, Log, Metrics, Quarantine, SpoolSettings, Supervision,
@@ -74,9 +73,15 @@ impl Settings {
         settings
     }
 
+    /// Sets the client id, and the topics that follow from it.
+    pub fn use_client_id(&mut self, client_id: &str) {
+        alert::follow_client_id(&mut self.alerts, &self.mqtt.client_id, client_id);
+        client_id.clone_into(&mut self.mqtt.client_id);
+    }
+
     /// Fills what follows from several sections, and compares them with each other.
-    pub(crate) fn join(&mut self, file: &mut Section<'_, '_>, world: &World) {
-        self.join_sections(file, world);
+    pub(crate) fn join(&mut self, file: &mut Section<'_, '_>) {
+        self.join_sections(file);
         if let Some(value) = file.value("route").filter(|_| self.routes.is_empty())
             && file.reader.is_whole()
         {
@@ -92,7 +97,7 @@ impl Settings {
         alert::compare(file, &mut self.alerts, &self.mqtt.client_id, &filters);
     }
 
-    fn join_sections(&mut self, file: &mut Section<'_, '_>, world: &World) {
+    fn join_sections(&mut self, file: &mut Section<'_, '_>) {
         let reader = &mut *file.reader;
         let is_set = |path: &str| reader.good(path).is_some();
         if !is_set("instance.lock_file") {
@@ -100,14 +105,6 @@ impl Settings {
         }
         if !is_set("spool.dir") {
             self.spool.dir = self.database.spool_beside();
-        }
-        if !is_set("mqtt.client_id")
-            && !reader.is_bad("mqtt.client_id")
-            && world.hostname == "localhost"
-        {
-            let text = "mqtt.client_id: this host is named `localhost`, as others may be, and two recorders with one \
-                        client id disconnect each other: set a client_id";
-            reader.warn_of_default(text.to_owned());
         }
         let (database, log) = (&self.database.path, &self.log.file);
         let lock = &self.instance.lock_file;

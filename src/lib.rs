@@ -3,6 +3,7 @@
 //! it with: MQTT, SQLite, locks, signals, systemd, the command line.
 
 pub mod cli;
+pub mod client_id;
 pub mod commands;
 pub(crate) mod counted;
 pub mod demo;

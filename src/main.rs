@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use barograph::cli::{Cli, Command};
+use barograph::client_id;
 use barograph::commands::args::{ConfigArgs, RunArgs};
 use barograph::commands::stop::{self, StopOutcome};
 use barograph::commands::{
@@ -56,16 +57,15 @@ fn run_command(command: Command) -> Result<i32, Failed> {
         Command::LogLevel(args) => with(&args.reply.config, |it| control::log_level(it, &args)),
         Command::Events(args) => with(&args.config, |it| events::events(it, &args)),
         Command::Tail(args) => with(&args.config, |it| tail::tail(it, &args)),
-        Command::Check(args) => Ok(check::check(settings(&args.config()), args.show)),
+        Command::Check(args) => Ok(check::check(as_known(settings(&args.config())), args.show)),
         Command::Account(args) => with(&args.reply.config, |it| account::account(it, &args)),
         Command::Gaps(args) => with(&args.reply.config, |it| gaps::gaps(it, &args)),
         Command::Verify(args) => with(&args.reply.config, |it| verify::verify(it, &args)),
         Command::Quarantine(args) => {
             settings(args.command.config()).and_then(|l| quarantine::run(l.settings, &args.command))
         }
-        Command::Alert(args) => {
-            settings(args.command.config()).and_then(|l| alert::alert(&l.settings, &args.command))
-        }
+        Command::Alert(args) => as_known(settings(args.command.config()))
+            .and_then(|l| alert::alert(&l.settings, &args.command)),
         Command::ImportCalibration(args) => import_calibration::import_calibration(&args),
         Command::Token(args) => token::token(&args),
         Command::Demo(args) => demo::demo(&args),
@@ -79,7 +79,7 @@ fn record(args: RunArgs) -> Result<i32, Failed> {
     let signals = Signals::install()?;
     let source =
         SettingsSource { world: World::of_this_process(), overrides: args.config.overrides() };
-    let Loaded { settings, warnings, .. } = load_from(&source)?;
+    let Loaded { settings, warnings, client_id_is_set, .. } = load_from(&source)?;
     logging::start(&settings.log)
         .map_err(|error| Failed { code: exit_code::CANNOT_CREATE, message: error.to_string() })?;
     for warning in warnings {
@@ -88,8 +88,12 @@ fn record(args: RunArgs) -> Result<i32, Failed> {
     if args.takeover {
         take_over(&settings, args.timeout)?;
     }
-    let options =
-        Options { fault_socket: args.fault_injection, source: Some(source), ..Options::default() };
+    let options = Options {
+        fault_socket: args.fault_injection,
+        source: Some(source),
+        makes_client_id: !client_id_is_set,
+        ..Options::default()
+    };
     run::run(settings, &signals, options)
 }
 
@@ -116,6 +120,14 @@ fn with(
 
 fn settings(args: &ConfigArgs) -> Result<Loaded, Failed> {
     load_from(&SettingsSource { world: World::of_this_process(), overrides: args.overrides() })
+}
+
+/// Under the client id that the recorder has.
+fn as_known(loaded: Result<Loaded, Failed>) -> Result<Loaded, Failed> {
+    loaded.map(|mut loaded| {
+        client_id::recall(&mut loaded);
+        loaded
+    })
 }
 
 fn load_from(source: &SettingsSource) -> Result<Loaded, Failed> {

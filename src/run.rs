@@ -28,6 +28,7 @@ use barograph_config::{Part, Settings, Synchronous};
 use parking_lot::Mutex;
 use tracing::{info, warn};
 
+use crate::client_id;
 use crate::commands::{alert, replay};
 use crate::exit::Failed;
 use crate::http;
@@ -68,6 +69,8 @@ pub struct Options {
     pub orders: SessionRequests,
     /// Where the settings came from; without it they cannot be reloaded.
     pub source: Option<SettingsSource>,
+    /// `mqtt.client_id` is not set: the kept one is used, or one is made.
+    pub makes_client_id: bool,
 }
 
 /// Records until asked to stop; gives the exit code.
@@ -77,6 +80,7 @@ pub struct Options {
 pub fn run(mut settings: Settings, signals: &Signals, options: Options) -> Result<i32, Failed> {
     http::take_handed_over();
     let locks = take_locks(&mut settings)?;
+    client_id::settle(&mut settings, !options.makes_client_id, &options.published);
     let listening = ipc::open(&settings);
     let faults = options.fault_socket.as_deref().map(bind_faults).transpose()?;
     say_start(&settings);
@@ -245,8 +249,11 @@ fn take_locks(settings: &mut Settings) -> Result<Locks, Failed> {
 }
 
 fn say_start(settings: &Settings) {
-    let routes: Vec<_> =
-        settings.routes.iter().map(|r| format!("{} -> {}", r.topic, r.table)).collect();
+    let routes: Vec<_> = settings
+        .routes
+        .iter()
+        .map(|r| format!("{} -> {}", r.topic, if r.ignore { "ignored" } else { &r.table }))
+        .collect();
     info!(
         event = event::STARTING,
         version = env!("CARGO_PKG_VERSION"),
@@ -363,6 +370,7 @@ fn journals(
             wrecks: wrecks.clone(),
             spool_dir: settings.spool.dir.clone(),
             lock: lock.clone(),
+            client_id: settings.mqtt.client_id.clone(),
         })
     })
 }
@@ -465,13 +473,15 @@ fn say_replaced(published: &Published, name: &str) {
 fn say_end(published: &Published, outcome: &TreeOutcome) {
     let account = published.snapshot().account();
     let Account { received, sums, spooled, held } = account;
-    let Sums { stored, duplicate, quarantined, dropped } = sums;
+    let Sums { stored, rows, duplicate, filtered, quarantined, dropped } = sums;
     info!(
         event = event::STOPPED,
         code = outcome.code,
         received,
         stored,
+        rows,
         duplicate,
+        filtered,
         quarantined,
         spooled,
         held,

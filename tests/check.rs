@@ -54,6 +54,30 @@ fn check_says_that_no_username_is_set_where_the_broker_requires_one() {
     assert_eq!(verdict, Some("result: not ok (broker), exit code 69"), "{outcome:?}");
 }
 
+/// Mosquitto grants its SUBSCRIBE, and delivers nothing.
+#[test]
+fn check_finds_an_account_that_may_subscribe_and_not_read() {
+    let scene = Scene::with_broker(|folder| {
+        let file = folder.path("acl");
+        let rules = "topic write load/#\ntopic write barograph/#\n";
+        fs::write(&file, rules).expect("our own folder");
+        format!("allow_anonymous true\nacl_file {}", file.display())
+    });
+    let outcome = check(&scene.settings());
+    assert_eq!(outcome.code, Some(69), "{outcome:?}");
+    assert!(outcome.stdout.contains("perhaps it may not read"), "{outcome:?}");
+    assert!(outcome.stdout.contains("barograph/recorder/echo"), "{outcome:?}");
+    let without = check(&scene.settings().set("mqtt", "echo", "false"));
+    assert_eq!(without.code, Some(0), "it cannot be known: {without:?}");
+    let other = Scene::with_broker(|folder| {
+        let file = folder.path("acl");
+        let rules = "topic read load/#\npattern readwrite barograph/%c/#\n";
+        fs::write(&file, rules).expect("our own folder");
+        format!("allow_anonymous true\nacl_file {}", file.display())
+    });
+    assert_eq!(check(&other.settings()).code, Some(0), "by the client id of the check");
+}
+
 #[test]
 fn check_beside_a_running_recorder_disturbs_neither_its_session_nor_its_database() {
     let scene = Scene::new();

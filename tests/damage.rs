@@ -16,8 +16,9 @@ use crate::support::aloud;
 use crate::support::database::Database;
 use crate::support::heavy;
 use crate::support::locker::Locker;
+use crate::support::process;
 use crate::support::publisher::{self, Load, Published, Publisher};
-use crate::support::recorder::Recorder;
+use crate::support::recorder::{Recorder, barograph_with};
 use crate::support::scene::Scene;
 use crate::support::wait;
 
@@ -156,6 +157,53 @@ fn a_database_cut_in_half_while_stopped_is_set_aside() {
     assert_eq!(after.set_aside, 1);
     assert!(after.gone.len() < after.before * 2 / 3, "the first half can be read");
 }
+
+/// A wrong `database.path` costs nobody a file. The second start is refused, too: the first one left no mark there.
+#[test]
+fn a_file_that_never_was_a_recorders_is_refused_and_left_as_it_is() {
+    let scene = Scene::new();
+    let text = "Dear diary, ".repeat(1_000);
+    for (what, bytes) in [("a text", text.as_bytes()), ("a damaged database", DAMAGED_DATABASE)] {
+        fs::write(scene.database.path(), bytes).expect("our own folder");
+        for start in 1..=2 {
+            let command = barograph_with("run", &scene.settings());
+            let outcome = process::outcome(command, HEALED_WITHIN);
+            assert_eq!(outcome.code, Some(65), "{what}, start {start}: {outcome:?}");
+            assert!(outcome.stderr.contains("no recorder has used it before"), "{outcome:?}");
+        }
+        assert_eq!(fs::read(scene.database.path()).expect("it is there"), bytes, "{what}");
+        assert!(scene.files("", "data.db.corrupt-").is_empty(), "{what}");
+    }
+}
+
+/// Its mark is enough, where the list of databases is gone as well.
+#[test]
+fn a_damaged_database_without_a_catalog_is_known_by_its_mark() {
+    let scene = Scene::new();
+    let settings = scene.settings();
+    let mut recorder = scene.recorder(&settings);
+    let before = publisher::publish(scene.broker.port(), Load::numbered(1).count(100));
+    scene.drain(&recorder, &before);
+    recorder.stop();
+    fs::remove_dir_all(scene.folder.path("spool")).expect("our own folder");
+    let file = OpenOptions::new().write(true).open(scene.database.path()).expect("our own file");
+    file.write_all_at(&[0; 16], 0).expect("our own file");
+    let recorder = scene.recorder(&settings);
+    recorder.event("database_set_aside");
+    has_all(&scene, &recorder, &before);
+}
+
+/// Of another program: a header of SQLite's, and nothing behind it that could be a page.
+const DAMAGED_DATABASE: &[u8] = &{
+    let mut bytes = [b'x'; 8_192];
+    let header = b"SQLite format 3\0\x10\x00\x01\x01\x00\x40\x20\x20";
+    let mut at = 0;
+    while at < header.len() {
+        bytes[at] = header[at];
+        at += 1;
+    }
+    bytes
+};
 
 #[test]
 fn a_damaged_spool_is_set_aside_and_what_can_be_read_of_it_is_stored() {

@@ -117,6 +117,28 @@ fn a_broker_that_forbids_the_echo_is_no_deaf_connection() {
     scene.settle(recorder, &published);
 }
 
+/// Its subscriptions are granted, and all looks well.
+#[test]
+fn an_account_that_may_subscribe_and_not_read_is_an_issue_until_it_may() {
+    let mut rules = None;
+    let mut scene = Scene::with_broker(|folder| {
+        let file = folder.path("acl");
+        std::fs::write(&file, "topic write #\n").expect("our own folder");
+        let line = format!("allow_anonymous true\nacl_file {}", file.display());
+        rules = Some(file);
+        line
+    });
+    let mut recorder = Recorder::start(&quick(&scene));
+    recorder.event("broker_connected");
+    let unheard = issue(&recorder, "issue_appeared", "echo_unheard");
+    assert!(unheard.to_string().contains("perhaps not read"), "{unheard}");
+    let rules = rules.expect("the broker was configured");
+    std::fs::write(rules, "topic readwrite #\n").expect("our own folder");
+    scene.broker.reload();
+    issue(&recorder, "issue_resolved", "echo_unheard");
+    recorder.stop();
+}
+
 #[test]
 fn a_subscription_that_the_broker_lowers_is_an_issue() {
     let scene = Scene::with_broker(|_| "allow_anonymous true\nmax_qos 0".to_owned());

@@ -110,6 +110,22 @@ fn a_clash_of_types_is_an_error_at_start_that_names_both() {
     assert!(!tables.iter().any(|name| name.starts_with("barograph_")), "left behind: {tables:?}");
 }
 
+/// Into a view nothing can be written: the recorder would spool for ever.
+#[test]
+fn a_view_under_a_routes_table_name_is_refused_by_check_and_at_the_start() {
+    let scene = Scene::new();
+    let view = "CREATE TABLE old (n INTEGER); CREATE VIEW Load AS SELECT n FROM old";
+    scene.database.writer().execute_batch(view).expect("a new file");
+    for subcommand in ["check", "run"] {
+        let outcome = process::outcome(barograph_with(subcommand, &scene.settings()), SOON);
+        assert_eq!(outcome.code, Some(65), "{subcommand}: {outcome:?}");
+        let said = outcome.stdout + &outcome.stderr;
+        assert!(said.contains("load is a view in the database"), "{subcommand}: {said}");
+    }
+    let tables: Vec<String> = scene.database.all("SELECT name FROM sqlite_master ORDER BY name");
+    assert_eq!(tables, ["Load", "old"]);
+}
+
 #[test]
 fn a_natural_key_is_never_stored_twice_and_the_repeats_are_accounted_for() {
     let scene = Scene::new();

@@ -5,7 +5,6 @@ use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
 use crate::support::process::{self, Outcome};
-use crate::support::publisher::{self, Load};
 use crate::support::recorder::{Recorder, barograph_with};
 use crate::support::scene::Scene;
 use crate::support::settings::Settings;
@@ -110,23 +109,6 @@ fn a_database_directory_that_is_missing_is_named_and_no_lock_is_kept() {
     assert_eq!(outcome.code, Some(73), "{outcome:?}");
     assert!(outcome.stderr.contains("missing"), "{}", outcome.stderr);
     Recorder::start(&settings).event("ready");
-}
-
-/// A database whose header was overwritten looks like this, too: recording goes on at once, and nothing is deleted.
-#[test]
-fn a_file_that_is_no_database_is_set_aside_untouched_and_a_new_one_records() {
-    let scene = Scene::new();
-    let text = "Dear diary, ".repeat(1_000);
-    fs::write(scene.database.path(), &text).expect("our own folder");
-    let recorder = scene.recorder(&scene.settings());
-    recorder.event("database_set_aside");
-    let published = publisher::publish(scene.broker.port(), Load::numbered(1).count(10));
-    scene.settle(recorder, &published);
-    let files = fs::read_dir(scene.folder.root()).expect("our own folder").flatten();
-    let aside = files.map(|file| file.path()).find(|path| {
-        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("data.db.corrupt-"))
-    });
-    assert_eq!(fs::read_to_string(aside.expect("kept")).expect("readable"), text);
 }
 
 /// Starts another one, and tells how it ended and how soon.

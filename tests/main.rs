@@ -30,6 +30,8 @@ mod calibration;
 mod chaos;
 /// `check` tells what is wrong, and writes nothing.
 mod check;
+/// The client id: made once, kept, and changed by a setting only.
+mod client_id;
 /// The file is found, overruled and judged as documented, every mistake at once.
 mod configuration;
 /// A network that breaks at random moments loses and doubles nothing.

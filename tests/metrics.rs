@@ -331,7 +331,7 @@ fn quiet(recorder: &Recorder, port: u16) -> Scrape {
 /// Everything that came to an end.
 fn ends(scrape: &Scrape) -> f64 {
     let of = |outcome: &str| scrape.sum(&format!("barograph_{outcome}_total"), "");
-    ["stored", "duplicate", "quarantined", "dropped"].into_iter().map(of).sum()
+    ["stored", "duplicate", "filtered", "quarantined", "dropped"].into_iter().map(of).sum()
 }
 
 fn account(scrape: &Scrape) -> Account {
@@ -340,6 +340,8 @@ fn account(scrape: &Scrape) -> Account {
         received: of("received"),
         stored: of("stored"),
         duplicate: of("duplicate"),
+        filtered: of("filtered"),
+        further_rows: of("rows") - of("stored"),
         quarantined: of("quarantined"),
         dropped: of("dropped"),
     }

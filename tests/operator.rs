@@ -56,7 +56,9 @@ fn status_tells_on_one_screen_how_the_recorder_is() {
     assert!(text.lines().count() <= 25 && !text.contains('\u{1b}'), "{text}");
     let pid = format!("pid {}", recorder.process.pid());
     let beginning = "ok: recording; connected since";
-    for words in [beginning, &pid, "data.db", "1 received = 1 stored", "n 4711", "db_writer"] {
+    for words in
+        [beginning, &pid, "data.db", "since the start: 1 received = 1", "n 4711", "db_writer"]
+    {
         assert!(text.contains(words), "no {words:?} in:\n{text}");
     }
 
@@ -99,6 +101,51 @@ fn status_of_a_recorder_that_does_not_run_tells_what_the_lock_says() {
     for words in [&["checkpoint"][..], &["log-level", "debug"], &["tail"], &["pause"]] {
         assert_eq!(command(words, &settings).code, Some(3), "{words:?}");
     }
+}
+
+#[test]
+fn status_shows_the_id_that_acknowledge_takes() {
+    let scene = Scene::new();
+    let settings = scene.settings().watchful();
+    let mut recorder = scene.recorder(&settings);
+    assert_eq!(command(&["pause"], &settings).code, Some(0));
+    recorder.has_issue("paused", "warning");
+    let outcome = command(&["status"], &settings);
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    let text = outcome.stdout;
+    assert!(text.starts_with("degraded: 1 issue\n"), "{text}");
+    let issue = text.lines().find_map(|line| line.strip_prefix("  warning ")).expect("it is told");
+    let id = issue.split(' ').next().expect("an id");
+    let known = command(&["acknowledge", id], &settings);
+    assert_eq!((id, known.code), ("paused", Some(0)), "{known:?}");
+    recorder.stop();
+}
+
+#[test]
+fn status_counts_what_an_earlier_run_received_as_such() {
+    let scene = Scene::new();
+    let settings = scene.settings().quick_to_heal();
+    let mut recorder = scene.recorder(&settings);
+    let locker = Locker::hold(&scene.database);
+    publisher::publish(scene.broker.port(), Load::numbered(1).count(3));
+    recorder.is_in_mode("degraded");
+    wait::until_true("they are in the spool", PATIENCE, || {
+        json(&["status"], &settings).1["account"]["spooled"] == 3
+    });
+    recorder.kill();
+    locker.release();
+    let mut recorder = scene.recorder(&settings);
+    scene.fills_to(&recorder, "load", 3);
+    wait::until_true("they are counted", PATIENCE, || {
+        json(&["status"], &settings).1["account"]["stored"] == 3
+    });
+    let (_, status) = json(&["status"], &settings);
+    assert_eq!(status["account"]["received_before"], 3, "{status}");
+    let text = command(&["status"], &settings).stdout;
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let told = "since the start: 3 received (3 of them by an earlier run) = 3 stored";
+    assert!(words.join(" ").contains(told), "{text}");
+    recorder.stop();
 }
 
 /// The writer waits, in SQLite, for as long as busy_timeout says; nobody who asks waits with it.

@@ -124,6 +124,32 @@ fn an_optional_value_that_is_bad_becomes_null_where_the_route_says_so() {
 
 /// With MQTT 5 a broker that was told our maximum packet size would drop such a message without a word.
 #[test]
+fn noise_on_one_route_pushes_nothing_of_another_out_and_the_bound_holds_at_once() {
+    let scene = Scene::new();
+    let noisy = ROUTE.replace("load", "noise");
+    let settings =
+        scene.settings().set("quarantine", "max_rows", "5").routes(&format!("{ROUTE}{noisy}"));
+    let recorder = scene.recorder(&settings);
+    let bad = |topic: &str, n: usize| {
+        for number in 0..n {
+            publish_one(scene.broker.port(), &format!("{topic}/{number}"), b"bad", false);
+        }
+    };
+    bad("load", 3);
+    bad("noise", 40);
+    publish_one(scene.broker.port(), "noise/n", br#"{"n":42}"#, false);
+    scene.fills_to(&recorder, "noise", 1);
+    let kept: Vec<String> = quarantined(&scene).into_iter().map(|row| row.topic).collect();
+    let expected = ["load/0", "load/1", "load/2", "noise/35", "noise/36", "noise/37", "noise/38"];
+    assert_eq!(kept, [&expected[..], &["noise/39"]].concat());
+    let account = scene.database.assert_account_equals(&["load", "noise"]);
+    assert_eq!((account.quarantined, account.dropped), (8, 35));
+    let trimmed = "SELECT count(*) FROM barograph_events WHERE event = 'quarantine_trimmed'";
+    assert_eq!(scene.database.one::<i64>(trimmed), 1, "not an event for each");
+    drop(recorder);
+}
+
+#[test]
 fn an_oversized_message_is_quarantined_with_mqtt_5_too() {
     let scene = Scene::new();
     let recorder = scene.recorder(&scene.settings().text("mqtt", "protocol", "5"));

@@ -190,6 +190,28 @@ fn list_show_and_export_print_what_is_there_and_no_control_characters() {
     assert_eq!(lines[2]["reason"], "wrong_type");
 }
 
+/// `mosquitto_pub -n`: of an empty blob SQLite's `substr` is NULL.
+#[test]
+fn an_empty_payload_is_listed_shown_and_exported() {
+    let scene = Scene::new();
+    let settings = scene.settings();
+    let mut recorder = scene.recorder(&settings);
+    publish_one(scene.broker.port(), "load/empty", b"", false);
+    publish_one(scene.broker.port(), "load/words", b"warm", false);
+    scene.fills_to(&recorder, "barograph_quarantine", 2);
+    recorder.stop();
+    let list = command(&["quarantine", "list"], &settings);
+    assert_eq!(list.code, Some(0), "{list:?}");
+    assert!(list.stdout.contains("load/empty  (0 bytes)"), "{list:?}");
+    let (code, listed) = json(&["quarantine", "list"], &settings);
+    let begins = [0, 1].map(|at| listed["messages"][at]["begins"].as_str().unwrap_or("none"));
+    assert_eq!((code, begins), (Some(0), ["warm", ""]), "{listed}");
+    for words in [&["quarantine", "show", "1"][..], &["quarantine", "export"]] {
+        let outcome = command(words, &settings);
+        assert_eq!(outcome.code, Some(0), "{words:?}: {outcome:?}");
+    }
+}
+
 #[test]
 fn dropping_is_asked_for_twice_and_counted() {
     let scene = Scene::new();

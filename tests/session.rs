@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::support::folder::Folder;
 use crate::support::ports::free_port;
 use crate::support::publisher::{self, Load, Publisher};
-use crate::support::recorder::Recorder;
+use crate::support::recorder::{Recorder, json};
 use crate::support::scene::Scene;
 use crate::support::wire::Wire;
 use crate::support::{process, wait};
@@ -116,6 +116,9 @@ fn a_session_taken_over_is_said_and_not_fought_for() {
     wait::while_true("the rival is left alone", quiet, || {
         recorder.events("broker_connected").len() == again
     });
+    let (_, status) = json(&["status"], &scene.settings());
+    let hint = status["issues"][0]["hint"].as_str().unwrap_or_default();
+    assert!(hint.contains("set another mqtt.client_id"), "{status}");
     drop(rival);
 }
 

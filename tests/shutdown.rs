@@ -26,7 +26,7 @@ fn a_stop_under_full_load_commits_and_acknowledges_what_is_in_hand() {
         assert_eq!(recorder.events(event).len(), 1, "{event}: the log:\n{}", recorder.log());
     }
     let account = recorder.event("stopped");
-    for field in ["received", "stored", "duplicate", "quarantined", "dropped"] {
+    for field in ["received", "stored", "duplicate", "filtered", "quarantined", "dropped"] {
         assert!(!account[field].is_null(), "no {field} in {account}");
     }
     let next = Recorder::start(&scene.settings());

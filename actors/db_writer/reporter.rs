@@ -262,7 +262,7 @@ fn remember_latest(rows: &mut NewestRows, batch: &Batch, receipt: &Receipt) {
     for (record, values) in stored(batch, receipt).rev() {
         let seen = seen.entry(record.route).or_default();
         *seen += 1;
-        let row = || (record.received_at, values.clone());
+        let row = || (record.received_at, values.to_vec());
         match *seen {
             1 => {
                 let before = rows.latest.insert(record.route, row());
@@ -280,25 +280,26 @@ fn remember_latest(rows: &mut NewestRows, batch: &Batch, receipt: &Receipt) {
 }
 
 fn rows_of(batch: &Batch, receipt: &Receipt) -> Vec<Row> {
-    let row = |(record, values): (&Record, &Vec<Value>)| Row {
+    let row = |(record, values): (&Record, &[Value])| Row {
         route: record.route,
         received_at: record.received_at,
-        values: values.clone(),
+        values: values.to_vec(),
     };
     stored(batch, receipt).map(row).collect()
 }
 
-/// The records that are rows of their route's table now, by this batch.
+/// The rows that are in their route's table now, by this batch.
 fn stored<'a>(
     batch: &'a Batch,
     receipt: &'a Receipt,
-) -> impl DoubleEndedIterator<Item = (&'a Record, &'a Vec<Value>)> {
+) -> impl DoubleEndedIterator<Item = (&'a Record, &'a [Value])> {
     let is_stored = |place: &usize| receipt.passed_by.binary_search(place).is_err();
     let records = batch.records.iter().enumerate();
-    records.filter_map(move |(place, record)| match &record.body {
-        Body::Row(values) if is_stored(&place) => Some((record, values)),
-        Body::Row(_) | Body::Quarantined(_) => None,
-    })
+    let rows = records.filter_map(move |(place, record)| match &record.body {
+        Body::Rows(rows) if is_stored(&place) => Some((record, rows)),
+        Body::Rows(_) | Body::Quarantined(_) | Body::Filtered(_) => None,
+    });
+    rows.flat_map(|(record, rows)| rows.iter().map(move |values| (record, values)))
 }
 
 /// Whether this cause was not reported since the last success.

@@ -192,7 +192,7 @@ impl Reading {
 pub fn readings(route: &Route) -> Vec<Reading> {
     let is_number = |kind| match kind {
         Kind::Integer | Kind::Real | Kind::Boolean => true,
-        Kind::Text | Kind::Json => false,
+        Kind::Text | Kind::Json | Kind::Time | Kind::Blob => false,
     };
     let columns = route.columns.iter().filter(|column| is_number(column.kind));
     let columns = columns.map(|column| Reading {
@@ -231,7 +231,7 @@ fn as_number(value: &Value) -> Option<f64> {
     match value {
         Value::Integer(number) => Some(*number as f64),
         Value::Real(number) => Some(*number).filter(|number| number.is_finite()),
-        Value::Null | Value::Text(_) => None,
+        Value::Null | Value::Text(_) | Value::Time(_) | Value::Blob(_) => None,
     }
 }
 

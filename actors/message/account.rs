@@ -1,4 +1,4 @@
-//! The account: what became of every delivery. `received = stored + duplicate + quarantined +
+//! The account: what became of every delivery. `received = stored + duplicate + filtered + quarantined +
 //! dropped`, always, in the database; what waits for it is `spooled` (safe on disk) or `held` (in
 //! memory, unacknowledged).
 
@@ -11,12 +11,14 @@ pub struct RouteId(pub Option<u16>);
 /// What became of one delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
-    /// A row in its route's table.
+    /// Rows in its route's table, as a rule one.
     Stored,
     /// A row in its route's table, copied out of a damaged database.
     Salvaged,
     /// Already there; not stored again.
     Duplicate(Repeat),
+    /// Not wanted by the settings.
+    Filtered(Filtered),
     /// Kept with its bytes and the reason.
     Quarantined(Reason),
     /// Not kept.
@@ -35,6 +37,19 @@ pub enum Repeat {
     Unique,
 }
 
+/// Why a delivery is not wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Filtered {
+    /// Its route says `ignore = true`.
+    Ignored,
+    /// It does not meet the conditions of its route's `when`.
+    When,
+    /// It is from before the subscription, and its route says `retained = "ignore"`.
+    Retained,
+    /// No route matches its topic: the subscription is wider than the routes.
+    NotWanted,
+}
+
 /// Why a delivery is in quarantine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Reason {
@@ -44,6 +59,14 @@ pub enum Reason {
     NotUtf8,
     /// Not JSON (or nested too deep to be a sensor's).
     NotJson,
+    /// Not names and values.
+    NotKeyvalue,
+    /// Not CSV.
+    NotCsv,
+    /// More rows or elements than one message may have.
+    TooManyRows,
+    /// No column of its route found a value.
+    NoField,
     /// A required field is missing or null.
     MissingField,
     /// A value of another type than the route says.
@@ -80,6 +103,7 @@ impl Outcome {
             Self::Stored => ("stored", ""),
             Self::Salvaged => ("stored", "salvaged"),
             Self::Duplicate(repeat) => ("duplicate", repeat.word()),
+            Self::Filtered(filtered) => ("filtered", filtered.word()),
             Self::Quarantined(reason) => ("quarantined", reason.word()),
             Self::Dropped(drop) => ("dropped", drop.word()),
         }
@@ -93,9 +117,17 @@ const OUTCOMES: &[Outcome] = &[
     Outcome::Duplicate(Repeat::Redelivery),
     Outcome::Duplicate(Repeat::Retained),
     Outcome::Duplicate(Repeat::Unique),
+    Outcome::Filtered(Filtered::Ignored),
+    Outcome::Filtered(Filtered::When),
+    Outcome::Filtered(Filtered::Retained),
+    Outcome::Filtered(Filtered::NotWanted),
     Outcome::Quarantined(Reason::EmptyPayload),
     Outcome::Quarantined(Reason::NotUtf8),
     Outcome::Quarantined(Reason::NotJson),
+    Outcome::Quarantined(Reason::NotKeyvalue),
+    Outcome::Quarantined(Reason::NotCsv),
+    Outcome::Quarantined(Reason::TooManyRows),
+    Outcome::Quarantined(Reason::NoField),
     Outcome::Quarantined(Reason::MissingField),
     Outcome::Quarantined(Reason::WrongType),
     Outcome::Quarantined(Reason::OutOfRange),
@@ -144,6 +176,24 @@ impl Repeat {
     }
 }
 
+impl Filtered {
+    /// The word of the column `reason` of `barograph_accounting`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Ignored => "ignored",
+            Self::When => "when",
+            Self::Retained => "retained",
+            Self::NotWanted => "not_wanted",
+        }
+    }
+
+    /// The reason that [`Filtered::word`] wrote.
+    pub fn from_word(word: &str) -> Option<Self> {
+        let all = [Self::Ignored, Self::When, Self::Retained, Self::NotWanted];
+        all.into_iter().find(|filtered| filtered.word() == word)
+    }
+}
+
 impl Reason {
     /// The word of the column `reason` of `barograph_quarantine`.
     pub fn word(self) -> &'static str {
@@ -151,6 +201,10 @@ impl Reason {
             Self::EmptyPayload => "empty_payload",
             Self::NotUtf8 => "not_utf8",
             Self::NotJson => "not_json",
+            Self::NotKeyvalue => "not_keyvalue",
+            Self::NotCsv => "not_csv",
+            Self::TooManyRows => "too_many_rows",
+            Self::NoField => "no_field",
             Self::MissingField => "missing_field",
             Self::WrongType => "wrong_type",
             Self::OutOfRange => "out_of_range",
@@ -164,9 +218,8 @@ impl Reason {
     pub fn from_word(word: &str) -> Option<Self> {
         OUTCOMES.iter().find_map(|outcome| match outcome {
             Outcome::Quarantined(reason) => (reason.word() == word).then_some(*reason),
-            Outcome::Stored | Outcome::Salvaged | Outcome::Duplicate(_) | Outcome::Dropped(_) => {
-                None
-            }
+            Outcome::Stored | Outcome::Salvaged | Outcome::Duplicate(_) => None,
+            Outcome::Filtered(_) | Outcome::Dropped(_) => None,
         })
     }
 }
@@ -175,7 +228,12 @@ impl Reason {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
     counts: Vec<(RouteId, Outcome, u64)>,
+    /// Rows beyond the first of each stored delivery.
+    further_rows: Vec<(RouteId, u64)>,
 }
+
+/// Outcome and reason under which the stored account has the rows beyond the first of each stored delivery.
+pub const FURTHER_ROWS: (&str, &str) = ("rows", "further");
 
 impl Tally {
     /// Counts `n` deliveries.
@@ -186,10 +244,22 @@ impl Tally {
         }
     }
 
+    /// Counts `n` rows beyond the first of a stored delivery.
+    pub fn add_further_rows(&mut self, route: RouteId, n: u64) {
+        match self.further_rows.iter_mut().find(|(r, _)| *r == route) {
+            Some((_, count)) => *count += n,
+            None if n > 0 => self.further_rows.push((route, n)),
+            None => {}
+        }
+    }
+
     /// Counts all that `other` counted.
     pub fn merge(&mut self, other: &Self) {
         for &(route, outcome, n) in &other.counts {
             self.add(route, outcome, n);
+        }
+        for &(route, n) in &other.further_rows {
+            self.add_further_rows(route, n);
         }
     }
 
@@ -208,7 +278,14 @@ impl Tally {
         let more = |(route, outcome, n): (RouteId, Outcome, u64)| {
             (route, outcome, n.saturating_sub(before(route, outcome)))
         };
-        Self { counts: self.iter().map(more).filter(|(_, _, n)| *n > 0).collect() }
+        let rows_before =
+            |route| base.further_rows.iter().find(|(r, _)| *r == route).map_or(0, |(_, n)| *n);
+        let more_rows =
+            |&(route, n): &(RouteId, u64)| (route, n.saturating_sub(rows_before(route)));
+        Self {
+            counts: self.iter().map(more).filter(|(_, _, n)| *n > 0).collect(),
+            further_rows: self.further_rows.iter().map(more_rows).filter(|(_, n)| *n > 0).collect(),
+        }
     }
 
     /// Every count.
@@ -228,6 +305,7 @@ impl Tally {
                 None => lines.push((route, ("received", ""), n)),
             }
         }
+        lines.extend(self.further_rows.iter().map(|&(route, n)| (route, FURTHER_ROWS, n)));
         lines
     }
 
@@ -248,10 +326,17 @@ impl Tally {
 
     fn sums_where(&self, wanted: impl Fn(RouteId) -> bool) -> Sums {
         let mut sums = Sums::default();
+        for (_, n) in self.further_rows.iter().filter(|(route, _)| wanted(*route)) {
+            sums.rows += n;
+        }
         for (_, outcome, n) in self.iter().filter(|(route, _, _)| wanted(*route)) {
             match outcome {
-                Outcome::Stored | Outcome::Salvaged => sums.stored += n,
+                Outcome::Stored | Outcome::Salvaged => {
+                    sums.stored += n;
+                    sums.rows += n;
+                }
                 Outcome::Duplicate(_) => sums.duplicate += n,
+                Outcome::Filtered(_) => sums.filtered += n,
                 Outcome::Quarantined(_) => sums.quarantined += n,
                 Outcome::Dropped(_) => sums.dropped += n,
             }
@@ -260,13 +345,17 @@ impl Tally {
     }
 }
 
-/// The four ends that a delivery can come to.
+/// The ends that a delivery can come to.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sums {
-    /// Rows.
+    /// Stored as rows.
     pub stored: u64,
+    /// The rows of those.
+    pub rows: u64,
     /// Not stored again.
     pub duplicate: u64,
+    /// Not wanted by the settings.
+    pub filtered: u64,
     /// Kept with their bytes.
     pub quarantined: u64,
     /// Not kept.
@@ -274,19 +363,19 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// All four.
+    /// All deliveries.
     pub fn total(&self) -> u64 {
-        self.stored + self.duplicate + self.quarantined + self.dropped
+        self.stored + self.duplicate + self.filtered + self.quarantined + self.dropped
     }
 }
 
 impl fmt::Display for Sums {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { stored, duplicate, quarantined, dropped } = self;
+        let Self { stored, duplicate, filtered, quarantined, dropped, .. } = self;
         write!(
             f,
-            "{stored} stored + {duplicate} duplicate + {quarantined} quarantined + \
-            {dropped} dropped"
+            "{stored} stored + {duplicate} duplicate + {filtered} filtered + {quarantined} \
+             quarantined + {dropped} dropped"
         )
     }
 }
@@ -305,7 +394,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// `received = stored + duplicate + quarantined + spooled + held + dropped`
+    /// `received = stored + duplicate + filtered + quarantined + spooled + held + dropped`
     pub fn is_balanced(&self) -> bool {
         self.received == self.sums.total() + self.spooled + self.held
     }
@@ -314,11 +403,11 @@ impl Account {
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { received, sums, spooled, held } = self;
-        let Sums { stored, duplicate, quarantined, dropped } = sums;
+        let Sums { stored, duplicate, filtered, quarantined, dropped, .. } = sums;
         write!(
             f,
-            "{received} received = {stored} stored + {duplicate} duplicate + {quarantined} \
-             quarantined + {spooled} spooled + {held} held + {dropped} dropped"
+            "{received} received = {stored} stored + {duplicate} duplicate + {filtered} filtered + \
+             {quarantined} quarantined + {spooled} spooled + {held} held + {dropped} dropped"
         )
     }
 }
@@ -336,8 +425,13 @@ mod tests {
         tally.add(b, Outcome::Quarantined(Reason::NoRoute), 4);
         let mut twice = tally.clone();
         twice.merge(&tally);
-        assert_eq!(twice.sums_of(a), Sums { stored: 6, ..Sums::default() });
+        assert_eq!(twice.sums_of(a), Sums { stored: 6, rows: 6, ..Sums::default() });
         assert_eq!(twice.sums().total(), 14);
+        tally.add_further_rows(a, 5);
+        assert_eq!(tally.sums(), Sums { stored: 3, rows: 8, quarantined: 4, ..Sums::default() });
+        assert_eq!(tally.since(&Tally::default()).lines(), tally.lines());
+        twice.merge(&tally);
+        assert_eq!(twice.sums_of(a), Sums { stored: 9, rows: 14, ..Sums::default() });
         let mut highest = Tally::default();
         highest.rise_to(&twice);
         highest.rise_to(&tally);

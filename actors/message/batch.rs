@@ -2,13 +2,13 @@
 
 use barograph_config::Qos;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-use crate::message::account::{Reason, RouteId, Tally};
+use crate::message::account::{Filtered, Reason, RouteId, Tally};
 use crate::message::delivery::{ConnectionId, UnixMillis};
 use crate::message::note::Event;
 
-/// A value ready for its column.
+/// A value ready for its column. In JSON a time is text, and of bytes only their number is given.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Value {
@@ -20,6 +20,54 @@ pub enum Value {
     Real(f64),
     /// TEXT.
     Text(String),
+    /// A moment: TEXT as `created_at` is, or the seconds since 1970 where the table's column is INTEGER.
+    #[serde(serialize_with = "time_as_text", skip_deserializing)]
+    Time(UnixMillis),
+    /// BLOB.
+    #[serde(serialize_with = "number_of_bytes", skip_deserializing)]
+    Blob(Bytes),
+}
+
+fn time_as_text<S: Serializer>(time: &UnixMillis, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
+}
+
+fn number_of_bytes<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{} bytes", bytes.len()))
+}
+
+/// Rows of one table, values in the order of the route's columns.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rows {
+    values: Vec<Value>,
+    width: usize,
+}
+
+impl Rows {
+    /// One row.
+    pub fn one(values: Vec<Value>) -> Self {
+        Self { width: values.len().max(1), values }
+    }
+
+    /// Rows one after the other, each of `width` values. A rest that is no whole row is ignored.
+    pub fn of_width(width: usize, values: Vec<Value>) -> Self {
+        Self { values, width: width.max(1) }
+    }
+
+    /// The rows, in order.
+    pub fn iter(&self) -> std::slice::ChunksExact<'_, Value> {
+        self.values.chunks_exact(self.width)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.values.len() / self.width
+    }
+
+    /// The last one; empty if there is none.
+    pub fn last(&self) -> &[Value] {
+        self.iter().next_back().unwrap_or_default()
+    }
 }
 
 /// A decoded delivery. Every delivery becomes something durable, so every acknowledgement has a
@@ -45,6 +93,8 @@ pub struct Record {
     /// The payload, or its first bytes: kept until the row is stored, because the table may refuse
     /// it.
     pub payload: Bytes,
+    /// MQTT 5 user properties, which a later decoding may want.
+    pub properties: Vec<(String, String)>,
     /// Size of the whole payload in bytes.
     pub whole_size: u64,
     /// Size of the whole MQTT packet in bytes.
@@ -58,10 +108,12 @@ pub struct Record {
 /// What a record becomes.
 #[derive(Debug, Clone)]
 pub enum Body {
-    /// A row of its route's table, values in the order of the route's columns.
-    Row(Vec<Value>),
+    /// Rows of its route's table, all or none.
+    Rows(Rows),
     /// A row of the quarantine.
     Quarantined(RowRefusal),
+    /// Only counted.
+    Filtered(Filtered),
 }
 
 /// Why a delivery cannot become a row.

@@ -10,3 +10,6 @@ pub const STATS: &str = "stats";
 pub const MQTT: &str = "mqtt";
 /// Serves the page.
 pub const WATCHTOWER: &str = "watchtower";
+
+/// Those that observe: the recording goes on without them.
+pub const OBSERVERS: [&str; 3] = [HEALTH, STATS, WATCHTOWER];

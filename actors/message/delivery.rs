@@ -64,6 +64,8 @@ pub struct Delivery {
     pub packet_id: u16,
     /// When it arrived here.
     pub received_at: UnixMillis,
+    /// MQTT 5 user properties, names and values.
+    pub properties: Vec<(String, String)>,
 }
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ pub const BROKER_DISCONNECTED: &str = "broker_disconnected";
 pub const BROKER_UNREACHABLE: &str = "broker_unreachable";
 /// Another client connected with our client id.
 pub const SESSION_TAKEN_OVER: &str = "session_taken_over";
+/// Another client id is used from now on: by `mqtt.client_id`.
+pub const CLIENT_ID_CHANGED: &str = "client_id_changed";
 /// A connection that delivered nothing was closed, to be opened again.
 pub const SESSION_RENEWED: &str = "session_renewed";
 /// The broker refused a filter.
@@ -143,6 +145,7 @@ pub const ALL: &[&str] = &[
     BROKER_DISCONNECTED,
     BROKER_UNREACHABLE,
     SESSION_TAKEN_OVER,
+    CLIENT_ID_CHANGED,
     SESSION_RENEWED,
     SUBSCRIPTION_REFUSED,
     BROKER_FORGOT_SESSION,

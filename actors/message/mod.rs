@@ -9,4 +9,5 @@ pub mod moment;
 pub mod note;
 pub mod route;
 pub mod routing;
+pub mod session_name;
 pub mod write;

@@ -134,6 +134,8 @@ pub struct Stats {
     pub stored: u64,
     /// Not stored again.
     pub duplicate: u64,
+    /// Not wanted by the settings.
+    pub filtered: u64,
     /// Kept with their bytes.
     pub quarantined: u64,
     /// Not kept.

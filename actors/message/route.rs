@@ -42,9 +42,14 @@ impl Router {
             .map(|(index, (route, _))| (RouteId(u16::try_from(index).ok()), route))
     }
 
-    /// The name of a route in log, account and tables: its table's; empty for none.
+    /// The routes in force that store what they take.
+    pub fn recording(&self) -> impl Iterator<Item = (RouteId, &Route)> {
+        self.active().filter(|(_, route)| !route.ignore)
+    }
+
+    /// The name of a route in log, account and tables: its table's, or its topic where it ignores it; empty for none.
     pub fn name(&self, id: RouteId) -> &str {
-        id.0.and_then(|index| self.routes.get(usize::from(index))).map_or("", |route| &route.table)
+        self.get(id).map_or("", Route::name)
     }
 
     /// The route behind an id, also one that was removed.

@@ -77,6 +77,7 @@ mod tests {
             dup: false,
             packet_id: 0,
             received_at: UnixMillis(0),
+            properties: Vec::new(),
         }
     }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde_json::Value as Json;
 
 use crate::message::account::{Reason, RouteId};
-use crate::message::batch::{Body, Record, RowRefusal, Value, digest};
+use crate::message::batch::{Body, Record, RowRefusal, Rows, Value, digest};
 use crate::message::delivery::Delivery;
 use crate::message::route::Router;
 
@@ -66,9 +66,10 @@ pub fn decode_noticing(
         received_at: delivery.received_at,
         topic: delivery.topic,
         payload,
+        properties: delivery.properties,
         whole_size: delivery.whole_size,
         packet_size: delivery.packet_size,
-        body: row.map_or_else(Body::Quarantined, Body::Row),
+        body: row.map_or_else(Body::Quarantined, |values| Body::Rows(Rows::one(values))),
         cost: u32::try_from(cost).unwrap_or(u32::MAX),
     }
 }
@@ -173,7 +174,7 @@ fn typed(column: &Column, json: &Json) -> Result<Value, RowRefusal> {
         Kind::Real => json.as_f64().map(Value::Real).ok_or_else(wrong),
         Kind::Text => json.as_str().map(|text| Value::Text(text.to_owned())).ok_or_else(wrong),
         Kind::Boolean => json.as_bool().map(|yes| Value::Integer(i64::from(yes))).ok_or_else(wrong),
-        Kind::Json => Ok(Value::Text(json.to_string())),
+        Kind::Json | Kind::Time | Kind::Blob => Ok(Value::Text(json.to_string())),
     }
 }
 
@@ -209,7 +210,7 @@ fn bounded(column: &Column, value: Value) -> Result<Value, RowRefusal> {
         )]
         Value::Integer(number) => *number as f64,
         Value::Real(number) => *number,
-        Value::Null | Value::Text(_) => return Ok(value),
+        Value::Null | Value::Text(_) | Value::Time(_) | Value::Blob(_) => return Ok(value),
     };
     let below = column.min.filter(|min| number < *min).map(|min| ("below min", min));
     let above = column.max.filter(|max| number > *max).map(|max| ("above max", max));
@@ -234,6 +235,8 @@ fn word(kind: Kind) -> &'static str {
         Kind::Text => "a text",
         Kind::Boolean => "true or false",
         Kind::Json => "any JSON",
+        Kind::Time => "a time",
+        Kind::Blob => "bytes",
     }
 }
 
@@ -266,6 +269,7 @@ mod tests {
             dup: false,
             packet_id: 1,
             received_at: UnixMillis(0),
+            properties: Vec::new(),
         }
     }
 
@@ -289,8 +293,9 @@ mod tests {
 
     fn outcome(payload: &[u8]) -> Result<Vec<Value>, Reason> {
         match decode(delivery("a/b", payload), &router(), 1 << 20).body {
-            Body::Row(values) => Ok(values),
+            Body::Rows(rows) => Ok(rows.last().to_vec()),
             Body::Quarantined(q) => Err(q.reason),
+            Body::Filtered(filtered) => panic!("{filtered:?}"),
         }
     }
 

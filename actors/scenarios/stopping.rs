@@ -71,7 +71,7 @@ fn a_stop_waits_for_a_database_that_is_blocked_for_a_moment() {
         let next = House::start(&house.broker, settings());
         next.settle().await;
         let (storage, received) = (next.published.storage.get(), next.published.received());
-        assert_eq!(storage.tally.sums(), Sums { stored: 20, ..Sums::default() });
+        assert_eq!(storage.tally.sums(), Sums { stored: 20, rows: 20, ..Sums::default() });
         assert_eq!((storage.spooled_before, received, storage.spooled), (20, 0, 0));
         assert_eq!(house.broker.assert_nothing_lost_and_nothing_twice(), 0);
     });

@@ -90,7 +90,7 @@ impl StatsActor {
     fn say_line(&self, state: &Snapshot, period: &Stats) {
         let account = state.account();
         let Account { received, sums, spooled, held } = account;
-        let Sums { stored, duplicate, quarantined, dropped } = sums;
+        let Sums { stored, rows, duplicate, filtered, quarantined, dropped } = sums;
         let up = self.setup.began.elapsed().as_secs();
         let uptime = humantime::format_duration(Duration::from_secs(up));
         let rates = self.setup.published.measures().snapshot().rates();
@@ -104,7 +104,9 @@ impl StatsActor {
             uptime_seconds = up,
             received,
             stored,
+            rows,
             duplicate,
+            filtered,
             quarantined,
             spooled,
             held,
@@ -127,9 +129,9 @@ impl StatsActor {
     /// `weather_data 1200, magnetic_flux_data 1199`: rows stored by route.
     fn routes(&self, tally: &Tally) -> String {
         let of = |(id, route): (RouteId, &barograph_config::Route)| {
-            format!("{} {}", route.table, tally.sums_of(id).stored)
+            format!("{} {}", route.name(), tally.sums_of(id).rows)
         };
-        self.setup.router.active().map(of).collect::<Vec<_>>().join(", ")
+        self.setup.router.recording().map(of).collect::<Vec<_>>().join(", ")
     }
 
     fn look(&self) {
@@ -147,6 +149,7 @@ fn period(before: &Totals, now: &Totals) -> Stats {
         received: now.received.saturating_sub(before.received),
         stored: now.sums.stored.saturating_sub(before.sums.stored),
         duplicate: now.sums.duplicate.saturating_sub(before.sums.duplicate),
+        filtered: now.sums.filtered.saturating_sub(before.sums.filtered),
         quarantined: now.sums.quarantined.saturating_sub(before.sums.quarantined),
         dropped: now.sums.dropped.saturating_sub(before.sums.dropped),
         commits: now.commits.saturating_sub(before.commits),

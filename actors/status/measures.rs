@@ -240,13 +240,15 @@ impl Measures {
         }
         self.with(|measured| {
             for record in &batch.records {
-                if let Body::Row(values) = &record.body
+                if let Body::Rows(rows) = &record.body
                     && let Some(column) = times.of(record.route)
                 {
                     let ages = measured.ages_of(record.route);
-                    match values.get(column).and_then(|time| age_seconds(time, now)) {
-                        Some(age) => ages.seconds.observe(age),
-                        None => ages.unusable += 1,
+                    for row in rows.iter() {
+                        match row.get(column).and_then(|time| age_seconds(time, now)) {
+                            Some(age) => ages.seconds.observe(age),
+                            None => ages.unusable += 1,
+                        }
                     }
                 }
             }
@@ -306,7 +308,8 @@ fn age_seconds(time: &Value, now: UnixMillis) -> Option<f64> {
     let time = match time {
         Value::Integer(time) => *time as f64,
         Value::Real(time) => *time,
-        Value::Null | Value::Text(_) => return None,
+        Value::Time(time) => time.0 as f64 / 1000.0,
+        Value::Null | Value::Text(_) | Value::Blob(_) => return None,
     };
     let seconds = if time.abs() >= MILLIS_FROM { time / 1_000.0 } else { time };
     let age = now.0 as f64 / 1_000.0 - seconds;

@@ -72,9 +72,14 @@ impl Snapshot {
     /// Where every delivery is. What an earlier process left in the spool, and what came out of a
     /// damaged database, came to this process without a broker.
     pub fn account(&self) -> Account {
-        let StorageState { spooled, spooled_before, salvaged, .. } = self.storage;
-        let received = self.arrivals.deliveries() + spooled_before + salvaged;
-        Account { received, sums: self.tally().sums(), spooled, held: self.held }
+        let received = self.arrivals.deliveries() + self.received_before();
+        let (spooled, held) = (self.storage.spooled, self.held);
+        Account { received, sums: self.tally().sums(), spooled, held }
+    }
+
+    /// Of the deliveries of the account: those that an earlier process received.
+    pub fn received_before(&self) -> u64 {
+        self.storage.spooled_before + self.storage.salvaged
     }
 }
 

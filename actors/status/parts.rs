@@ -86,6 +86,8 @@ pub struct ChildState {
 pub struct BrokerState {
     /// The connection now.
     pub connection: Connection,
+    /// The last connection ended because another client has our client id.
+    pub taken_over: bool,
     /// Connections that the broker accepted, since the process began.
     pub connections: u64,
     /// The broker still had our session when it last accepted us; `None`: it has not yet.

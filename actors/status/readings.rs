@@ -139,13 +139,15 @@ impl ReadingWatch {
         for (column, detail) in noticed {
             watch.is_bad(&self.shared, (route, column), detail, at);
         }
-        let Body::Row(values) = &record.body else { return };
-        if watch.bad > 0 {
-            watch.mend(&self.shared, route, values);
-        }
-        // A repetition of the broker's is none of the sensor's.
-        if watch.any_stuck_after && !record.dup && !record.retain {
-            watch.compare(&self.shared, route, values, at);
+        let Body::Rows(rows) = &record.body else { return };
+        for values in rows.iter() {
+            if watch.bad > 0 {
+                watch.mend(&self.shared, route, values);
+            }
+            // A repetition of the broker's is none of the sensor's.
+            if watch.any_stuck_after && !record.dup && !record.retain {
+                watch.compare(&self.shared, route, values, at);
+            }
         }
     }
 }

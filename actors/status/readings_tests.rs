@@ -2,6 +2,7 @@ use barograph_config::{Kind as ColumnKind, OnBad};
 use proptest::prelude::*;
 
 use super::*;
+use crate::message::batch::Rows;
 use crate::testing::{column, record, route};
 
 const ROUTE: RouteId = RouteId(Some(0));
@@ -16,7 +17,7 @@ fn watch(stuck_after: u32, shared: &Readings) -> ReadingWatch {
 }
 
 fn row(at: i64, values: Vec<Value>) -> Record {
-    Record { body: Body::Row(values), received_at: UnixMillis(at), ..record(1) }
+    Record { body: Body::Rows(Rows::one(values)), received_at: UnixMillis(at), ..record(1) }
 }
 
 fn integers(a: i64, b: i64) -> Vec<Value> {

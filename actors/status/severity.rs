@@ -68,6 +68,7 @@ fn about(name: &str) -> Option<(&'static str, EventSeverity)> {
         event::BROKER_DISCONNECTED
         | event::BROKER_UNREACHABLE
         | event::SESSION_RENEWED
+        | event::CLIENT_ID_CHANGED
         | event::WINDOW_FULL => (MQTT, Warning),
         event::RELOADED => (SUPERVISOR, Plain),
         event::RELOAD_FAILED | event::RELOAD_WAITS => (SUPERVISOR, Warning),

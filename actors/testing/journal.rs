@@ -8,7 +8,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
-use crate::db_writer::plan::{Known, LedgerState, plan};
+use crate::db_writer::plan::{Known, LedgerState, Placed, plan};
 use crate::message::account::{Outcome, Tally};
 use crate::message::batch::{Batch, Body, Receipt, Record, Value};
 use crate::message::delivery::UnixMillis;
@@ -84,15 +84,18 @@ impl Platter {
         }
     }
 
-    fn store(&mut self, record: &Record) -> Outcome {
+    fn store(&mut self, record: &Record) -> Placed {
         match &record.body {
-            Body::Row(values) => {
-                let Value::Integer(n) = values[0] else { panic!("a number, not {values:?}") };
-                *self.counts.entry(n).or_default() += 1;
-                self.order.push(n);
-                Outcome::Stored
+            Body::Rows(rows) => {
+                for values in rows.iter() {
+                    let Value::Integer(n) = values[0] else { panic!("a number, not {values:?}") };
+                    *self.counts.entry(n).or_default() += 1;
+                    self.order.push(n);
+                }
+                Placed { outcome: Outcome::Stored, rows: rows.count() as u64 }
             }
-            Body::Quarantined(refusal) => Outcome::Quarantined(refusal.reason),
+            Body::Quarantined(refusal) => Outcome::Quarantined(refusal.reason).into(),
+            Body::Filtered(filtered) => Outcome::Filtered(*filtered).into(),
         }
     }
 
@@ -130,8 +133,8 @@ impl Disk {
     pub(crate) fn count(&self, n: i64) -> usize {
         let platter = self.platter();
         let is_it = |record: &&Record| match &record.body {
-            Body::Row(values) => values[0] == Value::Integer(n),
-            Body::Quarantined(_) => false,
+            Body::Rows(rows) => rows.iter().any(|row| row[0] == Value::Integer(n)),
+            Body::Quarantined(_) | Body::Filtered(_) => false,
         };
         let queue = platter.spool.iter().flat_map(|(_, queue)| queue);
         let spooled = queue.filter_map(|spooled| spooled.batch.as_ref());
@@ -197,9 +200,9 @@ impl FakeJournal {
     /// The tables of this journal are those of its routes: a row must have been decoded by the same.
     fn assert_it_fits_its_routes(&self, batch: &Batch) {
         for record in &batch.records {
-            let Body::Row(values) = &record.body else { continue };
+            let Body::Rows(rows) = &record.body else { continue };
             let Some(route) = self.router.get(record.route) else { continue };
-            assert_eq!(values.len(), route.columns.len(), "a row of other columns");
+            assert_eq!(rows.last().len(), route.columns.len(), "a row of other columns");
         }
     }
 

@@ -7,41 +7,21 @@ pub(crate) mod post;
 pub(crate) mod session;
 pub(crate) mod spool;
 
-use barograph_config::{Column, Kind, OnBad, Qos, Route};
+use barograph_config::{Column, Kind, Qos, Route};
 use bytes::Bytes;
 
 use crate::message::account::RouteId;
-use crate::message::batch::{Body, Record, Value};
+use crate::message::batch::{Body, Record, Rows, Value};
 use crate::message::delivery::UnixMillis;
 
 /// A column that reads the field of its own name.
 pub(crate) fn column(name: &str, kind: Kind) -> Column {
-    Column {
-        name: name.to_owned(),
-        pointer: format!("/{name}"),
-        kind,
-        required: false,
-        min: None,
-        max: None,
-        unit: None,
-        on_bad: OnBad::Quarantine,
-        stuck_after: None,
-    }
+    Column::new(name, kind)
 }
 
 /// A route at QoS 1.
 pub(crate) fn route(topic: &str, table: &str, columns: Vec<Column>) -> Route {
-    Route {
-        topic: topic.to_owned(),
-        table: table.to_owned(),
-        qos: Qos::AtLeastOnce,
-        unique: Vec::new(),
-        columns,
-        indexes: Vec::new(),
-        silent_after: None,
-        time_column: None,
-        derived: Vec::new(),
-    }
+    Route::new(topic, table, columns)
 }
 
 /// A fresh QoS 1 record whose digest is its packet id.
@@ -58,7 +38,8 @@ pub(crate) fn record(packet_id: u16) -> Record {
         payload: Bytes::new(),
         whole_size: 0,
         packet_size: 0,
-        body: Body::Row(vec![Value::Integer(i64::from(packet_id))]),
+        properties: Vec::new(),
+        body: Body::Rows(Rows::one(vec![Value::Integer(i64::from(packet_id))])),
         cost: 100,
     }
 }

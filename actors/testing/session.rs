@@ -235,6 +235,7 @@ fn delivery(
         dup,
         packet_id,
         received_at: UnixMillis(0),
+        properties: Vec::new(),
     }
 }
 

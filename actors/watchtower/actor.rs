@@ -16,7 +16,7 @@ const TICK: Duration = Duration::from_millis(500);
 pub enum Serving {
     /// Its threads live: it serves, or tries to get its address, or has nothing to do.
     Alive,
-    /// It gives no sign of life.
+    /// It gives no sign of life, and answers no request.
     Silent,
     /// It ended by itself, and why.
     Ended(String),

@@ -34,6 +34,10 @@ pub(crate) enum Wants {
     Flag,
     /// A list of texts.
     Names,
+    /// A text, a number, or `true` or `false`.
+    Constant,
+    /// A list of such.
+    Constants,
     /// A table.
     Table,
     /// A list of tables, such as `[[route]]`.
@@ -154,6 +158,8 @@ pub(crate) const TEXT: Spec = Spec::new(Wants::Text);
 pub(crate) const POINTER: Spec = Spec::new(Wants::Pointer);
 pub(crate) const PATH: Spec = Spec::new(Wants::Path);
 pub(crate) const NAMES: Spec = Spec::new(Wants::Names);
+pub(crate) const CONSTANT: Spec = Spec::new(Wants::Constant);
+pub(crate) const CONSTANTS: Spec = Spec::new(Wants::Constants);
 pub(crate) const URL: Spec = Spec::new(Wants::Url);
 
 /// What is never shown.
@@ -259,6 +265,8 @@ impl Key {
             Wants::Real => "a finite number".to_owned(),
             Wants::Flag => "true or false, without quotes".to_owned(),
             Wants::Names => "a list of texts in quotes".to_owned(),
+            Wants::Constant => "a text in quotes, a finite number, true or false".to_owned(),
+            Wants::Constants => "a list of texts in quotes, numbers, true or false".to_owned(),
             Wants::Table | Wants::Section(_) => "a table".to_owned(),
             Wants::Tables => "a list of tables".to_owned(),
         }
@@ -275,7 +283,8 @@ impl Key {
             Wants::Text | Wants::Pointer | Wants::Secret | Wants::Url | Wants::SecretUrl => true,
             Wants::Path | Wants::Word(_) | Wants::Duration { .. } | Wants::Size { .. } => true,
             Wants::Whole { .. } | Wants::Real | Wants::Flag => false,
-            Wants::Names | Wants::Table | Wants::Tables | Wants::Section(_) => false,
+            Wants::Names | Wants::Constant | Wants::Constants => false,
+            Wants::Table | Wants::Tables | Wants::Section(_) => false,
         }
     }
 }

@@ -210,6 +210,7 @@ fn meant(value: &DeValue<'_>, key: &Key) -> Option<String> {
         }
         Wants::Names => Some(format!("[{}]", quote(text.filter(|text| !text.is_empty())?))),
         Wants::Secret | Wants::Url | Wants::SecretUrl => None,
+        Wants::Constant | Wants::Constants => None,
         Wants::Table | Wants::Tables | Wants::Section(_) => None,
     }
 }
@@ -264,7 +265,7 @@ pub(crate) fn address_like(text: &str, default_port: u16) -> SocketAddr {
     SocketAddr::new(address, port.parse().unwrap_or(default_port))
 }
 
-fn whole_of(number: &DeInteger<'_>) -> Option<i64> {
+pub(crate) fn whole_of(number: &DeInteger<'_>) -> Option<i64> {
     i64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn written(key: &Key, value: &DeValue<'_>, raw: &str) -> String {
     if key.is_secret() {
         return HIDDEN.to_owned();
     }
-    if value.is_array() && !matches!(key.spec.wants, Wants::Names) {
+    if value.is_array() && !matches!(key.spec.wants, Wants::Names | Wants::Constants) {
         return "a list".to_owned();
     }
     if matches!(key.spec.wants, Wants::Url) {

@@ -1,18 +1,22 @@
 //! One column and where its value comes from.
 
-use crate::declare::key::{Complaint, FLAG, NUMBER, POINTER, TEXT, count, word};
+use crate::declare::key::{
+    CONSTANT, Complaint, FLAG, NAMES, NUMBER, POINTER, SUBTABLE, TEXT, count, word,
+};
 use crate::declare::nearest::nearest;
 use crate::declare::settings;
 use crate::declare::text::{pointer, quote};
 use crate::declare::values::Scalar;
-use crate::field::{Declared, ListItem};
+use crate::field::{Computed, Declared, ListItem};
 use crate::page::{Assignment, ShownValue};
 use crate::part::Part;
 use crate::read::problems::Spot;
 use crate::read::reader::{Given, Mark, join};
 use crate::read::section::{Entry, Section};
 use crate::route::Route;
+use crate::route::message_part::{DecimalMark, MessagePart};
 use crate::route::names::{IDENTIFIER_LEN_MAX, OWN_COLUMNS, identifier_fault, identifier_like};
+use crate::route::value::{Constant, Mapping};
 use crate::word::{Word, words};
 
 settings! {
@@ -27,8 +31,45 @@ settings! {
     pointer: String = String::new(),
         as "field" POINTER.example(r#""utc""#).absent("the column's own name");
 
-    /// Type of the value: integer, real, text, boolean, or json (any value, kept as JSON).
+    /// As `field`, but a pointer into the whole message, where the route's `rows` splits it.
+    message: Option<String> = None, POINTER.example(r#""/site""#).absent("not used");
+
+    /// What surrounds the fields: "topic", "payload" (its bytes), "retain", "qos", "index" (the position or member name within
+    /// the route's `rows`), or "property:NAME" (an MQTT 5 user property).
+    from: Option<MessagePart> = None, TEXT.example(r#""topic""#).absent("not used");
+
+    /// The same value in each row: a text, a number, true or false.
+    value: Option<Constant> = None, CONSTANT.example(r#""attic""#).absent("not used");
+
+    /// Which capture of the route's topic fills it, counted from 0.
+    capture: Computed<Option<usize>> = Computed(None);
+
+    /// Type of the value: integer, real, text, boolean, time, blob (bytes), or json (any value, kept as JSON).
     kind: Kind = Kind::Real, as "type" word(Kind::WORDS);
+
+    /// `time` only: "auto" (RFC 3339, ISO 8601, Unix time in s, ms, us or ns), or a strftime pattern such as "%d.%m.%Y %H:%M:%S".
+    format: Option<String> = None, TEXT.example(r#""%d.%m.%Y %H:%M""#).absent("auto");
+
+    /// `time` only: the time zone of times that name none.
+    zone: Option<String> = None, TEXT.example(r#""Europe/Berlin""#).absent("UTC");
+
+    /// `boolean` only: the texts that mean true, regardless of case.
+    true_words: Vec<String> = Vec::new(),
+        as "true" NAMES.example(r#"["ON", "open"]"#).absent("true, on, yes and 1");
+
+    /// `boolean` only: the texts that mean false, regardless of case.
+    false_words: Vec<String> = Vec::new(),
+        as "false" NAMES.example(r#"["OFF", "closed"]"#).absent("false, off, no and 0");
+
+    /// The values that texts stand for; a text that is not here is a bad value.
+    map: Vec<Mapping> = Vec::new(), SUBTABLE
+        .of("texts")
+        .at_most(1000, "take a column of type text")
+        .example(r#"{ off = 0, heat = 1, cool = 2 }"#)
+        .absent("none");
+
+    /// What separates the fraction in numbers that are texts: "." or ",".
+    decimal: DecimalMark = DecimalMark::Point, word(DecimalMark::WORDS);
 
     /// A message without the field goes to quarantine.
     required: bool = false, FLAG;
@@ -42,6 +83,12 @@ settings! {
     /// Unit, for people; nothing is converted.
     unit: Option<String> = None, TEXT.example(r#""°C""#).absent("none");
 
+    /// What people call it, on the page.
+    label: Option<String> = None, TEXT.example(r#""Temperature""#).absent("the column's name");
+
+    /// Digits behind the decimal point that the page shows.
+    decimals: Option<u32> = None, count(0, 10).of("digits").example("1").absent("as many as tell values apart");
+
     /// What a bad value does: "quarantine" sets the whole message aside, with the reason; with "null" the column becomes
     /// NULL and the rest is stored.
     on_bad: OnBad = OnBad::Quarantine, word(OnBad::WORDS);
@@ -49,6 +96,14 @@ settings! {
     /// This many identical readings in a row are an issue: the sensor may be frozen.
     stuck_after: Option<u32> = None,
         count(2, 1_000_000).of("readings").example("100").absent("a value may stand still");
+}
+
+impl Column {
+    /// A column of this name and type, filled by the field of its name.
+    pub fn new(name: &str, kind: Kind) -> Self {
+        let pointer = pointer(name).unwrap_or_default();
+        Self { name: name.to_owned(), pointer, kind, ..Self::initial() }
+    }
 }
 
 words! {
@@ -62,6 +117,11 @@ words! {
         Text = "text",
         /// `true` or `false`, stored as INTEGER 1 or 0.
         Boolean = "boolean",
+        /// A moment, stored as `created_at` is: UTC text with milliseconds. In an INTEGER column that was there before:
+        /// seconds since 1970.
+        Time = "time",
+        /// Bytes, stored as BLOB.
+        Blob = "blob",
         /// Any JSON value, stored as compact JSON text.
         Json = "json",
     }
@@ -72,7 +132,7 @@ impl Kind {
     pub(crate) fn is_number(self) -> bool {
         match self {
             Self::Integer | Self::Real => true,
-            Self::Text | Self::Boolean | Self::Json => false,
+            Self::Text | Self::Boolean | Self::Time | Self::Blob | Self::Json => false,
         }
     }
 }

@@ -6,6 +6,28 @@ const FILTER_BYTES_MAX: usize = 65_535;
 /// What begins a shared subscription.
 const SHARE: &str = "$share/";
 
+/// A level, or all that follow, of a topic that has a name: `{device}`, `{*rest}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capture {
+    /// The name, which is that of a column, too.
+    pub name: String,
+    /// Which level, counted from 0.
+    pub level: usize,
+    /// This level and all that follow, with the `/` between them.
+    pub is_rest: bool,
+}
+
+impl Capture {
+    /// What it captures of a topic that the filter matches.
+    pub fn of<'t>(&self, topic: &'t str) -> &'t str {
+        let mut rest = topic;
+        for _ in 0..self.level {
+            rest = rest.split_once('/').map_or("", |(_, rest)| rest);
+        }
+        if self.is_rest { rest } else { rest.split('/').next().unwrap_or_default() }
+    }
+}
+
 /// Offered where nothing of a bad filter can be kept.
 const EXAMPLE: &str = "+/+/weatherstation/#";
 

@@ -220,6 +220,8 @@ pub(crate) fn any_value(key: &'static Key) -> BoxedStrategy<String> {
             "argv" => one_of(&[r#"["/bin/true"]"#, r#"["a b", "", "\n'"]"#]),
             _ => one_of(&[r#"["a.example", "::1"]"#]),
         },
+        Wants::Constant => one_of(&["'x'", "7", "-0.5", "true"]),
+        Wants::Constants => one_of(&["['x', 7]", "[true]"]),
         Wants::Pointer => "(/([^/~\0]|~0|~1){0,4}){0,3}".prop_map(quoted).boxed(),
         // No two keys name the same file.
         Wants::Path => {

@@ -121,9 +121,24 @@ fn password_file_loses_one_line_end() {
 }
 
 #[test]
-fn client_id_of_a_host_named_localhost_is_warned_about() {
-    let nameless = World { hostname: "localhost".to_owned(), ..world() };
-    assert!(load_text("", &nameless).unwrap().warnings[0].contains("client_id"));
+fn a_client_id_is_told_from_the_default_also_where_both_are_equal() {
+    assert!(!load_text("", &world()).unwrap().client_id_is_set);
+    let loaded = load_text("[mqtt]\nclient_id = 'barograph-attic'", &world()).unwrap();
+    assert!(loaded.client_id_is_set);
+    let by_variable = world_with("BAROGRAPH_MQTT__CLIENT_ID", "attic");
+    assert!(load_text("", &by_variable).unwrap().client_id_is_set);
+}
+
+#[test]
+fn topics_follow_another_client_id_unless_they_are_set() {
+    let topic = |text: &str| {
+        let alert = format!("[[alert]]\nname = 'a'\ntype = 'mqtt'\n{text}");
+        let mut settings = load_text(&alert, &world()).unwrap().settings;
+        settings.use_client_id("barograph-attic-3f9a12");
+        settings.to_toml().lines().find(|line| line.starts_with("topic = ")).unwrap().to_owned()
+    };
+    assert_eq!(topic(""), "topic = \"barograph/barograph-attic-3f9a12/health\"");
+    assert_eq!(topic("topic = 'mine/health'"), "topic = \"mine/health\"");
 }
 
 #[test]

@@ -25,7 +25,10 @@ const TRIES: usize = 5;
 struct AccountLine {
     received: i64,
     stored: i64,
+    /// Rows of the stored ones.
+    rows: i64,
     duplicate: i64,
+    filtered: i64,
     quarantined: i64,
     spooled: i64,
     /// What is in memory is not acknowledged, and not known here: always 0.
@@ -41,7 +44,9 @@ impl AccountLine {
     fn add(&mut self, other: &Self) {
         self.received += other.received;
         self.stored += other.stored;
+        self.rows += other.rows;
         self.duplicate += other.duplicate;
+        self.filtered += other.filtered;
         self.quarantined += other.quarantined;
         self.spooled += other.spooled;
         for (reason, count) in &other.dropped {
@@ -50,9 +55,12 @@ impl AccountLine {
     }
 
     fn cells(&self, name: &str) -> Vec<String> {
-        let Self { received, stored, duplicate, quarantined, spooled, held, .. } = self;
+        let Self {
+            received, stored, rows, duplicate, filtered, quarantined, spooled, held, ..
+        } = self;
         let dropped = &self.dropped_in_all();
-        let numbers = [received, stored, duplicate, quarantined, spooled, held, dropped];
+        let numbers =
+            [received, stored, rows, duplicate, filtered, quarantined, spooled, held, dropped];
         let mut cells = vec![name.to_owned()];
         cells.extend(numbers.map(i64::to_string));
         cells
@@ -129,7 +137,12 @@ fn judge(books: &AccountingReport, spool_books: SpoolRead, spool: &Path) -> Acco
         let line = lines.entry(count.route.clone()).or_default();
         match count.outcome.as_str() {
             "received" => line.received += count.count,
-            "stored" => line.stored += count.count,
+            "stored" => {
+                line.stored += count.count;
+                line.rows += count.count;
+            }
+            "rows" => line.rows += count.count,
+            "filtered" => line.filtered += count.count,
             "duplicate" => line.duplicate += count.count,
             "quarantined" => line.quarantined += count.count,
             _ => *line.dropped.entry(count.reason.clone()).or_default() += count.count,
@@ -154,13 +167,13 @@ fn judge(books: &AccountingReport, spool_books: SpoolRead, spool: &Path) -> Acco
 }
 
 fn check_line(route: &str, line: &AccountLine, wrong: &mut Vec<String>) {
-    let AccountLine { received, stored, duplicate, quarantined, .. } = line;
+    let AccountLine { received, stored, duplicate, filtered, quarantined, .. } = line;
     let dropped = line.dropped_in_all();
-    let sum = stored + duplicate + quarantined + dropped;
+    let sum = stored + duplicate + filtered + quarantined + dropped;
     if *received != sum {
         wrong.push(format!(
-            "{}: {received} were received, but {stored} stored + {duplicate} duplicate + {quarantined} \
-             quarantined + {dropped} dropped are {sum}.",
+            "{}: {received} were received, but {stored} stored + {duplicate} duplicate + {filtered} \
+             filtered + {quarantined} quarantined + {dropped} dropped are {sum}.",
             shown_route(route)
         ));
     }
@@ -193,17 +206,17 @@ fn check_tables(
     notes: &mut Vec<String>,
 ) {
     for (table, held) in &books.held {
-        let stored = lines.get(table).map_or(0, |line| line.stored);
+        let (stored, rows) = lines.get(table).map_or((0, 0), |line| (line.stored, line.rows));
         match held {
             Held::Digested { before, covered, there } => {
-                if before + covered != stored {
+                if before + covered != rows {
                     let before = match before {
                         0 => String::new(),
                         before => format!(" (and {before} from before there were digests)"),
                     };
                     wrong.push(format!(
-                        "{table}: {stored} are counted as stored, and digests were recorded of \
-                         {covered} rows{before}."
+                        "{table}: {rows} rows of {stored} messages are counted as stored, and digests were \
+                         recorded of {covered} rows{before}."
                     ));
                 }
                 if covered != there {
@@ -264,7 +277,7 @@ fn in_all(account: &AccountReport) -> AccountLine {
 }
 
 fn to_text(account: &AccountReport) -> String {
-    let head = "route received stored duplicate quarantined spooled held dropped";
+    let head = "route received stored rows duplicate filtered quarantined spooled held dropped";
     let mut rows = vec![head.split(' ').map(str::to_owned).collect()];
     rows.extend(account.lines.iter().map(|(route, line)| line.cells(shown_route(route))));
     let all = in_all(account);

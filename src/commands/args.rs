@@ -187,7 +187,7 @@ pub struct LevelArgs {
 /// `barograph acknowledge`
 #[derive(Debug, Args)]
 pub struct AcknowledgeArgs {
-    /// The issue's id, as `barograph status --json` has it
+    /// The issue's id, as `barograph status` shows it
     pub issue: String,
     /// Settings and form.
     #[command(flatten)]

@@ -1,14 +1,23 @@
 //! `barograph check`: what would happen, without doing it.
 
+use std::time::Duration;
+
 use barograph_actors::exit_code;
 use barograph_actors::ports::{DownKind, Outlook};
 use barograph_config::Loaded;
 
+use crate::client_id;
 use crate::exit::Failed;
-use crate::mqtt::MqttBroker;
+use crate::ipc::client::Client;
+use crate::ipc::protocol::Request;
+use crate::mqtt::{MqttBroker, ProbedBroker};
 use crate::os::lock::held_by;
 use crate::os::world;
 use crate::sqlite::{Peek, peek};
+use crate::wire::status::{BrokerStatus, Status};
+
+/// A recorder that answers does so within a second.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
 /// Prints what is right and what is wrong, with `show` also the settings in force, and one line of
 /// verdict at the end; gives the exit code of the first thing that is wrong.
@@ -39,6 +48,7 @@ fn check_loaded(loaded: &Loaded, show: bool) -> i32 {
     if let Some(holder) = held_by(&settings.instance.lock_file) {
         println!("instance: a recorder is running ({holder})");
     }
+    println!("client id: {}", shown_client_id(loaded));
     let database = check_database(loaded);
     let broker = check_broker(loaded);
     let parts = [(database, "database"), (broker, "broker")];
@@ -51,6 +61,36 @@ fn check_loaded(loaded: &Loaded, show: bool) -> i32 {
         }
     }
     wrong.first().map_or(exit_code::OK, |(code, _)| *code)
+}
+
+/// Which one it is, and whether a client is connected under it, as far as the recorder itself knows. (A connection
+/// under the same id would end another one.)
+fn shown_client_id(loaded: &Loaded) -> String {
+    let settings = &loaded.settings;
+    let id = &settings.mqtt.client_id;
+    let running = Client::open(&settings.instance.lock_file, ANSWER_WITHIN)
+        .and_then(|mut client| client.ask::<Status>(&Request::Status));
+    if let Ok(status) = running {
+        let BrokerStatus { client_id: used, connection, .. } = &status.broker;
+        return match (used == id, connection.as_ref()) {
+            (true, "connected") => {
+                format!("{id}; the recorder that is running is connected under it")
+            }
+            (true, _) => {
+                let why = status.broker.why.as_deref().unwrap_or("it has just started");
+                format!("{id}; the recorder that is running is not connected: {why}")
+            }
+            (false, _) => format!("{id}; the recorder that is running uses {used}"),
+        };
+    }
+    match client_id::kept(settings) {
+        Some(kept) if kept != *id => format!(
+            "{id}, by mqtt.client_id; warning: it was {kept}, and what the broker keeps under that does not arrive"
+        ),
+        Some(_) => id.clone(),
+        None if loaded.client_id_is_set => id.clone(),
+        None => format!("{id}- and six random digits; the first start makes and keeps it"),
+    }
 }
 
 fn check_database(loaded: &Loaded) -> i32 {
@@ -88,6 +128,16 @@ fn check_database(loaded: &Loaded) -> i32 {
     }
 }
 
+/// Mosquitto grants a subscription also where its access list forbids to read.
+fn not_heard(user: Option<&str>, topic: &str) -> String {
+    let account = user.map_or_else(|| "this account".to_owned(), |user| format!("user {user}"));
+    format!(
+        "broker: WRONG: {account} may connect and subscribe, but a message to ourselves on {topic} did not come back: \
+         perhaps it may not read.\n        Let it read the topics of its routes, and read and write {topic}; where that \
+         topic cannot be allowed, set mqtt.echo = false"
+    )
+}
+
 fn check_broker(loaded: &Loaded) -> i32 {
     let settings = &loaded.settings;
     let broker = MqttBroker::new(settings.mqtt.clone(), world::now);
@@ -100,7 +150,7 @@ fn check_broker(loaded: &Loaded) -> i32 {
         }
     };
     match answer {
-        Ok(refused) if refused.is_empty() => {
+        Ok(ProbedBroker { refused, unheard: None }) if refused.is_empty() => {
             let filters: Vec<_> = settings.routes.iter().map(|it| it.topic.as_str()).collect();
             println!(
                 "broker: {} accepts the connection and the topic filters {}",
@@ -118,12 +168,15 @@ fn check_broker(loaded: &Loaded) -> i32 {
             println!("        (sample: config/mosquitto.conf)");
             exit_code::OK
         }
-        Ok(refused) => {
+        Ok(ProbedBroker { refused, unheard }) => {
             for (filter, reason) in refused {
                 println!(
                     "broker: WRONG: refuses the topic filter {filter}: {reason}; look at its access \
                      rules"
                 );
+            }
+            if let Some(topic) = unheard {
+                println!("{}", not_heard(settings.mqtt.username.as_deref(), &topic));
             }
             exit_code::BROKER_UNAVAILABLE
         }

@@ -67,7 +67,7 @@ fn absent(settings: &Settings, args: &ReplyArgs) -> i32 {
 
 fn screen(status: &Status, paint: Paint) -> String {
     let health = if status.health.is_empty() { "unknown" } else { status.health.as_ref() };
-    let summary = format!("{health}: {}", text(&status.summary));
+    let summary = format!("{health}: {}", text(&headline(status)));
     let coloured = match health {
         "ok" => paint.good(health),
         "degraded" => paint.warning(health),
@@ -84,12 +84,22 @@ fn screen(status: &Status, paint: Paint) -> String {
     screen
 }
 
+/// What the recorder does; or how many issues follow, each of which is told there.
+fn headline(status: &Status) -> String {
+    let is_told = status.issues.iter().any(|issue| issue.summary == status.summary);
+    match status.issues.len() {
+        n if is_told => counted(n as i64, "issue"),
+        _ => status.summary.clone(),
+    }
+}
+
 fn issues(status: &Status, paint: Paint) -> String {
     let mut shown = String::new();
     for issue in &status.issues {
         let severity = text(&issue.severity);
         let since = shown_text(&issue.since.0);
-        let head = format!("{severity} since {since}: {}", text(&issue.summary));
+        let (id, summary) = (text(&issue.id), text(&issue.summary));
+        let head = format!("{severity} {id} since {since}: {summary}");
         let coloured = match severity.as_str() {
             "critical" => paint.bad(&severity),
             _ => paint.warning(&severity),
@@ -142,7 +152,7 @@ fn facts(status: &Status) -> String {
         ("", files),
         ("spool", spooled),
         ("rates", rates(&status.rates)),
-        ("account", account(&status.account)),
+        ("account", account(status)),
     ];
     lines.iter().map(|(name, about)| fact(name, about)).collect()
 }
@@ -176,24 +186,33 @@ fn rates(rates: &RatesStatus) -> String {
     }
 }
 
-fn account(account: &AccountStatus) -> String {
+fn account(status: &Status) -> String {
     let AccountStatus {
         received,
+        received_before,
         stored,
+        rows,
         duplicate,
+        filtered,
         quarantined,
         spooled,
         held,
         dropped,
         balanced,
-    } = account;
+    } = &status.account;
+    let rows = if rows == stored { String::new() } else { format!(" ({rows} rows)") };
     let balance = match balanced {
         true => "",
         false => " (counts are not read at the same moment)",
     };
+    let before = match received_before {
+        0 => String::new(),
+        n => format!(" ({n} of them by an earlier run)"),
+    };
     format!(
-        "{received} received = {stored} stored + {duplicate} duplicate + {quarantined} quarantined + \
-         {spooled} spooled + {held} held + {dropped} dropped{balance}"
+        "since the start: {received} received{before} = {stored} stored{rows} + {duplicate} duplicate + \
+         {filtered} filtered + {quarantined} quarantined + {spooled} spooled + {held} held + {dropped} \
+         dropped{balance}; in all: barograph account"
     )
 }
 
@@ -276,6 +295,8 @@ pub(super) fn number(value: &Value) -> String {
         }
         Value::Real(real) => format!("{real:.2}"),
         Value::Text(text) => glimpse(text.as_bytes(), 20),
+        Value::Time(at) => at.to_string(),
+        Value::Blob(bytes) => format!("{} bytes", bytes.len()),
         Value::Null => "—".to_owned(),
     }
 }
@@ -320,6 +341,27 @@ mod tests {
         for (value, shown) in values {
             assert_eq!(number(&value), shown);
         }
+    }
+
+    #[test]
+    fn each_issue_is_told_once_with_the_id_that_acknowledge_takes() {
+        let issue = |id: &str| {
+            json!({
+                "id": id, "severity": "warning", "since": "2026-12-01 10:00:00.000",
+                "summary": format!("{id} is wrong"), "hint": "mend it",
+            })
+        };
+        let issues = [issue("paused"), issue("route_silent:load")];
+        let (health, summary) = ("degraded", "paused is wrong");
+        let status = json!({ "health": health, "summary": summary, "issues": issues });
+        let shown = screen(&Status::deserialize(status).unwrap(), Paint::plain());
+        assert!(shown.starts_with("degraded: 2 issues\n"), "{shown}");
+        assert!(shown.contains("warning paused since "), "{shown}");
+        assert!(shown.contains("warning route_silent:load since "), "{shown}");
+        assert_eq!(shown.matches("paused is wrong").count(), 1, "{shown}");
+        let other = json!({ "health": "ok", "summary": "recording", "issues": [] });
+        let shown = screen(&Status::deserialize(other).unwrap(), Paint::plain());
+        assert!(shown.starts_with("ok: recording\n"), "{shown}");
     }
 
     #[test]

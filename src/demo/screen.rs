@@ -123,6 +123,8 @@ fn shown(value: &Value) -> String {
         Value::Integer(number) => number.to_string(),
         Value::Real(number) => format!("{number:.2}"),
         Value::Text(text) => text.chars().take(12).collect(),
+        Value::Time(at) => at.to_string(),
+        Value::Blob(bytes) => format!("{} bytes", bytes.len()),
     }
 }
 

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -11,12 +12,14 @@ use barograph_actors::status::Published;
 use barograph_actors::status::issue::{Finding, Severity};
 use barograph_actors::supervisor::Pulse;
 use barograph_actors::supervisor::restart::backoff;
+use parking_lot::Mutex;
 use rustix::process::{getpid, getpriority_process, setpriority_process};
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::{info, warn};
 
+use super::own_request::OwnAddress;
 use super::place::BoundListener;
 use super::server::Server;
 use crate::os::process::{Holder, port_holder};
@@ -119,6 +122,7 @@ pub(crate) struct Listener {
     stop: oneshot::Sender<()>,
     ended: mpsc::Receiver<()>,
     pulse: Pulse,
+    address: Arc<Mutex<Option<OwnAddress>>>,
 }
 
 impl Listener {
@@ -128,10 +132,12 @@ impl Listener {
         let (end, ended) = mpsc::channel::<()>();
         let pulse = Pulse::new();
         let beating = pulse.clone();
+        let address = Arc::<Mutex<Option<OwnAddress>>>::default();
+        let bound_to = Arc::clone(&address);
         let work = move || {
             // Dropped however the thread ends.
             let _end = end;
-            let task = Task { service, published: published.clone(), told: None };
+            let task = Task { service, published: published.clone(), told: None, bound_to };
             match runtime(S::NAME) {
                 Ok(runtime) => {
                     runtime.block_on(async {
@@ -149,7 +155,7 @@ impl Listener {
             published.found(S::NAME, None);
         };
         match thread::Builder::new().name(S::NAME.to_owned()).spawn(work) {
-            Ok(_runs) => Some(Self { stop, ended, pulse }),
+            Ok(_runs) => Some(Self { stop, ended, pulse, address }),
             Err(error) => {
                 warn!("{} is not served: no thread can be started ({error})", S::NAME);
                 None
@@ -163,6 +169,11 @@ impl Listener {
             Err(mpsc::TryRecvError::Disconnected) => None,
             Ok(()) | Err(mpsc::TryRecvError::Empty) => Some(self.pulse.since_last_beat()),
         }
+    }
+
+    /// Where it listens, if it does.
+    pub(super) fn address(&self) -> Option<OwnAddress> {
+        self.address.lock().clone()
     }
 
     /// Stops it, and waits a little until the port is free.
@@ -200,6 +211,7 @@ struct Task<S> {
     published: Published,
     /// What was last logged of an address that could not be bound: each cause is logged once.
     told: Option<String>,
+    bound_to: Arc<Mutex<Option<OwnAddress>>>,
 }
 
 impl<S: Service> Task<S> {
@@ -207,6 +219,7 @@ impl<S: Service> Task<S> {
         let mut attempt = 0_u32;
         loop {
             let bound = self.service.bind();
+            *self.bound_to.lock() = bound.as_ref().ok().and_then(OwnAddress::of);
             match bound.and_then(|bound| self.service.server(bound)) {
                 Ok(server) => {
                     self.serving();

@@ -14,6 +14,7 @@ mod connections;
 mod listener;
 mod live;
 pub mod metrics;
+mod own_request;
 mod place;
 mod quality;
 mod refusal;
@@ -23,6 +24,7 @@ mod service;
 mod socket;
 mod tls;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -32,6 +34,7 @@ use barograph_config::Listen;
 use tokio::sync::watch;
 
 use crate::http::listener::Listener;
+use crate::http::own_request::{OwnAddress, OwnRequest};
 use crate::ipc::Sources;
 use crate::ipc::command_queue::CommandSender;
 use crate::sqlite::read::Pool;
@@ -39,7 +42,7 @@ pub use auth::AuthState;
 pub use place::take_handed_over;
 use service::PageService;
 
-/// A listener that gives no sign of life for so long is silent.
+/// A listener that gives no sign of life for so long is asked something; without an answer it is silent.
 const SILENT_AFTER: Duration = Duration::from_secs(3);
 
 /// What every request may read. Clones share it; a life of the Watchtower has one.
@@ -80,6 +83,9 @@ pub struct Page {
     door: AuthState,
     fault_injection: bool,
     listener: Option<Listener>,
+    /// The name of its socket, if it is a Unix socket of ours.
+    socket: Option<PathBuf>,
+    own_request: OwnRequest,
 }
 
 impl Page {
@@ -90,7 +96,8 @@ impl Page {
         door: AuthState,
         fault_injection: bool,
     ) -> Self {
-        Self { sources, commands, door, fault_injection, listener: None }
+        let own_request = OwnRequest::default();
+        Self { sources, commands, door, fault_injection, listener: None, socket: None, own_request }
     }
 }
 
@@ -102,11 +109,18 @@ impl PageServer for Page {
             let door = self.door.clone();
             let service = PageService::new(sources, commands, door, self.fault_injection);
             self.listener = Listener::start(service, self.sources.published.clone());
+            if let Listen::Unix(path) = &settings.watchtower.listen {
+                self.socket = Some(path.clone());
+            }
         }
     }
 
     fn look(&mut self) -> Serving {
-        judge(self.listener.as_ref().map(Listener::since_last_beat))
+        let beat = self.listener.as_ref().map(Listener::since_last_beat);
+        let asked = self.listener.as_ref().and_then(Listener::address);
+        let named = |bound| self.socket.clone().map_or(bound, OwnAddress::Unix);
+        let asked = asked.map(named);
+        judge(beat, || self.own_request.is_answered(asked))
     }
 
     fn end(&mut self) {
@@ -116,12 +130,13 @@ impl PageServer for Page {
     }
 }
 
-/// By how long its threads have given no sign of life. `None`: there is no listener; it has ended.
-fn judge(listener: Option<Option<Duration>>) -> Serving {
+/// By how long its threads have given no sign of life (`None`: there is no listener; it has ended), and where that is
+/// long, by whether it answers.
+fn judge(listener: Option<Option<Duration>>, answers: impl FnOnce() -> bool) -> Serving {
     match listener {
         None => Serving::Alive,
         Some(None) => Serving::Ended("the thread that serves the page ended".to_owned()),
-        Some(Some(since)) if since >= SILENT_AFTER => Serving::Silent,
+        Some(Some(since)) if since >= SILENT_AFTER && !answers() => Serving::Silent,
         Some(Some(_)) => Serving::Alive,
     }
 }
@@ -131,17 +146,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_thread_that_hangs_is_a_page_that_is_silent() {
+    fn a_thread_that_hangs_is_a_page_that_is_silent_unless_it_answers() {
         let (fresh, old) = (Duration::from_millis(400), SILENT_AFTER);
         let ended = Serving::Ended("the thread that serves the page ended".to_owned());
         let table = [
-            (None, Serving::Alive),
-            (Some(Some(fresh)), Serving::Alive),
-            (Some(Some(old)), Serving::Silent),
-            (Some(None), ended),
+            (None, false, Serving::Alive),
+            (Some(Some(fresh)), false, Serving::Alive),
+            (Some(Some(old)), false, Serving::Silent),
+            (Some(Some(old)), true, Serving::Alive),
+            (Some(None), true, ended),
         ];
-        for (listener, serving) in table {
-            assert_eq!(judge(listener), serving, "{listener:?}");
+        for (listener, answers, serving) in table {
+            assert_eq!(judge(listener, || answers), serving, "{listener:?}, answers: {answers}");
         }
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn flow(
 /// What has a commit behind it, in the database or the spool.
 fn acknowledged(account: &Account) -> u64 {
     let sums = account.sums;
-    sums.stored + sums.duplicate + sums.quarantined + account.spooled
+    sums.stored + sums.duplicate + sums.filtered + sums.quarantined + account.spooled
 }
 
 /// Where messages wait now. `durable`: how long ago something last became durable.

@@ -28,10 +28,11 @@ impl RowFilter {
     pub(super) fn of(control: &Control, table: Option<&str>) -> Result<Self, Refusal> {
         let Some(table) = table else { return Ok(Self { only: None }) };
         let router = control.router();
-        match router.active().find(|(_, route)| route.table == table) {
+        match router.recording().find(|(_, route)| route.table == table) {
             Some((id, _)) => Ok(Self { only: Some(id) }),
             None => {
-                let tables: Vec<&str> = router.active().map(|(_, it)| it.table.as_str()).collect();
+                let tables: Vec<&str> =
+                    router.recording().map(|(_, it)| it.table.as_str()).collect();
                 let message = format!("there is no route with the table {table:?}");
                 Err(Refusal::new(message, format!("there are: {}", tables.join(", "))))
             }
@@ -66,7 +67,7 @@ fn described(router: &Router, wanted: &RowFilter) -> Vec<TailRoute> {
             .wants(id)
             .then(|| TailRoute { route: route.table.clone(), columns: columns.collect() })
     };
-    router.active().filter_map(of).collect()
+    router.recording().filter_map(of).collect()
 }
 
 /// The rows of a batch as text, not all of it at once.

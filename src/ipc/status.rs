@@ -84,7 +84,7 @@ pub(crate) async fn report(sources: &Sources) -> Status {
         routes: routes(&state.tally(), &sources.published.rows.get(), &sources.router()),
         actors: actors(sources, &state.tree, &rates),
         issues: issues(&state.health),
-        account: account(&state.account()),
+        account: account(&state.account(), state.received_before()),
     }
 }
 
@@ -137,10 +137,10 @@ fn routes(tally: &Tally, rows: &NewestRows, router: &Router) -> Vec<RouteStatus>
             });
             NewestReading { received_at: (*at).into(), values: values.collect() }
         });
-        let stored = tally.sums_of(id).stored;
+        let stored = tally.sums_of(id).rows;
         RouteStatus { route: route.table.clone(), topic: route.topic.clone(), stored, latest }
     };
-    router.active().map(of).collect()
+    router.recording().map(of).collect()
 }
 
 fn actors(sources: &Sources, tree: &TreeState, rates: &Rates) -> Vec<ActorStatus> {
@@ -184,11 +184,14 @@ pub(crate) fn issues(state: &HealthState) -> Vec<IssueStatus> {
 }
 
 /// Where every delivery is.
-pub(crate) fn account(account: &Account) -> AccountStatus {
+pub(crate) fn account(account: &Account, received_before: u64) -> AccountStatus {
     AccountStatus {
         received: account.received,
+        received_before,
         stored: account.sums.stored,
+        rows: account.sums.rows,
         duplicate: account.sums.duplicate,
+        filtered: account.sums.filtered,
         quarantined: account.sums.quarantined,
         dropped: account.sums.dropped,
         spooled: account.spooled,

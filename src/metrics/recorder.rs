@@ -112,6 +112,7 @@ fn ends(page: &mut MetricsPage<'_>, tally: &Tally, router: &Router) -> fmt::Resu
     let families = [
         ("stored", "Messages that are rows in the table of their route."),
         ("duplicate", "Messages that were there already, and are not stored again."),
+        ("filtered", "Messages that the settings do not want, and that are only counted."),
         (
             "quarantined",
             "Messages that could not become rows, kept with their bytes and the reason.",
@@ -135,7 +136,9 @@ fn ends(page: &mut MetricsPage<'_>, tally: &Tally, router: &Router) -> fmt::Resu
             samples.map(|(labels, (id, outcome))| (labels, count(id, outcome))),
         )?;
     }
-    Ok(())
+    let rows = "Rows of the stored messages: a message may have several.";
+    let rows_of = routes(router).map(|(id, name)| ([("route", name)], tally.sums_of(id).rows));
+    page.counters(Family::new("rows", rows), rows_of)
 }
 
 fn waiting(page: &mut MetricsPage<'_>, state: &Snapshot) -> fmt::Result {

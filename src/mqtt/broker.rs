@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use barograph_actors::message::delivery::{ConnectionId, UnixMillis};
+use barograph_actors::message::session_name::{echo_topic, session_name};
 use barograph_actors::mqtt::subscriptions::filters;
 use barograph_actors::ports::{
-    Broker, BrokerRefusal, BrokerSession, Connecting, Down, Greeting, Incoming, Publication,
+    Broker, BrokerRefusal, BrokerSession, Connecting, Down, Filter, Greeting, Incoming, Publication,
 };
-use barograph_config::{Mqtt, Protocol, Route};
+use barograph_config::{Mqtt, Protocol, Qos, Route};
+use bytes::Bytes;
 use tokio::time::timeout;
 
 use super::packet::{Keep, Wire};
@@ -19,6 +21,18 @@ use super::v5::V5;
 
 /// From the first DNS question to CONNACK.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+
+/// For our own message to come back to a check.
+const ECHO_WITHIN: Duration = Duration::from_secs(3);
+
+/// What a look at the broker shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProbedBroker {
+    /// Filters that it refuses, with the reason.
+    pub refused: Vec<(String, String)>,
+    /// Our own topic, if no message to ourselves came back, and one was wanted (`mqtt.echo`).
+    pub unheard: Option<String>,
+}
 
 /// Makes connections to the broker of the settings.
 #[derive(Debug, Clone)]
@@ -47,13 +61,13 @@ impl MqttBroker {
         }
     }
 
-    /// Whether the broker answers and accepts us and the filters of these routes: the refused ones, with the
-    /// reason. Under a client id of its own (`…-check`) and without a session, so that neither a
-    /// running recorder nor the broker's memory is touched.
+    /// Whether the broker answers, accepts us and the filters of these routes, and lets us read. Under a client id of
+    /// its own (`…-check`) and without a session, so that neither a running recorder nor the broker's memory is
+    /// touched.
     ///
     /// # Errors
     /// It does not answer, or does not accept us.
-    pub async fn probe(&self, routes: &[Route]) -> Result<Vec<(String, String)>, Down> {
+    pub async fn probe(&self, routes: &[Route]) -> Result<ProbedBroker, Down> {
         let mut settings = Mqtt::clone(&self.settings);
         settings.client_id.push_str("-check");
         let probing = async {
@@ -66,13 +80,49 @@ impl MqttBroker {
                     break answers;
                 }
             };
-            session.disconnect().await;
             let refused = |(route, answer): (&Route, Result<_, BrokerRefusal>)| {
                 Some((route.topic.clone(), answer.err()?.to_string()))
             };
-            Ok(routes.iter().zip(answers).filter_map(refused).collect())
+            let refused = routes.iter().zip(answers).filter_map(refused).collect();
+            let ours = echo_topic(&self.settings.client_id);
+            let topics = [ours.clone(), echo_topic(&settings.client_id)];
+            let heard = match settings.echo {
+                true => timeout(ECHO_WITHIN, self.hears_itself(&mut session, &topics)).await,
+                false => Ok(true),
+            };
+            session.disconnect().await;
+            let unheard = (heard != Ok(true)).then_some(ours);
+            Ok(ProbedBroker { refused, unheard })
         };
         timeout(CONNECT_WITHIN, probing).await.unwrap_or_else(|_| Err(stream::timed_out(&settings)))
+    }
+
+    /// Subscribes to topics of ours, publishes there, and waits until a message comes back. At QoS 0: nothing may wait
+    /// for a recorder that is away. (An access list may know only the recorder's client id, or only that of this
+    /// connection: one of the topics is enough.)
+    async fn hears_itself(&self, session: &mut MqttSession, topics: &[String]) -> bool {
+        let qos = Qos::AtMostOnce;
+        let filters = topics.iter().map(|topic| Filter { topic: topic.clone(), qos });
+        let asked = session.subscribe(&filters.collect::<Vec<_>>());
+        let says = format!("check {} {}", std::process::id(), (self.now)().0);
+        loop {
+            match session.next().await {
+                Ok(Incoming::Subscribed(id, _)) if id == asked => {
+                    for topic in topics {
+                        let payload = Bytes::from(says.clone());
+                        let message =
+                            Publication { topic: topic.clone(), payload, qos, retain: false };
+                        if session.publish(&message).is_err() {
+                            return false;
+                        }
+                    }
+                }
+                Ok(Incoming::Delivery(delivery)) if delivery.payload == says => return true,
+                Ok(_) => {}
+                // Mosquitto may end the connection of a client that publishes where it may not.
+                Err(_) => return false,
+            }
+        }
     }
 
     /// Publishes one message at QoS 1 and waits for the broker's answer. Under a client id of its own
@@ -128,6 +178,6 @@ impl Broker for MqttBroker {
     }
 
     fn session_name(&self) -> String {
-        format!("{} as {}", self.settings.url, self.settings.client_id)
+        session_name(&self.settings.url, &self.settings.client_id)
     }
 }

@@ -21,5 +21,5 @@ mod stream;
 mod v4;
 mod v5;
 
-pub use broker::MqttBroker;
+pub use broker::{MqttBroker, ProbedBroker};
 pub use session::MqttSession;

@@ -80,7 +80,7 @@ impl Oversized {
         let payload = rest.slice(..rest.len().min(OVERSIZED_KEPT_BYTES));
         let (retain, dup) = (self.first_byte & 1 == 1, self.first_byte & 8 == 8);
         Ok((
-            Publish { topic, payload, qos, retain, dup, packet_id },
+            Publish { topic, payload, qos, retain, dup, packet_id, properties: Vec::new() },
             payload_size,
             self.packet_size,
         ))

@@ -38,6 +38,8 @@ pub(super) struct Publish {
     pub(super) retain: bool,
     pub(super) dup: bool,
     pub(super) packet_id: u16,
+    /// User properties (MQTT 5).
+    pub(super) properties: Vec<(String, String)>,
 }
 
 /// What becomes of the session after the connection.

@@ -273,7 +273,7 @@ impl MqttSession {
     }
 
     fn delivery(&self, publish: Publish, whole_size: u64, packet_size: u64) -> Incoming {
-        let Publish { topic, payload, qos, retain, dup, packet_id } = publish;
+        let Publish { topic, payload, qos, retain, dup, packet_id, properties } = publish;
         let received_at = (self.now)();
         Incoming::Delivery(Delivery {
             topic,
@@ -285,6 +285,7 @@ impl MqttSession {
             dup,
             packet_id,
             received_at,
+            properties,
         })
     }
 

@@ -105,6 +105,7 @@ impl Wire for V4 {
                 retain: p.retain,
                 dup: p.dup,
                 packet_id: p.pkid,
+                properties: Vec::new(),
             }),
             v4::Packet::PubRel(p) => Packet::PubRel(p.pkid),
             v4::Packet::UnsubAck(p) => Packet::UnsubAck(p.pkid),

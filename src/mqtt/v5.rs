@@ -118,6 +118,7 @@ impl Wire for V5 {
                 retain: p.retain,
                 dup: p.dup,
                 packet_id: p.pkid,
+                properties: p.properties.map_or_else(Vec::new, |given| given.user_properties),
             }),
             v5::Packet::PubRel(p) => Packet::PubRel(p.pkid),
             v5::Packet::UnsubAck(p) => Packet::UnsubAck(p.pkid),

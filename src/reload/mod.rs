@@ -30,6 +30,7 @@ use barograph_actors::supervisor::{Adjust, Policy, Renew, Supervisor};
 use barograph_config::{Difference, Overrides, Part, Route, Settings, World, differences, load};
 use tracing::{error, info, warn};
 
+use crate::client_id;
 use crate::os::paths::real_path;
 use crate::os::{logging, systemd, world};
 use plan::{ReloadPlan, keep_what_cannot_change};
@@ -157,7 +158,7 @@ impl Reloader {
                     warn!("{warning}");
                 }
                 self.parts.published.unsettled.update(|unsettled| unsettled.invalid = None);
-                self.apply(loaded.settings)
+                self.apply(loaded.settings, loaded.client_id_is_set)
             }
             Err(problems) => {
                 let problems = problems.to_string();
@@ -175,8 +176,9 @@ impl Reloader {
         }
     }
 
-    fn apply(&mut self, mut new: Settings) {
+    fn apply(&mut self, mut new: Settings, client_id_is_set: bool) {
         let old = self.parts.in_force.now();
+        client_id::follow(&old, &mut new, client_id_is_set, &self.parts.published);
         if let Ok(path) = real_path(&new.database.path) {
             new.database.path = path;
         }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use barograph_actors::message::account::{Drop as Dropped, Outcome, Repeat};
+use barograph_actors::db_writer::plan::Placed;
+use barograph_actors::message::account::{Drop as Dropped, FURTHER_ROWS, Outcome, Repeat};
 use barograph_actors::message::batch::{Record, RowRefusal};
 use barograph_actors::message::delivery::{Delivery, UnixMillis};
 use barograph_actors::message::event;
@@ -18,6 +19,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior, params};
 
 use super::cause::open_error;
 use super::journal::row_writer::{RowOutcome, RowWriter, Shapes};
+use super::journal::rows;
 use super::journal::schema;
 use super::journal::statements::{ACCOUNT_ADD, CACHED_MAX, Statements};
 use super::journal::upkeep::drop_quarantined;
@@ -260,14 +262,19 @@ impl Editor {
             changed.stayed += 1;
             return Ok(());
         };
-        let outcome = match writer.place(&record)? {
-            RowOutcome::Stored => {
+        let placed: Placed = match writer.place(&record)? {
+            RowOutcome::Stored(rows) => {
                 changed.stored += 1;
-                Outcome::Stored
+                Placed { outcome: Outcome::Stored, rows }
             }
             RowOutcome::Present => {
                 changed.duplicate += 1;
-                Outcome::Duplicate(Repeat::Unique)
+                Outcome::Duplicate(Repeat::Unique).into()
+            }
+            // Its bytes are kept: other routes may want it.
+            RowOutcome::Filtered(_) => {
+                changed.stayed += 1;
+                return Ok(());
             }
             RowOutcome::Refused(refusal) => {
                 changed.stayed += 1;
@@ -277,7 +284,7 @@ impl Editor {
         self.shapes.quarantine.forget(&self.conn, kept.id)?;
         let delete = "DELETE FROM barograph_quarantine WHERE id = ?1";
         self.conn.prepare_cached(delete)?.execute([kept.id])?;
-        self.move_in_account(&kept, self.router.name(record.route), outcome)
+        self.move_in_account(&kept, self.router.name(record.route), placed)
     }
 
     /// The delivery as it was, decoded by the routes of today; `None` where only the first bytes are left.
@@ -301,6 +308,7 @@ impl Editor {
             dup: false,
             packet_id: 0,
             received_at: UnixMillis(0),
+            properties: Vec::new(),
         };
         let record = decode(delivery, &self.router, self.packet_max);
         Some(Record { received_at: arrival(&kept.received_at)?, ..record })
@@ -324,7 +332,7 @@ impl Editor {
             let mut statement = self.conn.prepare_cached(update)?;
             statement.execute(params![kept.id, route, reason, refusal.detail]).map(|_| ())
         })?;
-        self.move_in_account(kept, route, Outcome::Quarantined(refusal.reason))
+        self.move_in_account(kept, route, Outcome::Quarantined(refusal.reason).into())
     }
 
     /// Another end, perhaps of another route: then that one received it.
@@ -332,13 +340,17 @@ impl Editor {
         &self,
         kept: &QuarantinedMessage,
         route: &str,
-        to: Outcome,
+        to: Placed,
     ) -> rusqlite::Result<()> {
         let old = kept.route.as_deref().unwrap_or_default();
         let mut add = self.conn.prepare_cached(ACCOUNT_ADD)?;
         add.execute(params![old, "quarantined", kept.reason, -1])?;
-        let (word, reason) = to.words();
+        let (word, reason) = to.outcome.words();
         add.execute(params![route, word, reason, 1])?;
+        if to.rows > 1 {
+            let (word, reason) = FURTHER_ROWS;
+            add.execute(params![route, word, reason, rows::as_i64(to.rows - 1)])?;
+        }
         if old != route {
             add.execute(params![old, "received", "", -1])?;
             add.execute(params![route, "received", "", 1])?;

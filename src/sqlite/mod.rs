@@ -25,6 +25,7 @@ pub use crate::sqlite::journal::catalog::{Catalog, DatabaseEntry, Databases};
 pub use crate::sqlite::journal::event_file::{EventFile, event_file_path, kept_events};
 pub use crate::sqlite::journal::file::DamagedHandles;
 pub use crate::sqlite::read::accounting::{AccountingReport, Count, Held, SpoolReport, taken_over};
+pub use crate::sqlite::read::client_id::kept_client_id;
 pub use crate::sqlite::read::event_log::{
     LoggedEvent, events_after, newest_events, spooled_events,
 };

@@ -43,9 +43,41 @@ fn message(error: &rusqlite::Error, code: Option<ErrorCode>, path: &Path) -> Str
             "{file} has no tables of Barograph's ({error}): another program made it, or no recorder \
              of this version has opened it yet"
         ),
-        _ => {
+        Some(
+            ErrorCode::CannotOpen
+            | ErrorCode::PermissionDenied
+            | ErrorCode::ReadOnly
+            | ErrorCode::AuthorizationForStatementDenied,
+        ) => {
             let advice = "may this user read and write the file and its folder?";
             format!("{file} cannot be used ({error}); {advice}")
         }
+        _ => format!("{file} cannot be used ({error})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Connection, ffi};
+
+    use super::*;
+
+    #[test]
+    fn only_an_error_of_permission_asks_for_permissions() {
+        let said = |error: &rusqlite::Error| Unusable::of(error, Path::new("data.db")).message;
+        for (code, asks) in [
+            (ffi::SQLITE_CANTOPEN, true),
+            (ffi::SQLITE_PERM, true),
+            (ffi::SQLITE_READONLY, true),
+            (ffi::SQLITE_AUTH, true),
+            (ffi::SQLITE_IOERR, false),
+            (ffi::SQLITE_NOMEM, false),
+        ] {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            assert_eq!(said(&error).contains("may this user"), asks, "{error}");
+        }
+        let conn = Connection::open_in_memory().unwrap();
+        let wrong_type = conn.query_row("SELECT NULL", [], |row| row.get::<_, Vec<u8>>(0));
+        assert!(!said(&wrong_type.unwrap_err()).contains("may this user"));
     }
 }

@@ -180,13 +180,19 @@ pub(crate) struct AcknowledgedBy {
     pub(crate) by: String,
 }
 
-/// Where every message is: received is the sum of the others, or it is not balanced.
+/// Where every message is, since the process began: received is the sum of the others, or it is not balanced.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default)]
 pub(crate) struct AccountStatus {
     pub(crate) received: u64,
+    /// Of those received: by earlier processes, which left them in the spool or in a database that was damaged.
+    pub(crate) received_before: u64,
     pub(crate) stored: u64,
+    /// Rows of the stored ones: a message may have several.
+    pub(crate) rows: u64,
     pub(crate) duplicate: u64,
+    /// Not wanted by the settings.
+    pub(crate) filtered: u64,
     pub(crate) quarantined: u64,
     pub(crate) dropped: u64,
     pub(crate) spooled: u64,

@@ -16,10 +16,12 @@ use crate::support::settings::LOAD;
 fn an_actor_that_hangs_is_an_issue_until_it_goes_on() {
     let scene = Scene::new();
     let recorder = scene.recorder(&scene.settings());
-    for actor in ["mqtt", "stats", "supervisor"] {
+    for (actor, severity) in
+        [("mqtt", "critical"), ("stats", "warning"), ("supervisor", "critical")]
+    {
         scene.faults.say_without_waiting(&format!("hang {actor} 8s"));
         let id = format!("actor_stuck:{actor}");
-        let issue = recorder.has_issue(&id, "critical");
+        let issue = recorder.has_issue(&id, severity);
         assert!(issue.to_string().contains("no sign of life for 5s"), "{issue}");
         recorder.is_rid_of(&id);
     }
@@ -30,7 +32,7 @@ fn a_stuck_observer_is_replaced_and_that_is_told_of() {
     let scene = Scene::new();
     let recorder = scene.recorder(&scene.settings().text("supervisor", "stuck_after", "7s"));
     scene.faults.inject("hang stats 60s");
-    recorder.has_issue("actor_stuck:stats", "critical");
+    recorder.has_issue("actor_stuck:stats", "warning");
     let attempt = recorder.event("recovery_attempted");
     assert_eq!(attempt["what"], "replace_actor", "{attempt}");
     recorder.is_rid_of("actor_stuck:stats");

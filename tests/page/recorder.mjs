@@ -31,7 +31,7 @@ export class Recorder {
       at(64 * DAY, 5 * HOUR, 'holding', null, 'the disk was full'), at(9 * DAY, 3.2 * HOUR, 'route_silent', 'weather_data', 'nothing for 5 min'),
       at(5.2 * HOUR, 34 * 60000, 'broker_unreachable', null, 'connection refused'), at(22 * 60000, 3 * 60000, 'process_down', null, 'killed'),
     ];
-    this.account = { received: 12612044, stored: 12611981, duplicate: 41, quarantined: 22, dropped: 0, spooled: 0, held: 0, balanced: true };
+    this.account = { received: 12612044, received_before: 0, stored: 12611981, rows: 12611981, duplicate: 41, filtered: 0, quarantined: 22, dropped: 0, spooled: 0, held: 0, balanced: true };
     this.events = this.#events();
     this.issues = [];
     this.mode = 'normal';

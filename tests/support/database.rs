@@ -25,14 +25,18 @@ pub(crate) struct Account {
     pub(crate) received: i64,
     pub(crate) stored: i64,
     pub(crate) duplicate: i64,
+    pub(crate) filtered: i64,
+    /// Rows beyond the first of each stored message.
+    pub(crate) further_rows: i64,
     pub(crate) quarantined: i64,
     pub(crate) dropped: i64,
 }
 
 impl Account {
-    /// `received = stored + duplicate + quarantined + dropped`
+    /// `received = stored + duplicate + filtered + quarantined + dropped`
     pub(crate) fn is_balanced(&self) -> bool {
-        self.received == self.stored + self.duplicate + self.quarantined + self.dropped
+        self.received
+            == self.stored + self.duplicate + self.filtered + self.quarantined + self.dropped
     }
 }
 
@@ -141,6 +145,8 @@ impl Database {
             received: sum.received + one.received,
             stored: sum.stored + one.stored,
             duplicate: sum.duplicate + one.duplicate,
+            filtered: sum.filtered + one.filtered,
+            further_rows: sum.further_rows + one.further_rows,
             quarantined: sum.quarantined + one.quarantined,
             dropped: sum.dropped + one.dropped,
         })
@@ -161,7 +167,7 @@ impl Database {
         let account = self.account();
         let rows: i64 = tables.iter().map(|table| self.count(table)).sum();
         let quarantined = self.count("barograph_quarantine");
-        if (account.stored, account.quarantined) == (rows, quarantined) {
+        if (account.stored + account.further_rows, account.quarantined) == (rows, quarantined) {
             Ok(account)
         } else {
             Err(format!(
@@ -185,6 +191,8 @@ impl Database {
                 "received" => account.received = count,
                 "stored" => account.stored = count,
                 "duplicate" => account.duplicate = count,
+                "filtered" => account.filtered = count,
+                "rows" => account.further_rows = count,
                 "quarantined" => account.quarantined = count,
                 "dropped" => account.dropped = count,
                 other => panic!("an outcome that the design does not know: {other}"),

@@ -119,6 +119,11 @@ impl Mosquitto {
         self.process.as_mut().expect("it runs").signal(Signal::SIGCONT);
     }
 
+    /// Reads its access lists again (SIGHUP).
+    pub(crate) fn reload(&mut self) {
+        self.process.as_mut().expect("it runs").signal(Signal::SIGHUP);
+    }
+
     /// Takes a snapshot now, as the stock autosave does every half hour.
     pub(crate) fn save(&mut self) {
         let file = self.folder.join("mosquitto.db");

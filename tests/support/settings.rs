@@ -81,6 +81,12 @@ impl Settings {
         self
     }
 
+    /// Leaves a key to its default.
+    pub(crate) fn unset(mut self, section: &'static str, key: &'static str) -> Self {
+        self.sections.entry(section).or_default().remove(key);
+        self
+    }
+
     /// Sets a key to a string.
     pub(crate) fn text(self, section: &'static str, key: &'static str, value: &str) -> Self {
         self.set(section, key, &format!("{value:?}"))

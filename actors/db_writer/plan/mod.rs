@@ -21,6 +21,7 @@ use crate::message::batch::{Batch, BatchId, Body, Opening, Receipt, Record};
 use crate::message::delivery::UnixMillis;
 use crate::message::note::{Event, GapCause};
 use crate::message::route::Router;
+use crate::message::session_name::parts_of;
 
 /// What a store has written for these rules, as it reads it back.
 #[derive(Debug, Clone, Default)]
@@ -130,6 +131,13 @@ impl Known {
             None => self.last.is_some(),
         }
     }
+
+    /// The client id that we had at the same broker, if it is another one now.
+    fn client_before(&self, opening: &Opening) -> Option<&str> {
+        let (broker, before) = parts_of(self.session.as_deref()?)?;
+        let (same, now) = parts_of(&opening.session)?;
+        (broker == same && before != now).then_some(before)
+    }
 }
 
 /// What one batch's part of a transaction writes.
@@ -165,6 +173,22 @@ pub struct RecordOutcomes {
     pub retained: Vec<u64>,
     /// See [`Receipt::passed_by`].
     passed_by: Vec<usize>,
+}
+
+/// What became of one record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// Of the delivery.
+    pub outcome: Outcome,
+    /// Rows that it put into its route's table.
+    pub rows: u64,
+}
+
+/// Of a delivery that put one row into its table, or none.
+impl From<Outcome> for Placed {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, rows: u64::from(outcome == Outcome::Stored) }
+    }
 }
 
 /// A stretch in which something may be missing, by what the broker shows.
@@ -245,16 +269,16 @@ impl WritePlan<'_> {
     /// The first one of `write`.
     pub fn place<E>(
         &self,
-        mut write: impl FnMut(&Record) -> Result<Outcome, E>,
+        mut write: impl FnMut(&Record) -> Result<Placed, E>,
     ) -> Result<RecordOutcomes, E> {
         let mut repeats = self.repeats.iter().peekable();
         let mut outcomes = RecordOutcomes::default();
         for (place, record) in self.batch.records.iter().enumerate() {
-            let outcome = match repeats.next_if(|(at, _)| *at == place) {
-                Some((_, repeat)) => Outcome::Duplicate(*repeat),
+            let placed = match repeats.next_if(|(at, _)| *at == place) {
+                Some((_, repeat)) => Outcome::Duplicate(*repeat).into(),
                 None => write(record)?,
             };
-            outcomes.add(place, record, outcome);
+            outcomes.add(place, record, placed);
         }
         outcomes.tally.merge(&self.batch.dropped);
         Ok(outcomes)
@@ -262,30 +286,37 @@ impl WritePlan<'_> {
 }
 
 impl RecordOutcomes {
-    fn add(&mut self, place: usize, record: &Record, outcome: Outcome) {
+    fn add(&mut self, place: usize, record: &Record, Placed { outcome, rows }: Placed) {
         if record.retain && outcome == Outcome::Stored {
             self.retained.push(record.digest);
         }
-        if outcome != Outcome::Stored && matches!(record.body, Body::Row(_)) {
+        if outcome != Outcome::Stored && matches!(record.body, Body::Rows(_)) {
             self.passed_by.push(place);
         }
         self.tally.add(record.route, outcome, 1);
+        self.tally.add_further_rows(record.route, rows.saturating_sub(1));
     }
 }
 
-/// The broker should have kept our session and did not.
+/// The broker should have kept our session and did not, or we have left it for one under another client id.
 fn forgotten_session(known: &Known, batch: &Batch, stored: &[LedgerRow]) -> Option<NoticedGap> {
-    let opening = batch.opening.as_ref()?;
-    if opening.session_present || !known.is_same_session(opening) {
-        return None;
-    }
+    let opening = batch.opening.as_ref().filter(|opening| !opening.session_present)?;
     let from = stored.iter().map(|row| row.at).max().unwrap_or(opening.at);
-    let detail = format!(
-        "the broker no longer knows the session of {}: what it should have kept for us since {from} \
-         UTC may be lost; look whether it keeps sessions over a restart (persistence true) and for \
-         how long",
-        opening.session
-    );
+    let detail = if known.is_same_session(opening) {
+        format!(
+            "the broker no longer knows the session of {}: what it should have kept for us since {from} \
+             UTC may be lost; look whether it keeps sessions over a restart (persistence true) and for \
+             how long",
+            opening.session
+        )
+    } else {
+        let before = known.client_before(opening)?;
+        format!(
+            "the client id was {before}, and the session of {} is new: what the broker kept under {before} \
+             since {from} UTC does not arrive; set mqtt.client_id = \"{before}\" again to have it",
+            opening.session
+        )
+    };
     Some(NoticedGap { cause: GapCause::BrokerForgotSession, from, to: opening.at, detail })
 }
 

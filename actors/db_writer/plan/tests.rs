@@ -87,10 +87,11 @@ impl Store {
     }
 }
 
-fn outcome(record: &Record) -> Outcome {
+fn outcome(record: &Record) -> Placed {
     match &record.body {
-        Body::Row(_) => Outcome::Stored,
-        Body::Quarantined(refusal) => Outcome::Quarantined(refusal.reason),
+        Body::Rows(rows) => Placed { outcome: Outcome::Stored, rows: rows.count() as u64 },
+        Body::Quarantined(refusal) => Outcome::Quarantined(refusal.reason).into(),
+        Body::Filtered(filtered) => Outcome::Filtered(*filtered).into(),
     }
 }
 
@@ -149,6 +150,10 @@ fn a_ledger_of_another_session_means_nothing() {
         ("s", (false, "s"), 0, true, &["broker_forgot_session"]),
         ("s", (true, "other"), 0, true, &[]),
         ("s", (false, "other"), 0, true, &[]),
+        ("b as me", (true, "b as you"), 0, true, &[]),
+        ("b as me", (false, "b as you"), 0, true, &["broker_forgot_session"]),
+        ("b as me", (false, "c as you"), 0, true, &[]),
+        ("b as me", (false, "c as me"), 0, true, &[]),
     ];
     for (first, second, duplicates, forgets, events) in table {
         let mut store = Store::default();
@@ -256,13 +261,13 @@ fn everything_received_is_counted_and_rows_that_are_not_stored_are_named() {
     batch.dropped.add(RouteId(None), Outcome::Dropped(Drop::Holding), 7);
     let plan = store.plan(&batch);
     let by_table = |record: &Record| match record.packet_id {
-        4 => Ok(Outcome::Duplicate(Repeat::Unique)),
+        4 => Ok(Outcome::Duplicate(Repeat::Unique).into()),
         2 | 3 => Ok(outcome(record)),
         other => Err(other),
     };
     let outcomes = plan.place(by_table).expect("the redelivery is not written");
     assert_eq!(outcomes.passed_by, [0, 3]);
-    let sums = Sums { stored: 1, duplicate: 2, quarantined: 1, dropped: 7 };
+    let sums = Sums { stored: 1, rows: 1, duplicate: 2, filtered: 0, quarantined: 1, dropped: 7 };
     assert_eq!(outcomes.tally.sums(), sums);
     let received: Vec<u64> =
         outcomes.tally.lines().into_iter().rev().take(2).map(|line| line.2).collect();

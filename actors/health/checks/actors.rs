@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::memory::RESTARTS_COUNT_FOR;
 use super::{CheckInput, critical, spoken, warning};
+use crate::message::children::OBSERVERS;
 use crate::status::TreeState;
 use crate::status::issue::Finding;
 
@@ -36,11 +37,19 @@ pub(super) fn stuck(look: &CheckInput<'_>) -> Vec<Finding> {
         let age = spoken(age);
         let summary = format!("actor {name} has given no sign of life for {age}");
         let after = spoken(look.settings.supervisor.stuck_after);
+        let id = format!("actor_stuck:{name}");
+        if OBSERVERS.contains(&name) {
+            let hint = format!(
+                "it observes, and recording goes on without it; after {after} it is replaced. On a busy machine its \
+                 threads wait for the processor: look at what else runs there"
+            );
+            return warning(id, summary, hint);
+        }
         let hint = format!(
             "after {after} it is replaced, or a fresh process starts; nothing acknowledged is lost. If it \
              happens again, look at the disk"
         );
-        critical(format!("actor_stuck:{name}"), summary, hint)
+        critical(id, summary, hint)
     };
     without_pulse(look).into_iter().map(finding).collect()
 }
@@ -98,6 +107,25 @@ mod tests {
             scene.child("db_writer", "running", 1);
             writer.beat();
             assert!(scene.finds(stuck).is_empty());
+        });
+    }
+
+    #[test]
+    fn an_observer_without_a_pulse_is_a_warning() {
+        with_paused_time(async {
+            let scene = Scene::new();
+            for name in OBSERVERS {
+                scene.published.set_pulse(name, Pulse::new());
+            }
+            tokio::time::sleep(PULSE_MAX + Duration::from_secs(1)).await;
+            assert_eq!(
+                ids(&scene.finds(stuck)),
+                [
+                    "warning actor_stuck:health",
+                    "warning actor_stuck:stats",
+                    "warning actor_stuck:watchtower"
+                ]
+            );
         });
     }
 

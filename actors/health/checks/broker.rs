@@ -13,6 +13,14 @@ pub(super) fn unreachable(look: &CheckInput<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let summary = format!("not connected to the broker since {since} UTC: {why}");
+    if look.state.broker.taken_over {
+        let hint = format!(
+            "set another mqtt.client_id here or there: ours is {}, and the two disconnect each other without \
+             end; it is tried again each minute",
+            look.settings.mqtt.client_id
+        );
+        return vec![critical("broker_unreachable", summary, hint)];
+    }
     let hint = "it connects again by itself as soon as the broker answers; until then the broker keeps \
                 QoS 1 and 2 for us, and QoS 0 is missing (barograph gaps). Is the broker running, and \
                 does `barograph check` reach it?";
@@ -55,6 +63,10 @@ mod tests {
             found[0].summary,
             "not connected to the broker since 1970-01-01 00:00:00.000 UTC: nothing listens"
         );
+        scene.state.broker.taken_over = true;
+        let found = scene.finds(unreachable);
+        assert_eq!(ids(&found), ["critical broker_unreachable"]);
+        assert!(found[0].hint.starts_with("set another mqtt.client_id"), "{}", found[0].hint);
         scene.state.broker.paused = Some(UnixMillis(0));
         assert!(scene.finds(unreachable).is_empty());
     }

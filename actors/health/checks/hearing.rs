@@ -3,7 +3,9 @@
 use barograph_config::{Qos, Route};
 
 use super::{CheckInput, critical, warning};
+use crate::message::session_name::echo_topic;
 use crate::ports::BrokerRefusal;
+use crate::status::Connection;
 use crate::status::issue::Finding;
 
 /// Connected, and nothing is heard.
@@ -23,6 +25,32 @@ pub(super) fn deaf(look: &CheckInput<'_>) -> Vec<Finding> {
                 log and queues for our client id, and restart the broker if it lasts. At QoS 1 and \
                 2 it should still have everything";
     vec![critical("deaf", summary, hint)]
+}
+
+/// We are connected, and whether we may read is not known: no message of ours to ourselves comes back. (Mosquitto grants
+/// a subscription also where its access list forbids to read.)
+pub(super) fn unheard(look: &CheckInput<'_>) -> Vec<Finding> {
+    let (mqtt, broker) = (&look.settings.mqtt, &look.state.broker);
+    let is_connected = matches!(broker.connection, Connection::Up(_));
+    let Some(why) = broker.hearing.off.as_ref().filter(|_| mqtt.echo && is_connected) else {
+        return Vec::new();
+    };
+    let topic = echo_topic(&mqtt.client_id);
+    let sentence = match look.state.arrivals.deliveries() {
+        0 => format!(
+            "no message has arrived since the start, and our own on {topic} does not come back ({why}): this account \
+             may subscribe, and perhaps not read"
+        ),
+        _ => format!(
+            "our own message on {topic} does not come back ({why}): a deaf connection cannot be told from silent \
+             sensors"
+        ),
+    };
+    let hint = format!(
+        "look at the broker's access rules: this account must read the topics of its routes, and read and write \
+         {topic}. Where that topic cannot be allowed, set mqtt.echo = false"
+    );
+    vec![warning("echo_unheard", sentence, hint)]
 }
 
 /// The broker does not let us have a route.
@@ -87,6 +115,7 @@ mod tests {
     use crate::message::account::RouteId;
     use crate::message::delivery::UnixMillis;
     use crate::status::Deafness;
+    use crate::status::arrivals::Arrived;
 
     #[test]
     fn deafness_says_that_it_is_not_the_sensors() {
@@ -98,6 +127,27 @@ mod tests {
         assert!(found[0].summary.contains("since 1970-01-01"), "{}", found[0].summary);
         assert!(found[0].summary.ends_with("renewed once"), "{}", found[0].summary);
         assert!(found[0].hint.contains("sensors are not the cause"));
+    }
+
+    #[test]
+    fn an_echo_that_does_not_come_back_says_that_the_account_may_not_read() {
+        let mut scene = Scene::new();
+        scene.state.broker.connection = Connection::Up(UnixMillis(0));
+        assert!(scene.finds(unheard).is_empty());
+        scene.state.broker.hearing.off = Some("nothing came".to_owned());
+        let found = scene.finds(unheard);
+        assert_eq!(ids(&found), ["warning echo_unheard"]);
+        assert!(found[0].summary.contains("perhaps not read"), "{}", found[0].summary);
+        assert!(found[0].hint.contains("/echo"), "{}", found[0].hint);
+        let arrived = Arrived { deliveries: 1, bytes: 7 };
+        scene.state.arrivals.add(RouteId(Some(0)), arrived);
+        let found = scene.finds(unheard);
+        assert!(found[0].summary.contains("silent sensors"), "{}", found[0].summary);
+        scene.settings.mqtt.echo = false;
+        assert!(scene.finds(unheard).is_empty());
+        scene.settings.mqtt.echo = true;
+        scene.state.broker.connection = Connection::Starting;
+        assert!(scene.finds(unheard).is_empty());
     }
 
     #[test]

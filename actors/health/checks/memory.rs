@@ -105,7 +105,7 @@ impl HealthMemory {
     /// silences that are no longer watched.
     pub fn follow(&mut self, router: &Router) -> BTreeMap<String, (RouteId, Silence)> {
         let mut known = std::mem::take(&mut self.silences);
-        for (id, route) in router.active() {
+        for (id, route) in router.recording() {
             let Some(after) = route.silent_after else { continue };
             let silence = match known.get(&route.table) {
                 Some((_, silence)) if silence.after() == after => *silence,

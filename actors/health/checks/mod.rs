@@ -64,6 +64,7 @@ pub const CHECKS: &[Check] = &[
     writes::stalled,
     broker::unreachable,
     hearing::deaf,
+    hearing::unheard,
     hearing::refused,
     hearing::lowered,
     hearing::paused,

@@ -47,6 +47,8 @@ fn shown(value: &Value) -> String {
         Value::Integer(number) => number.to_string(),
         Value::Real(number) => number.to_string(),
         Value::Text(text) => format!("{:?}", text.chars().take(60).collect::<String>()),
+        Value::Time(time) => format!("{time} UTC"),
+        Value::Blob(bytes) => format!("{} bytes", bytes.len()),
     }
 }
 
@@ -54,7 +56,7 @@ fn shown(value: &Value) -> String {
 mod tests {
     use super::*;
     use crate::health::checks::testing::{Scene, ids};
-    use crate::message::batch::{Body, Record};
+    use crate::message::batch::{Body, Record, Rows};
     use crate::message::delivery::UnixMillis;
     use crate::status::readings::ReadingWatch;
     use crate::testing::record;
@@ -68,7 +70,7 @@ mod tests {
         let mut watch = ReadingWatch::new(&scene.settings.routes, shared);
         let reading = |x: f64| Record {
             route: RouteId(Some(1)),
-            body: Body::Row(vec![Value::Real(x), Value::Real(2.0), Value::Null]),
+            body: Body::Rows(Rows::one(vec![Value::Real(x), Value::Real(2.0), Value::Null])),
             received_at: UnixMillis(0),
             ..record(1)
         };

@@ -11,6 +11,7 @@ use barograph_config::{Mqtt, Qos};
 use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::message::session_name::echo_topic;
 use crate::mqtt::publish::publish_guard::PublishGuard;
 use crate::ports::{BrokerRefusal, BrokerSession, Filter, NotSent, Publication};
 
@@ -22,11 +23,6 @@ const UNDER_WAY_MAX: usize = 8;
 const DOUBLINGS_MAX: u32 = 5;
 /// Every renewal whose number in a row is a multiple of this also resubscribes.
 const RESUBSCRIBES_EACH: u32 = 3;
-
-/// Our own topic. A client id may have what no topic name may.
-pub fn topic(client_id: &str) -> String {
-    format!("barograph/{}/echo", client_id.replace(['+', '#', '/', '\0'], "_"))
-}
 
 /// What the silence after an echo means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +95,7 @@ impl Echo {
     pub(crate) fn new(settings: &Mqtt) -> Self {
         Self {
             wanted: settings.echo,
-            topic: topic(&settings.client_id),
+            topic: echo_topic(&settings.client_id),
             interval: settings.echo_interval,
             ear: Ear::Off,
             under_way: VecDeque::new(),
@@ -331,12 +327,6 @@ mod tests {
         }
         let resubscribing: Vec<u32> = (0..10).filter(|n| resubscribes(*n)).collect();
         assert_eq!(resubscribing, [3, 6, 9]);
-    }
-
-    #[test]
-    fn a_client_id_never_makes_a_filter_or_a_level() {
-        assert_eq!(topic("station"), "barograph/station/echo");
-        assert_eq!(topic("a/+#\0b"), "barograph/a____b/echo");
     }
 
     #[test]

@@ -81,6 +81,7 @@ impl<B: Broker> Receiver<B> {
         self.setup.published.note(event::BROKER_CONNECTED, at, format!("connected to {session}"));
         self.setup.published.broker.update(|broker| {
             broker.connection = Connection::Up(at);
+            broker.taken_over = false;
             broker.session_present = Some(session_present);
             broker.connections += 1;
         });
@@ -122,6 +123,7 @@ impl<B: Broker> Receiver<B> {
                 Connection::Starting | Connection::Up(_) => at,
             };
             broker.connection = Connection::Down(since, message);
+            broker.taken_over = down.kind == DownKind::TakenOver;
         });
         if !self.said.contains(&down.kind) {
             self.said.push(down.kind);

@@ -131,7 +131,7 @@ fn is_beyond_bounds(column: &Column, value: &Value) -> bool {
     let number = match value {
         Value::Integer(number) => *number as f64,
         Value::Real(number) => *number,
-        Value::Null | Value::Text(_) => return false,
+        Value::Null | Value::Text(_) | Value::Time(_) | Value::Blob(_) => return false,
     };
     column.min.is_some_and(|min| number < min) || column.max.is_some_and(|max| number > max)
 }

@@ -27,7 +27,8 @@ pub(super) async fn issues(request: Parts, State(tower): State<Tower>) -> Answer
 pub(super) async fn account(request: Parts, State(tower): State<Tower>) -> Answer {
     Query::of(&request, &[])?;
     let state = tower.sources.published.snapshot();
-    Ok(json_answer(&request, &status::account(&state.account())))
+    let account = status::account(&state.account(), state.received_before());
+    Ok(json_answer(&request, &account))
 }
 
 /// `routes`

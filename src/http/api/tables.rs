@@ -20,7 +20,7 @@ pub(super) struct RouteTable<'a> {
 /// The tables of the routes in force.
 pub(super) fn tables(router: &Router) -> Vec<RouteTable<'_>> {
     let mut tables: Vec<RouteTable<'_>> = Vec::new();
-    for (id, route) in router.active() {
+    for (id, route) in router.recording() {
         match tables.iter_mut().find(|table| table.name == route.table) {
             Some(table) => table.routes.push((id, route)),
             None => tables.push(RouteTable { name: &route.table, routes: vec![(id, route)] }),

@@ -62,7 +62,7 @@ impl Gathering {
         let mut tables: Vec<TableRows<'_>> = Vec::new();
         for (id, came) in came {
             // The columns of a route that was removed meanwhile are not known any more.
-            let Some((_, route)) = router.active().find(|(active, _)| *active == id) else {
+            let Some((_, route)) = router.recording().find(|(active, _)| *active == id) else {
                 continue;
             };
             let place = tables.iter().position(|table| table.name == route.table);
@@ -101,7 +101,7 @@ struct TableRows<'r> {
 impl<'r> TableRows<'r> {
     fn of(router: &'r Router, name: &'r str) -> Self {
         let mut columns: Vec<&str> = Vec::new();
-        let routes = router.active().filter(|(_, route)| route.table == name);
+        let routes = router.recording().filter(|(_, route)| route.table == name);
         for column in routes.flat_map(|(_, route)| &route.columns) {
             if !columns.contains(&column.name.as_str()) {
                 columns.push(&column.name);

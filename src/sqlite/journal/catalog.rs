@@ -26,6 +26,9 @@ pub struct DatabaseEntry {
     pub id: String,
     /// Where it was, or where it was moved to.
     pub path: PathBuf,
+    /// Where it was when it was opened; `None` in a list of before this was noted.
+    #[serde(default)]
+    pub opened_at: Option<PathBuf>,
     /// The file that it was when it was last open.
     pub file: FileId,
     /// Its -wal.
@@ -115,6 +118,12 @@ impl Databases {
         if let Some(database) = self.get(id) {
             (database.file, database.wal, database.rows, database.seen) = (file, wal, rows, now.0);
         }
+    }
+
+    /// Whether one of them was opened at this path.
+    pub(in crate::sqlite) fn has_been_at(&self, path: &Path) -> bool {
+        let mut places = self.databases.iter().map(|it| it.opened_at.as_ref().unwrap_or(&it.path));
+        places.any(|place| place == path)
     }
 
     fn get(&mut self, id: &str) -> Option<&mut DatabaseEntry> {
@@ -218,6 +227,7 @@ mod tests {
         let path = PathBuf::from("/data.db");
         DatabaseEntry {
             id: id.to_owned(),
+            opened_at: None,
             path,
             file,
             wal: None,

@@ -370,6 +370,28 @@ fn write_back(conn: &Connection, kept: &DigestRow, grown: bool) -> rusqlite::Res
     Ok(())
 }
 
+/// Asserts that each digest is that of its rows; gives how many rows of these tables the digests cover.
+#[cfg(test)]
+pub(in crate::sqlite) fn assert_that_digests_hold(conn: &Connection, tables: &[&str]) -> usize {
+    let select = "SELECT first, last, rows, digest FROM barograph_digests WHERE shape = ?1";
+    let mut statement = conn.prepare(select).unwrap();
+    let mut covered = 0;
+    let shapes = Shape::all(conn).unwrap().into_iter();
+    for shape in shapes.filter(|shape| tables.contains(&shape.table.as_str())) {
+        let stored = statement.query_map([shape.id], |row| {
+            let (rows, digest): (i64, i64) = (row.get(2)?, row.get(3)?);
+            let (first, last) = (row.get(0)?, row.get(1)?);
+            Ok(Range { first, last, rows: rows.cast_unsigned(), digest: digest.cast_unsigned() })
+        });
+        for range in stored.unwrap().map(Result::unwrap) {
+            let found = shape.read(conn, range.first, range.last).unwrap().unwrap();
+            assert_eq!((found.rows, found.digest), (range.rows, range.digest), "{range:?}");
+            covered += usize::try_from(range.rows).unwrap();
+        }
+    }
+    covered
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ pub(super) mod file;
 pub(super) mod left;
 pub(super) mod notes;
 pub(super) mod open;
+mod ours;
 #[cfg(test)]
 mod plan_tests;
 pub(super) mod row_writer;
@@ -324,7 +325,7 @@ impl SqliteJournal {
     /// no reason for concern.
     fn look_inside(&self) -> Option<rusqlite::Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let tables = self.router.active().map(|(_, route)| route.table.as_str());
+        let tables = self.router.recording().map(|(_, route)| route.table.as_str());
         let tables = tables.chain(["barograph_ledger", "barograph_digests"]);
         // A few pages are read, each once.
         let opened = Connection::open_with_flags(self.file.path(), flags)

@@ -20,8 +20,8 @@ const GAP_CLOSE: &str = "UPDATE barograph_gaps SET to_at = max(from_at, ?1) WHER
 const GAP_WHOLE: &str = "INSERT INTO barograph_gaps (from_at, to_at, cause, route, detail) VALUES \
      (?1, ?2, ?3, NULL, ?4)";
 const STATS_INSERT: &str = "INSERT INTO barograph_stats (at, period_seconds, received, stored, duplicate, \
-     quarantined, dropped, spooled, held, commits, failed_writes, slowest_commit_ms, restarts, mode) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+     quarantined, dropped, spooled, held, commits, failed_writes, slowest_commit_ms, restarts, mode, \
+     filtered) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
 /// Writes notes, in their order.
 pub(in crate::sqlite) fn write(conn: &Connection, notes: &[Note]) -> rusqlite::Result<()> {
@@ -73,6 +73,7 @@ fn write_stats(conn: &Connection, stats: &Stats) -> rusqlite::Result<()> {
         as_i64(stats.slowest_commit_ms),
         as_i64(stats.restarts),
         stats.mode,
+        as_i64(stats.filtered),
     ];
     conn.prepare_cached(STATS_INSERT)?.execute(row).map(|_| ())
 }

@@ -23,7 +23,7 @@ use super::row_writer::Shapes;
 use super::statements::{CACHED_MAX, Statements};
 use super::strays::{DATABASE, clear_strays};
 use super::upkeep::Upkeep;
-use super::{notes, rows, schema};
+use super::{notes, ours, rows, schema};
 use crate::os::lock::DatabaseLock;
 use crate::os::paths::folder_of;
 use crate::os::process::beside;
@@ -59,6 +59,8 @@ pub struct Opener {
     pub spool_dir: PathBuf,
     /// Without it the database is not touched.
     pub lock: DatabaseLock,
+    /// Ours at the broker, kept where none is kept; an empty one is not kept.
+    pub client_id: String,
 }
 
 impl OpenJournal for Opener {
@@ -165,13 +167,17 @@ impl Opener {
         Ok(rescued.into_iter().chain(strays).collect())
     }
 
-    /// Sets the damaged file aside and opens a new one in its place.
+    /// Sets the damaged file aside and opens a new one in its place. A file that was never a recorder's is left as
+    /// it is.
     fn open_beside_damaged(
         &self,
         detail: &str,
         left: &mut Vec<Left>,
     ) -> Result<SqliteJournal, OpenError> {
         let path = &self.database.path;
+        if !ours::was_ours(path, &self.catalog()) {
+            return Err(not_ours(path, detail));
+        }
         let now = (self.world.now)();
         let aside = set_aside(path, now).map_err(|error| {
             let detail = format!("{detail}; and it cannot be set aside: {error}");
@@ -208,7 +214,7 @@ impl Opener {
 
     /// Those in force: what becomes of the table of another one is nothing to us.
     fn routes(&self) -> impl Iterator<Item = &Route> {
-        self.router.active().map(|(_, route)| route)
+        self.router.recording().map(|(_, route)| route)
     }
 
     /// A connection to a database that fits the routes, and the number of its `PRAGMA synchronous`.
@@ -272,6 +278,7 @@ impl Opener {
         self.catalog().opened(DatabaseEntry {
             id: journal.identity.id.clone(),
             path: path.clone(),
+            opened_at: Some(path.clone()),
             file: journal.file.id(),
             wal: journal.file.wal_id(),
             seen: (self.world.now)().0,
@@ -295,6 +302,7 @@ impl Opener {
         for event in left.iter_mut().filter_map(|left| left.event.as_ref()) {
             notes::write_event(&tx, event)?;
         }
+        rows::keep_client_id(&tx, &self.client_id)?;
         if let Some(id) = rows::meta(&tx, DATABASE)? {
             tx.commit()?;
             return Ok(id);
@@ -358,6 +366,17 @@ fn is_damage(cause: WriteCause) -> bool {
 fn is_emptied(path: &Path) -> bool {
     let size = |path: &Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
     path.is_file() && size(path) == 0 && size(&beside(path, "-wal")) > 0
+}
+
+/// Somebody else's file, perhaps named by mistake.
+fn not_ours(path: &Path, detail: &str) -> OpenError {
+    let cause = WriteCause::NotADatabase;
+    let message = format!(
+        "{} is no database that can be recorded into, and no recorder has used it before, so it is left as it is \
+         ({detail}); set database.path to another file, or move this one away",
+        path.display()
+    );
+    OpenError { cause, message, outlook: outlook(cause) }
 }
 
 fn shapes_of(conn: &mut Connection, routes: &[Route]) -> rusqlite::Result<Shapes> {

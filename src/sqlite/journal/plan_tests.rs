@@ -1,12 +1,14 @@
 //! What the journal writes, beside a store in memory that carries out the plan: over random batches both write the
 //! same, and give the same receipts.
 
+mod made;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use barograph_actors::db_writer::plan::{Known, LedgerState, NoticedGap, plan};
+use barograph_actors::db_writer::plan::{Known, LedgerState, NoticedGap, Placed, plan};
 use barograph_actors::message::account::{
     Drop as Dropped, Outcome, Reason, Repeat, RouteId, Tally,
 };
@@ -22,6 +24,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use self::made::{Begin, JournalStep, Made, MadeBatch, step};
+use super::digests::assert_that_digests_hold;
 use super::{SqliteJournal, rows};
 use crate::os::lock::DatabaseLock;
 use crate::sqlite::journal::file::DamagedHandles;
@@ -95,25 +99,33 @@ impl Model {
 }
 
 impl Written {
-    fn place(&mut self, record: &Record, router: &Router) -> Outcome {
-        let values = match &record.body {
-            Body::Row(values) if record.route.0.is_some() => values,
-            Body::Row(_) => return Outcome::Quarantined(Reason::NoRoute),
-            Body::Quarantined(refusal) => return Outcome::Quarantined(refusal.reason),
+    fn place(&mut self, record: &Record, router: &Router) -> Placed {
+        let rows = match &record.body {
+            Body::Rows(rows) if record.route.0.is_some() => rows,
+            Body::Rows(_) => return Outcome::Quarantined(Reason::NoRoute).into(),
+            Body::Quarantined(refusal) => return Outcome::Quarantined(refusal.reason).into(),
+            Body::Filtered(filtered) => return Outcome::Filtered(*filtered).into(),
         };
-        let n = match values[0] {
-            Value::Integer(n) => Some(n),
-            Value::Null | Value::Real(_) | Value::Text(_) => None,
-        };
-        let row = (router.name(record.route).to_owned(), n);
-        if row.0 == "strict" && n.is_none() {
-            return Outcome::Quarantined(Reason::RefusedByTable);
+        let before = self.rows.len();
+        for values in rows.iter() {
+            let n = match values[0] {
+                Value::Integer(n) => Some(n),
+                Value::Null | Value::Real(_) | Value::Text(_) => None,
+                Value::Time(_) | Value::Blob(_) => None,
+            };
+            let row = (router.name(record.route).to_owned(), n);
+            if row.0 == "strict" && n.is_none() {
+                self.rows.truncate(before);
+                return Outcome::Quarantined(Reason::RefusedByTable).into();
+            }
+            if row.0 != "strict" || !self.rows.contains(&row) {
+                self.rows.push(row);
+            }
         }
-        if row.0 == "strict" && self.rows.contains(&row) {
-            return Outcome::Duplicate(Repeat::Unique);
+        match (self.rows.len() - before) as u64 {
+            0 => Outcome::Duplicate(Repeat::Unique).into(),
+            rows => Placed { outcome: Outcome::Stored, rows },
         }
-        self.rows.push(row);
-        Outcome::Stored
     }
 
     fn count(&mut self, tally: &Tally, router: &Router) {
@@ -159,6 +171,7 @@ impl TestDatabase {
             wrecks: DamagedHandles::default(),
             spool_dir: self.folder.path().join("spool"),
             lock: DatabaseLock::default(),
+            client_id: String::new(),
         };
         self.journal = Some(opener.open_sqlite().unwrap());
     }
@@ -199,130 +212,6 @@ impl TestDatabase {
     fn state(&mut self) -> LedgerState {
         rows::ledger_state(&self.journal().conn).unwrap()
     }
-}
-
-/// A record; `digest` also is the number that its row holds, if it is one.
-#[derive(Debug, Clone)]
-struct Made {
-    qos: Qos,
-    packet_id: u16,
-    digest: u64,
-    dup: bool,
-    retain: bool,
-    route: Option<u16>,
-    is_good: bool,
-}
-
-impl Made {
-    fn record(&self) -> Record {
-        let number = match self.digest {
-            0 => Value::Null,
-            digest => Value::Integer(digest.cast_signed()),
-        };
-        let body = if self.is_good {
-            Body::Row(vec![number])
-        } else {
-            Body::Quarantined(refusal(Reason::NotJson))
-        };
-        Record {
-            route: RouteId(self.route),
-            qos: self.qos,
-            packet_id: if self.qos == Qos::AtMostOnce { 0 } else { self.packet_id },
-            dup: self.dup && self.qos != Qos::AtMostOnce,
-            retain: self.retain,
-            digest: self.digest,
-            received_at: UnixMillis(NOW.get()),
-            topic: "a/b".to_owned(),
-            payload: bytes::Bytes::new(),
-            whole_size: 0,
-            packet_size: 0,
-            body,
-            cost: 100,
-        }
-    }
-}
-
-/// How a connection begins.
-#[derive(Debug, Clone)]
-struct Begin {
-    is_known: bool,
-    session: &'static str,
-}
-
-#[derive(Debug, Clone)]
-struct MadeBatch {
-    begin: Option<Begin>,
-    records: Vec<Made>,
-    /// So many batches back, what is confirmed.
-    confirmed: Option<i64>,
-    settles: &'static [&'static str],
-    ids_passed: u32,
-    dropped: u64,
-}
-
-#[derive(Debug, Clone)]
-enum JournalStep {
-    Write(MadeBatch),
-    /// Through the spool, in one transaction.
-    TakeOver(Vec<MadeBatch>),
-    /// It is unknown whether the last batch was written.
-    Again,
-    Restart,
-    /// A new connection brings the records of the batch so many back again: as a broker does that waits for
-    /// acknowledgements, or as one that rolled back.
-    Redeliver {
-        back: usize,
-        dup: bool,
-    },
-}
-
-fn made_record() -> impl Strategy<Value = Made> {
-    let qos = prop_oneof![
-        1 => Just(Qos::AtMostOnce),
-        4 => Just(Qos::AtLeastOnce),
-        2 => Just(Qos::ExactlyOnce)
-    ];
-    let flags = (prop::bool::weighted(0.4), prop::bool::weighted(0.2), prop::bool::weighted(0.9));
-    let route = prop_oneof![8 => Just(Some(0)), 4 => Just(Some(1)), 1 => Just(None)];
-    (qos, 1..8_u16, 0..6_u64, flags, route).prop_map(
-        |(qos, packet_id, digest, (dup, retain, is_good), route)| Made {
-            qos,
-            packet_id,
-            digest,
-            dup,
-            retain,
-            route,
-            is_good,
-        },
-    )
-}
-
-fn made_batch() -> impl Strategy<Value = MadeBatch> {
-    let begin = (prop::bool::weighted(0.8), prop_oneof![9 => Just("s"), 1 => Just("other")])
-        .prop_map(|(is_known, session)| Begin { is_known, session });
-    let filters: [&'static [&'static str]; 4] = [&[], &[], &["plain/#"], &["plain/#", "strict/#"]];
-    let settles = prop::sample::select(filters.to_vec());
-    let counts = (prop::option::of(0..3_i64), 0..3_u32, 0..3_u64);
-    (prop::option::weighted(0.3, begin), vec(made_record(), 0..8), settles, counts).prop_map(
-        |(begin, records, settles, (confirmed, ids_passed, dropped))| MadeBatch {
-            begin,
-            records,
-            confirmed,
-            settles,
-            ids_passed,
-            dropped,
-        },
-    )
-}
-
-fn step() -> impl Strategy<Value = JournalStep> {
-    prop_oneof![
-        8 => made_batch().prop_map(JournalStep::Write),
-        1 => vec(made_batch(), 1..4).prop_map(JournalStep::TakeOver),
-        1 => Just(JournalStep::Again),
-        1 => Just(JournalStep::Restart),
-        3 => (0..4_usize, any::<bool>()).prop_map(|(back, dup)| JournalStep::Redeliver { back, dup }),
-    ]
 }
 
 /// Both, side by side.
@@ -429,6 +318,11 @@ impl Pair {
         let mut expected = std::mem::take(&mut self.model.written);
         expected.rows.sort_by(|(a, _), (b, _)| a.cmp(b));
         assert_eq!(self.database.written(), expected);
+        let tables = ["plain", "strict"];
+        assert_eq!(
+            assert_that_digests_hold(&self.database.journal().conn, &tables),
+            expected.rows.len()
+        );
         self.model.written = expected;
     }
 }
@@ -470,6 +364,7 @@ fn a_trimmed_ledger_holds_what_the_plan_says() {
             retain: false,
             route: Some(0),
             is_good: false,
+            further: None,
         };
         // Each second batch is redelivered, and so takes no packet ids.
         let begins = number == 1 || number % 2 == 0;

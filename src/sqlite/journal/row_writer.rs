@@ -1,14 +1,18 @@
 //! Writes the rows of one batch, each statement prepared once, and adds up their digests.
 
-use barograph_actors::message::account::{Outcome, Reason, Repeat, RouteId};
-use barograph_actors::message::batch::{Body, Record, RowRefusal, Value};
+use std::borrow::Cow;
+
+use barograph_actors::db_writer::plan::Placed;
+use barograph_actors::message::account::{Filtered, Outcome, Reason, Repeat, RouteId};
+use barograph_actors::message::batch::{Body, Record, RowRefusal, Rows, Value};
 use barograph_actors::message::delivery::UnixMillis;
-use barograph_config::Route;
+use barograph_config::{Kind, Route};
 use rusqlite::types::{ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{CachedStatement, Connection, ErrorCode, params};
 
 use super::digests::{Adder, Range, Shape};
 use super::rows;
+use super::schema::{self, Affinity};
 use super::statements::{QUARANTINE_INSERT, Statements};
 
 /// The shapes of what the journal writes.
@@ -18,7 +22,51 @@ pub(in crate::sqlite) struct Shapes {
     pub(in crate::sqlite) routes: Vec<Option<Shape>>,
     /// For each route the first one that has the same table.
     lanes: Vec<usize>,
+    /// For each route the columns that hold times.
+    times: Vec<TimeColumns>,
     pub(in crate::sqlite) quarantine: Shape,
+}
+
+/// The columns of a route that hold times.
+#[derive(Debug, Clone, Default)]
+struct TimeColumns {
+    /// Whether there are any.
+    any: bool,
+    /// Those that the table holds as seconds since 1970, because it had them as INTEGER before.
+    in_seconds: Vec<usize>,
+}
+
+impl TimeColumns {
+    fn of(conn: &Connection, route: &Route) -> rusqlite::Result<Self> {
+        let mut times = Self::default();
+        for (index, column) in route.columns.iter().enumerate() {
+            if column.kind == Kind::Time {
+                times.any = true;
+                if schema::affinity_of(conn, &route.table, &column.name)? == Some(Affinity::Integer)
+                {
+                    times.in_seconds.push(index);
+                }
+            }
+        }
+        Ok(times)
+    }
+
+    /// The row as the table holds it.
+    fn apply<'v>(&self, row: &'v [Value]) -> Cow<'v, [Value]> {
+        if !self.any {
+            return Cow::Borrowed(row);
+        }
+        let stored = row.iter().enumerate().map(|(index, value)| match value {
+            Value::Time(at) if self.in_seconds.contains(&index) => {
+                Value::Integer(at.0.div_euclid(1000))
+            }
+            Value::Time(at) => Value::Text(at.to_string()),
+            Value::Null | Value::Integer(_) | Value::Real(_) | Value::Text(_) | Value::Blob(_) => {
+                value.clone()
+            }
+        });
+        Cow::Owned(stored.collect())
+    }
 }
 
 /// The columns of the quarantine, in the order of its digest.
@@ -29,7 +77,7 @@ impl Shapes {
     /// Finds or makes them; within a transaction.
     pub(in crate::sqlite) fn of(conn: &Connection, routes: &[Route]) -> rusqlite::Result<Self> {
         let of_route = |route: &Route| -> rusqlite::Result<Option<Shape>> {
-            if !is_plain(conn, &route.table)? {
+            if route.ignore || !is_plain(conn, &route.table)? {
                 return Ok(None);
             }
             let mut columns: Vec<String> =
@@ -42,6 +90,10 @@ impl Shapes {
             |table: &str| routes.iter().position(|other| other.table.eq_ignore_ascii_case(table));
         Ok(Self {
             lanes: routes.iter().filter_map(|route| first_with(&route.table)).collect(),
+            times: routes
+                .iter()
+                .map(|route| TimeColumns::of(conn, route))
+                .collect::<Result<_, _>>()?,
             routes: routes.iter().map(of_route).collect::<rusqlite::Result<_>>()?,
             quarantine: Shape::of(conn, "barograph_quarantine", quarantine)?,
         })
@@ -63,15 +115,20 @@ struct Lane {
     adder: Adder,
 }
 
-/// What became of a row.
+/// What became of the rows of a record.
 pub(in crate::sqlite) enum RowOutcome {
-    /// It is in its table.
-    Stored,
-    /// Its natural key was there already.
+    /// So many are in their table; the others, if any, were there already by their natural key.
+    Stored(u64),
+    /// The natural keys of all were there already.
     Present,
-    /// It cannot be there.
+    /// They cannot be there.
     Refused(RowRefusal),
+    /// There are none: the record is only counted.
+    Filtered(Filtered),
 }
+
+/// A row that was inserted, with its row id.
+type Inserted<'v> = (i64, Cow<'v, [Value]>);
 
 /// Writes the rows of one batch.
 pub(in crate::sqlite) struct RowWriter<'a> {
@@ -112,38 +169,70 @@ impl<'a> RowWriter<'a> {
         }
     }
 
-    pub(in crate::sqlite) fn write(&mut self, record: &Record) -> rusqlite::Result<Outcome> {
+    pub(in crate::sqlite) fn write(&mut self, record: &Record) -> rusqlite::Result<Placed> {
         match self.place(record)? {
-            RowOutcome::Stored => Ok(Outcome::Stored),
-            RowOutcome::Present => Ok(Outcome::Duplicate(Repeat::Unique)),
-            RowOutcome::Refused(refusal) => self.quarantine(record, &refusal),
+            RowOutcome::Stored(rows) => Ok(Placed { outcome: Outcome::Stored, rows }),
+            RowOutcome::Present => Ok(Outcome::Duplicate(Repeat::Unique).into()),
+            RowOutcome::Refused(refusal) => self.quarantine(record, &refusal).map(Placed::from),
+            RowOutcome::Filtered(filtered) => Ok(Outcome::Filtered(filtered).into()),
         }
     }
 
-    /// Puts the record's row into its table, if it can be there.
+    /// Puts the record's rows into their table, all of them, if they can be there.
     pub(in crate::sqlite) fn place(&mut self, record: &Record) -> rusqlite::Result<RowOutcome> {
         if self.written_at.0 != record.received_at {
             self.written_at = (record.received_at, record.received_at.to_string());
         }
         match (&record.body, record.route.0) {
-            (Body::Row(values), Some(route)) => match self.insert(usize::from(route), values) {
+            (Body::Rows(rows), Some(route)) => match self.insert_all(usize::from(route), rows) {
                 Ok(0) => Ok(RowOutcome::Present),
-                Ok(_) => Ok(RowOutcome::Stored),
+                Ok(inserted) => Ok(RowOutcome::Stored(inserted)),
                 Err(error) if is_refusal(&error) => {
                     let detail = format!("the table refused the row: {error}");
                     Ok(RowOutcome::Refused(RowRefusal { reason: Reason::RefusedByTable, detail }))
                 }
                 Err(error) => Err(error),
             },
-            (Body::Row(_), None) => {
+            (Body::Rows(_), None) => {
                 let detail = "a row without a route".to_owned();
                 Ok(RowOutcome::Refused(RowRefusal { reason: Reason::NoRoute, detail }))
             }
             (Body::Quarantined(refusal), _) => Ok(RowOutcome::Refused(refusal.clone())),
+            (Body::Filtered(filtered), _) => Ok(RowOutcome::Filtered(*filtered)),
         }
     }
 
-    fn insert(&mut self, route: usize, values: &[Value]) -> rusqlite::Result<usize> {
+    /// Inserts all rows or none; gives how many were not there already.
+    fn insert_all(&mut self, route: usize, rows: &Rows) -> rusqlite::Result<u64> {
+        let is_single = rows.count() == 1;
+        if !is_single {
+            self.conn.prepare_cached("SAVEPOINT message")?.execute([])?;
+        }
+        let inserted =
+            rows.iter().map(|row| self.insert(route, row)).collect::<Result<Vec<_>, _>>();
+        if !is_single {
+            if inserted.is_err() {
+                self.conn.prepare_cached("ROLLBACK TO message")?.execute([])?;
+            }
+            self.conn.prepare_cached("RELEASE message")?.execute([])?;
+        }
+        let mut count = 0;
+        for (row_id, values) in inserted?.into_iter().flatten() {
+            count += 1;
+            if self.shapes.routes[route].is_some() {
+                self.digest(route, row_id, &values);
+            }
+        }
+        Ok(count)
+    }
+
+    /// Inserts a row; `None` if its natural key was there already.
+    fn insert<'v>(
+        &mut self,
+        route: usize,
+        row: &'v [Value],
+    ) -> rusqlite::Result<Option<Inserted<'v>>> {
+        let values = self.shapes.times[route].apply(row);
         let slot = &mut self.inserts[route];
         let statement = match slot {
             Some(statement) => statement,
@@ -154,15 +243,12 @@ impl<'a> RowWriter<'a> {
         }
         statement.raw_bind_parameter(values.len() + 1, &self.written_at.1)?;
         let inserted = statement.raw_execute()?;
-        if inserted > 0 && self.shapes.routes[route].is_some() {
-            self.digest(route, values);
-        }
-        Ok(inserted)
+        Ok((inserted > 0).then(|| (self.conn.last_insert_rowid(), values)))
     }
 
-    /// Takes the row that was inserted last into the digest of its table. One that comes by a route
+    /// Takes a row that was inserted into the digest of its table. One that comes by a route
     /// with other columns than the one before begins a new range.
-    fn digest(&mut self, route: usize, values: &[Value]) {
+    fn digest(&mut self, route: usize, rowid: i64, values: &[Value]) {
         let shapes = &self.shapes.routes;
         let lane = &mut self.lanes[self.shapes.lanes[route]];
         if shapes[lane.route] != shapes[route]
@@ -171,7 +257,6 @@ impl<'a> RowWriter<'a> {
             self.ended.push((lane.route, range));
         }
         lane.route = route;
-        let rowid = self.conn.last_insert_rowid();
         lane.adder.begin(rowid);
         values.iter().for_each(|value| lane.adder.value(plain(value)));
         lane.adder.value(ValueRef::Text(self.written_at.1.as_bytes()));
@@ -221,9 +306,9 @@ impl<'a> RowWriter<'a> {
     }
 }
 
-/// The table of a route; empty for none.
+/// The name of a route in the account; empty for none.
 pub(in crate::sqlite) fn name_of(id: RouteId, routes: &[Route]) -> &str {
-    id.0.and_then(|index| routes.get(usize::from(index))).map_or("", |route| &route.table)
+    id.0.and_then(|index| routes.get(usize::from(index))).map_or("", Route::name)
 }
 
 /// The row's own fault: the next row may be fine.
@@ -244,6 +329,9 @@ fn plain(value: &Value) -> ValueRef<'_> {
         Value::Integer(number) => ValueRef::Integer(*number),
         Value::Real(number) => ValueRef::Real(*number),
         Value::Text(text) => ValueRef::Text(text.as_bytes()),
+        Value::Blob(bytes) => ValueRef::Blob(bytes),
+        // `TimeColumns::apply` has made another of it where it is stored.
+        Value::Time(at) => ValueRef::Integer(at.0),
     }
 }
 
@@ -264,6 +352,7 @@ mod tests {
     use barograph_config::Qos;
 
     use super::*;
+    use crate::sqlite::journal::digests::assert_that_digests_hold;
     use crate::sqlite::journal::schema::{OWN_TABLES, create_for_test};
 
     fn route(topic: &str, columns: &[&str]) -> Route {
@@ -298,30 +387,13 @@ mod tests {
                     dup: false,
                     packet_id: 0,
                     received_at: UnixMillis(0),
+                    properties: Vec::new(),
                 };
                 let outcome = writer.write(&decode(delivery, &router, 1_000)).unwrap();
-                assert_eq!(outcome, Outcome::Stored);
+                assert_eq!(outcome, Placed::from(Outcome::Stored));
             }
             writer.finish(UnixMillis(0)).unwrap();
-            let mut covered = 0;
-            for shape in Shape::all(&conn).unwrap() {
-                for (first, last, rows, digest) in digests(&conn, shape.id) {
-                    let found = shape.read(&conn, first, last).unwrap().unwrap();
-                    assert_eq!((found.rows, found.digest), (rows, digest), "{first} to {last}");
-                    covered += rows;
-                }
-            }
-            assert_eq!(covered, 5);
+            assert_eq!(assert_that_digests_hold(&conn, &[&routes[0].table]), 5);
         }
-    }
-
-    fn digests(conn: &Connection, shape: i64) -> Vec<(i64, i64, u64, u64)> {
-        let select = "SELECT first, last, rows, digest FROM barograph_digests WHERE shape = ?1";
-        let mut statement = conn.prepare(select).unwrap();
-        let rows = statement.query_map([shape], |row| {
-            let (rows, digest): (i64, i64) = (row.get(2)?, row.get(3)?);
-            Ok((row.get(0)?, row.get(1)?, rows.cast_unsigned(), digest.cast_unsigned()))
-        });
-        rows.unwrap().map(Result::unwrap).collect()
     }
 }

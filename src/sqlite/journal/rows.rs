@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use barograph_actors::db_writer::ledger::LedgerRow;
 use barograph_actors::db_writer::plan::LedgerState;
-use barograph_actors::message::account::{Outcome, RouteId, Tally};
+use barograph_actors::message::account::{FURTHER_ROWS, Outcome, RouteId, Tally};
 use barograph_actors::message::batch::BatchId;
 use barograph_actors::message::delivery::{ConnectionId, UnixMillis};
+use barograph_actors::message::session_name::parts_of;
 use barograph_config::Route;
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -14,6 +15,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 pub(in crate::sqlite) const SUBSCRIBED: &str = "subscribed";
 /// Key of `barograph_meta`: broker and client id that the ledger belongs to.
 pub(in crate::sqlite) const SESSION: &str = "session";
+/// Key of `barograph_meta`: our client id at the broker, which is made once.
+pub(in crate::sqlite) const CLIENT_ID: &str = "client_id";
 
 /// The ledger's rows in order. A row whose bytes are no entries is taken as one without: a
 /// redelivery is then stored twice rather than the start refused.
@@ -63,6 +66,38 @@ pub(in crate::sqlite) fn set_meta(
     let set = "INSERT INTO barograph_meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE \
          SET value = excluded.value";
     conn.prepare_cached(set)?.execute(params![key, value]).map(|_| ())
+}
+
+/// Keeps the client id where none is kept; of a database from before it was kept, the one of its session.
+pub(in crate::sqlite) fn keep_client_id(
+    conn: &Connection,
+    client_id: &str,
+) -> rusqlite::Result<()> {
+    let kept = client_id_of(conn)?;
+    let kept = kept.as_deref().unwrap_or(client_id);
+    let keep = "INSERT OR IGNORE INTO barograph_meta (key, value) VALUES (?1, ?2)";
+    if !kept.is_empty() {
+        conn.execute(keep, params![CLIENT_ID, kept])?;
+    }
+    Ok(())
+}
+
+/// The client id that a database keeps, or that its session has.
+pub(in crate::sqlite) fn client_id_of(conn: &Connection) -> rusqlite::Result<Option<String>> {
+    if let Some(kept) = meta(conn, CLIENT_ID)? {
+        return Ok(Some(kept));
+    }
+    let session = meta(conn, SESSION)?;
+    Ok(session.and_then(|session| Some(parts_of(&session)?.1.to_owned())))
+}
+
+/// Keeps the session that the ledger belongs to, and its client id.
+pub(in crate::sqlite) fn set_session(conn: &Connection, session: &str) -> rusqlite::Result<()> {
+    set_meta(conn, SESSION, session)?;
+    match parts_of(session) {
+        Some((_, client_id)) => set_meta(conn, CLIENT_ID, client_id),
+        None => Ok(()),
+    }
 }
 
 /// When the last batch was written, by the ledger.
@@ -142,8 +177,7 @@ pub(in crate::sqlite) fn strings(list: serde_json::Value) -> Vec<String> {
 
 /// Rows that the database holds, by its own account.
 pub(in crate::sqlite) fn stored(conn: &Connection) -> rusqlite::Result<u64> {
-    let select =
-        "SELECT coalesce(sum(count), 0) FROM barograph_accounting WHERE outcome = 'stored'";
+    let select = "SELECT coalesce(sum(count), 0) FROM barograph_accounting WHERE outcome IN ('stored', 'rows')";
     let rows: i64 = conn.prepare_cached(select)?.query_row([], |row| row.get(0))?;
     Ok(u64::try_from(rows).unwrap_or(0))
 }
@@ -157,12 +191,16 @@ pub(in crate::sqlite) fn account(conn: &Connection, routes: &[Route]) -> rusqlit
     while let Some(row) = rows.next()? {
         let (name, outcome, reason): (String, String, String) =
             (row.get(0)?, row.get(1)?, row.get(2)?);
-        let index = routes.iter().position(|route| route.table == name);
+        let index = routes.iter().position(|route| route.name() == name);
         let id = RouteId(index.and_then(|index| u16::try_from(index).ok()));
-        if let Some(outcome) = Outcome::from_words(&outcome, &reason)
-            && (id.0.is_some() || name.is_empty())
-        {
-            tally.add(id, outcome, u64::try_from(row.get::<_, i64>(3)?).unwrap_or(0));
+        if id.0.is_none() && !name.is_empty() {
+            continue;
+        }
+        let count = u64::try_from(row.get::<_, i64>(3)?).unwrap_or(0);
+        if (outcome.as_str(), reason.as_str()) == FURTHER_ROWS {
+            tally.add_further_rows(id, count);
+        } else if let Some(outcome) = Outcome::from_words(&outcome, &reason) {
+            tally.add(id, outcome, count);
         }
     }
     Ok(tally)
@@ -174,7 +212,6 @@ mod tests {
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
-    use crate::sqlite::journal::upkeep;
 
     /// Steps of SQLite's machine: a count of what a question costs.
     fn steps(conn: &mut Connection, ask: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> u64 {
@@ -203,10 +240,8 @@ mod tests {
         let looks = [
             steps(&mut conn, |conn| ends(conn, table).map(drop)),
             steps(&mut conn, |conn| sample(conn, table)),
-            steps(&mut conn, |conn| upkeep::too_many(conn, 50_000).map(drop)),
         ];
         assert!(looks.iter().all(|&steps| (1..500).contains(&steps)), "{looks:?}");
-        assert_eq!(upkeep::too_many(&conn, 49_990).unwrap(), 10);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use barograph_actors::ports::OpenError;
 use barograph_config::{Column, Kind, Route};
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::rows;
+use super::{ours, rows};
 use crate::sqlite::cause::{open_error, outlook, sentence};
 use crate::sqlite::salvage;
 
@@ -45,7 +45,8 @@ CREATE TABLE IF NOT EXISTS barograph_stats (
     id INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, period_seconds REAL NOT NULL, received INTEGER NOT NULL,
     stored INTEGER NOT NULL, duplicate INTEGER NOT NULL, quarantined INTEGER NOT NULL, dropped INTEGER NOT NULL,
     spooled INTEGER NOT NULL, held INTEGER NOT NULL, commits INTEGER NOT NULL, failed_writes INTEGER NOT NULL,
-    slowest_commit_ms INTEGER NOT NULL, restarts INTEGER NOT NULL, mode TEXT NOT NULL
+    slowest_commit_ms INTEGER NOT NULL, restarts INTEGER NOT NULL, mode TEXT NOT NULL,
+    filtered INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS barograph_stats_at ON barograph_stats (at);
 CREATE TABLE IF NOT EXISTS barograph_shapes (
@@ -57,6 +58,7 @@ CREATE TABLE IF NOT EXISTS barograph_digests (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS barograph_digests_range ON barograph_digests (shape, last);
 CREATE INDEX IF NOT EXISTS barograph_events_at ON barograph_events (at);
+CREATE INDEX IF NOT EXISTS barograph_quarantine_route ON barograph_quarantine (coalesce(route, ''), id);
 INSERT OR IGNORE INTO barograph_meta (key, value) VALUES ('schema', '1');
 ";
 
@@ -90,8 +92,10 @@ pub(in crate::sqlite) fn extend_all<'r>(
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     remember_stored(&tx).map_err(failed)?;
     tx.execute_batch(OWN_TABLES).map_err(failed)?;
+    ours::mark(&tx).map_err(failed)?;
     tx.execute_batch(salvage::TABLE).map_err(failed)?;
     count_ids_in_ledger(&tx).map_err(failed)?;
+    count_filtered_in_stats(&tx).map_err(failed)?;
     let mut added = Vec::new();
     for route in routes {
         extend(&tx, route, &mut added).map_err(|error| unique_or(error, route, path))?;
@@ -105,6 +109,15 @@ pub(in crate::sqlite) fn extend_all<'r>(
 fn count_ids_in_ledger(conn: &Connection) -> rusqlite::Result<()> {
     if has_column(conn, "barograph_ledger", "fresh_seen")? {
         conn.execute_batch("ALTER TABLE barograph_ledger RENAME COLUMN fresh_seen TO ids_taken")?;
+    }
+    Ok(())
+}
+
+/// Statistics of before messages could be filtered lack their count.
+fn count_filtered_in_stats(conn: &Connection) -> rusqlite::Result<()> {
+    if !has_column(conn, "barograph_stats", "filtered")? {
+        let add = "ALTER TABLE barograph_stats ADD COLUMN filtered INTEGER NOT NULL DEFAULT 0";
+        conn.execute_batch(add)?;
     }
     Ok(())
 }
@@ -162,6 +175,12 @@ pub(in crate::sqlite) fn exists(conn: &Connection, table: &str) -> rusqlite::Res
     Ok(conn.query_row(sql, params![table], |row| row.get::<_, i64>(0))? > 0)
 }
 
+fn is_view(conn: &Connection, name: &str) -> rusqlite::Result<bool> {
+    let select = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'view' AND name = ?1 \
+                  COLLATE NOCASE)";
+    conn.query_row(select, params![name], |row| row.get(0))
+}
+
 /// A column as the table has it.
 struct Present {
     name: String,
@@ -191,6 +210,12 @@ pub(in crate::sqlite) fn clashes(
     route: &Route,
 ) -> rusqlite::Result<Vec<String>> {
     let table = &route.table;
+    if is_view(conn, table)? {
+        return Ok(vec![format!(
+            "{table} is a view in the database, and a route records into a table; give the route \
+             another table name, or rename the view"
+        )]);
+    }
     let present = columns_of(conn, table)?;
     let mut clashes = Vec::new();
     for column in &route.columns {
@@ -248,6 +273,16 @@ pub(in crate::sqlite) fn affinity(declared: &str) -> Affinity {
     }
 }
 
+/// The affinity of a table's column; `None` if there is none.
+pub(in crate::sqlite) fn affinity_of(
+    conn: &Connection,
+    table: &str,
+    column: &str,
+) -> rusqlite::Result<Option<Affinity>> {
+    let found = columns_of(conn, table)?.into_iter().find(|p| p.name.eq_ignore_ascii_case(column));
+    Ok(found.map(|present| affinity(&present.declared)))
+}
+
 /// Whether values of a kind come out of such a column as they went in.
 fn fits(kind: Kind, affinity: Affinity) -> bool {
     match kind {
@@ -256,6 +291,10 @@ fn fits(kind: Kind, affinity: Affinity) -> bool {
         }
         Kind::Real => matches!(affinity, Affinity::Real | Affinity::Numeric | Affinity::Blob),
         Kind::Text | Kind::Json => matches!(affinity, Affinity::Text | Affinity::Blob),
+        // Text with a date is no number to SQLite, so that a NUMERIC column keeps it.
+        Kind::Time => affinity != Affinity::Real,
+        // No affinity converts a BLOB.
+        Kind::Blob => true,
     }
 }
 
@@ -263,7 +302,8 @@ fn declared(column: &Column) -> String {
     let kind = match column.kind {
         Kind::Integer | Kind::Boolean => "INTEGER",
         Kind::Real => "REAL",
-        Kind::Text | Kind::Json => "TEXT",
+        Kind::Text | Kind::Json | Kind::Time => "TEXT",
+        Kind::Blob => "BLOB",
     };
     format!("\"{}\" {kind}", column.name)
 }

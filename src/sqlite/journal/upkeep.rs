@@ -9,12 +9,13 @@ use barograph_actors::message::event;
 use barograph_actors::message::note::Event;
 use barograph_actors::ports::{TidiedUp, WriteError};
 use barograph_config::Quarantine;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use tracing::{info, warn};
 
 use super::SqliteJournal;
 use super::digests::{Compacted, Shape, compact};
 use super::notes;
+use super::row_writer::name_of;
 use super::rows;
 use super::statements::ACCOUNT_ADD;
 use crate::sqlite::rollup::Rollups;
@@ -22,6 +23,8 @@ use crate::sqlite::salvage::{Copied, Salvage, SalvageReport, SalvageStep};
 
 /// Rows that one step drops from quarantine.
 const ROWS_PER_STEP: usize = 500;
+
+const HOUR_MS: i64 = 3_600_000;
 
 /// Rows that one step copies: some 20 ms.
 const COPIED_PER_STEP: usize = 1_000;
@@ -31,6 +34,8 @@ const COPIED_PER_STEP: usize = 1_000;
 pub(in crate::sqlite) struct Upkeep {
     pub(in crate::sqlite) salvages: Vec<Salvage>,
     quarantine: Quarantine,
+    /// By route: when it was last said that its quarantine is full.
+    full_since: HashMap<String, UnixMillis>,
     /// By shape: how far its digests are compacted.
     compacted: HashMap<i64, i64>,
     pub(in crate::sqlite) rollups: Rollups,
@@ -38,7 +43,8 @@ pub(in crate::sqlite) struct Upkeep {
 
 impl Upkeep {
     pub(in crate::sqlite) fn new(salvages: Vec<Salvage>, quarantine: Quarantine) -> Self {
-        Self { salvages, quarantine, compacted: HashMap::new(), rollups: Rollups::default() }
+        let (full_since, compacted) = (HashMap::new(), HashMap::new());
+        Self { salvages, quarantine, full_since, compacted, rollups: Rollups::default() }
     }
 }
 
@@ -126,7 +132,7 @@ impl SqliteJournal {
         while let Some(row) = rows.next()? {
             let (name, word): (String, String) = (row.get(0)?, row.get(1)?);
             let count: i64 = row.get(2)?;
-            let index = self.router.routes().iter().position(|r| r.table == name);
+            let index = self.router.routes().iter().position(|r| r.name() == name);
             let route = RouteId(index.and_then(|index| u16::try_from(index).ok()));
             match Reason::from_word(&word) {
                 Some(reason) if index.is_some() || name.is_empty() => {
@@ -162,22 +168,73 @@ impl SqliteJournal {
         }
         self.in_transaction(|journal| {
             // Again, now that no other connection can write: a person may have replayed or dropped some.
-            let Some((n, dropped)) = journal.due_for_trimming()? else { return Ok(0) };
-            let oldest = "SELECT id FROM barograph_quarantine ORDER BY id LIMIT ?1";
-            let mut statement = journal.conn.prepare_cached(oldest)?;
-            let ids = statement.query_map([n.cast_signed()], |row| row.get(0))?;
-            let ids: Vec<i64> = ids.collect::<rusqlite::Result<_>>()?;
+            let Some(due) = journal.due_for_trimming()? else { return Ok(0) };
+            let ids = match &due {
+                DueForTrimming::Full { route, over } => oldest_of(&journal.conn, route, *over)?,
+                DueForTrimming::Old { n } => {
+                    let oldest = "SELECT id FROM barograph_quarantine ORDER BY id LIMIT ?1";
+                    let mut statement = journal.conn.prepare_cached(oldest)?;
+                    let ids = statement.query_map([n.cast_signed()], |row| row.get(0))?;
+                    ids.collect::<rusqlite::Result<_>>()?
+                }
+            };
+            let dropped = due.reason();
             drop_quarantined(&journal.conn, &journal.shapes.quarantine, &ids, dropped)?;
-            let detail = format!(
-                "{n} of the oldest messages in quarantine were dropped ({}); see max_rows and \
-                 max_age of [quarantine]",
+            let n = ids.len() as u64;
+            journal.note_trimmed(format!(
+                "{n} of the oldest messages in quarantine were dropped ({}); see max_rows and max_age of \
+                 [quarantine]",
                 dropped.word()
-            );
-            let at = (journal.world.now)();
-            let event = Event { name: event::QUARANTINE_TRIMMED, at, detail };
-            notes::write_event(&journal.conn, &event)?;
+            ))?;
             Ok(n)
         })
+    }
+
+    fn note_trimmed(&self, detail: String) -> rusqlite::Result<()> {
+        let at = (self.world.now)();
+        let event = Event { name: event::QUARANTINE_TRIMMED, at, detail };
+        notes::write_event(&self.conn, &event)
+    }
+
+    /// Holds the bound of each route into whose quarantine this transaction has put messages: the oldest of the same
+    /// route make room. The rest of what a lower bound leaves over is for the steps of the upkeep.
+    pub(in crate::sqlite) fn bound_quarantine(&mut self, written: &Tally) -> rusqlite::Result<()> {
+        let mut routes: Vec<RouteId> = Vec::new();
+        for (route, outcome, _) in written.iter() {
+            if matches!(outcome, Outcome::Quarantined(_)) && !routes.contains(&route) {
+                routes.push(route);
+            }
+        }
+        for route in routes {
+            let new = written.sums_of(route).quarantined;
+            let name = name_of(route, self.router.routes()).to_owned();
+            let over =
+                quarantined(&self.conn, &name)?.saturating_sub(self.upkeep.quarantine.max_rows);
+            let ids = oldest_of(&self.conn, &name, over.min(new + ROWS_PER_STEP as u64))?;
+            if ids.is_empty() {
+                continue;
+            }
+            let dropped = Dropped::QuarantineFull;
+            drop_quarantined(&self.conn, &self.shapes.quarantine, &ids, dropped)?;
+            self.note_full(&name)?;
+        }
+        Ok(())
+    }
+
+    /// An event for each route at most once an hour, however much noise comes.
+    fn note_full(&mut self, route: &str) -> rusqlite::Result<()> {
+        let now = (self.world.now)();
+        let said = self.upkeep.full_since.get(route);
+        if said.is_some_and(|said| now.0.saturating_sub(said.0) < HOUR_MS) {
+            return Ok(());
+        }
+        self.upkeep.full_since.insert(route.to_owned(), now);
+        let max = self.upkeep.quarantine.max_rows;
+        let shown = if route.is_empty() { "no route" } else { route };
+        self.note_trimmed(format!(
+            "the quarantine of {shown} is full ({max} messages, max_rows of [quarantine]): for each new one the \
+             oldest is dropped and counted (quarantine_full)"
+        ))
     }
 
     /// Deletes counts that are too old, a step's worth; whether there were any.
@@ -191,17 +248,15 @@ impl SqliteJournal {
         Ok(due)
     }
 
-    /// How many of the oldest are to be dropped in one step, and why.
-    fn due_for_trimming(&self) -> rusqlite::Result<Option<(u64, Dropped)>> {
+    /// What is to be dropped in one step.
+    fn due_for_trimming(&self) -> rusqlite::Result<Option<DueForTrimming>> {
         let max_age = i64::try_from(self.upkeep.quarantine.max_age.as_millis()).unwrap_or(i64::MAX);
         let cutoff = UnixMillis((self.world.now)().0.saturating_sub(max_age)).to_string();
-        let over = too_many(&self.conn, self.upkeep.quarantine.max_rows)?;
-        let (n, dropped) = match over {
-            0 => (too_old(&self.conn, &cutoff)?, Dropped::QuarantineAge),
-            over => (over, Dropped::QuarantineFull),
-        };
-        let n = n.min(ROWS_PER_STEP as u64);
-        Ok((n > 0).then_some((n, dropped)))
+        if let Some((route, over)) = too_many(&self.conn, self.upkeep.quarantine.max_rows)? {
+            return Ok(Some(DueForTrimming::Full { route, over: over.min(ROWS_PER_STEP as u64) }));
+        }
+        let n = too_old(&self.conn, &cutoff)?.min(ROWS_PER_STEP as u64);
+        Ok((n > 0).then_some(DueForTrimming::Old { n }))
     }
 
     fn compact_digests(&mut self) -> Result<bool, WriteError> {
@@ -246,16 +301,52 @@ fn due_for_compaction(
     conn.prepare_cached(select)?.query_row(params![shape, done, over], |row| row.get(0))
 }
 
-/// How many rows there are beyond the limit. Ids are dense but for rows that were taken out, so that
-/// mostly a look at the first and the last is enough.
-pub(in crate::sqlite) fn too_many(conn: &Connection, max_rows: u64) -> rusqlite::Result<u64> {
-    let ends = rows::ends(conn, "barograph_quarantine")?;
-    if ends.is_none_or(|(first, last)| first.abs_diff(last) < max_rows) {
-        return Ok(0);
+/// What one step drops from quarantine.
+enum DueForTrimming {
+    /// So many of the oldest of a route, which has more than its bound.
+    Full { route: String, over: u64 },
+    /// So many of the oldest, which are too old.
+    Old { n: u64 },
+}
+
+impl DueForTrimming {
+    fn reason(&self) -> Dropped {
+        match self {
+            Self::Full { .. } => Dropped::QuarantineFull,
+            Self::Old { .. } => Dropped::QuarantineAge,
+        }
     }
-    let count = "SELECT count(*) FROM barograph_quarantine";
-    let count: i64 = conn.prepare_cached(count)?.query_row([], |row| row.get(0))?;
-    Ok(count.cast_unsigned().saturating_sub(max_rows))
+}
+
+/// A route with more messages in quarantine than `max_rows`, and how many more. By the account, which is as short as
+/// there are routes and reasons.
+pub(in crate::sqlite) fn too_many(
+    conn: &Connection,
+    max_rows: u64,
+) -> rusqlite::Result<Option<(String, u64)>> {
+    let select = "SELECT route, sum(count) FROM barograph_accounting WHERE outcome = 'quarantined' GROUP BY \
+         route HAVING sum(count) > ?1 LIMIT 1";
+    let found = conn.prepare_cached(select)?.query_row([rows::as_i64(max_rows)], |row| {
+        Ok((row.get(0)?, row.get::<_, i64>(1)?.cast_unsigned().saturating_sub(max_rows)))
+    });
+    found.optional()
+}
+
+/// Messages of a route in quarantine, by the account.
+fn quarantined(conn: &Connection, route: &str) -> rusqlite::Result<u64> {
+    let select = "SELECT coalesce(sum(count), 0) FROM barograph_accounting WHERE route = ?1 AND outcome = \
+         'quarantined'";
+    let count: i64 = conn.prepare_cached(select)?.query_row([route], |row| row.get(0))?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// Ids of the oldest messages of a route in quarantine.
+fn oldest_of(conn: &Connection, route: &str, n: u64) -> rusqlite::Result<Vec<i64>> {
+    let select =
+        "SELECT id FROM barograph_quarantine WHERE coalesce(route, '') = ?1 ORDER BY id LIMIT ?2";
+    let mut statement = conn.prepare_cached(select)?;
+    let ids = statement.query_map(params![route, rows::as_i64(n)], |row| row.get(0))?;
+    ids.collect()
 }
 
 /// How many of the oldest rows are older than `cutoff`, a step's worth at most.

@@ -33,6 +33,7 @@ impl SqliteJournal {
         let outcomes = plan.place(|record| writer.write(record))?;
         writer.finish(now)?;
         self.write_account(&outcomes.tally)?;
+        self.bound_quarantine(&outcomes.tally)?;
         self.write_retained(&plan, &outcomes.retained)?;
         self.trim_ledger(&plan.trim)?;
         self.write_ledger(&plan.row)?;
@@ -53,7 +54,7 @@ impl SqliteJournal {
             self.conn.execute(sql::RETAINED_CLEAR, [])?;
         }
         match plan.session {
-            Some(session) => rows::set_meta(&self.conn, rows::SESSION, session),
+            Some(session) => rows::set_session(&self.conn, session),
             None => Ok(()),
         }
     }

@@ -3,6 +3,7 @@
 //! download) is asked for piece by piece.
 
 pub(super) mod accounting;
+pub(super) mod client_id;
 pub(super) mod event_log;
 pub(crate) mod events;
 pub(super) mod gap_log;

@@ -109,7 +109,8 @@ pub fn newest_kept(
     limit: u32,
     bytes_max: u32,
 ) -> rusqlite::Result<Vec<QuarantinedMessage>> {
-    let columns = COLUMNS.replace("payload", "substr(payload, 1, ?6)");
+    // Of an empty blob `substr` is NULL.
+    let columns = COLUMNS.replace("payload", "coalesce(substr(payload, 1, ?6), x'')");
     let select = format!(
         "SELECT {columns} FROM barograph_quarantine WHERE {MATCHES} ORDER BY id DESC LIMIT ?5"
     );

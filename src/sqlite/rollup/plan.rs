@@ -145,7 +145,7 @@ pub(super) fn make(conn: &Connection, router: &Router) -> rusqlite::Result<Vec<R
     }
     create_all(conn)?;
     let mut tables: Vec<(String, Vec<RouteId>, Vec<Base>)> = Vec::new();
-    for (id, route) in router.active() {
+    for (id, route) in router.recording() {
         let wanted: Vec<Base> = readings(route).into_iter().map(|reading| reading.base).collect();
         match tables.iter_mut().find(|(name, ..)| name.eq_ignore_ascii_case(&route.table)) {
             Some((_, routes, bases)) => {

@@ -13,7 +13,7 @@ use super::progress::{self, WorkKind};
 use super::record;
 use super::walk::Walk;
 use super::writer::TableWriter;
-use crate::sqlite::journal::rows::{SESSION, SUBSCRIBED, set_meta};
+use crate::sqlite::journal::rows::{CLIENT_ID, SESSION, SUBSCRIBED, set_meta};
 use crate::sqlite::journal::schema::{STORED_BEFORE_DIGESTS, exists, has_column};
 
 const LEDGER: &str = "barograph_ledger";
@@ -131,7 +131,7 @@ fn search(pages: &Pages, target: &Connection) -> rusqlite::Result<()> {
         for fields in record::keyed_rows(pages, number, &page).unwrap_or_default() {
             if let [key, value] = fields.as_slice()
                 && let (Some(key), Some(value)) = (key.text(), value.text())
-                && [SESSION, SUBSCRIBED].contains(&key)
+                && [SESSION, CLIENT_ID, SUBSCRIBED].contains(&key)
             {
                 meta.add(key.to_owned(), value.to_owned());
             }

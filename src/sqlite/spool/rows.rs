@@ -3,8 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use barograph_actors::message::account::{Drop as Dropped, Outcome, RouteId, Tally};
-use barograph_actors::message::batch::{Batch, BatchId, Opening, Record};
+use barograph_actors::message::account::{
+    Drop as Dropped, Filtered, Outcome, Reason, RouteId, Tally,
+};
+use barograph_actors::message::batch::{Batch, BatchId, Body, Opening, Record, RowRefusal};
 use barograph_actors::message::delivery::{ConnectionId, Delivery, UnixMillis};
 use barograph_actors::message::event;
 use barograph_actors::message::note::{
@@ -36,7 +38,7 @@ CREATE TABLE IF NOT EXISTS spool_records (
     id INTEGER PRIMARY KEY, position INTEGER NOT NULL, route TEXT NOT NULL, received_at INTEGER NOT NULL,
     qos INTEGER NOT NULL, packet_id INTEGER NOT NULL, dup INTEGER NOT NULL, retain INTEGER NOT NULL,
     digest INTEGER NOT NULL, whole_size INTEGER NOT NULL, packet_size INTEGER NOT NULL, topic TEXT NOT NULL,
-    payload BLOB NOT NULL
+    payload BLOB NOT NULL, filtered TEXT, properties TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS spool_records_position ON spool_records (position);
 ";
@@ -47,8 +49,8 @@ const DATABASE: &str = "database";
 const POSITION: &str = "position";
 
 const RECORD_INSERT: &str = "INSERT INTO spool_records (position, route, received_at, qos, packet_id, \
-     dup, retain, digest, whole_size, packet_size, topic, payload) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, \
-     ?8, ?9, ?10, ?11, ?12)";
+     dup, retain, digest, whole_size, packet_size, topic, payload, filtered, properties) VALUES (?1, ?2, \
+     ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
 
 /// How a delivery becomes a record again.
 #[derive(Debug, Clone)]
@@ -91,6 +93,11 @@ pub(in crate::sqlite) fn set_up(
         )?;
     }
     let database_text = database.to_string_lossy();
+    for column in ["filtered", "properties"] {
+        if !schema::has_column(&tx, "spool_records", column)? {
+            tx.execute_batch(&format!("ALTER TABLE spool_records ADD COLUMN {column} TEXT"))?;
+        }
+    }
     match rows::meta(&tx, DATABASE)? {
         Some(other) if other != database_text && Path::new(&other).exists() => {
             return Err(SetUp::Foreign(format!(
@@ -203,6 +210,8 @@ pub(in crate::sqlite) fn insert(
             rows::as_i64(record.packet_size),
             record.topic,
             &record.payload[..],
+            filtered_word(record),
+            properties_text(record),
         ])?;
     }
     Ok(())
@@ -221,7 +230,7 @@ pub(in crate::sqlite) fn read(
     let entries = statement.query_map(params![first, last], |row| read_entry(row, decoding))?;
     let mut entries: Vec<Spooled> = entries.collect::<rusqlite::Result<_>>()?;
     let select = "SELECT position, received_at, qos, packet_id, dup, retain, digest, whole_size, \
-         packet_size, topic, payload FROM spool_records WHERE position BETWEEN ?1 AND ?2 ORDER BY id";
+         packet_size, topic, payload, filtered, properties FROM spool_records WHERE position BETWEEN ?1 AND ?2 ORDER BY id";
     let mut statement = conn.prepare_cached(select)?;
     let mut records = statement.query(params![first, last])?;
     while let Some(row) = records.next()? {
@@ -280,9 +289,38 @@ fn read_record(row: &Row<'_>, decoding: &Decoding) -> rusqlite::Result<Record> {
         packet_size: row.get::<_, i64>(8)?.cast_unsigned(),
         topic: row.get(9)?,
         payload: Bytes::from(row.get::<_, Vec<u8>>(10)?),
+        properties: row
+            .get::<_, Option<String>>(12)?
+            .and_then(|text| serde_json::from_str(&text).ok())
+            .unwrap_or_default(),
     };
+    let filtered: Option<String> = row.get(11)?;
+    let payload = delivery.payload.clone();
     let record = decode(delivery, &decoding.router, decoding.packet_max);
-    Ok(Record { digest: digest.cast_unsigned(), ..record })
+    let record = Record { digest: digest.cast_unsigned(), ..record };
+    Ok(match (filtered.as_deref().and_then(Filtered::from_word), &record.body) {
+        (Some(filtered), _) => Record { body: Body::Filtered(filtered), ..record },
+        // It was taken as a message to be stored.
+        (None, Body::Filtered(_)) => {
+            let detail = "the route that took it is gone, or filters it now".to_owned();
+            let refusal = RowRefusal { reason: Reason::NoRoute, detail };
+            Record { body: Body::Quarantined(refusal), payload, ..record }
+        }
+        (None, Body::Rows(_) | Body::Quarantined(_)) => record,
+    })
+}
+
+/// Of a message that was filtered when it came, the reason.
+fn filtered_word(record: &Record) -> Option<&'static str> {
+    match &record.body {
+        Body::Filtered(filtered) => Some(filtered.word()),
+        Body::Rows(_) | Body::Quarantined(_) => None,
+    }
+}
+
+/// User properties as JSON; `None` where there are none.
+fn properties_text(record: &Record) -> Option<String> {
+    (!record.properties.is_empty()).then(|| json!(record.properties).to_string())
 }
 
 /// Deletes what was taken over.
@@ -306,7 +344,7 @@ fn dropped_from(json: &Json, router: &Router) -> Tally {
         else {
             continue;
         };
-        let index = router.routes().iter().position(|route| route.table == name);
+        let index = router.routes().iter().position(|route| route.name() == name);
         let route = RouteId(index.and_then(|index| u16::try_from(index).ok()));
         let outcome = Outcome::from_words("dropped", reason);
         tally.add(route, outcome.unwrap_or(Outcome::Dropped(Dropped::Holding)), n);
@@ -392,6 +430,7 @@ mod tests {
             received: 3,
             stored: 4,
             duplicate: 5,
+            filtered: 14,
             quarantined: 6,
             dropped: 7,
             spooled: 8,

@@ -53,6 +53,7 @@ impl SpoolFixture {
             wrecks: DamagedHandles::default(),
             spool_dir: self.settings.spool.dir.clone(),
             lock: DatabaseLock::default(),
+            client_id: String::new(),
         };
         Box::new(opener.open_sqlite().unwrap())
     }
@@ -100,6 +101,7 @@ impl SpoolFixture {
                 dup: false,
                 packet_id: u16::try_from(x + 1).unwrap(),
                 received_at: UnixMillis(x),
+                properties: Vec::new(),
             };
             decode(delivery, &router, 1 << 20)
         };

@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::message::batch::Value;
+use crate::message::batch::{Rows, Value};
 
 /// Which packet id the broker gives to the next message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +121,7 @@ impl ModelBroker {
 
 fn delivery(of: &UnderWay, dup: bool) -> Record {
     let ModelMessage { number, digest, qos } = of.message;
-    let body = Body::Row(vec![Value::Integer(number)]);
+    let body = Body::Rows(Rows::one(vec![Value::Integer(number)]));
     Record { qos, dup, digest, body, ..record(of.packet_id) }
 }
 
@@ -189,10 +189,11 @@ impl ModelWorld {
         assert!(!false_alarm, "no broker of these rolls back");
         let stored = &mut self.stored;
         let placed = plan.place(|record| {
-            let Body::Row(values) = &record.body else { panic!("all are rows") };
+            let Body::Rows(rows) = &record.body else { panic!("all are rows") };
+            let values = rows.last();
             let Value::Integer(number) = values[0] else { panic!("a number") };
             *stored.entry(number).or_default() += 1;
-            Ok::<_, Infallible>(Outcome::Stored)
+            Ok::<_, Infallible>(Outcome::Stored.into())
         });
         let Ok(outcomes) = placed;
         self.store.state.apply(&plan, &outcomes);

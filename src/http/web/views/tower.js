@@ -81,7 +81,7 @@ function way(status) {
       step('Window', count(flow?.held ?? books.held), 'owed an acknowledgement', waits === 'window'),
       step('Batch', flow?.batch_rows_mean === null || !flow ? '–' : number(flow.batch_rows_mean, 1), 'rows each, on average', false),
       step('Commit', rate(rates.commits_per_second), flow ? `half within ${milliseconds(flow.commit_ms_p50)}, 99 of 100 within ${milliseconds(flow.commit_ms_p99)}` : 'latency unknown', waits === 'commit' || waits === 'spool'),
-      step('Acknowledged', `${count(books.stored + books.duplicate + books.quarantined + books.spooled)}`, 'durable, and said so to the broker', false)));
+      step('Acknowledged', `${count(books.stored + books.duplicate + books.filtered + books.quarantined + books.spooled)}`, 'durable, and said so to the broker', false)));
 }
 
 /** @param {Api.Actor} actor */
@@ -161,8 +161,8 @@ function modes(store, status, changes) {
 /** @param {Api.Status} status */
 function account(status) {
   const { account: books } = status;
-  const ends = /** @type {const} */ (['stored', 'duplicate', 'quarantined', 'dropped', 'spooled', 'held']);
-  const meaning = { stored: 'in the operator’s tables', duplicate: 'sent again by the broker, stored once', quarantined: 'no row could be made of them; kept with the reason', dropped: 'lost, and counted', spooled: 'safe in the spool, on their way', held: 'in memory, not acknowledged' };
+  const ends = /** @type {const} */ (['stored', 'duplicate', 'filtered', 'quarantined', 'dropped', 'spooled', 'held']);
+  const meaning = { stored: 'in the operator’s tables', duplicate: 'sent again by the broker, stored once', filtered: 'not wanted by the settings, only counted', quarantined: 'no row could be made of them; kept with the reason', dropped: 'lost, and counted', spooled: 'safe in the spool, on their way', held: 'in memory, not acknowledged' };
   const rows = ends.map((end) => [title(end), count(books[end]), meaning[end]]);
   return h('section', { class: 'sheet stack' }, h('h2', {}, 'Account'), h('p', {}, tag(books.balanced ? 'ok' : 'critical', books.balanced ? 'balanced' : 'not balanced'), ` ${count(books.received)} received, and what became of them.`),
     table('What became of every message', [{ name: 'End' }, { name: 'Messages', number: true }, { name: 'Which means' }], rows),
