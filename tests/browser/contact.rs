@@ -77,7 +77,7 @@ fn each_close_of_the_recorder_is_told_in_words() {
     watched.start_again();
     browser.says("#line", "Live");
     watched.recorder.kill();
-    tells_of(&browser, 1006, "The connection broke without a word");
+    tells_of(&browser, 1006, "The connection broke without a close");
     console_is_clean(&browser);
 }
 
@@ -92,7 +92,7 @@ fn each_close_for_what_no_page_does_is_told_in_words() {
     let browser = Browser::new();
     browser.open(&format!("http://127.0.0.1:{}/#/tower", proxy.port()));
     for (code, says, words) in [
-        (1007, frame(0x81, b"\xc3\x28"), "text that is no text"),
+        (1007, frame(0x81, b"\xc3\x28"), "a text that is not UTF-8"),
         (1002, vec![0x81, 0x01, b'x'], "something that no browser sends"),
     ] {
         browser.says("#line", "Live");
@@ -107,7 +107,7 @@ fn each_close_for_what_no_page_does_is_told_in_words() {
     proxy.slow_down(0);
     browser.says("#line", "Live");
     proxy.muffle();
-    tells_of(&browser, 4002, "Nothing was heard from this page");
+    tells_of(&browser, 4002, "This page sent nothing for too long");
     browser.says("#line", "Live");
     console_is_clean(&browser);
 }
