@@ -196,6 +196,7 @@ fn a_recorder_whose_program_was_replaced_is_still_known_as_one() {
     run.arg("run").arg("--config").arg(settings.write()).current_dir(scene.folder.root());
     let mut recorder = Recorder::spawn(run);
     recorder.event("broker_connected");
+    scene.broker.has_subscriber(settings.first_filter());
     publish_one(scene.broker.port(), "load/n", br#"{"n":1}"#, false);
     scene.fills_to(&recorder, "load", 1);
     fs::remove_file(&program).expect("our own folder");
