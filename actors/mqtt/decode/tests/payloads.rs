@@ -237,6 +237,7 @@ fn messages_that_do_not_meet_the_conditions_are_filtered_row_by_row() {
     }
     let filtered = decode(delivery("a/b", b"5"), &Router::new(vec![route.clone()]), 100);
     assert!(matches!(filtered.body, Body::Filtered(Filtered::When)));
+    assert!(filtered.payload.is_empty(), "nothing of it is kept");
     let one_of =
         vec![of_text("a"), Constant::Integer(7), Constant::Real(0.5), Constant::Flag(true)];
     route.when = vec![Condition { one_of: Some(Constants(one_of)), ..condition("/k") }];
