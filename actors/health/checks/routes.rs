@@ -74,7 +74,8 @@ fn naming_line(filter: &str, first: &str, second: &str) -> String {
             "#" => Some(format!("{{*{name}}}")),
             "+" => None,
             _ => {
-                (ours.next(), theirs.next());
+                ours.next();
+                theirs.next();
                 None
             }
         };
