@@ -73,10 +73,7 @@ fn member<'p>(part: &'p [u8], equals: &[u8]) -> Option<Member<'p>> {
     if name.is_empty() {
         return None;
     }
-    let name = match String::from_utf8_lossy(name) {
-        Cow::Borrowed(name) => Cow::Borrowed(name),
-        Cow::Owned(name) => Cow::Owned(name),
-    };
+    let name = String::from_utf8_lossy(name);
     let value = match value {
         [] => Tree::Null,
         [b'"', quoted @ .., b'"'] => Tree::text_or_bytes(quoted),
