@@ -11,7 +11,7 @@ pub const OK: i32 = 0;
 pub const FOUND_WRONG: i32 = 1;
 /// `status`: the recorder is in a critical state.
 pub const CRITICAL: i32 = 2;
-/// No recorder is running, or none answers.
+/// No recorder is running, or it does not answer.
 pub const NOT_RUNNING: i32 = 3;
 /// `EX_USAGE`: the command line cannot be understood.
 pub const USAGE: i32 = 64;
@@ -29,6 +29,8 @@ pub const ESCALATED: i32 = 70;
 pub const CANNOT_CREATE: i32 = 73;
 /// `EX_TEMPFAIL`: another instance holds the lock, or another program locks the database.
 pub const LOCKED: i32 = 75;
+/// `EX_NOPERM`: this user may not reach the recorder's lock, socket or database, so that nothing is known of it.
+pub const PERMISSION_DENIED: i32 = 77;
 /// `EX_CONFIG`: the settings have problems. Starting again without a change is useless.
 pub const CONFIG: i32 = 78;
 /// A second signal ended the stop, or a signal ended `verify` (128 + SIGINT).

@@ -1,5 +1,6 @@
 //! What is different between two settings, key by key: so that a reload restarts what changed, and only that.
 
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 
 use crate::field::Declared;
@@ -34,7 +35,8 @@ impl fmt::Display for Difference {
     }
 }
 
-/// Every key that differs, in the order of the file. The order of routes, alerts, columns and indexes is no difference.
+/// Every key that differs, in the order of the file. The order of alerts, columns and indexes is no difference; that of
+/// routes is one, with the key `route`.
 pub fn differences(old: &Settings, new: &Settings) -> Vec<Difference> {
     let mut differences = Vec::new();
     compare("", &old.lines(), &new.lines(), &mut differences);
@@ -79,7 +81,16 @@ fn value<'l>(lines: &'l [Assignment], key: &str) -> Option<&'l ShownValue> {
     lines.iter().find(|line| line.name == key).map(|line| &line.value)
 }
 
-/// Compares routes, or alerts. A route keeps its topic or its table; an alert keeps its name.
+/// The keys that tell the entries of a list apart, the strongest first.
+fn identity(list: &str) -> &'static [&'static str] {
+    match list {
+        "route" => &["topic", "table"],
+        conditions if conditions.ends_with(".when") => &["field"],
+        _ => &["name"],
+    }
+}
+
+/// Compares routes, alerts, or conditions. A route keeps its topic or its table; an alert keeps its name.
 fn compare_lists(
     name: &str,
     part: Part,
@@ -87,44 +98,93 @@ fn compare_lists(
     new: &[Vec<Assignment>],
     differences: &mut Vec<Difference>,
 ) {
-    let mut partners: Vec<Option<&[Assignment]>> = vec![None; old.len()];
-    let mut added: Vec<&[Assignment]> = new.iter().map(Vec::as_slice).collect();
-    let identity: &[&str] = if name == "route" { &["topic", "table"] } else { &["name"] };
-    for key in identity {
-        for (lines, partner) in old.iter().zip(&mut partners).filter(|(_, found)| found.is_none()) {
-            let found = added.iter().position(|other| value(other, key) == value(lines, key));
-            *partner = found.map(|found| added.remove(found));
-        }
-    }
-    for (lines, partner) in old.iter().zip(partners) {
-        let key = label(name, lines, old);
+    let partners = partners(name, old, new);
+    let (old_labels, new_labels) = (Labels::of(name, old), Labels::of(name, new));
+    for (lines, partner) in old.iter().zip(&partners) {
+        let key = || old_labels.label(lines);
         match partner {
-            Some(partner) => compare(&key, lines, partner, differences),
+            Some(at) if new[*at] == *lines => {}
+            Some(at) => compare(&key(), lines, &new[*at], differences),
             None => {
                 let (before, after) = (gist(lines), NOT_SET.to_owned());
-                differences.push(Difference { key, before, after, part });
+                differences.push(Difference { key: key(), before, after, part });
             }
         }
     }
-    for lines in added {
-        let (key, before) = (label(name, lines, new), NOT_SET.to_owned());
+    let kept: HashSet<usize> = partners.iter().copied().flatten().collect();
+    for (_, lines) in new.iter().enumerate().filter(|(at, _)| !kept.contains(at)) {
+        let (key, before) = (new_labels.label(lines), NOT_SET.to_owned());
         differences.push(Difference { key, before, after: gist(lines), part });
+    }
+    if name == "route" {
+        differences.extend(other_order(part, &partners, new));
     }
 }
 
-/// The name of a route or an alert in a message, among its neighbours.
-fn label(name: &str, lines: &[Assignment], neighbours: &[Vec<Assignment>]) -> String {
-    let has_table = |other: &&Vec<Assignment>| value(other, "table") == value(lines, "table");
-    let key = match name {
-        "route" if neighbours.iter().filter(has_table).count() > 1 => "topic",
-        "route" => "table",
-        _ => "name",
-    };
-    let shown = value(lines, key).map(ShownValue::text).unwrap_or_default();
-    format!("{name}[{}]", shown.trim_matches('"'))
+/// For each old entry the place of the new one that it has become.
+fn partners(name: &str, old: &[Vec<Assignment>], new: &[Vec<Assignment>]) -> Vec<Option<usize>> {
+    let mut partners: Vec<Option<usize>> = vec![None; old.len()];
+    let mut is_taken = vec![false; new.len()];
+    for key in identity(name) {
+        let text = |lines: &[Assignment]| value(lines, key).map(ShownValue::text);
+        let mut free: HashMap<Option<String>, VecDeque<usize>> = HashMap::new();
+        for (at, lines) in new.iter().enumerate().filter(|(at, _)| !is_taken[*at]) {
+            free.entry(text(lines)).or_default().push_back(at);
+        }
+        for (lines, partner) in old.iter().zip(&mut partners).filter(|(_, found)| found.is_none()) {
+            *partner = free.get_mut(&text(lines)).and_then(VecDeque::pop_front);
+            if let Some(at) = *partner {
+                is_taken[at] = true;
+            }
+        }
+    }
+    partners
+}
+
+/// Routes that were there before and are, and stand in another order: the first that match take a message.
+fn other_order(
+    part: Part,
+    partners: &[Option<usize>],
+    new: &[Vec<Assignment>],
+) -> Option<Difference> {
+    let kept: Vec<usize> = partners.iter().copied().flatten().collect();
+    let turned = kept.windows(2).find(|pair| pair[0] > pair[1])?;
+    let (first, second) = (gist(&new[turned[0]]), gist(&new[turned[1]]));
+    let before = format!("{first} before {second}");
+    let after = format!("{second} before {first}");
+    Some(Difference { key: "route".to_owned(), before, after, part })
+}
+
+/// What the entries of a list are called in a message, among their neighbours.
+struct Labels<'n> {
+    name: &'n str,
+    /// How many routes have a table.
+    tables: HashMap<String, usize>,
+}
+
+impl<'n> Labels<'n> {
+    fn of(name: &'n str, neighbours: &[Vec<Assignment>]) -> Self {
+        let mut tables: HashMap<String, usize> = HashMap::new();
+        for table in neighbours.iter().filter_map(|lines| value(lines, "table")) {
+            *tables.entry(table.text()).or_default() += 1;
+        }
+        Self { name, tables }
+    }
+
+    fn label(&self, lines: &[Assignment]) -> String {
+        let table = value(lines, "table").map(ShownValue::text);
+        let is_alone = table.and_then(|table| self.tables.get(&table)) == Some(&1);
+        let key = match identity(self.name) {
+            ["topic", "table"] if is_alone => "table",
+            keys => keys[0],
+        };
+        let shown = value(lines, key).map(ShownValue::text).unwrap_or_default();
+        format!("{}[{}]", self.name, shown.trim_matches('"'))
+    }
 }
 
 /// A route or an alert in one word.
 fn gist(lines: &[Assignment]) -> String {
-    value(lines, "topic").or(value(lines, "type")).map(ShownValue::text).unwrap_or_default()
+    let told = ["topic", "type", "field"].iter().find_map(|key| value(lines, key));
+    told.map(ShownValue::text).unwrap_or_default()
 }

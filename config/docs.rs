@@ -10,14 +10,15 @@ use crate::read::layers::variable;
 use crate::route::Route;
 use crate::route::column::Column;
 use crate::route::derived::Derived;
+use crate::route::value::Condition;
 use crate::settings::sections;
 use crate::word::Word;
 
 /// A key of the settings file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KnownKey {
-    /// Its table as the file writes it: `mqtt`, `alert`, `route`, `route.derived`, or `route.columns.*` for the attributes
-    /// of one column.
+    /// Its table as the file writes it: `mqtt`, `alert`, `route`, `route.derived`, `route.when`, or `route.columns.*` for the
+    /// attributes of one column.
     pub table: &'static str,
     /// Its name in that table.
     pub name: &'static str,
@@ -45,9 +46,10 @@ fn tables() -> impl Iterator<Item = (String, &'static Table)> {
         let title = format!("`[[alert]]` of `type = \"{}\"`", kind.word());
         (title, kind.table())
     });
-    let routes: [(&str, &Table); 3] = [
+    let routes: [(&str, &Table); 4] = [
         ("`[[route]]`", &Route::TABLE),
         ("A column in `[route.columns]`", &Column::TABLE),
+        ("A condition in `when`", &Condition::TABLE),
         ("`[[route.derived]]`", &Derived::TABLE),
     ];
     let routes = routes.into_iter().map(|(title, table)| (title.to_owned(), table));
@@ -111,6 +113,9 @@ fn facts(table: &Table, key: &Key) -> Vec<String> {
 fn default_of(key: &Key) -> String {
     match (key.default)() {
         _ if key.spec.is_needed => format!("required, for example `{}`", key.example()),
+        Some(default) if !key.spec.shipped.is_empty() => {
+            format!("default `{default}`, and `{}` in the shipped file", key.spec.shipped)
+        }
         Some(default) if key.spec.absent.is_empty() => format!("default `{default}`"),
         Some(_) | None if key.spec.absent.is_empty() => {
             format!("not set by default, for example `{}`", key.example())

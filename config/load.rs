@@ -17,7 +17,7 @@ use crate::secret::Secret;
 use crate::settings::{Settings, sections};
 
 /// Largest settings file, in bytes: a limit, so that `--config /dev/zero` ends.
-const FILE_BYTES_MAX: u64 = 1 << 20;
+const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Who named the settings file.
 const BY_FLAG: &str = "named by --config";
@@ -130,7 +130,7 @@ fn read_named(
         .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
         .and_then(|_| {
             let too_large = bytes.len() as u64 > FILE_BYTES_MAX;
-            let limit = "it is larger than 1 MiB, and cannot be a settings file";
+            let limit = "it is larger than 16 MiB, and cannot be a settings file";
             if too_large { Err(io::Error::other(limit)) } else { Ok(()) }
         });
     match read {

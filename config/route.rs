@@ -1,11 +1,17 @@
 //! `[[route]]`: the messages of one topic filter become the rows of one table.
 
 pub(crate) mod column;
+pub(crate) mod conversion;
+pub(crate) mod cover;
 pub(crate) mod derived;
+pub(crate) mod filter_trie;
 pub(crate) mod index;
+pub(crate) mod intake;
 pub(crate) mod message_part;
 pub(crate) mod names;
+pub(crate) mod pattern;
 pub(crate) mod route_set;
+pub(crate) mod source;
 pub(crate) mod topic;
 pub(crate) mod value;
 
@@ -18,7 +24,7 @@ use crate::declare::settings;
 use crate::declare::text::quote;
 use crate::field::{Computed, Declared, ListItem, read_declared};
 use crate::mqtt::qos::Qos;
-use crate::page::ShownValue;
+use crate::page::{Assignment, ShownValue};
 use crate::part::Part;
 use crate::read::section::{Entry, Section};
 use crate::route::column::Column;
@@ -26,7 +32,8 @@ use crate::route::derived::Derived;
 use crate::route::index::Index;
 use crate::route::message_part::{PayloadFormat, Retained};
 use crate::route::names::{IDENTIFIER_LEN_MAX, identifier_fault, identifier_like};
-use crate::route::topic::{Capture, filter_fault};
+use crate::route::pattern::TopicPattern;
+use crate::route::topic::Capture;
 use crate::route::value::Condition;
 use crate::word::Word;
 
@@ -37,10 +44,11 @@ settings! {
     /// `[[route]]`: the messages of one topic filter become the rows of one table.
     pub struct Route in "route" concerns Part::Routes, checked Route::check;
 
-    /// The MQTT topic filter: `+` stands for one level, `#` (at the end) for all that follow. Filters of two routes may not
-    /// overlap: the broker might deliver one message twice.
+    /// Which messages: an MQTT filter, in which `+` stands for one level and `#` (at the end) for all that follow, or
+    /// `{name}` and `{*name}` in their place: each is a text column of that name, too. Of several routes that match a topic
+    /// the first one takes the message.
     topic: String = String::new(),
-        TEXT.checked(filter).example(r#""+/+/weatherstation/weathermeters/#""#);
+        TEXT.checked(topic_pattern).example(r#""+/+/weatherstation/weathermeters/#""#);
 
     /// The table. It is created if there is none, with the columns `id` and `created_at` (the time of arrival, UTC) around
     /// yours. Letters, digits and `_`, not beginning with `barograph_` or `sqlite_`.
@@ -129,13 +137,13 @@ settings! {
         .affects(Part::Derived);
 }
 
-fn filter(filter: &str, key: &Key) -> Result<String, Complaint> {
-    match filter_fault(filter) {
-        None => Ok(filter.to_owned()),
-        Some((why, offer)) if offer.len() <= OFFER_LEN_MAX => {
+fn topic_pattern(pattern: &str, key: &Key) -> Result<String, Complaint> {
+    match TopicPattern::parse(pattern) {
+        Ok(_) => Ok(pattern.to_owned()),
+        Err((why, offer)) if offer.len() <= OFFER_LEN_MAX => {
             Err(Complaint::write(why, quote(&offer)))
         }
-        Some((why, _)) => Err(Complaint::write(why, key.example())),
+        Err((why, _)) => Err(Complaint::write(why, key.example())),
     }
 }
 
@@ -165,21 +173,50 @@ impl Route {
             let example = quote(&format!("{like}/#"));
             section.refuse_lack("topic", Complaint::write("missing", example));
         }
-        if section.value("table").is_none() {
+        if section.value("table").is_none() && !self.ignore && !section.is_bad("ignore") {
             let level =
-                self.topic.split('/').find(|level| !level.is_empty() && !"+#".contains(*level));
+                self.filter.split('/').find(|level| !level.is_empty() && !"+#".contains(*level));
             let like = identifier_like(level.unwrap_or("messages"));
             section.refuse_lack("table", Complaint::write("missing", quote(&like)));
         }
     }
 
     fn check(&mut self, section: &mut Section<'_, '_>) {
+        if let Ok(TopicPattern { filter, captures }) = TopicPattern::parse(&self.topic) {
+            self.filter = filter;
+            self.captures.0 = captures;
+        }
         self.check_needed(section);
+        if self.ignore {
+            intake::check_ignored(section);
+            self.captures.0.clear();
+            // The broker has no need to keep what is not recorded.
+            self.qos = Qos::AtMostOnce;
+            return;
+        }
         column::check(section, &self.columns);
+        intake::check_format(section, self);
+        intake::apply_captures(section, self);
+        intake::check_sources(section, self);
+        intake::check_key(section, self);
+        intake::warn_of_paths(section, self);
         index::check_unique(section, self);
         index::check(section, self);
         column::check_time_column(section, self);
         derived::check(section, self);
+    }
+
+    /// What has no meaning for its format, or because it stores nothing, is left out.
+    fn meant_lines(&self) -> Vec<Assignment> {
+        let is_meant = |line: &Assignment| match line.name.as_str() {
+            "topic" | "ignore" => true,
+            _ if self.ignore => false,
+            "lines" => self.payload == PayloadFormat::Json,
+            "header" => self.payload == PayloadFormat::Csv,
+            "value_delimiter" => self.payload == PayloadFormat::Keyvalue,
+            _ => true,
+        };
+        self.lines().into_iter().filter(is_meant).collect()
     }
 }
 
@@ -189,7 +226,7 @@ impl ListItem for Route {
     }
 
     fn shown(all: &[Self]) -> Option<ShownValue> {
-        Some(ShownValue::List(all.iter().map(Declared::lines).collect()))
+        Some(ShownValue::List(all.iter().map(Self::meant_lines).collect()))
     }
 }
 

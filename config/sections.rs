@@ -31,8 +31,11 @@ settings! {
 
     /// The SQLite file. It is created if there is none; an existing one is opened as it is, and never rewritten. While
     /// Barograph runs, two more files with -wal and -shm after its name are part of the database: copy all three or none.
+    /// With an absolute path every command finds the recorder, wherever it is given.
     path: PathBuf = PathBuf::from("./weather_data.db"),
-        PATH.checked(database_path).affects(Part::DatabasePath);
+        PATH.shipped(r#""/var/lib/barograph/weather_data.db""#)
+            .checked(database_path)
+            .affects(Part::DatabasePath);
 
     /// How long one attempt to write waits when another program holds the database. The attempt is then repeated, without
     /// end, and nothing is lost: this decides only how soon the lock is noticed.

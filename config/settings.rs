@@ -49,10 +49,10 @@ settings! {
         .of("alerts")
         .at_most(100, "let one webhook or command notify the others")
         .affects(Part::Alerts);
-    /// What is recorded, and where: never empty, filters never overlap.
+    /// What is recorded, and where: never empty, and the first that matches takes a message.
     routes: Vec<Route> = built_in(), as "route" SUBTABLES
         .of("routes")
-        .at_most(500, "use wildcards, or a second recorder")
+        .at_most(10_000, "use wildcards and captures, or a second recorder")
         .affects(Part::Routes);
 }
 
@@ -93,7 +93,7 @@ impl Settings {
         if file.value("route").is_some() {
             route_set::compare(file.reader, &self.routes);
         }
-        let filters: Vec<&str> = self.routes.iter().map(|route| route.topic.as_str()).collect();
+        let filters: Vec<&str> = self.routes.iter().map(|route| route.filter.as_str()).collect();
         alert::compare(file, &mut self.alerts, &self.mqtt.client_id, &filters);
     }
 

@@ -7,4 +7,4 @@ mod layer;
 mod print;
 mod problems;
 mod shipped;
-mod testing;
+pub(crate) mod testing;

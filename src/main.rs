@@ -101,8 +101,10 @@ fn record(args: RunArgs) -> Result<i32, Failed> {
 fn take_over(settings: &Settings, timeout: Duration) -> Result<(), Failed> {
     let plan = stop::StopPlan { timeout, force: true };
     let mut say = |text: &str| tracing::info!("taking over: {text}");
-    let ended = stop::end(settings, plan, &mut say)
-        .map_err(|message| Failed { code: exit_code::LOCKED, message })?;
+    let ended = stop::end(settings, plan, &mut say).map_err(|failed| match failed.code {
+        exit_code::PERMISSION_DENIED => failed,
+        _ => Failed { code: exit_code::LOCKED, ..failed },
+    })?;
     match ended {
         StopOutcome::WasNot => tracing::info!("taking over: nothing is running"),
         StopOutcome::Stopped => tracing::info!("taking over: the other one has stopped in order"),

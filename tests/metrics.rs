@@ -265,7 +265,7 @@ fn counts_become_rows_and_old_rows_go() {
     scene.recorder(&settings).stop();
     let fill = "WITH RECURSIVE day(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM day WHERE n < 1500) \
                 INSERT INTO barograph_stats SELECT n + 100, datetime('now', '-' || (28 + n) || ' days'), \
-                300, 1, 1, 0, 0, 0, 0, 0, 1, 0, 1, 0, 'normal' FROM day";
+                300, 1, 1, 0, 0, 0, 0, 0, 1, 0, 1, 0, 'normal', 0 FROM day";
     scene.database.writer().execute_batch(fill).expect("our own table");
     scene.database.writer().execute_batch("DELETE FROM barograph_stats WHERE id < 100").unwrap();
     let recorder = scene.recorder(&settings);

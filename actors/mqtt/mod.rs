@@ -7,6 +7,7 @@ pub mod broker_drops;
 mod broker_news;
 pub mod connection;
 pub mod decode;
+mod intake_watch;
 pub mod publish;
 pub mod receiver;
 mod stall;

@@ -38,6 +38,7 @@ use crate::mqtt::ask_writer::{WriterAnswer, WriterQuestion, answer_of, ask};
 use crate::mqtt::barriers::Barriers;
 use crate::mqtt::broker_drops::BrokerDrops;
 use crate::mqtt::connection::{BrokerConnection, ConnectionEvent};
+use crate::mqtt::intake_watch::IntakeWatch;
 use crate::mqtt::publish::publish_guard::PublishGuard;
 use crate::mqtt::publish::publisher::Publications;
 use crate::mqtt::stall::Stall;
@@ -117,6 +118,7 @@ pub struct Receiver<B: Broker> {
     /// It is noted that nothing is received any more.
     end_noted: bool,
     readings: ReadingWatch,
+    intake: IntakeWatch,
     pause: Pause,
     /// Dropped last: its report must come after the window was left.
     lifeline: Lifeline,
@@ -141,6 +143,7 @@ impl<B: Broker> Receiver<B> {
             start_noted: setup.published.broker.get().connection != Connection::Starting,
             end_noted: false,
             readings: ReadingWatch::new(setup.router.routes(), setup.published.readings().clone()),
+            intake: IntakeWatch::new(&setup.router, setup.published.route_faults().clone()),
             pause: Pause::of(&setup.published),
             setup,
             window: Some(window),

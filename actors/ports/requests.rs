@@ -43,7 +43,7 @@ pub enum NotPublished {
 
 /// A retained message, which the broker sends to later subscribers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Retained {
+pub struct RetainedMessage {
     /// Topic name.
     pub topic: String,
     /// What stands there: published now, and again at each new connection.
@@ -81,7 +81,7 @@ pub struct SessionNotRunning;
 #[derive(Debug, Default)]
 struct RequestState {
     desk: Option<mpsc::Sender<SessionOrder>>,
-    kept: BTreeMap<String, Retained>,
+    kept: BTreeMap<String, RetainedMessage>,
 }
 
 /// Where orders are given. Clones share it.
@@ -104,7 +104,7 @@ impl SessionRequests {
     /// # Errors
     /// It was not published now. Unless that is [`NotPublished::TooMany`], it will be at the next
     /// connection.
-    pub async fn retain(&self, retained: Retained) -> PublishOutcome {
+    pub async fn retain(&self, retained: RetainedMessage) -> PublishOutcome {
         let topic = retained.topic.clone();
         {
             let kept = &mut self.shared().kept;
@@ -167,7 +167,7 @@ impl SessionRequests {
     }
 
     /// The last word on a topic.
-    pub(crate) fn kept(&self, topic: &str) -> Option<Retained> {
+    pub(crate) fn kept(&self, topic: &str) -> Option<RetainedMessage> {
         self.shared().kept.get(topic).cloned()
     }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::ports::requests::{KEPT_TOPICS_MAX, NotPublished, Retained};
+use crate::ports::requests::{KEPT_TOPICS_MAX, NotPublished, RetainedMessage};
 use crate::ports::{DownKind, Publication};
 use crate::supervisor::Fault;
 use crate::testing::harness::{House, eventually, settings, with_paused_time};
@@ -16,8 +16,8 @@ fn message(topic: &str) -> Publication {
     }
 }
 
-fn retained(topic: &str) -> Retained {
-    Retained {
+fn retained(topic: &str) -> RetainedMessage {
+    RetainedMessage {
         topic: topic.to_owned(),
         payload: Bytes::from_static(b"online"),
         farewell: Some(Bytes::from_static(b"offline")),

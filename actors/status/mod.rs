@@ -12,6 +12,7 @@ pub mod mode;
 mod notes;
 mod parts;
 pub mod readings;
+pub mod route_faults;
 pub mod settings;
 pub mod severity;
 pub mod summary;
@@ -38,6 +39,7 @@ use crate::status::issue::{Acknowledgement, Finding, Issue};
 use crate::status::last_seen::LastSeen;
 use crate::status::measures::Measures;
 use crate::status::readings::Readings;
+use crate::status::route_faults::RouteFaults;
 use crate::supervisor::Pulse;
 
 /// A copy of the parts that say how the recorder is, for readers that need most of them.
@@ -109,6 +111,8 @@ pub struct Published {
     last_seen: LastSeen,
     /// Readings that are wrong in themselves.
     readings: Readings,
+    /// What messages show to be wrong with the routes.
+    route_faults: RouteFaults,
     /// The signs of life of those that run, by name; the supervisor's too.
     pulses: Arc<Mutex<BTreeMap<&'static str, Pulse>>>,
     feeds: Feeds,
@@ -205,6 +209,11 @@ impl Published {
     /// Readings that are wrong in themselves.
     pub fn readings(&self) -> &Readings {
         &self.readings
+    }
+
+    /// What messages show to be wrong with the routes.
+    pub fn route_faults(&self) -> &RouteFaults {
+        &self.route_faults
     }
 
     /// Looks whether the process stood still until just now. What is told of it is noted before any other thread

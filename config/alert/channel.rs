@@ -281,7 +281,7 @@ fn topic(topic: &str, key: &Key) -> Result<String, Complaint> {
         "expected a topic without wildcards (`+`, `#`)"
     } else if topic.starts_with('$') {
         "expected a topic that does not begin with `$`: those are the broker's"
-    } else if let Some((why, _)) = filter_fault(topic) {
+    } else if let Some(why) = filter_fault(topic) {
         why
     } else {
         return Ok(topic.to_owned());

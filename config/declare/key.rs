@@ -85,6 +85,8 @@ pub(crate) struct Spec {
     pub(crate) example: &'static str,
     /// What holds without it, where there is no plain default.
     pub(crate) absent: &'static str,
+    /// What the shipped file sets, as TOML, where that is not the default; empty: it is.
+    pub(crate) shipped: &'static str,
     /// What a whole number counts, or the entries of a table or list are.
     pub(crate) unit: &'static str,
     /// Most entries of a table or list, and what to do about more.
@@ -99,9 +101,9 @@ pub(crate) struct Spec {
 
 impl Spec {
     const fn new(wants: Wants) -> Self {
-        let (example, absent, unit, note) = ("", "", "", "");
+        let (example, absent, shipped, unit, note) = ("", "", "", "", "");
         let (limit, part, check) = (None, None, None);
-        Self { wants, example, absent, unit, limit, note, is_needed: false, part, check }
+        Self { wants, example, absent, shipped, unit, limit, note, is_needed: false, part, check }
     }
 
     /// With a good value, as TOML, for messages and the shipped file.
@@ -112,6 +114,11 @@ impl Spec {
     /// With a sentence on what holds when the key is not set.
     pub(crate) const fn absent(self, absent: &'static str) -> Self {
         Self { absent, ..self }
+    }
+
+    /// With another value in the shipped file than the default, as TOML.
+    pub(crate) const fn shipped(self, shipped: &'static str) -> Self {
+        Self { shipped, ..self }
     }
 
     /// With the plural of what a whole number counts, or of the entries of a table or list.

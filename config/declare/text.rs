@@ -85,10 +85,10 @@ pub(crate) fn pointer(field: &str) -> Result<String, &'static str> {
     Ok(field.to_owned())
 }
 
-/// The shortest way to write a pointer: a bare name where that is one.
+/// The shortest way to write a pointer: a bare name where that is one and does not look like a path.
 pub(crate) fn print_pointer(pointer: &str) -> &str {
     match pointer.strip_prefix('/') {
-        Some(name) if !name.is_empty() && !name.contains(['/', '~']) => name,
+        Some(name) if !name.is_empty() && !name.contains(['/', '~', '.', '$']) => name,
         Some(_) | None => pointer,
     }
 }

@@ -17,6 +17,7 @@ use crate::route::Route;
 use crate::route::message_part::{DecimalMark, MessagePart};
 use crate::route::names::{IDENTIFIER_LEN_MAX, OWN_COLUMNS, identifier_fault, identifier_like};
 use crate::route::value::{Constant, Mapping};
+use crate::route::{conversion, source};
 use crate::word::{Word, words};
 
 settings! {
@@ -48,10 +49,14 @@ settings! {
     kind: Kind = Kind::Real, as "type" word(Kind::WORDS);
 
     /// `time` only: "auto" (RFC 3339, ISO 8601, Unix time in s, ms, us or ns), or a strftime pattern such as "%d.%m.%Y %H:%M:%S".
-    format: Option<String> = None, TEXT.example(r#""%d.%m.%Y %H:%M""#).absent("auto");
+    format: Option<String> = None, TEXT
+        .checked(conversion::time_format)
+        .example(r#""%d.%m.%Y %H:%M""#)
+        .absent("auto");
 
     /// `time` only: the time zone of times that name none.
-    zone: Option<String> = None, TEXT.example(r#""Europe/Berlin""#).absent("UTC");
+    zone: Option<String> = None,
+        TEXT.checked(conversion::zone).example(r#""Europe/Berlin""#).absent("UTC");
 
     /// `boolean` only: the texts that mean true, regardless of case.
     true_words: Vec<String> = Vec::new(),
@@ -161,10 +166,30 @@ impl ListItem for Column {
     fn shown(all: &[Self]) -> Option<ShownValue> {
         let lines = all.iter().map(|column| Assignment {
             name: column.name.clone(),
-            value: ShownValue::Braces(column.lines()),
+            value: ShownValue::Braces(column.meant_lines()),
             part: Part::Routes,
         });
         Some(ShownValue::Table(lines.collect()))
+    }
+}
+
+impl Column {
+    /// Whether its value is a field of the message, or of the row.
+    pub fn is_field(&self) -> bool {
+        let has_other = self.message.is_some() || self.from.is_some() || self.value.is_some();
+        !has_other && self.capture.is_none()
+    }
+
+    /// What has no meaning for its source and type is left out.
+    fn meant_lines(&self) -> Vec<Assignment> {
+        let is_meant = |line: &Assignment| match line.name.as_str() {
+            "field" => self.is_field(),
+            "true" => !self.true_words.is_empty(),
+            "false" => !self.false_words.is_empty(),
+            "decimal" => self.decimal != DecimalMark::Point,
+            _ => true,
+        };
+        self.lines().into_iter().filter(is_meant).collect()
     }
 }
 
@@ -234,6 +259,8 @@ fn read_one<'a>(section: &mut Section<'_, 'a>, entry: Entry<'a>) -> (Column, boo
 }
 
 fn check_attributes(column: &mut Column, section: &mut Section<'_, '_>) {
+    source::check(column, section);
+    conversion::check(column, section);
     if column.on_bad == OnBad::Null && column.required && section.spot("on_bad").is_some() {
         let why = "a required column cannot become NULL";
         section.refuse("on_bad", Complaint::write(why, r#""quarantine""#));

@@ -65,7 +65,10 @@ pub(crate) fn check_unique(section: &mut Section<'_, '_>, route: &Route) {
     for (position, name) in route.unique.iter().enumerate() {
         let column = route.columns.iter().find(|column| column.name == *name);
         let is_sound = section.reader.good(&column_path(&section.path, name)).is_some();
-        if column.is_some_and(|column| is_sound && !column.required)
+        let may_be_null = |column: &Column| {
+            !column.required && column.capture.is_none() && column.value.is_none()
+        };
+        if column.is_some_and(|column| is_sound && may_be_null(column))
             && let Some(at) = section.reader.good(&entry_path(&path, position))
         {
             let text = format!(

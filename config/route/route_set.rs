@@ -1,4 +1,6 @@
-//! What no route can get wrong by itself: overlapping filters, and tables or indexes that two routes share.
+//! What no route can get wrong by itself: topics that an earlier route takes, and tables or indexes that two routes share.
+
+use std::collections::HashMap;
 
 use crate::declare::key::Complaint;
 use crate::read::problems::Spot;
@@ -6,7 +8,8 @@ use crate::read::reader::{SettingsReader, join};
 use crate::read::redact::shorten;
 use crate::route::column::Column;
 use crate::route::column::column_path;
-use crate::route::topic::filters_overlap;
+use crate::route::filter_trie::{FilterTrie, canonical};
+use crate::route::index::Index;
 use crate::route::{Route, route_path};
 
 /// A route and where it stands.
@@ -19,6 +22,11 @@ struct Numbered<'r> {
 impl Numbered<'_> {
     fn path(&self, name: &str) -> String {
         join(&route_path(self.index), name)
+    }
+
+    /// Its table as SQLite compares names.
+    fn table(&self) -> String {
+        self.route.table.to_ascii_lowercase()
     }
 
     /// The place of a good value.
@@ -51,44 +59,42 @@ impl Numbered<'_> {
 pub(crate) fn compare(reader: &mut SettingsReader<'_>, routes: &[Route]) {
     let all: Vec<Numbered<'_>> =
         routes.iter().enumerate().map(|(index, route)| Numbered { route, index }).collect();
-    for (position, this) in all.iter().enumerate() {
-        let before = &all[..position];
-        overlaps(reader, before, *this);
-        let shares_table = |other: &&Numbered<'_>| {
-            let both_known =
-                other.spot(reader, "table").is_some() && this.spot(reader, "table").is_some();
-            both_known && same_table(other, this)
-        };
-        if let Some(twin) = before.iter().find(shares_table) {
-            same_spelling(reader, *twin, *this);
-            same_columns(reader, *twin, *this);
-            same_key(reader, *twin, *this);
+    warn_of_unreachable(reader, &all);
+    let mut tables: HashMap<String, Numbered<'_>> = HashMap::new();
+    let mut indexes: IndexesByName<'_> = HashMap::new();
+    for this in &all {
+        if this.spot(reader, "table").is_some() {
+            let twin = *tables.entry(this.table()).or_insert(*this);
+            if twin.index != this.index {
+                same_spelling(reader, twin, *this);
+                same_columns(reader, twin, *this);
+                same_key(reader, twin, *this);
+            }
         }
-        index_names(reader, before, *this);
+        index_names(reader, &mut indexes, *this);
     }
-    index_names_of_tables(reader, &all);
+    index_names_of_tables(reader, &tables, &all);
 }
 
-fn same_table(one: &Numbered<'_>, other: &Numbered<'_>) -> bool {
-    one.route.table.eq_ignore_ascii_case(&other.route.table)
-}
-
-fn overlaps(reader: &mut SettingsReader<'_>, before: &[Numbered<'_>], this: Numbered<'_>) {
-    if this.spot(reader, "topic").is_none() {
-        return;
-    }
-    let rival = before.iter().find_map(|other| {
-        let at = other.spot(reader, "topic")?;
-        filters_overlap(&other.route.topic, &this.route.topic).then_some((&other.route.topic, at))
-    });
-    if let Some((filter, at)) = rival {
-        let why = format!(
-            "some topics also match `{}` ({}): the broker may deliver such a message twice, and it would be stored twice",
-            shorten(filter),
-            at.place
-        );
-        let advice = "make one of the two narrower, or one route of both";
-        this.refuse(reader, "topic", Complaint::advise(why, advice));
+/// Warns of a route whose topics are all taken by one before it.
+fn warn_of_unreachable(reader: &mut SettingsReader<'_>, all: &[Numbered<'_>]) {
+    let mut before = FilterTrie::default();
+    for (number, this) in (0..).zip(all) {
+        let Some(spot) = this.spot(reader, "topic") else { continue };
+        let filter = canonical(&this.route.filter);
+        let earlier = before.first_containing(filter).and_then(|number| all.get(number as usize));
+        if let Some(earlier) = earlier
+            && let Some(at) = earlier.spot(reader, "topic")
+        {
+            let text = format!(
+                "no message reaches this route: `{}` ({}) takes all of its topics first; move this route above it",
+                shorten(&earlier.route.topic),
+                at.place
+            );
+            reader.warn(&spot, &text);
+        } else if this.route.when.is_empty() {
+            before.insert(filter, number);
+        }
     }
 }
 
@@ -193,41 +199,52 @@ fn same_key(reader: &mut SettingsReader<'_>, twin: Numbered<'_>, this: Numbered<
     }
 }
 
+/// Indexes that differ in more than their name, by their name as SQLite compares it; each with the first route that has it.
+type IndexesByName<'r> = HashMap<String, Vec<(Numbered<'r>, &'r Index)>>;
+
 /// Index names are shared by the whole database: the second of a name would silently not be created.
-fn index_names(reader: &mut SettingsReader<'_>, before: &[Numbered<'_>], this: Numbered<'_>) {
-    for (position, index) in this.route.indexes.iter().enumerate() {
-        let here = this.route.indexes[..position].iter().map(|other| (this, other, false));
-        let there = before.iter().flat_map(|other| {
-            let same = same_table(other, &this);
-            other.route.indexes.iter().map(move |index| (*other, index, same))
-        });
-        let twin = here.chain(there).find(|(_, other, same_table)| {
-            let same_index = *same_table && other.columns == index.columns;
-            other.name.eq_ignore_ascii_case(&index.name) && !same_index
-        });
-        let Some((owner, other, _)) = twin else { continue };
-        let at = owner.index_spot(reader, &other.name);
-        let spot = this.index_spot(reader, &index.name);
-        if let (Some(at), Some(spot)) = (at, spot) {
-            let why = format!("another index has the name `{}` ({})", other.name, at.place);
-            let advice = format!("write: {}_2 = {:?}", index.name, index.columns);
-            reader.refuse(&spot, Complaint::advise(why, advice));
+fn index_names<'r>(
+    reader: &mut SettingsReader<'_>,
+    known: &mut IndexesByName<'r>,
+    this: Numbered<'r>,
+) {
+    for index in &this.route.indexes {
+        let same_name = known.entry(index.name.to_ascii_lowercase()).or_default();
+        let is_it = |(owner, other): &(Numbered<'r>, &Index)| {
+            let is_shared = owner.index != this.index && owner.table() == this.table();
+            is_shared && other.columns == index.columns
+        };
+        if same_name.iter().any(is_it) {
+            continue;
         }
+        if let Some((owner, other)) = same_name.first() {
+            let at = owner.index_spot(reader, &other.name);
+            let spot = this.index_spot(reader, &index.name);
+            if let (Some(at), Some(spot)) = (at, spot) {
+                let why = format!("another index has the name `{}` ({})", other.name, at.place);
+                let advice = format!("write: {}_2 = {:?}", index.name, index.columns);
+                reader.refuse(&spot, Complaint::advise(why, advice));
+            }
+        }
+        same_name.push((this, index));
     }
 }
 
-fn index_names_of_tables(reader: &mut SettingsReader<'_>, all: &[Numbered<'_>]) {
-    for owner in all {
-        let Some(at) = owner.spot(reader, "table") else { continue };
-        let table = &owner.route.table;
-        for this in all {
-            for index in &this.route.indexes {
-                let Some(spot) = this.index_spot(reader, &index.name) else { continue };
-                if index.name.eq_ignore_ascii_case(table) {
-                    let why = format!("a table has the name `{table}` ({})", at.place);
-                    let advice = format!("write: idx_{} = {:?}", index.name, index.columns);
-                    reader.refuse(&spot, Complaint::advise(why, advice));
-                }
+fn index_names_of_tables(
+    reader: &mut SettingsReader<'_>,
+    tables: &HashMap<String, Numbered<'_>>,
+    all: &[Numbered<'_>],
+) {
+    for this in all {
+        for index in &this.route.indexes {
+            let Some(owner) = tables.get(&index.name.to_ascii_lowercase()) else { continue };
+            let at = owner.spot(reader, "table");
+            let spot = this.index_spot(reader, &index.name);
+            if let (Some(at), Some(spot)) = (at, spot) {
+                let table = &owner.route.table;
+                let why = format!("a table has the name `{table}` ({})", at.place);
+                let advice = format!("write: idx_{} = {:?}", index.name, index.columns);
+                reader.refuse(&spot, Complaint::advise(why, advice));
             }
         }
     }

@@ -95,7 +95,7 @@ fn files_get_the_answers_that_stand_below_them() {
         write(file, dir.path());
     }
     let world = World { cwd: dir.path().to_owned(), ..world() };
-    for name in ["alerts", "good", "layers", "routes", "secrets", "sections", "syntax"] {
+    for name in ["alerts", "good", "intake", "layers", "routes", "secrets", "sections", "syntax"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("cases").join(format!("{name}.txt"));
         let expected = std::fs::read_to_string(&path).unwrap();
         let found = answered(&expected, &world);

@@ -15,8 +15,13 @@ use crate::{Difference, Part, Qos, Secret, Settings, World, differences, known_k
 fn known(key: &str) -> String {
     let (table, rest) = key.split_once('[').unwrap_or((key, ""));
     let rest = rest.split_once(']').map_or("", |(_, rest)| rest);
+    if let Some(condition) = rest.strip_prefix(".when[") {
+        let attribute = condition.rsplit_once("].").map_or("field", |(_, attribute)| attribute);
+        return format!("{table}.when.{attribute}");
+    }
     let parts: Vec<&str> = rest.split('.').skip(1).collect();
     match parts[..] {
+        ["columns", _, "map", _] => format!("{table}.columns.*.map"),
         ["columns", _, attribute] => format!("{table}.columns.*.{attribute}"),
         ["derived", _, attribute] => format!("{table}.derived.{attribute}"),
         [word @ ("columns" | "derived" | "indexes" | "headers"), _] => format!("{table}.{word}"),
@@ -83,16 +88,31 @@ fn every_changed_key_is_one_difference_of_its_part() {
             let told = format!("{found:?}");
             assert!(!told.contains("hunter2"), "{told}");
             let path = path_of(draft, key);
-            // The lock and the spool lie beside the database, the topic of an alert is named after the client, and
-            // the kind of a derived value decides which numbers it has.
-            let has_others = ["database.path", "mqtt.client_id", "route.derived.kind"];
+            // The lock and the spool lie beside the database, the topic of an alert is named after the client, the kind
+            // of a derived value decides which numbers it has, captures are columns, indexes are named after the table, a format has keys of its own, and a
+            // column has one source, which decides its usual type.
+            let has_others = [
+                "database.path",
+                "mqtt.client_id",
+                "route.derived.kind",
+                "route.topic",
+                "route.table",
+                "route.payload",
+                "route.columns.*.message",
+                "route.columns.*.from",
+                "route.columns.*.value",
+            ];
             let has_others = has_others.contains(&path.as_str());
             let is_own = |found: &&Difference| known(&found.key) == path;
             let found: Vec<&Difference> =
                 found.iter().filter(|found| !has_others || is_own(found)).collect();
             // What has another name is another thing: one was removed, one added.
             let count =
-                if ["alert.name", "route.derived"].contains(&path.as_str()) { 2 } else { 1 };
+                if ["alert.name", "route.derived", "route.when.field"].contains(&path.as_str()) {
+                    2
+                } else {
+                    1
+                };
             assert_eq!(found.len(), count, "{path}: {told}");
             let is_right = |found: &&Difference| is_own(found) && found.part == key.part;
             assert!(found.iter().all(is_right), "{path}: {told}");
@@ -101,6 +121,7 @@ fn every_changed_key_is_one_difference_of_its_part() {
     }
     let entries = [
         ("[route.columns.x]", "[route.columns.new]\n[route.columns.x]", Part::Routes),
+        ("off = 0", "off = 5", Part::Routes),
         ("[route.indexes]", "[route.indexes]\nj = ['x']", Part::Routes),
         ("[alert.headers]", "[alert.headers]\nX-New = 'hunter2'", Part::Alerts),
     ];
@@ -111,25 +132,24 @@ fn every_changed_key_is_one_difference_of_its_part() {
         seen.insert(known(&found[0].key));
     }
     let keys = known_keys().filter(|key| secret_of(key.name) == key.name);
-    let keys = keys.map(|key| key.to_string()).filter(|path| path != "route.derived.name");
+    // A route that is ignored has no other key: with `ignore` all of them change.
+    let others = ["route.derived.name", "route.ignore", "route.when"];
+    let keys = keys.map(|key| key.to_string()).filter(|path| !others.contains(&path.as_str()));
     assert_eq!(seen, keys.collect());
 }
 
 #[test]
-fn settings_do_not_differ_from_themselves_in_any_order() {
+fn settings_do_not_differ_from_themselves_and_only_the_order_of_routes_matters() {
     let full = settings(&text(&full()));
     assert_eq!(differences(&full, &full), []);
     let mut turned = full.clone();
-    turned.routes.push(crate::Route {
-        topic: "b".into(),
-        table: "b".into(),
-        ..full.routes[0].clone()
-    });
-    let longer = turned.clone();
-    turned.routes.reverse();
     turned.alerts.reverse();
-    turned.routes[1].columns.reverse();
-    assert_eq!(differences(&longer, &turned), []);
+    turned.routes[3].columns.reverse();
+    assert_eq!(differences(&full, &turned), []);
+    turned.routes.swap(2, 3);
+    let found = told(&full, &turned);
+    let (one, other) = (r#""keyvalue/#""#, r#""t/{device}/{*path}""#);
+    assert_eq!(found, [format!("route: {one} before {other} -> {other} before {one}")]);
 }
 
 fn told(old: &Settings, new: &Settings) -> Vec<String> {

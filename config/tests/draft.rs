@@ -14,6 +14,7 @@ use crate::part::Part;
 use crate::route::Route;
 use crate::route::column::Column;
 use crate::route::derived::{Derived, DerivedKind};
+use crate::route::value::Condition;
 use crate::settings::sections;
 use crate::word::Word;
 
@@ -37,9 +38,36 @@ impl Draft {
         draft
     }
 
+    /// With only some of its keys.
+    fn only(self, names: &[&str]) -> Self {
+        let keys = self.keys.iter().copied().filter(|key| names.contains(&key.name));
+        Self { keys: keys.collect(), ..self }
+    }
+
     /// With all its keys that are set in `lines`, and no others.
     pub(crate) fn with(&self, lines: BTreeMap<String, String>) -> Self {
         Self { lines, ..self.clone() }
+    }
+
+    /// One source, and of the rest what the type has.
+    fn make_column_consistent(&mut self) {
+        let sources = ["value", "from", "field", "message"];
+        let source = sources.into_iter().find(|name| self.lines.contains_key(*name));
+        self.lines.retain(|name, _| !sources.contains(&name.as_str()) || source == Some(name));
+        if matches!(source, Some("value" | "from")) {
+            let kept =
+                ["value", "from", "required", "on_bad", "unit", "label", "decimals", "stuck_after"];
+            self.lines.retain(|name, _| kept.contains(&name.as_str()));
+        }
+        let is = |words: &[&str]| self.is_set_to("type", words);
+        let (is_time, is_boolean) = (is(&["time"]), is(&["boolean"]));
+        let is_number = is(&["integer", "real"]);
+        self.lines.retain(|name, _| match name.as_str() {
+            "format" | "zone" => is_time,
+            "true" | "false" => is_boolean,
+            "decimal" => is_number,
+            _ => true,
+        });
     }
 
     fn is_set_to(&self, name: &str, values: &[&str]) -> bool {
@@ -53,6 +81,17 @@ impl Draft {
         let is_required = self.lines.get("required").is_some_and(|value| value == "true");
         let kinds = DerivedKind::VARIANTS.iter();
         let kind = kinds.copied().find(|kind| self.is_set_to("kind", &[kind.word()]));
+        if self.header.starts_with("[route.columns.") {
+            self.make_column_consistent();
+        }
+        if self.header == "[[route.when]]" {
+            let tests = ["equals", "one_of", "exists"];
+            let kept = tests.into_iter().find(|name| self.lines.contains_key(*name));
+            self.lines.retain(|name, _| !tests.contains(&name.as_str()) || kept == Some(name));
+            if kept.is_none() {
+                self.lines.insert("exists".to_owned(), "true".to_owned());
+            }
+        }
         self.lines.retain(|name, _| match name.as_str() {
             "min" | "max" => is_number,
             "on_bad" => !is_required,
@@ -132,11 +171,51 @@ pub(crate) fn full() -> Vec<Draft> {
         drafts.push(Draft::new(format!("[{}]", table.name), &[table], lines));
     }
     drafts.extend(alerts());
-    drafts.push(Draft::new("[[route]]", &[&Route::TABLE], &[("topic", "a/+/#"), ("table", "t")]));
+    let ignored = Draft::new("[[route]]", &[&Route::TABLE], &[("topic", "never/#")]);
+    drafts.push(ignored.only(&["topic", "ignore"]));
+    drafts.last_mut().unwrap().lines.insert("ignore".to_owned(), "true".to_owned());
+    for (format, keys) in [
+        ("csv", &["header", "field_delimiter"][..]),
+        ("keyvalue", &["field_delimiter", "value_delimiter"]),
+    ] {
+        let topic = format!("{format}/#");
+        let lines = [("topic", topic.as_str()), ("table", format), ("payload", format)];
+        let route = Draft::new("[[route]]", &[&Route::TABLE], &lines);
+        drafts.push(route.only(&[&["topic", "table", "payload"], keys].concat()));
+        drafts.push(Draft::new("[route.columns]", &[], &[("x", "x")]));
+    }
+    let lines = [("topic", "t/{device}/{*path}"), ("table", "t"), ("rows", "/readings")];
+    let route = Draft::new("[[route]]", &[&Route::TABLE], &lines);
+    let of_others = ["ignore", "payload", "header", "field_delimiter", "value_delimiter"];
+    let keys: Vec<&str> = route.keys.iter().map(|key| key.name).collect();
+    let keys: Vec<&str> = keys.into_iter().filter(|name| !of_others.contains(name)).collect();
+    drafts.push(route.only(&keys));
     for (column, kind) in [("x", Some("real")), ("y", Some("integer")), ("z", None)] {
         let header = format!("[route.columns.{column}]");
         let kind: Vec<_> = kind.iter().map(|kind| ("type", *kind)).collect();
-        drafts.push(Draft::new(header, &[&Column::TABLE], &kind));
+        let mut draft = Draft::new(header, &[&Column::TABLE], &kind);
+        if kind.len() == 1 {
+            // Derived values are made of them.
+            draft.keys.retain(|key| !["value", "from"].contains(&key.name));
+        }
+        drafts.push(draft);
+    }
+    for (column, kind) in [("when_read", "time"), ("is_on", "boolean")] {
+        let header = format!("[route.columns.{column}]");
+        let mut draft = Draft::new(header, &[&Column::TABLE], &[("type", kind)]);
+        draft.keys.retain(|key| !["value", "from"].contains(&key.name));
+        drafts.push(draft);
+    }
+    drafts.push(Draft::new("[route.columns.state]", &[&Column::TABLE], &[("type", "integer")]));
+    drafts.last_mut().unwrap().keys.clear();
+    drafts.last_mut().unwrap().lines.insert("map".to_owned(), "{ off = 0, 'on' = 1 }".to_owned());
+    for (field, test, value) in
+        [("/a", "equals", "7"), ("/b", "one_of", "['x']"), ("/c", "exists", "true")]
+    {
+        let mut when = Draft::new("[[route.when]]", &[&Condition::TABLE], &[("field", field)]);
+        when.keys.retain(|key| ["field", test].contains(&key.name));
+        when.lines.insert(test.to_owned(), value.to_owned());
+        drafts.push(when);
     }
     drafts.push(Draft::new("[route.indexes]", &[], &[]));
     drafts.last_mut().unwrap().lines.insert("i".to_owned(), "['z', 'id']".to_owned());
@@ -168,11 +247,16 @@ fn any_special_text(key: &Key) -> Option<BoxedStrategy<String>> {
             .prop_map(|(ipv6, port)| format!("{}:{port}", if ipv6 { "[::1]" } else { "127.0.0.1" }))
             .boxed(),
         "host" => one_of(&["mail.example", "other.example", "::1"]),
-        "from" => one_of(&["a@b", "x@y.example"]),
+        "from" if key.part == Part::Alerts => one_of(&["a@b", "x@y.example"]),
         "discovery_prefix" => one_of(&["h/a", "homeassistant"]),
         // No route records what an alert publishes.
         "topic" if key.part == Part::Alerts => "alert/[^\0#+$/]{1,8}".boxed(),
-        "topic" => "[0-9]/[^\0#+$/]{1,8}".boxed(),
+        "topic" => "[0-9]/[^\0#+$/{}]{1,8}(/\\{device\\})?(/\\{\\*path\\})?".boxed(),
+        "format" => one_of(&["auto", "%d.%m.%Y %H:%M:%S", "%s"]),
+        "zone" => one_of(&["UTC", "Europe/Berlin", "America/New_York"]),
+        "from" => one_of(&["topic", "payload", "retain", "qos", "index", "property:a b"]),
+        "field_delimiter" => one_of(&[";", ",", "|"]),
+        "value_delimiter" => one_of(&[":", "->"]),
         "url" => one_of(&["http://[::1]:1/a", "https://t.example"]),
         "table" | "name" => "[a-z]{8,20}_".boxed(),
         "time_column" => one_of(&["x", "y"]),
@@ -216,7 +300,10 @@ pub(crate) fn any_value(key: &'static Key) -> BoxedStrategy<String> {
             .boxed(),
         Wants::Names => match key.name {
             "to" => one_of(&[r#"["c@d", "e@f"]"#, r#"["x@y"]"#]),
-            "of" | "unique" => one_of(&["['x']", "['y']", "['x', 'y']"]),
+            "header" => one_of(&["['x', 'y']", "['x']"]),
+            "true" => one_of(&["['ON', 'open']", "['geöffnet']"]),
+            "false" => one_of(&["['OFF']", "['zu', 'x y']"]),
+            "of" | "unique" | "key" => one_of(&["['x']", "['y']", "['x', 'y']"]),
             "argv" => one_of(&[r#"["/bin/true"]"#, r#"["a b", "", "\n'"]"#]),
             _ => one_of(&[r#"["a.example", "::1"]"#]),
         },

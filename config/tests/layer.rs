@@ -74,7 +74,7 @@ fn found_file_that_cannot_be_read_is_not_passed_over() {
 fn endless_file_ends() {
     let overrides = Overrides { config: Some(PathBuf::from("/dev/zero")), ..Overrides::default() };
     let error = load(&world(), &overrides).unwrap_err();
-    assert!(error.to_string().contains("1 MiB"), "{error}");
+    assert!(error.to_string().contains("16 MiB"), "{error}");
 }
 
 #[test]

@@ -28,7 +28,7 @@ fn secret_is_printed_as_stars_and_nothing_else_changes() {
 /// Keys that others need, or that tell the tables of a file apart.
 const KEPT: [&str; 7] =
     ["url", "username", "password", "client_cert", "client_key", "cert_file", "key_file"];
-const IDENTITY: [&str; 4] = ["name", "type", "kind", "of"];
+const IDENTITY: [&str; 7] = ["name", "type", "kind", "of", "ignore", "payload", "rows"];
 
 /// The table with other values, and with some of the keys that may be absent.
 fn any_lines(draft: Draft) -> impl Strategy<Value = Draft> {

@@ -41,12 +41,12 @@ fn numbers_of_routes_columns_alerts_and_derived_values_are_limited() {
     let many =
         |count: usize, one: &dyn Fn(usize) -> String| (0..count).map(one).collect::<String>();
     let columns = many(501, &|i| format!("c{i} = 'c'\n"));
-    let routes = many(501, &|i| ROUTE.replace("'a/#'", &format!("'{i}'")));
+    let routes = many(10_001, &|i| ROUTE.replace("'a/#'", &format!("'{i}'")));
     let derived =
         many(101, &|i| format!("[[route.derived]]\nname = 'a{i}'\nkind = 'scale'\nof = ['x']\n"));
     for (text, limit) in [
         (format!("{ROUTE}{columns}"), "at most 500 columns"),
-        (routes, "at most 500 routes"),
+        (routes, "at most 10000 routes"),
         (format!("{ROUTE}{derived}"), "at most 100 derived values"),
         ("[[alert]]\n".repeat(101), "at most 100 alerts"),
     ] {
@@ -63,6 +63,7 @@ fn every_known_key_refuses_a_value_of_another_type() {
         let text = match key.table {
             "alert" => format!("[[alert]]\n{kind}{} = 1979-05-27\n", key.name),
             "route" => format!("[[route]]\n{} = 1979-05-27\n", key.name),
+            "route.when" => format!("{route}x = 'x'\n[[route.when]]\n{} = 1979-05-27\n", key.name),
             "route.derived" => {
                 format!("{route}x = 'x'\n[[route.derived]]\n{} = 1979-05-27\n", key.name)
             }

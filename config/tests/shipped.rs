@@ -62,8 +62,15 @@ fn entry(key: &Key, help: &str) -> String {
         "" => String::new(),
         absent => format!(" Default: {absent}."),
     };
-    let help = comment(&format!("{help}{}{absent}", limits.unwrap_or_default()));
+    let default = (key.default)().unwrap_or_default();
+    let shipped = key.spec.shipped;
+    let without = match shipped {
+        "" => String::new(),
+        _ => format!(" Without this line: {default}, in the working directory."),
+    };
+    let help = comment(&format!("{help}{}{absent}{without}", limits.unwrap_or_default()));
     match (key.default)() {
+        _ if !shipped.is_empty() => format!("{help}\n{} = {shipped}\n", key.name),
         Some(default) if key.spec.absent.is_empty() && key.spec.example.is_empty() => {
             format!("{help}\n{} = {default}\n", key.name)
         }
@@ -92,11 +99,15 @@ fn page_of_the_settings_is_made_of_the_declarations() {
 }
 
 #[test]
-fn shipped_file_is_the_built_in_default() {
+fn shipped_file_is_the_built_in_default_but_for_an_absolute_database() {
     let loaded = loaded(DEFAULT_FILE);
-    assert_eq!(loaded.settings, Settings::default_with("attic"));
+    let mut expected = Settings::default_with("attic");
+    assert_eq!(settings(""), expected);
+    expected.database.path = PathBuf::from("/var/lib/barograph/weather_data.db");
+    expected.instance.lock_file = PathBuf::from("/var/lib/barograph/barograph.lock");
+    expected.spool.dir = PathBuf::from("/var/lib/barograph/spool");
+    assert_eq!(loaded.settings, expected);
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
-    assert_eq!(settings(""), loaded.settings);
 }
 
 #[test]
@@ -149,6 +160,17 @@ fn disabled_settings_of_the_shipped_file_are_good_ones() {
         let column = route.columns.into_iter().find(|column| column.name == name).unwrap();
         assert!(column.min.is_some() && column.max.is_some());
     }
+}
+
+#[test]
+fn example_of_other_devices_in_the_shipped_file_is_a_good_one() {
+    let (_, example) = DEFAULT_FILE.split_once("\n# [[route]]\n").unwrap();
+    let lines = example.lines().take_while(|line| line.starts_with('#'));
+    let text: String = lines.map(|line| format!("{}\n", line[1..].trim_start())).collect();
+    let routes = settings(&format!("[[route]]\n{text}")).routes;
+    assert!(routes[0].ignore && routes[1].key == ["device"], "{routes:?}");
+    let names: Vec<&str> = routes[1].columns.iter().map(|it| it.name.as_str()).collect();
+    assert_eq!(names, ["device", "co2", "contact", "state"]);
 }
 
 #[test]

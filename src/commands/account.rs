@@ -55,12 +55,9 @@ impl AccountLine {
     }
 
     fn cells(&self, name: &str) -> Vec<String> {
-        let Self {
-            received, stored, rows, duplicate, filtered, quarantined, spooled, held, ..
-        } = self;
+        let Self { received, stored, rows, duplicate, filtered, quarantined, spooled, .. } = self;
         let dropped = &self.dropped_in_all();
-        let numbers =
-            [received, stored, rows, duplicate, filtered, quarantined, spooled, held, dropped];
+        let numbers = [received, stored, rows, duplicate, filtered, quarantined, spooled, dropped];
         let mut cells = vec![name.to_owned()];
         cells.extend(numbers.map(i64::to_string));
         cells
@@ -277,7 +274,7 @@ fn in_all(account: &AccountReport) -> AccountLine {
 }
 
 fn to_text(account: &AccountReport) -> String {
-    let head = "route received stored rows duplicate filtered quarantined spooled held dropped";
+    let head = "route received stored rows duplicate filtered quarantined spooled dropped";
     let mut rows = vec![head.split(' ').map(str::to_owned).collect()];
     rows.extend(account.lines.iter().map(|(route, line)| line.cells(shown_route(route))));
     let all = in_all(account);

@@ -2,12 +2,14 @@
 //! what could not become a row. They read the database itself, whether a recorder is running or not;
 //! only `quarantine replay` and `quarantine drop` write.
 
+use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use barograph_actors::exit_code;
 use barograph_config::Settings;
 
+use super::recorder::denied;
 use crate::exit::Failed;
 use crate::os::lock::{database_lock_path, held_by};
 use crate::os::paths::real_path;
@@ -32,10 +34,20 @@ impl TargetDatabase {
                 named.display()
             ),
         };
-        let database = real_path(named).map_err(|error| missing(&error.to_string()))?;
-        if !database.is_file() {
+        let unreachable = |error: io::Error| {
+            if error.kind() != io::ErrorKind::PermissionDenied {
+                return missing(&error.to_string());
+            }
+            denied(&format!(
+                "permission denied: this user may not read the database {}",
+                named.display()
+            ))
+        };
+        let database = real_path(named).map_err(unreachable)?;
+        if !fs::metadata(&database).map_err(unreachable)?.is_file() {
             return Err(missing("no such file"));
         }
+        File::open(&database).map_err(unreachable)?;
         let holder = held_by(&database_lock_path(&database));
         Ok(Self { database, holder })
     }

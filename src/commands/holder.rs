@@ -18,35 +18,54 @@ pub(super) struct Ours {
     process: OwnedFd,
 }
 
+/// Why a process is not certainly a recorder.
+#[derive(Debug)]
+pub(super) struct NotOurs {
+    /// As a sentence.
+    pub(super) why: String,
+    /// This user may not see it.
+    pub(super) denied: bool,
+}
+
+impl NotOurs {
+    fn known(why: String) -> Self {
+        Self { why, denied: false }
+    }
+}
+
 impl Ours {
     /// The process of this id, if it is one.
     ///
     /// # Errors
-    /// It is not, or that cannot be seen; as a sentence.
-    pub(super) fn check(lock_file: &Path, pid: u32) -> Result<Self, String> {
+    /// It is not, or that cannot be seen.
+    pub(super) fn check(lock_file: &Path, pid: u32) -> Result<Self, NotOurs> {
         let number = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        let number = number.ok_or_else(|| format!("{pid} is no process id"))?;
+        let number = number.ok_or_else(|| NotOurs::known(format!("{pid} is no process id")))?;
         let process = pidfd_open(number, PidfdFlags::empty())
-            .map_err(|error| format!("pid {pid} cannot be held: {error}"))?;
+            .map_err(|error| NotOurs::known(format!("pid {pid} cannot be held: {error}")))?;
         let holder = held_by(lock_file).filter(|holder| holder.pid == Some(pid));
-        let holder = holder.ok_or_else(|| format!("pid {pid} does not hold the lock any more"))?;
+        let holder = holder
+            .ok_or_else(|| NotOurs::known(format!("pid {pid} does not hold the lock any more")))?;
         let claimed = Holder::from_file_text(&fs::read_to_string(lock_file).unwrap_or_default());
         if (claimed.pid, claimed.ticks) != (holder.pid, holder.ticks) || holder.ticks.is_none() {
-            return Err(format!(
+            return Err(NotOurs::known(format!(
                 "pid {pid} holds the lock {}, but is not the recorder that the file names ({claimed})",
                 lock_file.display()
-            ));
+            )));
         }
         let (its, ours) = (program_of(&pid.to_string()), program_of("self"));
-        let its =
-            its.map_err(|error| format!("the program of pid {pid} cannot be seen: {error}"))?;
-        let ours = ours.map_err(|error| format!("our own program cannot be seen: {error}"))?;
+        let its = its.map_err(|error| NotOurs {
+            denied: error.kind() == io::ErrorKind::PermissionDenied,
+            why: format!("the program of pid {pid} cannot be seen: {error}"),
+        })?;
+        let ours = ours
+            .map_err(|error| NotOurs::known(format!("our own program cannot be seen: {error}")))?;
         if its.file_name() != ours.file_name() {
-            return Err(format!(
+            return Err(NotOurs::known(format!(
                 "pid {pid} runs {}, and this is {}",
                 its.display(),
                 ours.display()
-            ));
+            )));
         }
         Ok(Self { process })
     }

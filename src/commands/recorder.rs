@@ -16,7 +16,7 @@ use crate::exit::Failed;
 use crate::ipc::client::NoAnswer;
 use crate::ipc::socket;
 use crate::os::lock::held_by;
-use crate::os::process::Holder;
+use crate::os::process::{Holder, without_credentials};
 use crate::time::shown;
 
 /// Writes to standard output at once; `false`: its reader is gone.
@@ -68,6 +68,36 @@ pub(super) fn emptied(lock: &Path) -> Option<UnixMillis> {
     Some(UnixMillis(i64::try_from(since.as_millis()).ok()?))
 }
 
+/// This user may not do what was asked; `error` begins with `permission denied`.
+pub(super) fn denied(error: &str) -> Failed {
+    let message = format!("{error}; try: {}", as_root(std::env::args()));
+    Failed { code: exit_code::PERMISSION_DENIED, message }
+}
+
+/// The command that was given, for a user who may. Without a secret that it may have had.
+fn as_root(command: impl Iterator<Item = String>) -> String {
+    let mut words = vec!["sudo".to_owned(), "barograph".to_owned()];
+    words.extend(command.skip(1).map(|word| quoted(&without_credentials(&word))));
+    let named = |word: &String| word == "--config" || word.starts_with("--config=");
+    // sudo passes no variables on.
+    if let Ok(config) = std::env::var("BAROGRAPH_CONFIG")
+        && !config.is_empty()
+        && !words.iter().any(named)
+    {
+        words.extend(["--config".to_owned(), quoted(&config)]);
+    }
+    words.join(" ")
+}
+
+/// A word as a shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@,+%".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
 /// What an answer that did not come means for the exit code.
 pub(super) fn unanswered(settings: &Settings, error: &NoAnswer) -> Failed {
     match error {
@@ -75,8 +105,25 @@ pub(super) fn unanswered(settings: &Settings, error: &NoAnswer) -> Failed {
         NoAnswer::Nobody(_) => {
             Failed { code: exit_code::NOT_RUNNING, message: Absent::look(settings).summary }
         }
-        NoAnswer::Denied(_) | NoAnswer::Silent(..) | NoAnswer::Broken { .. } => {
+        NoAnswer::Denied(_) => denied(&error.to_string()),
+        NoAnswer::Silent(..) | NoAnswer::Broken { .. } => {
             Failed { code: exit_code::NOT_RUNNING, message: error.to_string() }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_to_try_is_the_one_that_was_given() {
+        let given = ["target/barograph", "stop", "--config", "my file.toml", "--json"];
+        let tried = as_root(given.into_iter().map(str::to_owned));
+        assert!(tried.starts_with("sudo barograph stop --config 'my file.toml' --json"), "{tried}");
+        let secret = ["barograph", "status", "--mqtt", "mqtt://u:hunter2@host"];
+        let tried = as_root(secret.into_iter().map(str::to_owned));
+        assert!(!tried.contains("hunter2"), "{tried}");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
     }
 }

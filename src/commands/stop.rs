@@ -1,7 +1,7 @@
 //! `barograph stop`, and what `run --takeover` does before it starts: ask, wait for the lock, and where that
 //! is wanted kill. That it has ended is the kernel's word: its locks are free.
 
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{self, IsTerminal, Write, stderr};
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,8 +12,8 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::args::StopArgs;
-use super::holder::{Ours, what_holds_it_up};
-use super::recorder::{Absent, put};
+use super::holder::{NotOurs, Ours, what_holds_it_up};
+use super::recorder::{Absent, denied, put};
 use crate::exit::Failed;
 use crate::ipc::client::{Client, NoAnswer};
 use crate::ipc::protocol::{Order, Request};
@@ -68,8 +68,7 @@ pub fn stop(settings: &Settings, args: &StopArgs) -> Result<i32, Failed> {
         }
     };
     let last = Absent::look(settings).summary;
-    let ended = end(settings, plan, &mut say)
-        .map_err(|message| Failed { code: exit_code::FOUND_WRONG, message })?;
+    let ended = end(settings, plan, &mut say)?;
     let took = i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX);
     let (word, summary) = match ended {
         StopOutcome::WasNot => ("was_not_running", format!("{last}. There is nothing to stop.")),
@@ -94,13 +93,15 @@ pub fn stop(settings: &Settings, args: &StopArgs) -> Result<i32, Failed> {
 /// Ends the recorder that these settings lead to.
 ///
 /// # Errors
-/// It still runs; why, and what to do, as a sentence.
+/// It still runs, or this user may not know; why, and what to do.
 pub fn end(
     settings: &Settings,
     plan: StopPlan,
     say: &mut dyn FnMut(&str),
-) -> Result<StopOutcome, String> {
-    let Some(target) = Target::find(settings, plan.timeout) else { return Ok(StopOutcome::WasNot) };
+) -> Result<StopOutcome, Failed> {
+    let Some(target) = Target::find(settings, plan.timeout)? else {
+        return Ok(StopOutcome::WasNot);
+    };
     let deadline = Instant::now() + plan.timeout;
     target.ask(say)?;
     if target.ends_by(deadline, say) {
@@ -109,15 +110,30 @@ pub fn end(
     let waits = target.what_it_waits_for();
     let limit = humantime::format_duration(plan.timeout);
     if !plan.force {
-        return Err(format!(
+        return Err(failed(format!(
             "{} has not stopped within {limit}: {waits}. Wait on with a longer --timeout, or kill it \
              with --force: what is acknowledged is safe",
             target.name()
-        ));
+        )));
     }
     say(&format!("{} has not stopped within {limit} ({waits}); it is killed", target.name()));
     target.kill(say)?;
     Ok(StopOutcome::Killed)
+}
+
+/// It was not ended.
+fn failed(message: String) -> Failed {
+    Failed { code: exit_code::FOUND_WRONG, message }
+}
+
+/// A signal could not be sent.
+fn unsent(pid: u32, to: &str, error: &io::Error) -> Failed {
+    let told = format!("pid {pid} cannot be {to}: {error}");
+    if error.kind() == io::ErrorKind::PermissionDenied {
+        denied(&format!("permission denied: {told}"))
+    } else {
+        failed(told)
+    }
 }
 
 /// The recorder that is to end.
@@ -130,13 +146,24 @@ struct Target {
 }
 
 impl Target {
-    fn find(settings: &Settings, timeout: Duration) -> Option<Self> {
+    /// `None`: nothing is running.
+    fn find(settings: &Settings, timeout: Duration) -> Result<Option<Self>, Failed> {
         let lock_file = settings.instance.lock_file.clone();
         let pid = held_by(&lock_file).and_then(|holder| holder.pid);
         let database_lock =
             real_path(&settings.database.path).ok().map(|path| database_lock_path(&path));
         let target = Self { lock_file, database_lock, pid, within: ASK_WITHIN.min(timeout) };
-        (pid.is_some() || target.answers()).then_some(target)
+        if pid.is_some() {
+            return Ok(Some(target));
+        }
+        match Client::open(&target.lock_file, target.within) {
+            Err(NoAnswer::Nobody(_)) => Ok(None),
+            // Whether one is running is not known.
+            Err(error @ NoAnswer::Denied(_)) => Err(denied(&error.to_string())),
+            Ok(_) | Err(NoAnswer::Silent(..) | NoAnswer::Broken { .. } | NoAnswer::Refused(_)) => {
+                Ok(Some(target))
+            }
+        }
     }
 
     fn name(&self) -> String {
@@ -159,7 +186,7 @@ impl Target {
     }
 
     /// Over the socket; by SIGTERM where there is none.
-    fn ask(&self, say: &mut dyn FnMut(&str)) -> Result<(), String> {
+    fn ask(&self, say: &mut dyn FnMut(&str)) -> Result<(), Failed> {
         let mut asked = self.ask_once();
         // It is just starting, or has just ended.
         if matches!(asked, Err(NoAnswer::Nobody(_))) && !self.ends_by(Instant::now() + GRACE, say) {
@@ -180,10 +207,13 @@ impl Target {
                 let Some(pid) = self.pid else { return Ok(()) };
                 let ours = self.ours(pid)?;
                 say(&format!("pid {pid} has no socket, and is asked by SIGTERM"));
-                ours.terminate().map_err(|error| format!("pid {pid} cannot be asked: {error}"))
+                ours.terminate().map_err(|error| unsent(pid, "asked", &error))
             }
-            Err(error @ (NoAnswer::Denied(_) | NoAnswer::Refused(_))) => {
-                Err(format!("{} was not asked to stop: {error}", self.name()))
+            Err(error @ NoAnswer::Denied(_)) => {
+                Err(denied(&format!("{error}; {} was not asked to stop", self.name())))
+            }
+            Err(error @ NoAnswer::Refused(_)) => {
+                Err(failed(format!("{} was not asked to stop: {error}", self.name())))
             }
         }
     }
@@ -225,27 +255,29 @@ impl Target {
         format!("its actor {} is stopping", names.join(", "))
     }
 
-    fn ours(&self, pid: u32) -> Result<Ours, String> {
-        Ours::check(&self.lock_file, pid).map_err(|why| {
-            format!(
-                "{why}: it is not killed. To end it: kill {pid} (and kill -9 {pid} if that does \
-                 not help)"
-            )
+    fn ours(&self, pid: u32) -> Result<Ours, Failed> {
+        Ours::check(&self.lock_file, pid).map_err(|NotOurs { why, denied: is_denied }| {
+            match is_denied {
+                true => denied(&format!("permission denied: {why}")),
+                false => failed(format!(
+                    "{why}: it is not killed. To end it: kill {pid} (and kill -9 {pid} if that does \
+                     not help)"
+                )),
+            }
         })
     }
 
-    fn kill(&self, say: &mut dyn FnMut(&str)) -> Result<(), String> {
+    fn kill(&self, say: &mut dyn FnMut(&str)) -> Result<(), Failed> {
         let Some(pid) = self.pid else {
-            return Err(
-                "it cannot be seen from here which process that is: kill it where it runs".into()
-            );
+            let why = "it cannot be seen from here which process that is: kill it where it runs";
+            return Err(failed(why.to_owned()));
         };
         let ours = self.ours(pid)?;
-        ours.kill().map_err(|error| format!("pid {pid} cannot be killed: {error}"))?;
+        ours.kill().map_err(|error| unsent(pid, "killed", &error))?;
         if self.ends_by(Instant::now() + KILLED_WITHIN, say) {
             return Ok(());
         }
         let waits = self.what_it_waits_for();
-        Err(format!("pid {pid} was killed, and still holds its lock: {waits}"))
+        Err(failed(format!("pid {pid} was killed, and still holds its lock: {waits}")))
     }
 }

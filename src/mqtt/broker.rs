@@ -23,7 +23,7 @@ use super::v5::V5;
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 
 /// For our own message to come back to a check.
-const ECHO_WITHIN: Duration = Duration::from_secs(3);
+const ECHO_WITHIN: Duration = Duration::from_secs(4);
 
 /// What a look at the broker shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -83,46 +83,51 @@ impl MqttBroker {
             let refused = |(route, answer): (&Route, Result<_, BrokerRefusal>)| {
                 Some((route.topic.clone(), answer.err()?.to_string()))
             };
-            let refused = routes.iter().zip(answers).filter_map(refused).collect();
-            let ours = echo_topic(&self.settings.client_id);
-            let topics = [ours.clone(), echo_topic(&settings.client_id)];
-            let heard = match settings.echo {
-                true => timeout(ECHO_WITHIN, self.hears_itself(&mut session, &topics)).await,
-                false => Ok(true),
-            };
             session.disconnect().await;
-            let unheard = (heard != Ok(true)).then_some(ours);
-            Ok(ProbedBroker { refused, unheard })
+            Ok(routes.iter().zip(answers).filter_map(refused).collect())
         };
-        timeout(CONNECT_WITHIN, probing).await.unwrap_or_else(|_| Err(stream::timed_out(&settings)))
+        let probed = timeout(CONNECT_WITHIN, probing).await;
+        let refused = probed.unwrap_or_else(|_| Err(stream::timed_out(&settings)))?;
+        // An access list may know only the recorder's client id, or only that of this connection.
+        let ours = echo_topic(&self.settings.client_id);
+        let hears = !settings.echo
+            || self.hears_itself(&settings, &ours).await
+            || self.hears_itself(&settings, &echo_topic(&settings.client_id)).await;
+        Ok(ProbedBroker { refused, unheard: (!hears).then_some(ours) })
     }
 
-    /// Subscribes to topics of ours, publishes there, and waits until a message comes back. At QoS 0: nothing may wait
-    /// for a recorder that is away. (An access list may know only the recorder's client id, or only that of this
-    /// connection: one of the topics is enough.)
-    async fn hears_itself(&self, session: &mut MqttSession, topics: &[String]) -> bool {
+    /// Whether a message to ourselves on this topic comes back. On a connection of its own: Mosquitto may end that of a
+    /// client that publishes where it may not. At QoS 0: nothing may wait for a recorder that is away.
+    async fn hears_itself(&self, settings: &Mqtt, topic: &str) -> bool {
         let qos = Qos::AtMostOnce;
-        let filters = topics.iter().map(|topic| Filter { topic: topic.clone(), qos });
-        let asked = session.subscribe(&filters.collect::<Vec<_>>());
-        let says = format!("check {} {}", std::process::id(), (self.now)().0);
-        loop {
-            match session.next().await {
-                Ok(Incoming::Subscribed(id, _)) if id == asked => {
-                    for topic in topics {
-                        let payload = Bytes::from(says.clone());
-                        let message =
-                            Publication { topic: topic.clone(), payload, qos, retain: false };
+        let says = Bytes::from(format!("check {} {}", std::process::id(), (self.now)().0));
+        let message =
+            Publication { topic: topic.to_owned(), payload: says.clone(), qos, retain: false };
+        let asking = async {
+            let stream = stream::connect(settings).await?;
+            let mut session = MqttSession::new(stream, self.wire(), settings, self.now);
+            session.greet(settings, None, Keep::Nothing).await?;
+            let asked = session.subscribe(&[Filter { topic: topic.to_owned(), qos }]);
+            let heard = loop {
+                match session.next().await? {
+                    Incoming::Subscribed(id, _) if id == asked => {
                         if session.publish(&message).is_err() {
-                            return false;
+                            break false;
                         }
                     }
+                    Incoming::Delivery(delivery) if delivery.payload == says => break true,
+                    Incoming::Delivery(_)
+                    | Incoming::Subscribed(..)
+                    | Incoming::Unsubscribed(_)
+                    | Incoming::Published(..)
+                    | Incoming::BarrierPassed
+                    | Incoming::Released(_) => {}
                 }
-                Ok(Incoming::Delivery(delivery)) if delivery.payload == says => return true,
-                Ok(_) => {}
-                // Mosquitto may end the connection of a client that publishes where it may not.
-                Err(_) => return false,
-            }
-        }
+            };
+            session.disconnect().await;
+            Ok::<bool, Down>(heard)
+        };
+        matches!(timeout(ECHO_WITHIN, asking).await, Ok(Ok(true)))
     }
 
     /// Publishes one message at QoS 1 and waits for the broker's answer. Under a client id of its own

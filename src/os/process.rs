@@ -93,7 +93,7 @@ impl fmt::Display for Holder {
 
 /// A word of a command line may be a URL with a password in it (`--mqtt
 /// mqtt://user:password@host`).
-fn without_credentials(word: &str) -> String {
+pub(crate) fn without_credentials(word: &str) -> String {
     match (word.find("://"), word.rfind('@')) {
         (Some(scheme), Some(at)) if scheme < at => {
             format!("{}***{}", &word[..scheme + 3], &word[at..])

@@ -19,6 +19,8 @@ const SCHEMATHESIS: &str = "BAROGRAPH_SCHEMATHESIS";
 pub(crate) enum Need {
     /// Tracing another process, and strace to do it.
     Strace,
+    /// Root, who may run a program as another user.
+    Root,
     /// Mounting, on loop devices too.
     Mounts,
     /// `xfs_io`, which can shut a file system down.
@@ -69,8 +71,9 @@ impl Need {
     fn is_met(self) -> bool {
         match self {
             Self::Strace => succeeds("strace", &["-f", "-qq", "-e", "trace=none", "true"]),
+            Self::Root => fs::metadata("/proc/self").is_ok_and(|us| us.uid() == 0),
             Self::Mounts => {
-                fs::metadata("/proc/self").is_ok_and(|us| us.uid() == 0)
+                Self::Root.is_met()
                     && Path::new("/dev/loop-control").exists()
                     && succeeds("losetup", &["--version"])
                     && succeeds("mkfs.ext4", &["-V"])
@@ -97,6 +100,7 @@ impl Need {
             Self::Strace => {
                 "strace, and leave to trace, are needed to strike system calls".to_owned()
             }
+            Self::Root => "root is needed to run a program as another user".to_owned(),
             Self::Mounts => "root, loop devices and mkfs.ext4 are needed to mount".to_owned(),
             Self::PowerSwitch => "xfs_io (package xfsprogs) is needed to cut the power".to_owned(),
             Self::Network => {

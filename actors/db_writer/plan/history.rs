@@ -45,6 +45,8 @@ pub(super) struct LedgerHistory {
     weight: usize,
     /// The weight after it was trimmed last: what is not confirmed is not looked through again and again.
     trimmed_to: usize,
+    /// The last of the old rows that stayed then, because they were not confirmed.
+    last_kept: Option<i64>,
 }
 
 impl LedgerHistory {
@@ -67,7 +69,10 @@ impl LedgerHistory {
     /// What may go of the table; nothing while there are few. Rather much at a time and seldom than each
     /// time a little.
     pub(super) fn trim(&self, ledger: &Ledger) -> Trim {
-        if self.weight <= WEIGHT_MAX.max(self.trimmed_to + HISTORY_ENTRIES_MAX / 2) {
+        let is_grown = self.weight > self.trimmed_to + HISTORY_ENTRIES_MAX / 2;
+        let oldest = ledger.oldest_unconfirmed();
+        let is_confirmed = |last| oldest.is_none_or(|oldest| oldest > last);
+        if self.weight <= WEIGHT_MAX || !(is_grown || self.last_kept.is_some_and(is_confirmed)) {
             return Trim::Nothing;
         }
         let mut rest = self.weight;
@@ -102,10 +107,12 @@ impl LedgerHistory {
             Trim::All => *self = Self::default(),
             Trim::Below { point, kept, .. } => {
                 let first = self.rows.partition_point(|(number, _)| *number < point);
+                let last_kept = kept.last().map(|kept| kept.number);
                 let kept = kept.iter().map(|kept| (kept.number, kept.entries.len().max(1)));
                 self.rows = kept.chain(self.rows.drain(..).skip(first)).collect();
                 self.weight = self.rows.iter().map(|(_, weight)| weight).sum();
                 self.trimmed_to = self.weight;
+                self.last_kept = last_kept;
             }
         }
     }

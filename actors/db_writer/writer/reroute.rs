@@ -57,6 +57,8 @@ impl Writer {
             rows.previous.retain(|id, _| is_as_it_was(*id));
         });
         self.published().readings().keep(is_as_it_was);
+        let is_the_same = |id: RouteId| is_as_it_was(id) && before.get(id) == router.get(id);
+        self.published().route_faults().keep(is_the_same);
         self.setup.routing.adopt(router);
         self.reporter.follow(router);
     }

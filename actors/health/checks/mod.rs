@@ -79,6 +79,8 @@ pub const CHECKS: &[Check] = &[
     actors::restarting,
     lock::lost,
     routes::silent,
+    routes::never_seen,
+    routes::several_sources,
     values::wrong,
     clock::jumped,
     clock::unsynchronised,

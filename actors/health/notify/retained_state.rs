@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 use crate::message::delivery::UnixMillis;
 use crate::message::moment::Moment;
 use crate::ports::Publication;
-use crate::ports::requests::{NotPublished, PublishOutcome, Retained, SessionRequests};
+use crate::ports::requests::{NotPublished, PublishOutcome, RetainedMessage, SessionRequests};
 use crate::status::Snapshot;
 use crate::status::issue::{Finding, Issue, Severity};
 use crate::status::summary::summary;
@@ -153,7 +153,7 @@ impl RetainedStatePublisher {
         farewell: Option<Bytes>,
     ) {
         let payload = Bytes::from(payload.to_string());
-        let retained = Retained { topic, payload, farewell };
+        let retained = RetainedMessage { topic, payload, farewell };
         let (orders, answers) = (orders.clone(), Arc::clone(&self.answers));
         actix::spawn(async move {
             if let Ok(outcome) = timeout(ANSWER_WITHIN, orders.retain(retained)).await {
@@ -195,7 +195,8 @@ impl RetainedStatePublisher {
 
     fn clear(&self, orders: &SessionRequests, topic: String, payload: &'static str) {
         let payload = Bytes::from_static(payload.as_bytes());
-        let (orders, retained) = (orders.clone(), Retained { topic, payload, farewell: None });
+        let (orders, retained) =
+            (orders.clone(), RetainedMessage { topic, payload, farewell: None });
         actix::spawn(async move {
             if let Err(why) = orders.retain(retained).await {
                 tracing::debug!("a topic that is no longer ours: {why}");

@@ -151,6 +151,7 @@ impl<B: Broker> Receiver<B> {
             readings.notice(column, &refusal.detail);
         });
         readings.look(&record);
+        self.intake.look(&record, router);
         self.arrived.add(record.route, Arrived { deliveries: 1, bytes: record.packet_size });
         if !self.heard.contains(&record.route) {
             self.heard.push(record.route);

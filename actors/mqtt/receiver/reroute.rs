@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::Receiver;
 use crate::message::routing::Routing;
 use crate::message::write::{Reroute, RerouteResult};
+use crate::mqtt::intake_watch::IntakeWatch;
 use crate::mqtt::subscriptions::filters;
 use crate::ports::{Broker, BrokerSession, Filter};
 use crate::status::Destination;
@@ -146,6 +147,8 @@ impl<B: Broker> Receiver<B> {
         let before = std::mem::replace(&mut self.setup.router, router);
         let readings = self.setup.published.readings().clone();
         self.readings = ReadingWatch::new(self.setup.router.routes(), readings);
+        let faults = self.setup.published.route_faults().clone();
+        self.intake = IntakeWatch::new(&self.setup.router, faults);
         let before = filters(before.active().map(|(_, route)| route), &self.setup.mqtt);
         self.subscribe_to_difference(&before);
     }

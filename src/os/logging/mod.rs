@@ -17,16 +17,16 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt, registry};
 
 /// What passes the filter.
-type Filtered = Layered<reload::Layer<Targets, Registry>, Registry>;
+type FilteredLayer = Layered<reload::Layer<Targets, Registry>, Registry>;
 /// How a line looks.
-type FormatLayer = Box<dyn Layer<Filtered> + Send + Sync>;
+type FormatLayer = Box<dyn Layer<FilteredLayer> + Send + Sync>;
 
 /// The log of this process, once it is started.
 static LOG: OnceLock<Running> = OnceLock::new();
 
 struct Running {
     filter: Handle<Targets, Registry>,
-    form: Handle<FormatLayer, Filtered>,
+    form: Handle<FormatLayer, FilteredLayer>,
     output: SharedOutput,
 }
 

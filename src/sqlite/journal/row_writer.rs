@@ -23,20 +23,20 @@ pub(in crate::sqlite) struct Shapes {
     /// For each route the first one that has the same table.
     lanes: Vec<usize>,
     /// For each route the columns that hold times.
-    times: Vec<TimeColumns>,
+    times: Vec<StoredTimes>,
     pub(in crate::sqlite) quarantine: Shape,
 }
 
 /// The columns of a route that hold times.
 #[derive(Debug, Clone, Default)]
-struct TimeColumns {
+struct StoredTimes {
     /// Whether there are any.
     any: bool,
     /// Those that the table holds as seconds since 1970, because it had them as INTEGER before.
     in_seconds: Vec<usize>,
 }
 
-impl TimeColumns {
+impl StoredTimes {
     fn of(conn: &Connection, route: &Route) -> rusqlite::Result<Self> {
         let mut times = Self::default();
         for (index, column) in route.columns.iter().enumerate() {
@@ -92,7 +92,7 @@ impl Shapes {
             lanes: routes.iter().filter_map(|route| first_with(&route.table)).collect(),
             times: routes
                 .iter()
-                .map(|route| TimeColumns::of(conn, route))
+                .map(|route| StoredTimes::of(conn, route))
                 .collect::<Result<_, _>>()?,
             routes: routes.iter().map(of_route).collect::<rusqlite::Result<_>>()?,
             quarantine: Shape::of(conn, "barograph_quarantine", quarantine)?,
@@ -330,7 +330,7 @@ fn plain(value: &Value) -> ValueRef<'_> {
         Value::Real(number) => ValueRef::Real(*number),
         Value::Text(text) => ValueRef::Text(text.as_bytes()),
         Value::Blob(bytes) => ValueRef::Blob(bytes),
-        // `TimeColumns::apply` has made another of it where it is stored.
+        // `StoredTimes::apply` has made another of it where it is stored.
         Value::Time(at) => ValueRef::Integer(at.0),
     }
 }

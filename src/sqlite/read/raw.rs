@@ -1,4 +1,4 @@
-//! Rows themselves: the newest, which are not summed up yet, those that are not summed up from before, and
+//! RowsInOrder themselves: the newest, which are not summed up yet, those that are not summed up from before, and
 //! those of a range that is narrow.
 
 use barograph_actors::history::derived::Base;
@@ -10,23 +10,23 @@ use super::sum::BucketSums;
 use crate::sqlite::journal::rows::{ends, highest};
 use crate::sqlite::rollup::{number, select_of, time};
 
-/// Rows that are late one after the other, so that a search by time is not led astray.
+/// RowsInOrder that are late one after the other, so that a search by time is not led astray.
 const LATE_ROWS_MAX: usize = 16;
-/// Rows in front that are read to know what the counters were.
+/// RowsInOrder in front that are read to know what the counters were.
 const WARM_UP_ROWS: i64 = 200;
 /// Holes among the ids of a range, behind each of which the counters are looked up anew.
 const HOLES_MAX: usize = 100;
 
-/// Rows in the order in which SQLite gave them.
+/// RowsInOrder in the order in which SQLite gave them.
 #[derive(Default)]
-struct Rows {
+struct RowsInOrder {
     /// Id and arrival.
     keys: Vec<(i64, i64)>,
     /// Their values, one row after the other.
     values: Vec<Option<f64>>,
 }
 
-impl Rows {
+impl RowsInOrder {
     fn get(&self, place: usize) -> (i64, i64, &[Option<f64>]) {
         let (id, ms) = self.keys[place];
         let width = self.values.len() / self.keys.len();
@@ -71,7 +71,7 @@ impl<'a> RawReader<'a> {
             .map(|n| n > 0)
     }
 
-    /// Rows in a range of time, at most so many and one, by the index.
+    /// RowsInOrder in a range of time, at most so many and one, by the index.
     pub(super) fn count(&self, from: i64, to: i64, max: i64) -> rusqlite::Result<i64> {
         let sql = format!(
             "SELECT count(*) FROM (SELECT 1 FROM \"{}\" WHERE created_at >= ?1 AND created_at < ?2 \
@@ -117,7 +117,7 @@ impl<'a> RawReader<'a> {
         Ok(low)
     }
 
-    /// Rows of a range of time whose ids lie in a range: by the index, or by their ids.
+    /// RowsInOrder of a range of time whose ids lie in a range: by the index, or by their ids.
     pub(super) fn in_time(
         &self,
         ids: (i64, i64),
@@ -140,7 +140,7 @@ impl<'a> RawReader<'a> {
         Ok(i64::try_from(rows.keys.len()).is_ok_and(|rows| rows <= rows_max))
     }
 
-    /// Rows behind an id. `lead`: the last row up to there that was not late.
+    /// RowsInOrder behind an id. `lead`: the last row up to there that was not late.
     pub(super) fn behind(&self, id: i64, lead: i64, sums: &mut BucketSums) -> rusqlite::Result<()> {
         let mut sequence = self.warmed_up(lead.min(id))?;
         let sql = format!("{} rowid > ?1 ORDER BY rowid", self.select);
@@ -150,9 +150,9 @@ impl<'a> RawReader<'a> {
         Ok(())
     }
 
-    /// Rows in the order of their ids. Between two of them there may be others: then the counters are
+    /// RowsInOrder in the order of their ids. Between two of them there may be others: then the counters are
     /// compared with those.
-    fn add_up(&self, rows: &Rows, sums: &mut BucketSums) -> rusqlite::Result<()> {
+    fn add_up(&self, rows: &RowsInOrder, sums: &mut BucketSums) -> rusqlite::Result<()> {
         let mut sequence = Sequence::new(self.bases, &self.columns);
         let (mut expected, mut holes) = (None, 0);
         for (id, ms, values) in rows.in_order() {
@@ -179,10 +179,10 @@ impl<'a> RawReader<'a> {
     }
 
     /// Nothing of a row whose time cannot be understood.
-    fn rows(&self, sql: &str, parameters: impl Params) -> rusqlite::Result<Rows> {
+    fn rows(&self, sql: &str, parameters: impl Params) -> rusqlite::Result<RowsInOrder> {
         let mut statement = self.conn.prepare_cached(sql)?;
         let mut found = statement.query(parameters)?;
-        let mut rows = Rows::default();
+        let mut rows = RowsInOrder::default();
         while let Some(row) = found.next()? {
             let Some(ms) = time(row.get_ref(1)?) else { continue };
             rows.keys.push((row.get(0)?, ms));
