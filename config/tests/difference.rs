@@ -194,3 +194,23 @@ fn routes_of_one_table_are_told_apart_by_their_topics() {
     new.routes[1] = crate::Route { topic: "c/#".into(), ..old.routes[1].clone() };
     assert_eq!(told(&old, &new), ["route[b/#].topic: \"b/#\" -> \"c/#\""]);
 }
+
+#[test]
+fn ten_thousand_routes_are_read_and_compared_in_no_time() {
+    let route = |number: usize| {
+        let head = format!("[[route]]\ntopic = 'plant/{number}/{{device}}'\ntable = 't{number}'\n");
+        format!("{head}[route.columns]\nx = 'x'\n")
+    };
+    let text: String = (0..10_000).map(route).collect();
+    let began = std::time::Instant::now();
+    let old = settings(&text);
+    let mut new = old.clone();
+    new.routes.remove(0);
+    new.routes[5_000].qos = Qos::AtMostOnce;
+    let found = told(&old, &new);
+    assert_eq!(
+        found,
+        ["route[t0]: \"plant/0/{device}\" -> not set", "route[t5001].qos: 1 -> 0"]
+    );
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
+}
