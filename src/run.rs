@@ -167,7 +167,7 @@ fn take_orders(
     control: Control,
 ) -> Option<ipc::Goodbye> {
     if let Err(error) = command_queue::attend(queue, control.clone()) {
-        warn!("the page can give no orders: {error}");
+        warn!("the page cannot give commands: {error}");
     }
     ipc::serve(listener?, control)
         .inspect_err(|error| warn!("operator socket unavailable: {error}"))
@@ -269,8 +269,8 @@ fn say_start(settings: &Settings) {
     );
     for (name, _) in Mistake::ALL.into_iter().filter(|(_, mistake)| makes(*mistake)) {
         warn!(
-            "this program was built for the tests of the tests and makes the mistake {name}: it must \
-             record nothing that matters"
+            "this program was built to fail tests and makes the mistake {name}: do not record with \
+            it"
         );
     }
     if settings.database.synchronous == Synchronous::Normal {
@@ -464,7 +464,7 @@ impl Observer for Witness {
 }
 
 fn say_replaced(published: &Published, name: &str) {
-    let told = format!("actor {name} was stuck: another life on another thread takes its place");
+    let told = format!("actor {name} was stuck: a new one on another thread replaces it");
     warn!(event = event::RECOVERY_ATTEMPTED, what = "replace_actor", why = "stuck", "{told}");
     published.note(event::RECOVERY_ATTEMPTED, world::now(), told);
 }

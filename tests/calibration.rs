@@ -40,8 +40,8 @@ fn what_is_printed_can_be_put_below_the_route() {
         "offset = -0.5",
         "offset = 64.0",
         "# calibration.wind_speed_counts_per_ms = 1.4",
-        "#   coordinate_transformation.rotation_x_degrees = 1.5: readings cannot be turned here: mount \
-         the sensor straight, or let it turn them",
+        "#   coordinate_transformation.rotation_x_degrees = 1.5: readings cannot be rotated here: mount \
+         the sensor straight, or let the sensor rotate them",
         "#   metadata.version = \"1.0\": not used",
     ] {
         assert!(printed.stdout.lines().any(|printed| printed == line), "{line}: {printed:?}");

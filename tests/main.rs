@@ -64,6 +64,8 @@ mod hearing;
 mod holding;
 /// Clients of the page that mean harm cost the recording nothing.
 mod hostile;
+/// What devices send becomes the right rows, or is kept with the reason.
+mod intake;
 /// The tables are those of the design, and existing ones are taken as they are.
 mod journal;
 /// A recorder killed at random moments loses and doubles nothing.

@@ -116,7 +116,7 @@ fn a_process_that_is_no_recorder_is_left_alone() {
         let outcome = command(&["stop", "--timeout", "500ms", "--force"], &settings);
         assert_eq!(outcome.code, Some(1), "{outcome:?}");
         assert!(outcome.stderr.contains(why), "no {why:?} in {outcome:?}");
-        assert!(outcome.stderr.contains("left alone"), "{outcome:?}");
+        assert!(outcome.stderr.contains("it is not killed"), "{outcome:?}");
         let mut second = barograph_with("run", &settings);
         second.args(["--takeover", "--timeout", "500ms"]);
         let mut second = Recorder::spawn(second);
@@ -198,6 +198,7 @@ fn a_recorder_whose_program_was_replaced_is_still_known_as_one() {
     run.arg("run").arg("--config").arg(settings.write()).current_dir(scene.folder.root());
     let mut recorder = Recorder::spawn(run);
     recorder.event("broker_connected");
+    scene.broker.has_subscriber(settings.first_filter());
     publish_one(scene.broker.port(), "load/n", br#"{"n":1}"#, false);
     scene.fills_to(&recorder, "load", 1);
     fs::remove_file(&program).expect("our own folder");

@@ -181,7 +181,7 @@ fn without_the_flag_there_are_no_faults() {
     let reply = command(port, "fault", &json!({ "actor": "stats", "fault": "panic" }));
     assert_eq!(reply.status, 403, "{reply:?}");
     let error = &reply.json()["error"];
-    assert_eq!(error["message"], "this recorder takes no faults on purpose", "{reply:?}");
+    assert_eq!(error["message"], "fault injection is off in this recorder", "{reply:?}");
     assert!(error["hint"].as_str().is_some_and(|hint| hint.contains("--fault-injection")));
     assert!(recorder.events("actor_restarted").is_empty());
 }

@@ -113,13 +113,13 @@ fn what_is_still_bad_or_there_already_is_told_apart() {
     let detail: Vec<String> = scene.database.all("SELECT detail FROM barograph_quarantine");
     assert!(detail.len() == 1 && detail[0].contains("max = 999"), "{detail:?}");
     all_is_well(&scene, &wider);
-    // The same message is bad for another reason, then wanted by no route, then by one of another name.
-    let text = keyed.replace("\"integer\"", "\"text\"").replace(", max = 9", "");
-    let other = text.replace("\"load\"", "\"other\"").replace("unique = [\"n\"]", "");
+    // The same message is bad for another reason, then wanted by no route, and stays as it is, then by one of another name.
+    let flag = keyed.replace("\"integer\"", "\"boolean\"").replace(", max = 9", "");
+    let other = flag.replace("\"load\"", "\"other\"").replace("unique = [\"n\"]", "");
     let elsewhere = LOAD.replace("load/#", "elsewhere/#");
     let moved = LOAD.replace("\"load\"", "\"moved\"");
     for (routes, reasons) in
-        [(&other, vec!["wrong_type"]), (&elsewhere, vec!["no_route"]), (&moved, vec![])]
+        [(&other, vec!["wrong_type"]), (&elsewhere, vec!["wrong_type"]), (&moved, vec![])]
     {
         let settings = scene.settings().routes(routes);
         replay(&settings, &[]);
@@ -155,7 +155,7 @@ fn list_show_and_export_print_what_is_there_and_no_control_characters() {
     let scene = Scene::new();
     let settings = scene.settings();
     let mut recorder = scene.recorder(&settings);
-    let payloads: [&[u8]; 3] = [b"\x1b[2Jtwenty\x07", &[0xff, 0xfe, 0x00], br#"{"n":"7"}"#];
+    let payloads: [&[u8]; 3] = [b"\x1b[2Jtwenty\x07", &[0xff, 0xfe, 0x00], br#"{"n":"7 m"}"#];
     for payload in payloads {
         publish_one(scene.broker.port(), "load/n", payload, false);
     }
@@ -219,7 +219,7 @@ fn dropping_is_asked_for_twice_and_counted() {
     let mut recorder = scene.recorder(&settings);
     let bad = Load { payload: |_| b"bad".to_vec(), ..Load::numbered(1) };
     publisher::publish(scene.broker.port(), bad.count(1_200));
-    publish_one(scene.broker.port(), "load/n", br#"{"n":"7"}"#, false);
+    publish_one(scene.broker.port(), "load/n", br#"{"n":"7 m"}"#, false);
     scene.fills_to(&recorder, "barograph_quarantine", 1_201);
     recorder.stop();
     let drop = |words: &[&str]| command(&[&["quarantine", "drop"], words].concat(), &settings);

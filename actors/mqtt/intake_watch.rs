@@ -6,7 +6,7 @@
 
 use barograph_config::{MessagePart, Route};
 
-use crate::message::account::{Reason, RouteId};
+use crate::message::account::Reason;
 use crate::message::batch::{Body, Record, Value};
 use crate::message::route::Router;
 use crate::mqtt::decode::{FieldFate, fates_of_fields, takes_field};
@@ -150,6 +150,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::message::account::RouteId;
     use crate::message::batch::{RowRefusal, Rows};
     use crate::testing::{column, record, route};
 
@@ -214,7 +215,8 @@ mod tests {
         };
         for (reason, faults) in [(Reason::NoField, 2), (Reason::WrongType, 0)] {
             let power = column("power", Kind::Real);
-            let (router, shared) = (router(vec![power, column("t", Kind::Real)]), RouteFaults::default());
+            let (router, shared) =
+                (router(vec![power, column("t", Kind::Real)]), RouteFaults::default());
             let mut watch = IntakeWatch::new(&router, shared.clone());
             for _ in 0..MESSAGES_UNTIL_JUDGED {
                 watch.look(&refused(reason), &router);

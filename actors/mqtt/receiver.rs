@@ -299,7 +299,7 @@ impl<B: Broker> Receiver<B> {
             let bytes = self.window().bytes();
             let message = format!(
                 "{bytes} bytes have arrived and wait for the database, the limit of \
-                 mqtt.max_unacked: the connection is given up until half of it is written; QoS 1 \
+                 mqtt.max_unacked: the connection is closed until half of them are written; QoS 1 \
                  and 2 wait at the broker"
             );
             warn!(event = event::WINDOW_FULL, bytes, "{message}");

@@ -44,7 +44,7 @@ fn an_outage_is_told_once_and_its_end_too_though_the_judge_dies_meanwhile() {
         let told = told(&house, "phone");
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(
-            told[0].starts_with("[attic] ") && told[1].starts_with("[attic] over: "),
+            told[0].starts_with("[attic] ") && told[1].starts_with("[attic] resolved: "),
             "{told:?}"
         );
         house.broker.publish(1, Qos::AtLeastOnce);
@@ -72,7 +72,7 @@ fn a_channel_that_fails_is_an_issue_that_the_other_tells() {
         assert!(is_open() && told(&house, "phone").is_empty());
         house.post.refuses.store(false, Ordering::Relaxed);
         eventually(900, "the phone works", || !told(&house, "phone").is_empty()).await;
-        eventually(900, "the mail tells its end", || hears("mail", "over: the alert channel"))
+        eventually(900, "the mail tells its end", || hears("mail", "resolved: the alert channel"))
             .await;
         assert!(!is_open());
         house.disk.platter().failing = None;

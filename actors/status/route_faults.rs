@@ -44,9 +44,8 @@ pub struct RouteFaults(Arc<Mutex<FaultsByRoute>>);
 impl RouteFaults {
     /// Every fault, by route and column.
     pub fn all(&self) -> Vec<(RouteId, RouteFault)> {
-        let copy = |((route, _), fault): (&(RouteId, Option<usize>), &RouteFault)| {
-            (*route, fault.clone())
-        };
+        let copy =
+            |((route, _), fault): (&(RouteId, Option<usize>), &RouteFault)| (*route, fault.clone());
         self.0.lock().iter().map(copy).collect()
     }
 

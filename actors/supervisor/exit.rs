@@ -57,7 +57,7 @@ impl fmt::Display for Exit {
             Self::Done => f.write_str("it stopped by itself"),
             Self::Failed(cause) => f.write_str(&cause.message),
             Self::Panicked(message) => write!(f, "panic: {message}"),
-            Self::Stuck => f.write_str("its pulse stood still"),
+            Self::Stuck => f.write_str("it gave no sign of life"),
         }
     }
 }

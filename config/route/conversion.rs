@@ -91,7 +91,7 @@ fn check_map(column: &Column, section: &mut Section<'_, '_>) {
             Kind::Integer => ("a whole number", "0"),
             Kind::Real => ("a number", "0.5"),
             Kind::Boolean => ("true or false", "true"),
-            _ => ("a text in quotes", "\"...\""),
+            Kind::Text | Kind::Time | Kind::Blob | Kind::Json => ("a text in quotes", "\"...\""),
         };
         let why = format!("expected {what}, the column is {}", column.kind.word());
         section.reader.refuse(&spot, Complaint::write(why, example));

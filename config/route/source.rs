@@ -102,7 +102,7 @@ fn check_kind(column: &Column, section: &mut Section<'_, '_>) {
                 Kind::Integer => &[Kind::Integer, Kind::Real],
                 Kind::Real => &[Kind::Real],
                 Kind::Boolean => &[Kind::Boolean],
-                _ => &[Kind::Text],
+                Kind::Text | Kind::Time | Kind::Blob | Kind::Json => &[Kind::Text],
             };
             ("this value".to_owned(), kind)
         }

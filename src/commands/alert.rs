@@ -91,7 +91,10 @@ pub(crate) fn test_all(
         });
         let tests: Vec<_> = tests.collect();
         let ended = tests.into_iter().map(|(name, test)| {
-            (name, test.join().unwrap_or_else(|_| "the test died over an error".to_owned()))
+            (
+                name,
+                test.join().unwrap_or_else(|_| "the test ended with an internal error".to_owned()),
+            )
         });
         ended.collect()
     }))

@@ -85,8 +85,8 @@ fn to_text(gaps: &[Gap], args: &GapsArgs, now: UnixMillis, is_running: bool) -> 
     let is_told =
         gaps.iter().any(|gap| gap.to.is_none() && gap.cause == GapCause::ProcessDown.word());
     if !is_running && !is_told {
-        let stopped = "No recorder is running: the stretch since it was last seen becomes a gap at its \
-                       next start, and one that is still open ends where it was last seen.";
+        let stopped = "No recorder is running: the time since it last ran becomes a gap at the \
+             next start, and an open gap ends where it last ran.";
         text += &wrapped(stopped, 0);
     }
     text

@@ -96,7 +96,7 @@ pub(super) fn what_holds_it_up(pid: u32) -> Option<&'static str> {
     match state.as_str() {
         "T" | "t" => Some("it is stopped by a signal (SIGSTOP), and continues at SIGCONT"),
         "D" => Some("it waits for a disk"),
-        "Z" => Some("it has ended, and its parent has not taken notice"),
+        "Z" => Some("it has ended, and its parent has not collected its exit status"),
         _ => None,
     }
 }

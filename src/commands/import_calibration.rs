@@ -23,7 +23,7 @@ const SHOWN_CHARS_MAX: usize = 120;
 /// Zero of the Celsius scale, in kelvin: the earlier program had temperatures in kelvin, we have degrees Celsius.
 const ZERO_CELSIUS: f64 = 273.15;
 const ROTATION: &str =
-    "readings cannot be turned here: mount the sensor straight, or let it turn them";
+    "readings cannot be rotated here: mount the sensor straight, or let the sensor rotate them";
 
 /// Prints the tables that follow from a file.
 ///
@@ -294,7 +294,7 @@ offset = 0.0
 #   humidity_scale = 1
 
 # Not taken:
-#   a\u{fffd}[[route]] = \"x\": nothing here goes by it
+#   a\u{fffd}[[route]] = \"x\": not used
 ";
         assert_eq!(import(&file).to_toml("a.json"), expected);
     }

@@ -39,8 +39,8 @@ pub(super) fn replay(
     say(&wrapped(&told, 0))?;
     ended.map_err(|error| unreadable(&error, editor.path()))?;
     if place.holder.is_some() {
-        let running = "The recorder that is running decodes by the settings that it was started with: \
-                       restart it if they were changed since.";
+        let running = "The running recorder decodes by its own settings: reload it if the file was \
+             changed since.";
         say(&wrapped(running, 0))?;
     }
     Ok(exit_code::OK)

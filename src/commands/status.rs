@@ -203,7 +203,7 @@ fn account(status: &Status) -> String {
     let rows = if rows == stored { String::new() } else { format!(" ({rows} rows)") };
     let balance = match balanced {
         true => "",
-        false => " (just now; counts that change are not read at one moment)",
+        false => " (counts are not read at the same moment)",
     };
     let before = match received_before {
         0 => String::new(),

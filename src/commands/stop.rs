@@ -260,8 +260,8 @@ impl Target {
             match is_denied {
                 true => denied(&format!("permission denied: {why}")),
                 false => failed(format!(
-                    "{why}: it is left alone. If it is to end, end it yourself: kill {pid} (and kill -9 \
-                     {pid} if that does not help)"
+                    "{why}: it is not killed. To end it: kill {pid} (and kill -9 {pid} if that does \
+                     not help)"
                 )),
             }
         })

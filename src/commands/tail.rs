@@ -46,7 +46,7 @@ pub fn tail(settings: &Settings, args: &TailArgs) -> Result<i32, Failed> {
                     return Ok(exit_code::OK);
                 }
             }
-            Ok(None) => return Err(died("the connection ended without a word: the recorder died")),
+            Ok(None) => return Err(died("the connection ended unexpectedly: the recorder died")),
             Err(NoAnswer::Silent(..)) => return Err(died("the recorder no longer sends anything")),
             Err(error) => return Err(unanswered(settings, &error)),
         }

@@ -15,7 +15,7 @@ const TOKEN_BYTES: usize = 32;
 /// Prints a token, or makes a file that holds it. An existing file is not changed.
 ///
 /// # Errors
-/// The file is there already, or cannot be made.
+/// The file exists already, or cannot be made.
 pub fn token(args: &TokenArgs) -> Result<i32, Failed> {
     let token = hexadecimal(&rand::random::<[u8; TOKEN_BYTES]>());
     let Some(path) = &args.file else {
@@ -30,7 +30,7 @@ pub fn token(args: &TokenArgs) -> Result<i32, Failed> {
         Err(error) => {
             let path = path.display();
             let message = if error.kind() == ErrorKind::AlreadyExists {
-                format!("{path} is there already; remove it first if its token is to end")
+                format!("{path} exists already; remove it first to replace its token")
             } else {
                 format!("{path} cannot be written: {error}")
             };
@@ -62,7 +62,7 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let refused = token(&args).unwrap_err();
         assert_eq!(refused.code, exit_code::CANNOT_CREATE);
-        assert!(refused.message.contains("is there already"), "{}", refused.message);
+        assert!(refused.message.contains("exists already"), "{}", refused.message);
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
     }
 

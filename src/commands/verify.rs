@@ -203,9 +203,9 @@ fn advice(verified: &Verified, place: &TargetDatabase) -> String {
             "What has no usable digests was not verified, which does not mean that it is wrong. ";
     }
     if verified.structure.as_ref().is_some_and(|problems| !problems.is_empty()) {
-        advice += "A damaged structure needs a new file: stop the recorder and start it again, which sets a \
-                   damaged database aside and copies over what can be read, or restore a backup; if only an \
-                   index is named, REINDEX mends it. ";
+        advice += "A damaged structure needs a new file: stop the recorder and start it again, \
+                   which sets a damaged database aside and copies over what can be read, or \
+                   restore a backup; if only an index is named, REINDEX repairs it. ";
     }
     advice
         + "A bit that changed by itself means a bad disk, memory or cable: look at the kernel's log \

@@ -56,10 +56,7 @@ pub fn demo(args: &DemoArgs) -> Result<i32, Failed> {
     let mut settings = settings(world.address, page, folder.path());
     settings.watchtower.admin_token = Some(Secret::new(token.clone()));
     logging::start(&settings.log).map_err(|error| failed(&error))?;
-    println!(
-        "An MQTT broker for show listens on {}: it is no broker for real use.",
-        settings.mqtt.url
-    );
+    println!("A demo MQTT broker listens on {}: it is not for real use.", settings.mqtt.url);
     println!(
         "A simulated weather station publishes to it every {}.",
         humantime::format_duration(INTERVAL)
@@ -88,7 +85,7 @@ fn page_address(port: Option<u16>) -> Result<SocketAddr, Failed> {
         Some(port) => is_free(port),
         None => is_free(PAGE_PORT).or_else(|_| is_free(0)),
     }
-    .map_err(|error| failed(&format!("the page cannot have its port: {error}")))
+    .map_err(|error| failed(&format!("the port of the page is not available: {error}")))
 }
 
 fn failed(error: &dyn std::fmt::Display) -> Failed {

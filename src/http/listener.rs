@@ -148,14 +148,16 @@ impl Listener {
                     });
                     runtime.shutdown_timeout(TASKS_END_WITHIN);
                 }
-                Err(error) => warn!("{} is not served: no thread can be had ({error})", S::NAME),
+                Err(error) => {
+                    warn!("{} is not served: no thread can be started ({error})", S::NAME)
+                }
             }
             published.found(S::NAME, None);
         };
         match thread::Builder::new().name(S::NAME.to_owned()).spawn(work) {
             Ok(_runs) => Some(Self { stop, ended, pulse, address }),
             Err(error) => {
-                warn!("{} is not served: no thread can be had ({error})", S::NAME);
+                warn!("{} is not served: no thread can be started ({error})", S::NAME);
                 None
             }
         }

@@ -17,8 +17,8 @@ pub enum NoAnswer {
     /// No process listens on the socket, or there is none.
     #[error("operator socket unavailable: {}", .0.display())]
     Nobody(PathBuf),
-    /// The socket, or its folder, is another user's: whether somebody listens is not known.
-    #[error("permission denied: this user may not use the socket {}", .0.display())]
+    /// The socket, or its folder, is another user's: whether a process listens is not known.
+    #[error("permission denied: this user may not use the operator socket {}", .0.display())]
     Denied(PathBuf),
     /// A process listens, and does not answer.
     #[error("no answer on {} within {} s", .0.display(), .1.as_secs())]

@@ -53,7 +53,7 @@ impl CommandSender {
         let (reply, outcome) = oneshot::channel();
         if self.asked.try_send(QueuedCommand { order, peer, reply }).is_err() {
             let message = "commands are not carried out now";
-            let hint = "the recorder begins, ends, or has too many of them";
+            let hint = "the recorder is starting or stopping, or too many commands wait";
             return Err(Refusal::of(RefusalKind::Unavailable, message, hint));
         }
         let late = || {
@@ -79,7 +79,7 @@ impl CommandSender {
 pub fn attend(queue: CommandQueue, control: Control) -> io::Result<()> {
     thread::Builder::new().name("page-commands".to_owned()).spawn(move || {
         if let Err(error) = carry_out_all(queue, control) {
-            tracing::warn!("the page can give no orders: {error}");
+            tracing::warn!("the page cannot give commands: {error}");
         }
     })?;
     Ok(())
@@ -109,7 +109,7 @@ fn carry_out_all(queue: CommandQueue, control: Control) -> io::Result<()> {
 }
 
 fn no_faults() -> Refusal {
-    let message = "this recorder takes no faults on purpose";
+    let message = "fault injection is off in this recorder";
     let hint = "start it with --fault-injection, where nothing that matters is recorded";
     Refusal::of(RefusalKind::Forbidden, message, hint)
 }

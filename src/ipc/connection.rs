@@ -52,7 +52,7 @@ impl OperatorConnection {
     pub(super) async fn send(&mut self, text: &str) -> io::Result<()> {
         timeout(WRITE_WITHIN, self.write.write_all(text.as_bytes())).await.unwrap_or_else(|_| {
             let seconds = WRITE_WITHIN.as_secs();
-            let message = format!("a client took nothing for {seconds} s and was given up");
+            let message = format!("a client read nothing for {seconds} s and was disconnected");
             Err(io::Error::new(ErrorKind::TimedOut, message))
         })
     }

@@ -57,9 +57,11 @@ async fn done<T: Send + 'static>(
     match timeout(DONE_WITHIN, tokio::task::spawn_blocking(work)).await {
         Ok(Ok(Ok(done))) => Ok(done),
         Ok(Ok(Err(failed))) => Err(Refusal::of(RefusalKind::Failed, failed.message, look)),
-        Ok(Err(_panicked)) => {
-            Err(Refusal::of(RefusalKind::Failed, format!("{what} died over an error"), look))
-        }
+        Ok(Err(_panicked)) => Err(Refusal::of(
+            RefusalKind::Failed,
+            format!("{what} ended with an internal error"),
+            look,
+        )),
         Err(_) => {
             let message = format!("{what} has not ended after {} s", DONE_WITHIN.as_secs());
             Err(Refusal::of(RefusalKind::Unavailable, message, "it goes on; look at the log"))

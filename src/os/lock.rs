@@ -114,8 +114,7 @@ impl Lock {
         (!same).then(|| {
             format!(
                 "the lock file {} was removed or replaced while it was held: a second instance \
-                 would not be kept out any more; \
-                 restart this one, and let nothing clean up there",
+                could start now; restart this one, and exclude the lock file from cleaning",
                 self.path.display()
             )
         })

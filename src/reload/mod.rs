@@ -292,8 +292,8 @@ impl Reloader {
         let Some(pending) = &mut self.routes else { return };
         pending.say_at = None;
         let now = world::now();
-        let message = "the new routes wait until what has come by the old ones is durable; until then \
-             the old ones stay in force";
+        let message = "the new routes wait until all messages of the old ones are durable; until \
+             then the old ones stay in force";
         warn!(event = event::RELOAD_WAITS, "{message}");
         self.parts.published.note(event::RELOAD_WAITS, now, message);
         self.parts.published.unsettled.update(|unsettled| unsettled.routes_wait = Some(now));

@@ -27,7 +27,7 @@ use tracing::warn;
 
 use super::journal::{SqliteJournal, is_damage, rows};
 use block::{BlockReader, Direction};
-pub use block::{number, time};
+pub use block::{number, select_of, time};
 pub use pack::unpack;
 use plan::{DONE, RollupTable};
 

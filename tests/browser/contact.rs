@@ -60,8 +60,8 @@ fn each_close_of_the_recorder_is_told_in_words() {
     browser.open(&watched.url("#/now"));
     let last = "window.sockets.at(-1)";
     for (code, sends, words) in [
-        (1009, "'x'.repeat(1 << 20)", "more in one message than it takes"),
-        (1003, "new Uint8Array([1, 2, 3])", "something it does not take from a page"),
+        (1009, "'x'.repeat(1 << 20)", "a message above its limit"),
+        (1003, "new Uint8Array([1, 2, 3])", "data of a kind that it does not accept from a page"),
     ] {
         browser.says("#line", "Live");
         browser.run(&format!("{last}.send({sends})"));
@@ -77,7 +77,7 @@ fn each_close_of_the_recorder_is_told_in_words() {
     watched.start_again();
     browser.says("#line", "Live");
     watched.recorder.kill();
-    tells_of(&browser, 1006, "The connection broke without a word");
+    tells_of(&browser, 1006, "The connection broke without a close");
     console_is_clean(&browser);
 }
 
@@ -92,7 +92,7 @@ fn each_close_for_what_no_page_does_is_told_in_words() {
     let browser = Browser::new();
     browser.open(&format!("http://127.0.0.1:{}/#/tower", proxy.port()));
     for (code, says, words) in [
-        (1007, frame(0x81, b"\xc3\x28"), "text that is no text"),
+        (1007, frame(0x81, b"\xc3\x28"), "a text that is not UTF-8"),
         (1002, vec![0x81, 0x01, b'x'], "something that no browser sends"),
     ] {
         browser.says("#line", "Live");
@@ -107,7 +107,7 @@ fn each_close_for_what_no_page_does_is_told_in_words() {
     proxy.slow_down(0);
     browser.says("#line", "Live");
     proxy.muffle();
-    tells_of(&browser, 4002, "Nothing was heard from this page");
+    tells_of(&browser, 4002, "This page sent nothing for too long");
     browser.says("#line", "Live");
     console_is_clean(&browser);
 }
@@ -163,7 +163,7 @@ fn a_page_for_which_there_is_no_room_says_so_and_gets_in_later() {
     let (viewer, _) = tungstenite::connect(url).expect("the first viewer gets in");
     browser.open(&watched.url("#/now"));
     browser.says("#line", "Not connected");
-    panel_says(&browser, 1013, "as many viewers as it may have");
+    panel_says(&browser, 1013, "its maximum number of viewers");
     drop(viewer);
     browser.says("#line", "Live");
     console_is_clean(&browser);

@@ -47,8 +47,8 @@ impl HealthActor {
         let by = humantime::format_duration(by);
         let direction = if shows > expected { "forward" } else { "back" };
         let told = format!(
-            "the wall clock went {direction} by {by}, from {expected} to {shows} UTC (it was set, or \
-             the machine slept): times of arrival before and after do not fit together"
+            "the wall clock went {direction} by {by}, from {expected} to {shows} UTC (it was set, \
+             or the machine slept): times of arrival before and after are not comparable"
         );
         warn!(event = event::CLOCK_JUMP, "{told}");
         let published = &self.setup.published;
@@ -119,8 +119,8 @@ fn say_silence(
     match change {
         SilenceChange::Fell(since) => {
             let told = format!(
-                "nothing has come for {route} since {since} UTC, although broker and recorder are \
-                 there to hear it{}: look at the sensor, and at its topic",
+                "nothing has come for {route} since {since} UTC, although broker and recorder \
+                work{}: look at the sensor, and at its topic",
                 hearing.proof()
             );
             warn!(event = event::ROUTE_SILENT, route, "{told}");
@@ -129,7 +129,10 @@ fn say_silence(
         }
         SilenceChange::Broke { at, since } => {
             if let Some(since) = since {
-                let told = format!("{route} speaks again; it was silent since {since} UTC");
+                let told = format!(
+                    "messages of {route} arrive again; none had come since {since} \
+                     UTC"
+                );
                 info!(event = event::ROUTE_HEARD, route, "{told}");
                 published.note(event::ROUTE_HEARD, now.wall, told);
             }

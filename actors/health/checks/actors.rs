@@ -72,8 +72,8 @@ pub(super) fn restarting(look: &CheckInput<'_>) -> Vec<Finding> {
             ),
             (None, false) => return None,
         };
-        let hint = "it is started again by itself, and nothing acknowledged is lost; the log has what it \
-                    died of: please report it";
+        let hint = "it is started again by itself, and nothing acknowledged is lost; the log has \
+             the cause: please report it";
         Some(warning(format!("actor_restarting:{name}"), summary, hint))
     };
     look.memory.restarts.iter().filter_map(finding).collect()

@@ -25,8 +25,8 @@ pub(super) fn jumped(look: &CheckInput<'_>) -> Vec<Finding> {
     );
     let told_for = spoken(JUMP_TOLD_FOR);
     let hint = format!(
-        "times of arrival before and after do not fit together (barograph gaps); if it was not set, look \
-         at the time service. This is over {told_for} after the last jump"
+        "times of arrival before and after are not comparable (barograph gaps); if it was not set, \
+         look at the time service. This is over {told_for} after the last jump"
     );
     vec![warning("clock_jumped", summary, hint)]
 }

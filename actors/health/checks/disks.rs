@@ -52,7 +52,7 @@ impl WatchedDisk<'_> {
         let min_free = look.settings.spool.min_free;
         let severity = by_room(disk, min_free, self.is_the_spools).max(by_trend(full_in))?;
         let soon = full_in.filter(|full_in| *full_in <= 7 * DAY).map_or(String::new(), |full_in| {
-            format!("; as it went over the last day it is full in {}", about(full_in))
+            format!("; at the rate of the last day it is full in {}", about(full_in))
         });
         let name = self.name;
         let (free, size) = (bytes(disk.free), bytes(disk.size));

@@ -36,7 +36,7 @@ pub(super) fn unheard(look: &CheckInput<'_>) -> Vec<Finding> {
         return Vec::new();
     };
     let topic = echo_topic(&mqtt.client_id);
-    let sentence = match look.state.arrivals.deliveries() {
+    let summary = match look.state.arrivals.deliveries() {
         0 => format!(
             "no message has arrived since the start, and our own on {topic} does not come back ({why}): this account \
              may subscribe, and perhaps not read"
@@ -50,7 +50,7 @@ pub(super) fn unheard(look: &CheckInput<'_>) -> Vec<Finding> {
         "look at the broker's access rules: this account must read the topics of its routes, and read and write \
          {topic}. Where that topic cannot be allowed, set mqtt.echo = false"
     );
-    vec![warning("echo_unheard", sentence, hint)]
+    vec![warning("echo_unheard", summary, hint)]
 }
 
 /// The broker does not let us have a route.

@@ -6,8 +6,8 @@ use crate::status::issue::Finding;
 /// It does not keep other instances out any more.
 pub(super) fn lost(look: &CheckInput<'_>) -> Vec<Finding> {
     let Some((since, why)) = &look.state.tree.lock_lost else { return Vec::new() };
-    let hint = "restart this recorder, and let nothing clean up there: two recorders with one client id \
-                throw each other out";
+    let hint = "restart this recorder, and exclude the lock file from cleaning: two recorders with \
+         one client id disconnect each other";
     vec![critical("lock_lost", format!("{why} (seen at {since} UTC)"), hint)]
 }
 

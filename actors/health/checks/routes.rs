@@ -10,8 +10,8 @@ pub(super) fn silent(look: &CheckInput<'_>) -> Vec<Finding> {
         let since = silence.silent_since()?;
         let summary = format!("nothing has come for {name} since {since} UTC");
         let hint = format!(
-            "broker and recorder are there to hear it{}: look at the sensor, its power and its topic; a \
-             sensor that may be silent for longer has a longer silent_after",
+            "broker and recorder work{}: look at the sensor, its power and its topic; a sensor \
+             that may be silent for longer has a longer silent_after",
             look.state.broker.hearing.proof()
         );
         Some(warning(format!("route_silent:{name}"), summary, hint))
@@ -74,7 +74,8 @@ fn naming_line(filter: &str, first: &str, second: &str) -> String {
             "#" => Some(format!("{{*{name}}}")),
             "+" => None,
             _ => {
-                (ours.next(), theirs.next());
+                ours.next();
+                theirs.next();
                 None
             }
         };

@@ -25,10 +25,15 @@ pub(super) fn not_in_force(look: &CheckInput<'_>) -> Vec<Finding> {
         |id: &str, summary: String, hint: &str| findings.push(warning(id, summary, hint));
     if !unsettled.at_next_start.is_empty() {
         let summary = format!(
-            "settings have changed that a running recorder stays with: {}",
+            "changed settings take effect at the next start only: {}",
             unsettled.at_next_start.join("; ")
         );
-        find("settings_at_next_start", summary, "restart it, or take the change back and reload");
+        find(
+            "settings_at_next_start",
+            summary,
+            "restart the recorder, or undo the change and \
+             reload",
+        );
     }
     if !unsettled.refused.is_empty() {
         let summary =
@@ -42,7 +47,7 @@ pub(super) fn not_in_force(look: &CheckInput<'_>) -> Vec<Finding> {
     }
     if let Some(since) = unsettled.routes_wait {
         let summary = format!(
-            "since {since} UTC other routes wait until what has come by the old ones is durable"
+            "since {since} UTC the new routes wait until all messages of the old ones are durable"
         );
         find("routes_wait", summary, "remove what keeps messages from becoming durable");
     }

@@ -13,7 +13,7 @@ pub(super) fn failing_database(look: &CheckInput<'_>) -> Vec<Finding> {
     let found = match look.state.health.mode {
         Mode::Normal => return Vec::new(),
         Mode::Retrying { .. } => {
-            warning(id, summary, "it is tried again; nothing is lost, and mostly this passes")
+            warning(id, summary, "it is retried; nothing is lost, and it usually ends by itself")
         }
         Mode::Degraded { .. } => {
             let hint = "nothing is lost while the spool has room: remove the cause that the \

@@ -61,7 +61,10 @@ impl FoundNumber {
 fn number(tree: &Tree<'_>) -> Option<FoundNumber> {
     match tree {
         Tree::Integer(number) => Some(FoundNumber::Whole(*number)),
-        #[expect(clippy::cast_precision_loss, reason = "no condition has a whole number this large")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "no condition has a whole number this large"
+        )]
         Tree::Unsigned(number) => Some(FoundNumber::Real(*number as f64)),
         Tree::Real(number) => Some(FoundNumber::Real(*number)),
         Tree::Null | Tree::Boolean(_) | Tree::Vast(_) | Tree::Text(_) => None,

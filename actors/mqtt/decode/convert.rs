@@ -183,10 +183,11 @@ fn boolean(column: &Column, tree: &Tree<'_>) -> Result<Value, Unfit> {
     if let Tree::Boolean(yes) = tree {
         return Ok(Value::Integer(i64::from(*yes)));
     }
-    let text = match tree {
+    let text = if let Tree::Real(number) = tree {
         // `1.0` is 1.
-        Tree::Real(number) => whole(*number, expected).map_err(|_| expected())?.to_string().into(),
-        _ => tree.plain_text()?.ok_or_else(expected)?,
+        whole(*number, expected).map_err(|_| expected())?.to_string().into()
+    } else {
+        tree.plain_text()?.ok_or_else(expected)?
     };
     let is_meant = |word: &str| word.trim().eq_ignore_ascii_case(text.trim());
     if true_words(column).any(is_meant) {
@@ -206,7 +207,10 @@ fn false_words(column: &Column) -> impl Iterator<Item = &str> {
     words(&column.false_words, &FALSE_WORDS)
 }
 
-fn words<'c>(given: &'c [String], default: &'static [&'static str]) -> impl Iterator<Item = &'c str> {
+fn words<'c>(
+    given: &'c [String],
+    default: &'static [&'static str],
+) -> impl Iterator<Item = &'c str> {
     let default = if given.is_empty() { default } else { &[] };
     given.iter().map(String::as_str).chain(default.iter().copied())
 }

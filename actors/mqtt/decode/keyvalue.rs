@@ -50,10 +50,7 @@ fn refusal(what: String) -> RowRefusal {
 }
 
 /// Up to the next delimiter outside of quotes, and what is behind that.
-fn next_part<'p>(
-    text: &'p [u8],
-    delimiters: &[u8],
-) -> Result<(&'p [u8], &'p [u8]), RowRefusal> {
+fn next_part<'p>(text: &'p [u8], delimiters: &[u8]) -> Result<(&'p [u8], &'p [u8]), RowRefusal> {
     let mut is_quoted = false;
     for (place, byte) in text.iter().enumerate() {
         if *byte == b'"' {
@@ -76,10 +73,7 @@ fn member<'p>(part: &'p [u8], equals: &[u8]) -> Option<Member<'p>> {
     if name.is_empty() {
         return None;
     }
-    let name = match String::from_utf8_lossy(name) {
-        Cow::Borrowed(name) => Cow::Borrowed(name),
-        Cow::Owned(name) => Cow::Owned(name),
-    };
+    let name = String::from_utf8_lossy(name);
     let value = match value {
         [] => Tree::Null,
         [b'"', quoted @ .., b'"'] => Tree::text_or_bytes(quoted),

@@ -23,8 +23,8 @@ mod tree_seed;
 use ::bytes::Bytes;
 use barograph_config::{Retained, Route};
 
-use self::columns::{DecodedMessage, add_row};
 pub(crate) use self::columns::takes_field;
+use self::columns::{DecodedMessage, add_row};
 use self::rows::{RowIndex, RowTree, RowsSize, in_row};
 use crate::message::account::{Filtered, Reason, RouteId};
 use crate::message::batch::{Body, Record, RowRefusal, Rows, Value, digest};
@@ -73,15 +73,11 @@ pub fn decode_noticing(
         None => (RouteId(None), Body::Filtered(Filtered::NotWanted), 0),
     };
     let payload = match &body {
-        Body::Filtered(Filtered::Ignored | Filtered::Retained | Filtered::NotWanted) => {
-            Bytes::new()
+        Body::Filtered(_) => Bytes::new(),
+        Body::Rows(_) | Body::Quarantined(_) if delivery.packet_size > packet_max => {
+            first_bytes(&delivery.payload)
         }
-        Body::Filtered(Filtered::When) | Body::Rows(_) | Body::Quarantined(_) => {
-            match delivery.packet_size > packet_max {
-                true => first_bytes(&delivery.payload),
-                false => delivery.payload,
-            }
-        }
+        Body::Rows(_) | Body::Quarantined(_) => delivery.payload,
     };
     let cost = RECORD_COST + delivery.topic.len() + 2 * payload.len() + further;
     Record {

@@ -74,7 +74,8 @@ pub(super) fn split<'t>(
 }
 
 pub(super) fn too_many_rows() -> RowRefusal {
-    let detail = format!("the message has more than {ROWS_MAX} rows, or {CELLS_MAX} values in them");
+    let detail =
+        format!("the message has more than {ROWS_MAX} rows, or {CELLS_MAX} values in them");
     RowRefusal::new(Reason::TooManyRows, detail)
 }
 

@@ -123,10 +123,7 @@ fn good_payloads_become_rows_and_bad_ones_a_reason() {
 #[test]
 fn a_refusal_names_column_value_and_what_was_expected() {
     let table: &[(&[u8], &str)] = &[
-        (
-            br#"{"n":1,"t":"21.4 C"}"#,
-            "field /t is \"21.4 C\", and column t is a number",
-        ),
+        (br#"{"n":1,"t":"21.4 C"}"#, "field /t is \"21.4 C\", and column t is a number"),
         (
             br#"{"n":1,"t":"21,4"}"#,
             "field /t is \"21,4\", and column t is a number with a decimal point (decimal = \",\" \
@@ -138,7 +135,10 @@ fn a_refusal_names_column_value_and_what_was_expected() {
             br#"{"n":1,"on":"ja"}"#,
             "field /on is \"ja\", and column on is true or false (true, on, yes, 1, false, off, no, 0)",
         ),
-        (b"{\"n\":1,\"s\":\"k\xe4se\"}", "field /s is not UTF-8, and column s is text: \"k\u{fffd}se\""),
+        (
+            b"{\"n\":1,\"s\":\"k\xe4se\"}",
+            "field /s is not UTF-8, and column s is text: \"k\u{fffd}se\"",
+        ),
         (br#"{"t":1}"#, "column n is required, and field /n is missing"),
         (
             br#"{"ENERGY":{"Power":1,"Today":2},"a":[{"b/c":1}]}"#,

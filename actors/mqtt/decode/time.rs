@@ -103,6 +103,7 @@ fn in_zone(
 
 fn zone(column: &Column) -> Result<TimeZone, Unfit> {
     let Some(name) = column.zone.as_deref() else { return Ok(TimeZone::UTC) };
-    let unknown = |_| Unfit::Type(format!("in zone {name:?}, which this machine does not know").into());
+    let unknown =
+        |_| Unfit::Type(format!("in zone {name:?}, which this machine does not know").into());
     TimeZone::get(name).map_err(unknown)
 }

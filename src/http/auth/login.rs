@@ -73,10 +73,10 @@ fn signed_in(
 ) -> Result<(HeaderValue, bool), HttpRefusal> {
     let peer = HttpPeer::of(request);
     let body = body.map_err(|error| {
-        HttpRefusal::new(error.status(), "what was sent cannot be read", TOKEN_HINT)
+        HttpRefusal::new(error.status(), "the request body cannot be read", TOKEN_HINT)
     })?;
     let Ok(Credentials { token }) = serde_json::from_slice(&body) else {
-        return Err(HttpRefusal::bad("there is no token in this", TOKEN_HINT));
+        return Err(HttpRefusal::bad("the request has no token", TOKEN_HINT));
     };
     let Some((role, print)) = gate.open(token.trim(), &peer)? else {
         let hint = "the tokens are in the files that watchtower.admin_token_file and \

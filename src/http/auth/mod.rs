@@ -65,7 +65,7 @@ pub(crate) fn access(request: &Parts) -> Access {
         read: false,
         by_token: false,
         from: "nowhere".to_owned(),
-        refusal: Some(HttpRefusal::new(StatusCode::FORBIDDEN, "this is no way in", "")),
+        refusal: Some(HttpRefusal::new(StatusCode::FORBIDDEN, "access denied", "")),
     })
 }
 
@@ -123,8 +123,7 @@ impl AuthState {
         }
         let count = std::mem::take(&mut told.wrong);
         told.at = Some(now);
-        let sentence =
-            format!("{count} times a wrong token was shown to the page, now from {peer}");
+        let sentence = format!("{count} failed logins at the page, the last one from {peer}");
         warn!(event = event::LOGIN_REFUSED, count, from = %peer, "{sentence}");
         gate.published.note(event::LOGIN_REFUSED, world::now(), sentence);
     }
@@ -249,7 +248,7 @@ impl Gate {
         let shown = request.headers.contains_key(header::AUTHORIZATION)
             || !login::numbers(request).is_empty();
         let message = if shown {
-            "this token or session opens nothing here (any more)"
+            "this token or session is not valid (any more)"
         } else {
             "this page requires a token"
         };
@@ -344,19 +343,19 @@ fn form_fault(request: &Parts) -> Option<HttpRefusal> {
     let encoding = text_of(request, &header::CONTENT_ENCODING);
     if encoding.is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
         let hint = "send it without Content-Encoding";
-        let message = "what is sent here may not be compressed";
+        let message = "a compressed body is not accepted here";
         return Some(HttpRefusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message, hint));
     }
     if !methods_of(request.uri.path()).split(", ").any(|it| it == request.method.as_str()) {
-        let message = "this cannot be done here";
-        let hint = "the header Allow says what can";
+        let message = "this method is not allowed here";
+        let hint = "the header Allow lists the methods";
         return Some(HttpRefusal::new(StatusCode::METHOD_NOT_ALLOWED, message, hint));
     }
     if request.method == Method::POST {
         let kind = text_of(request, &header::CONTENT_TYPE).unwrap_or_default();
         let is_json = kind.split(';').next().unwrap_or_default().trim() == "application/json";
         let hint = "send it as application/json";
-        let message = "only JSON is understood here";
+        let message = "only JSON is accepted here";
         return (!is_json)
             .then(|| HttpRefusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, message, hint));
     }
@@ -366,16 +365,12 @@ fn form_fault(request: &Parts) -> Option<HttpRefusal> {
 /// Nothing here has a name that needs it.
 fn no_such_page() -> HttpRefusal {
     let message = "there is no such page";
-    HttpRefusal::new(
-        StatusCode::NOT_FOUND,
-        message,
-        "no address here has a % before its question mark",
-    )
+    HttpRefusal::new(StatusCode::NOT_FOUND, message, "no path here contains a %")
 }
 
 fn no_host() -> HttpRefusal {
-    let hint = "browsers and curl say it by themselves; other programs need a header `Host:`";
-    let message = "the request does not say by which name this page was called";
+    let hint = "browsers and curl send one; other programs must send a header `Host:`";
+    let message = "the request has no header Host, or more than one";
     HttpRefusal::new(StatusCode::BAD_REQUEST, message, hint)
 }
 
@@ -383,21 +378,21 @@ fn unknown_name(name: &str) -> HttpRefusal {
     let name: String = name.chars().filter(|c| c.is_ascii_graphic()).take(80).collect();
     let hint = "if that name is right (a proxy's, or one of this machine), add it to \
                 watchtower.hosts and reload; if not, another site directed your browser here";
-    let message = format!("this page is not known as {name}");
+    let message = format!("{name} is not a known name of this page");
     HttpRefusal::new(StatusCode::MISDIRECTED_REQUEST, message, hint)
 }
 
 fn foreign() -> HttpRefusal {
-    let message = "a page from elsewhere asked for this";
-    let hint = "if that is your own proxy, it must pass the name on that the browser called (nginx: \
+    let message = "a page of another site sent this request";
+    let hint = "if that was your own proxy, it must pass on the browser's Host header (nginx: \
                 `proxy_set_header Host $http_host`), or the name must be in watchtower.hosts";
     HttpRefusal::new(StatusCode::FORBIDDEN, message, hint)
 }
 
 fn too_many(wait: Duration) -> HttpRefusal {
-    let message = "too many wrong tokens came from there";
+    let message = "too many failed logins from this address";
     let seconds = wait.as_millis().div_ceil(1_000);
-    let hint = format!("the next one is looked at in {seconds} s");
+    let hint = format!("the next token is checked in {seconds} s");
     let refusal = HttpRefusal::new(StatusCode::TOO_MANY_REQUESTS, message, hint);
     HttpRefusal { again_in: Some(wait), ..refusal }
 }

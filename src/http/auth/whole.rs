@@ -22,8 +22,8 @@ pub(super) async fn within(
             Ok(Ok(answer)) => return answer,
             Ok(Err(_panic)) => (
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "the page has a fault, and could not answer this",
-                "recording goes on; the log says where it is. Please report it",
+                "internal error: this request was not answered",
+                "recording goes on; the log has the cause. Please report it",
             ),
             Err(_elapsed) => (
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -67,7 +67,7 @@ async fn command(
     }
     let arguments = arguments.map_err(|error| {
         let hint = "send the arguments as a JSON object";
-        HttpRefusal::new(error.status(), "what was sent cannot be read", hint)
+        HttpRefusal::new(error.status(), "the request body cannot be read", hint)
     })?;
     let order = Order::of_page(&name, &arguments)?;
     let reply = commands.ask(order, Peer::Page(access(&request).from)).await?;

@@ -8,7 +8,7 @@
 //! order of the *shape*: the columns that were written at the time. Not a defence against an enemy.
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::rows;
@@ -26,6 +26,16 @@ pub(in crate::sqlite) struct Range {
 impl Range {
     fn of_row(rowid: i64, digest: u64) -> Self {
         Self { first: rowid, last: rowid, rows: 1, digest }
+    }
+
+    /// Of a row of `barograph_digests`: first, last, rows and digest from the second column on.
+    pub(in crate::sqlite) fn stored(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            first: row.get(1)?,
+            last: row.get(2)?,
+            rows: row.get::<_, i64>(3)?.cast_unsigned(),
+            digest: row.get::<_, i64>(4)?.cast_unsigned(),
+        })
     }
 
     /// Takes a further row in.
@@ -312,13 +322,8 @@ pub(in crate::sqlite) fn compact(
     let mut statement = conn.prepare_cached(select)?;
     let over = over_before(now);
     let stored = statement.query_map(params![shape, done, over, COMPACT_ROWS], |row| {
-        let range = Range {
-            first: row.get(1)?,
-            last: row.get(2)?,
-            rows: row.get::<_, i64>(3)?.cast_unsigned(),
-            digest: row.get::<_, i64>(4)?.cast_unsigned(),
-        };
-        Ok(DigestRow { id: row.get(0)?, range, hour: row.get::<_, i64>(5)? / HOUR_MS })
+        let hour = row.get::<_, i64>(5)? / HOUR_MS;
+        Ok(DigestRow { id: row.get(0)?, range: Range::stored(row)?, hour })
     })?;
     let (mut read, mut reached) = (0, done);
     let mut open: Option<(DigestRow, bool)> = None;

@@ -28,7 +28,7 @@ const CACHE_KIB: i64 = 1_024;
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
     /// Others ask, too.
-    #[error("the history is asked more than it can answer")]
+    #[error("too many questions about the history wait")]
     Busy,
     /// The time was over.
     #[error("the question took longer than {0:?}")]

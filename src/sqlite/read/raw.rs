@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension, Params, params};
 use super::bound;
 use super::sum::BucketSums;
 use crate::sqlite::journal::rows::{ends, highest};
-use crate::sqlite::rollup::{number, time};
+use crate::sqlite::rollup::{number, select_of, time};
 
 /// RowsInOrder that are late one after the other, so that a search by time is not led astray.
 const LATE_ROWS_MAX: usize = 16;
@@ -54,14 +54,8 @@ pub(super) struct RawReader<'a> {
 
 impl<'a> RawReader<'a> {
     pub(super) fn new(conn: &'a Connection, table: &'a str, bases: &'a [Base], now: i64) -> Self {
-        let mut columns: Vec<String> = Vec::new();
-        for name in bases.iter().flat_map(Base::columns) {
-            if !columns.contains(name) {
-                columns.push(name.clone());
-            }
-        }
-        let names: String = columns.iter().map(|name| format!(", \"{name}\"")).collect();
-        let select = format!("SELECT rowid, created_at{names} FROM \"{table}\" WHERE");
+        let (columns, select) = select_of(table, bases);
+        let select = select + " WHERE";
         let has_counters = bases.iter().any(Base::is_of_counter);
         Self { conn, table, bases, columns, select, has_counters, now }
     }

@@ -56,6 +56,18 @@ pub(super) struct Block {
     pub(super) refused: Option<rusqlite::Error>,
 }
 
+/// The columns that these follow from, and what selects them behind row id and time of arrival.
+pub fn select_of(table: &str, bases: &[Base]) -> (Vec<String>, String) {
+    let mut columns: Vec<String> = Vec::new();
+    for name in bases.iter().flat_map(Base::columns) {
+        if !columns.contains(name) {
+            columns.push(name.clone());
+        }
+    }
+    let names: String = columns.iter().map(|name| format!(", \"{name}\"")).collect();
+    (columns, format!("SELECT rowid, created_at{names} FROM \"{table}\""))
+}
+
 impl BlockReader {
     /// For all series.
     pub(super) fn of(table: &RollupTable) -> Self {
@@ -69,14 +81,7 @@ impl BlockReader {
     }
 
     fn new(table: &str, bases: Vec<Base>) -> Self {
-        let mut columns: Vec<String> = Vec::new();
-        for name in bases.iter().flat_map(Base::columns) {
-            if !columns.contains(name) {
-                columns.push(name.clone());
-            }
-        }
-        let names: String = columns.iter().map(|name| format!(", \"{name}\"")).collect();
-        let select = format!("SELECT rowid, created_at{names} FROM \"{table}\"");
+        let (columns, select) = select_of(table, &bases);
         Self { table: table.to_owned(), bases, columns, select }
     }
 

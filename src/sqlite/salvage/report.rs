@@ -82,7 +82,7 @@ impl fmt::Display for SalvageReport {
             .filter(|(_, rows)| *rows > 0)
             .map(|(table, rows)| format!("{table} {rows}"))
             .collect();
-        write!(f, "{sum} rows came over from {}", self.source)?;
+        write!(f, "{sum} rows were copied from {}", self.source)?;
         if !tables.is_empty() {
             write!(f, " ({})", tables.join(", "))?;
         }
@@ -102,7 +102,7 @@ impl fmt::Display for SalvageReport {
         for (n, what) in [
             (self.renumbered, "have another id now, since theirs was taken"),
             (self.refused, "are not allowed by the table's constraints"),
-            (self.unclear, "may be of several tables, and came to none"),
+            (self.unclear, "may be of several tables, and were copied to none"),
         ] {
             if n > 0 {
                 write!(f, "; {n} {what}")?;

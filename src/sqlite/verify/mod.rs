@@ -389,13 +389,7 @@ const STORED: &str =
     "SELECT id, first, last, rows, digest, at FROM barograph_digests NOT INDEXED WHERE";
 
 fn stored(row: &rusqlite::Row<'_>, shape: usize) -> rusqlite::Result<StoredDigest> {
-    let range = Range {
-        first: row.get(1)?,
-        last: row.get(2)?,
-        rows: row.get::<_, i64>(3)?.cast_unsigned(),
-        digest: row.get::<_, i64>(4)?.cast_unsigned(),
-    };
-    Ok(StoredDigest { id: row.get(0)?, shape, range, at: row.get(5)? })
+    Ok(StoredDigest { id: row.get(0)?, shape, range: Range::stored(row)?, at: row.get(5)? })
 }
 
 fn has_digests(conn: &Connection, shapes: &[Shape]) -> rusqlite::Result<bool> {

@@ -297,10 +297,7 @@ fn a_time_is_understood_as_devices_write_it() {
         ],
     );
     time.format = Some("%d.%m.%Y %H:%M".to_owned());
-    holds(
-        &time,
-        &[(r#""30.11.2026 11:00""#, at()), (r#""2026-11-30T10:00:00Z""#, NO), ("5", NO)],
-    );
+    holds(&time, &[(r#""30.11.2026 11:00""#, at()), (r#""2026-11-30T10:00:00Z""#, NO), ("5", NO)]);
     time.format = Some("%Y%m%d%H%M%S%z".to_owned());
     holds(&time, &[(r#""20261130110000+0100""#, at())]);
     time.format = Some("%Y%m%d".to_owned());

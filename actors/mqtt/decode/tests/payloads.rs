@@ -129,7 +129,8 @@ fn each_record_of_csv_is_a_row() {
         ],
     );
     let rows = |route: &Route, payload: &str| rows_of(route, payload.as_bytes());
-    let two = || Ok(vec![vec![text("a, b"), Real(1.5), Integer(0)], vec![text("c"), Null, Integer(1)]]);
+    let two =
+        || Ok(vec![vec![text("a, b"), Real(1.5), Integer(0)], vec![text("c"), Null, Integer(1)]]);
     assert_eq!(rows(&route, "\u{feff}id, t,note\r\n\"a, b\",1.5,\"x\"\"y\"\r\nc,,\r\n\0"), two());
     route.field_delimiter = Some(";".to_owned());
     assert_eq!(rows(&route, "t;id\n1.5;a, b\n;c\n"), two());
@@ -149,24 +150,31 @@ fn each_record_of_csv_is_a_row() {
 
 #[test]
 fn an_array_or_object_is_split_into_rows() {
-    let mut members = of(PayloadFormat::Json, vec![
-        at("temperature", Kind::Real, "/Temperature"),
-        part("sensor", Kind::Text, MessagePart::Index),
-    ]);
+    let mut members = of(
+        PayloadFormat::Json,
+        vec![
+            at("temperature", Kind::Real, "/Temperature"),
+            part("sensor", Kind::Text, MessagePart::Index),
+        ],
+    );
     members.rows = Some(String::new());
     let tasmota = br#"{"SI7021-00":{"Temperature":17.1},"SI7021-02":{"Temperature":nan}}"#;
     let both = vec![vec![Real(17.1), text("SI7021-00")], vec![Null, text("SI7021-02")]];
     assert_eq!(rows_of(&members, tasmota), Ok(both));
-    let (reason, detail) = rows_of(&members, br#"{"A":{"Temperature":1},"Time":"now"}"#).unwrap_err();
+    let (reason, detail) =
+        rows_of(&members, br#"{"A":{"Temperature":1},"Time":"now"}"#).unwrap_err();
     assert_eq!(reason, Reason::NoField, "a message is taken as a whole");
     assert_eq!(detail, "row \"Time\": no column finds its field: the message is \"now\"");
 
-    let mut elements = of(PayloadFormat::Json, vec![
-        Column { message: Some("/timestamp".to_owned()), ..column("time", Kind::Time) },
-        column("id", Kind::Text),
-        at("v", Kind::Integer, "/v"),
-        part("index", Kind::Integer, MessagePart::Index),
-    ]);
+    let mut elements = of(
+        PayloadFormat::Json,
+        vec![
+            Column { message: Some("/timestamp".to_owned()), ..column("time", Kind::Time) },
+            column("id", Kind::Text),
+            at("v", Kind::Integer, "/v"),
+            part("index", Kind::Integer, MessagePart::Index),
+        ],
+    );
     elements.rows = Some("/values".to_owned());
     let kepware = br#"{"timestamp":1700000000123,"values":[{"id":"A","v":7},{"id":"B","v":8}]}"#;
     let time = Value::Time(UnixMillis(1_700_000_000_123));
@@ -229,10 +237,13 @@ fn messages_that_do_not_meet_the_conditions_are_filtered_row_by_row() {
     }
     let filtered = decode(delivery("a/b", b"5"), &Router::new(vec![route.clone()]), 100);
     assert!(matches!(filtered.body, Body::Filtered(Filtered::When)));
-    let one_of = vec![of_text("a"), Constant::Integer(7), Constant::Real(0.5), Constant::Flag(true)];
+    assert!(filtered.payload.is_empty(), "nothing of it is kept");
+    let one_of =
+        vec![of_text("a"), Constant::Integer(7), Constant::Real(0.5), Constant::Flag(true)];
     route.when = vec![Condition { one_of: Some(Constants(one_of)), ..condition("/k") }];
     route.rows = Some(String::new());
-    let payload = br#"[{"k":"a","t":0},{"k":7.0,"t":1},{"k":"7","t":2},{"k":0.5,"t":3},{"k":true,"t":4},
+    let payload =
+        br#"[{"k":"a","t":0},{"k":7.0,"t":1},{"k":"7","t":2},{"k":0.5,"t":3},{"k":true,"t":4},
         {"k":8,"t":5},{"t":6},{"k":"true","t":7},{"k":[7],"t":8},7,{"k":1e400,"t":9}]"#;
     let taken = rows_of(&route, payload).unwrap();
     assert_eq!(taken, [0, 1, 2, 3, 4, 7].map(|t| vec![Real(f64::from(t))]));

@@ -49,9 +49,37 @@ fn routes() -> Vec<Route> {
 fn payloads() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         proptest::sample::select(vec![
-            "{", "}", "[", "]", ":", ",", "\"", "\\", "\\u", "d83d", "\"i\"", "\"t\":", "NaN", "-Infinity",
-            "null", "true", "1e400", "-0", "0.5", "1700000000123", "\n", "\0", "\u{feff}", "=", ";", " ", "&",
-            "i=5", "2026-11-30T10:00:00Z", "a,b\n", "\"a\"\"b\"",
+            "{",
+            "}",
+            "[",
+            "]",
+            ":",
+            ",",
+            "\"",
+            "\\",
+            "\\u",
+            "d83d",
+            "\"i\"",
+            "\"t\":",
+            "NaN",
+            "-Infinity",
+            "null",
+            "true",
+            "1e400",
+            "-0",
+            "0.5",
+            "1700000000123",
+            "\n",
+            "\0",
+            "\u{feff}",
+            "=",
+            ";",
+            " ",
+            "&",
+            "i=5",
+            "2026-11-30T10:00:00Z",
+            "a,b\n",
+            "\"a\"\"b\"",
         ])
         .prop_map(|text| text.as_bytes().to_vec()),
         proptest::collection::vec(any::<u8>(), 0..8),
@@ -71,9 +99,8 @@ fn json_texts() -> impl Strategy<Value = String> {
     let value = leaf.prop_recursive(6, 60, 20, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..20).prop_map(serde_json::Value::from),
-            proptest::collection::btree_map(".{0,4}", inner, 0..20).prop_map(|members| {
-                serde_json::Value::Object(members.into_iter().collect())
-            }),
+            proptest::collection::btree_map(".{0,4}", inner, 0..20)
+                .prop_map(|members| { serde_json::Value::Object(members.into_iter().collect()) }),
         ]
     });
     (value, any::<bool>()).prop_map(|(value, pretty)| match pretty {

@@ -1,6 +1,5 @@
 // @ts-check
-// What a person at two in the morning wants to know: is it recording, since when, what is wrong, what is
-// safe, what to do.
+// The health of the recorder in words: is it recording, since when, what is wrong, what is safe, what to do.
 
 import { count, plural } from './format.js';
 
@@ -17,11 +16,11 @@ export const MODES = {
 export const GAP_CAUSES = {
   process_down: 'no recorder was running',
   broker_unreachable: 'no connection to the broker',
-  deaf: 'connected, and nothing came',
+  deaf: 'connected, but nothing came',
   broker_forgot_session: 'the broker had forgotten our session',
   broker_rolled_back: 'the broker came back with an old copy of its state',
   holding: 'neither database nor spool could be written',
-  route_silent: 'the sensor said nothing',
+  route_silent: 'the sensor sent nothing',
   clock_jump: 'the clock was set, or the machine slept',
   paused: 'a person paused the recorder',
   broker_dropped: 'the broker dropped messages',
@@ -77,7 +76,7 @@ export function safe(status) {
 /** What is wrong beside what the summary above says. @param {Api.Status} status */
 export function wrong(status) {
   const { issues } = status;
-  if (issues.length === 0) return status.health === 'ok' ? 'Nothing' : 'Nothing that has a name yet.';
+  if (issues.length === 0) return status.health === 'ok' ? 'Nothing' : 'Not known yet.';
   const critical = issues.filter(({ severity }) => severity === 'critical').length;
   const counts = [critical && `${critical} critical`, issues.length - critical && plural(issues.length - critical, 'warning')].filter(Boolean).join(', ');
   const others = issues.filter(({ summary }) => summary !== status.summary);
@@ -91,11 +90,11 @@ export function advice(status) {
   if (worst?.hint) return worst.hint;
   if (status.paused_since) return 'Resume it when you are done: under Tower, or “barograph resume”.';
   if (status.health === 'ok') return 'Nothing. All is well.';
-  return 'Watch it: it heals by itself, or will say what it needs.';
+  return 'Wait: it recovers by itself, or will say what is needed.';
 }
 
 /**
- * When the words of health are of no use because nobody knows if they still hold.
+ * When the words of health are of no use because it is unknown whether they still hold.
  * @param {{ sinceFrame: number, open: boolean }} contact  milliseconds since the last frame
  */
 export function isLost(contact) {
