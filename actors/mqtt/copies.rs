@@ -20,19 +20,19 @@ const WATCHED: u32 = 100_000;
 const SINGLE_MAX: usize = 2_000;
 
 /// A delivery as its copy is known by: digest and subscription.
-type Seen = (u64, u32);
+type CopyKey = (u64, u32);
 
 /// What is known of copies.
 #[derive(Debug, Default)]
 pub(crate) struct Copies {
     /// The delivery before, unless it was a copy.
-    last: Option<Seen>,
+    last: Option<CopyKey>,
     /// Copies that were passed over, by packet id: they may be delivered again.
     passed: HashMap<u16, u64>,
     /// Deliveries that are still watched after a change.
     watched: u32,
     /// Those of them whose copy has not come.
-    single: VecDeque<Seen>,
+    single: VecDeque<CopyKey>,
 }
 
 impl Copies {
@@ -71,8 +71,8 @@ impl Copies {
         false
     }
 
-    fn has_other(&mut self, delivery: &Delivery, seen: Seen) -> bool {
-        let is_other = |other: &Seen| other.0 == seen.0 && other.1 != seen.1;
+    fn has_other(&mut self, delivery: &Delivery, seen: CopyKey) -> bool {
+        let is_other = |other: &CopyKey| other.0 == seen.0 && other.1 != seen.1;
         let is_behind_it = self.last.as_ref().is_some_and(is_other);
         self.last = (!is_behind_it).then_some(seen);
         if self.watched == 0 {
