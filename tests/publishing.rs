@@ -90,7 +90,7 @@ fn each_answer_finds_its_question() {
         let settings = settings_of(&scene.settings(), word);
         with_runtime(async {
             let mut session = connect(&MqttBroker::new(settings, world::now)).await;
-            let filter = |topic: &str| Filter { topic: topic.to_owned(), qos: Qos::AtLeastOnce };
+            let filter = |topic: &str| Filter::new(topic, Qos::AtLeastOnce);
             let first = session.subscribe(&[filter("a/#"), filter("b")]);
             let note = session.publish(&message("c", "x", Qos::AtLeastOnce, false));
             let note = note.expect("room").expect("QoS 1 has a number");

@@ -13,6 +13,7 @@ mod reroute;
 mod shutdown;
 mod standstill;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ use crate::mqtt::ask_writer::{WriterAnswer, WriterQuestion, answer_of, ask};
 use crate::mqtt::barriers::Barriers;
 use crate::mqtt::broker_drops::BrokerDrops;
 use crate::mqtt::connection::{BrokerConnection, ConnectionEvent};
+use crate::mqtt::copies::Copies;
 use crate::mqtt::intake_watch::IntakeWatch;
 use crate::mqtt::publish::publish_guard::PublishGuard;
 use crate::mqtt::publish::publisher::Publications;
@@ -100,7 +102,7 @@ pub struct Receiver<B: Broker> {
     /// Why there is no connection: each kind that has been said since the last one.
     said: Vec<DownKind>,
     /// Routes that were heard and not yet told of.
-    heard: Vec<RouteId>,
+    heard: HashSet<RouteId>,
     /// Deliveries that are not told of yet.
     arrived: Arrivals,
     drops: BrokerDrops,
@@ -108,6 +110,7 @@ pub struct Receiver<B: Broker> {
     publications: Publications,
     orders: mpsc::Receiver<SessionOrder>,
     subscriptions: Subscriptions,
+    copies: Copies,
     rerouting: Rerouting,
     /// No commit interval is kept: a stop or other routes wait for the window to be empty.
     hurry: bool,
@@ -136,6 +139,7 @@ impl<B: Broker> Receiver<B> {
             publications: Publications::new(setup.orders.clone()),
             orders: setup.orders.open(),
             subscriptions: Subscriptions::default(),
+            copies: Copies::default(),
             rerouting: Rerouting::new(&setup.routing),
             hurry: false,
             echo_monitor: EchoMonitor::new(&setup.mqtt, &setup.published),
@@ -155,7 +159,7 @@ impl<B: Broker> Receiver<B> {
             full_since: None,
             held: false,
             said: Vec::new(),
-            heard: Vec::new(),
+            heard: HashSet::new(),
             arrived: Arrivals::default(),
             drops: BrokerDrops::default(),
             lifeline,
@@ -221,8 +225,8 @@ impl<B: Broker> Receiver<B> {
         self.setup.published.count_arrivals(&mut self.arrived);
         if !self.heard.is_empty() {
             let at = Moment { wall: (self.setup.world.now)(), steady: Instant::now() };
-            self.setup.published.last_seen().heard(&self.heard, at);
-            self.heard.clear();
+            let heard: Vec<RouteId> = self.heard.drain().collect();
+            self.setup.published.last_seen().heard(&heard, at);
         }
     }
 

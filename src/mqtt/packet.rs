@@ -40,6 +40,8 @@ pub(super) struct Publish {
     pub(super) packet_id: u16,
     /// User properties (MQTT 5).
     pub(super) properties: Vec<(String, String)>,
+    /// The identifier of the one subscription that it came by, 0 if that has none (MQTT 5).
+    pub(super) subscription: Option<u32>,
 }
 
 /// What becomes of the session after the connection.
@@ -78,8 +80,14 @@ pub(super) enum MalformedPacket {
 pub(super) trait Wire {
     /// CONNECT. `out` is empty.
     fn connect(&self, settings: &Mqtt, will: Option<&Publication>, keep: Keep, out: &mut BytesMut);
-    /// SUBSCRIBE to these filters.
-    fn subscribe(&self, packet_id: u16, filters: &[Filter], out: &mut BytesMut);
+    /// SUBSCRIBE to these filters, under an identifier where the version has them.
+    fn subscribe(
+        &self,
+        packet_id: u16,
+        filters: &[Filter],
+        identifier: Option<u32>,
+        out: &mut BytesMut,
+    );
     /// UNSUBSCRIBE from these filters.
     fn unsubscribe(&self, packet_id: u16, filters: &[String], out: &mut BytesMut);
     /// PUBLISH; the packet id at QoS 1.

@@ -273,9 +273,10 @@ impl MqttSession {
     }
 
     fn delivery(&self, publish: Publish, whole_size: u64, packet_size: u64) -> Incoming {
-        let Publish { topic, payload, qos, retain, dup, packet_id, properties } = publish;
+        let Publish { topic, payload, qos, retain, dup, packet_id, properties, subscription } =
+            publish;
         let received_at = (self.now)();
-        Incoming::Delivery(Delivery {
+        let delivery = Delivery {
             topic,
             payload,
             whole_size,
@@ -286,7 +287,8 @@ impl MqttSession {
             packet_id,
             received_at,
             properties,
-        })
+        };
+        Incoming::Delivery(delivery, subscription)
     }
 
     /// A clean close without a word. With MQTT 3.1.1 that is also all that can be seen of a session
@@ -374,7 +376,8 @@ impl BrokerSession for MqttSession {
     fn subscribe(&mut self, filters: &[Filter]) -> u16 {
         self.ask();
         let id = self.outgoing.ask();
-        self.wire.subscribe(id, filters, &mut self.output);
+        let identifier = filters.first().filter(|_| self.outgoing.takes.identifiers);
+        self.wire.subscribe(id, filters, identifier.map(Filter::shape), &mut self.output);
         id
     }
 
