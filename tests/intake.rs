@@ -84,9 +84,9 @@ impl IntakeCase<'_> {
         let mut recorder = Recorder::start(&settings);
         recorder.event("ready");
         recorder.event("broker_connected");
-        let is_answered = |line: &str| line.contains("Sending SUBACK to recorder");
+        let is_subscription = |line: &str| line.contains("recorder 1 ");
         wait::until_true("a subscription", ACCOUNTED_WITHIN, || {
-            scene.broker.count_lines(0, is_answered) > 0
+            scene.broker.count_lines(0, is_subscription) > 0
         });
         for (topic, payload) in &self.messages {
             let (topic, retain) = match topic.strip_prefix("retained:") {

@@ -270,6 +270,7 @@ impl FakeSession {
                 }
                 Going::Barrier => {
                     let at = Instant::now() + state.lag;
+                    state.barriers.push(Instant::now());
                     if let Some(connection) = &mut state.connection {
                         connection.inbox.push_back(Coming::BarrierPassed(at));
                     }

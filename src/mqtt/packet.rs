@@ -29,6 +29,23 @@ pub(super) enum Packet {
     Unexpected(#[expect(dead_code, reason = "read by Debug, for the message")] String),
 }
 
+impl Packet {
+    /// Whether it has an answer, now or when its message is stored.
+    pub(super) fn is_answered(&self) -> bool {
+        match self {
+            // Nothing waits for an answer at QoS 0: the kernel takes its time, and the broker sends more in one go.
+            Self::Publish(_) | Self::PubRel(_) => true,
+            Self::ConnAck { .. }
+            | Self::SubAck(..)
+            | Self::UnsubAck(_)
+            | Self::PubAck(..)
+            | Self::PingResp
+            | Self::Disconnect(_)
+            | Self::Unexpected(_) => false,
+        }
+    }
+}
+
 /// A message as it came.
 #[derive(Debug)]
 pub(super) struct Publish {

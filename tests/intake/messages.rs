@@ -15,7 +15,7 @@ table = "tags"
 rows = "/values"
 [route.columns]
 measured = { message = "/timestamp", type = "time" }
-id = { type = "text" }
+tag = { field = "id", type = "text" }
 v = { type = "integer" }
 "#,
         messages: vec![
@@ -31,7 +31,7 @@ v = { type = "integer" }
         ],
         tables: vec![(
             "tags",
-            "server, measured, id, v",
+            "server, measured, tag, v",
             rows![
                 ["1", "2023-11-14 22:13:20.123", "A", 7_i64],
                 ["1", "2023-11-14 22:13:20.123", "B", 8_i64],

@@ -74,7 +74,7 @@ fn a_switch_is_on_in_every_spelling() {
 topic = "switch/{device}"
 table = "switch"
 [route.columns]
-on = { type = "boolean" }
+is_on = { field = "on", type = "boolean" }
 mode = { map = { off = 0, heat = 1, cool = 2 } }
 "#,
         messages: vec![
@@ -87,7 +87,7 @@ mode = { map = { off = 0, heat = 1, cool = 2 } }
         ],
         tables: vec![(
             "switch",
-            "device, \"on\", mode",
+            "device, is_on, mode",
             rows![["1", 1_i64, ()], ["1", 1_i64, 1_i64], ["1", 1_i64, ()], ["1", 0_i64, 0_i64],],
         )],
         quarantined: vec![("switch/1", "wrong_type"), ("switch/1", "wrong_type")],
@@ -105,10 +105,10 @@ fn a_number_and_a_text_fill_one_text_column() {
 topic = "rtl_433/{station}"
 table = "sensor"
 [route.columns]
-id = { type = "text" }
+sensor = { field = "id", type = "text" }
 "#,
         messages: vec![("rtl_433/a", br#"{"id":37}"#), ("rtl_433/a", br#"{"id":"a1b2"}"#)],
-        tables: vec![("sensor", "station, id", rows![["a", "37"], ["a", "a1b2"]])],
+        tables: vec![("sensor", "station, sensor", rows![["a", "37"], ["a", "a1b2"]])],
         ..IntakeCase::default()
     }
     .holds();

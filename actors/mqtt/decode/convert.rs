@@ -85,6 +85,7 @@ fn integer(column: &Column, tree: &Tree<'_>) -> Result<Value, Unfit> {
     match tree {
         Tree::Integer(number) => Ok(Value::Integer(*number)),
         Tree::Unsigned(_) | Tree::Vast(_) => Err(Unfit::Size(BEYOND_INTEGER)),
+        Tree::Real(number) if !number.is_finite() => Ok(Value::Null),
         Tree::Real(number) => whole(*number, || wrong("")).map(Value::Integer),
         Tree::Text(_) | Tree::Bytes(_) => match written_number(column, tree)? {
             WrittenNumber::None => Ok(Value::Null),

@@ -1,6 +1,5 @@
 //! `payload = "keyvalue"`: names and values, such as `temp=21.5 hum=40` or `temp=1;hum=2`.
 
-use std::borrow::Cow;
 
 use barograph_config::Route;
 

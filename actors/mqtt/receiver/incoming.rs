@@ -70,8 +70,8 @@ impl<B: Broker> Receiver<B> {
             }
             ConnectionEvent::Incoming(Incoming::BarrierPassed) => self.on_barrier_passed(),
             ConnectionEvent::Incoming(Incoming::Released(packet_id)) => {
-                self.barriers.released(packet_id);
-                self.send_barrier();
+                self.barriers.released(packet_id, Instant::now());
+                self.prove_acknowledgements();
             }
         }
     }
@@ -206,7 +206,7 @@ impl<B: Broker> Receiver<B> {
         if self.subscriptions.all_answered() {
             self.settling = Some(served_filters(&router, self.subscriptions.granted()));
         }
-        self.send_barrier();
+        self.prove_acknowledgements();
     }
 
     /// The retained messages of new subscriptions have all arrived: a message from after them has,
@@ -219,16 +219,14 @@ impl<B: Broker> Receiver<B> {
     }
 
     fn on_barrier_passed(&mut self) {
-        if let Some(number) = self.barriers.under_way.take()
+        if let Some(number) = self.barriers.passed()
             && let Some((id, _)) = self.line.session()
         {
-            if number > 0 {
-                self.window().confirm(id, number);
-            }
-            if self.barriers.quiet {
-                self.settle_filters();
-            }
+            self.window().confirm(id, number);
         }
-        self.send_barrier();
+        if self.barriers.quiet {
+            self.settle_filters();
+        }
+        self.prove_acknowledgements();
     }
 }
