@@ -409,7 +409,7 @@ impl<B: Broker> Receiver<B> {
 }
 
 fn is_delivery(event: &ConnectionEvent) -> bool {
-    matches!(event, ConnectionEvent::Incoming(Incoming::Delivery(_)))
+    matches!(event, ConnectionEvent::Incoming(Incoming::Delivery(..)))
 }
 
 /// Whatever ends this life, its window goes to the next one.
