@@ -147,6 +147,29 @@ fn changing_covers_survive(protocol: &str) {
     scene.settle(recorder, &published);
 }
 
+/// The broker's session has them still, and Mosquitto delivers a message for each with MQTT 5.
+#[test]
+fn subscriptions_of_an_earlier_start_with_other_routes_double_nothing() {
+    for protocol in ["3.1.1", "5"] {
+        let _turn = heavy::turn();
+        let scene = Scene::new();
+        let proxy = Proxy::start(scene.broker.port());
+        let url = format!("mqtt://127.0.0.1:{}", proxy.port());
+        let settings =
+            scene.settings().text("mqtt", "url", &url).text("mqtt", "protocol", protocol);
+        let mut recorder = start(&scene, &settings.clone().routes(&route("load/n")), "load/n");
+        recorder.stop();
+        let recorder = start(&scene, &settings.routes(&routes(&["load/+", "+/n"])), "+/+");
+        let load = Load::numbered(1).rate(2 * RATE).count(10_000);
+        let publisher = Publisher::start(scene.broker.port(), load);
+        for part in 1..5 {
+            publisher.has_sent(part * 2_000);
+            proxy.cut();
+        }
+        scene.settle(recorder, &publisher.finish());
+    }
+}
+
 #[test]
 fn retained_message_that_was_heard_is_not_recorded_again_by_another_cover() {
     retained_messages_are_recorded_once("3.1.1");

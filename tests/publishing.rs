@@ -131,7 +131,7 @@ fn a_message_behind_an_answer_is_not_held_back() {
                 let sent = Instant::now();
                 publisher.put_publish("held", b"x", 1, false, 1);
                 publisher.send().expect("it listens");
-                let Incoming::Delivery(delivery) = answer(&mut session).await else {
+                let Incoming::Delivery(delivery, _) = answer(&mut session).await else {
                     panic!("a message")
                 };
                 took.push(sent.elapsed());
