@@ -178,7 +178,8 @@ impl<B: Broker> Receiver<B> {
         });
         let new: Vec<Filter> = new.collect();
         let Some((_, session)) = self.line.session() else { return };
-        if !before.is_empty() && !(new.is_empty() && unwanted.is_empty()) {
+        let is_unchanged = new.is_empty() && unwanted.is_empty();
+        if !before.is_empty() && !is_unchanged {
             self.copies.change();
         }
         for filters in by_shape(new) {
