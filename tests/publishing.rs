@@ -123,7 +123,7 @@ fn a_message_behind_an_answer_is_not_held_back() {
         let mut took = Vec::new();
         with_runtime(async {
             let mut session = connect(&MqttBroker::new(settings, world::now)).await;
-            session.subscribe(&[Filter { topic: "held".to_owned(), qos: Qos::AtLeastOnce }]);
+            session.subscribe(&[Filter::new("held", Qos::AtLeastOnce)]);
             assert!(matches!(answer(&mut session).await, Incoming::Subscribed(..)));
             for _ in 0..40 {
                 session.barrier();
