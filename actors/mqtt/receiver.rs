@@ -63,6 +63,9 @@ const TICK: Duration = Duration::from_millis(500);
 /// each few packets of a fast stream costs as much as to decode them.
 const READ_PAUSE: Duration = Duration::from_millis(2);
 
+/// A portion of so many is large enough: more is read at once.
+const LARGE_PORTION: usize = 100;
+
 /// What a recording needs besides the broker.
 #[derive(Debug, Clone)]
 pub struct ReceiverSetup {
@@ -212,16 +215,18 @@ impl<B: Broker> Receiver<B> {
     /// One read often brings hundreds of messages: they are taken in one go, not each by a turn of the
     /// loop, and go into one batch.
     fn on_line_and_what_came_with_it(&mut self, event: ConnectionEvent) {
-        let mut only_deliveries = is_delivery(&event);
+        let (mut only_deliveries, mut portion) = (is_delivery(&event), 1);
         self.on_line(event);
         while self.may_read()
             && let Some(event) = self.line.next_now()
         {
             only_deliveries &= is_delivery(&event);
+            portion += 1;
             self.on_line(event);
         }
         // Whatever else came may have an answer, which leaves when it is read.
-        let waits = only_deliveries && self.writing.is_some() && self.window().has_waiting();
+        let is_small = only_deliveries && portion < LARGE_PORTION;
+        let waits = is_small && self.writing.is_some() && self.window().has_waiting();
         self.next_read = waits.then(|| Instant::now() + READ_PAUSE);
     }
 
