@@ -174,7 +174,6 @@ impl ActorHandles {
     fn writer(&self) -> db_writer::setup::WriterSetup {
         db_writer::setup::WriterSetup {
             health: self.health.clone(),
-            stats: self.stats.clone(),
             published: self.published.clone(),
             routing: self.routing.clone(),
             world: self.world,

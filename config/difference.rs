@@ -99,7 +99,7 @@ fn compare_lists(
     differences: &mut Vec<Difference>,
 ) {
     let partners = partners(name, old, new);
-    let (old_labels, new_labels) = (Labels::of(name, old), Labels::of(name, new));
+    let (old_labels, new_labels) = (EntryLabels::of(name, old), EntryLabels::of(name, new));
     for (lines, partner) in old.iter().zip(&partners) {
         let key = || old_labels.label(lines);
         match partner {
@@ -156,13 +156,13 @@ fn other_order(
 }
 
 /// What the entries of a list are called in a message, among their neighbours.
-struct Labels<'n> {
+struct EntryLabels<'n> {
     name: &'n str,
     /// How many routes have a table.
     tables: HashMap<String, usize>,
 }
 
-impl<'n> Labels<'n> {
+impl<'n> EntryLabels<'n> {
     fn of(name: &'n str, neighbours: &[Vec<Assignment>]) -> Self {
         let mut tables: HashMap<String, usize> = HashMap::new();
         for table in neighbours.iter().filter_map(|lines| value(lines, "table")) {

@@ -157,8 +157,19 @@ fn table_name(name: &str, _key: &Key) -> Result<String, Complaint> {
 impl Route {
     /// A route of a topic filter, a table and columns, with all else at its default and without an index.
     pub fn new(topic: &str, table: &str, columns: Vec<Column>) -> Self {
-        let (topic, table) = (topic.to_owned(), table.to_owned());
-        Self { filter: topic.clone(), topic, table, columns, ..Self::initial() }
+        let route = Self { table: table.to_owned(), columns, ..Self::initial() };
+        route.on(topic)
+    }
+
+    /// The same route on another topic.
+    #[must_use]
+    pub fn on(self, topic: &str) -> Self {
+        let parsed = TopicPattern::parse(topic).ok();
+        let (filter, captures) = parsed.map_or_else(
+            || (topic.to_owned(), Vec::new()),
+            |TopicPattern { filter, captures }| (filter, captures),
+        );
+        Self { topic: topic.to_owned(), filter, captures: Computed(captures), ..self }
     }
 
     /// Its name in log and account: its table's, or its topic where it has none.

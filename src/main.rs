@@ -6,6 +6,7 @@ use std::time::Duration;
 use barograph::cli::{Cli, Command};
 use barograph::client_id;
 use barograph::commands::args::{ConfigArgs, RunArgs};
+use barograph::commands::check_topic::check_topic;
 use barograph::commands::stop::{self, StopOutcome};
 use barograph::commands::{
     account, alert, check, completions, control, events, gaps, import_calibration, quarantine,
@@ -57,7 +58,10 @@ fn run_command(command: Command) -> Result<i32, Failed> {
         Command::LogLevel(args) => with(&args.reply.config, |it| control::log_level(it, &args)),
         Command::Events(args) => with(&args.config, |it| events::events(it, &args)),
         Command::Tail(args) => with(&args.config, |it| tail::tail(it, &args)),
-        Command::Check(args) => Ok(check::check(as_known(settings(&args.config())), args.show)),
+        Command::Check(args) => match &args.topic {
+            Some(topic) => check_topic(settings(&args.config()), topic, args.payload.as_deref()),
+            None => Ok(check::check(as_known(settings(&args.config())), args.show)),
+        },
         Command::Account(args) => with(&args.reply.config, |it| account::account(it, &args)),
         Command::Gaps(args) => with(&args.reply.config, |it| gaps::gaps(it, &args)),
         Command::Verify(args) => with(&args.reply.config, |it| verify::verify(it, &args)),

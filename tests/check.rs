@@ -28,6 +28,43 @@ fn check_of_a_good_setup_says_so_and_writes_nothing() {
 }
 
 #[test]
+fn check_of_a_topic_says_which_route_takes_it_and_what_comes_of_a_payload() {
+    let scene = Scene::new();
+    let route = |topic: &str, rest: &str| format!("\n[[route]]\ntopic = \"{topic}\"\n{rest}\n");
+    let columns = "table = \"t\"\n[route.columns]\nn = { type = \"integer\", max = 9 }";
+    let routes = [
+        route("zigbee2mqtt/bridge/#", "ignore = true"),
+        route("zigbee2mqtt/{device}", columns),
+        route("+/x", columns),
+    ];
+    let settings = scene.settings().routes(&routes.concat());
+    let file = settings.write();
+    let payload = scene.folder.path("payload");
+    let run = |topic: &str, text: Option<&str>| {
+        let mut command = barograph(&["check", "--topic", topic]);
+        command.arg(file).current_dir(scene.folder.root());
+        if let Some(text) = text {
+            fs::write(&payload, text).unwrap();
+            command.arg("--payload").arg(&payload);
+        }
+        let outcome = process::outcome(command, Duration::from_secs(20));
+        (outcome.code, outcome.stdout)
+    };
+    let (code, told) = run("zigbee2mqtt/kitchen", None);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(told.contains("route: route[2], zigbee2mqtt/{device} -> table t"), "{told}");
+    let (code, told) = run("zigbee2mqtt/kitchen", Some(r#"{"n": 5}"#));
+    assert_eq!((code, told.contains("  n = 5\n")), (Some(0), true), "{told}");
+    let (code, told) = run("zigbee2mqtt/kitchen", Some(r#"{"n": 10}"#));
+    assert_eq!((code, told.contains("quarantined: out_of_range: ")), (Some(65), true), "{told}");
+    let (code, told) = run("zigbee2mqtt/bridge/state", Some("online"));
+    assert!(told.contains("route: route[1], zigbee2mqtt/bridge/# -> ignored"), "{told}");
+    assert_eq!(code, Some(0), "{told}");
+    assert!(run("a/b", None).1.contains("filtered: not_wanted (+/+/# is subscribed to"));
+    assert_eq!(run("a/+", None).0, Some(64));
+}
+
+#[test]
 fn check_takes_the_file_as_an_argument_and_prints_settings_only_if_asked() {
     let scene = Scene::new();
     let settings = scene.settings();

@@ -34,6 +34,8 @@ mod check;
 mod client_id;
 /// The file is found, overruled and judged as documented, every mistake at once.
 mod configuration;
+/// Routes that overlap, and subscriptions that change: each message is recorded once.
+mod cover;
 /// A network that breaks at random moments loses and doubles nothing.
 mod cuts;
 /// A database deleted, replaced, overwritten or cut short: the recording goes on, and what can be read is kept.

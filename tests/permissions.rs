@@ -62,7 +62,13 @@ fn a_user_who_may_not_reach_lock_socket_or_database_is_told_so_and_what_to_try()
         }
     }
     set_mode(&scene.folder.path("data"), 0o700);
-    for words in [&["account"][..], &["events"], &["verify"], &["quarantine", "list"]] {
+    for words in [
+        &["account"][..],
+        &["events"],
+        &["events", "--follow"],
+        &["verify"],
+        &["quarantine", "list"],
+    ] {
         assert_denied(words, &by_nobody(command_line(words, &settings)));
     }
     assert!(recorder.process.is_running(), "it was stopped by a user who may not");

@@ -1,7 +1,7 @@
 //! What the recorder publishes itself: messages, last words, a last will.
 
 use std::fs;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use barograph::mqtt::{MqttBroker, MqttSession};
 use barograph::os::world;
@@ -90,7 +90,7 @@ fn each_answer_finds_its_question() {
         let settings = settings_of(&scene.settings(), word);
         with_runtime(async {
             let mut session = connect(&MqttBroker::new(settings, world::now)).await;
-            let filter = |topic: &str| Filter { topic: topic.to_owned(), qos: Qos::AtLeastOnce };
+            let filter = |topic: &str| Filter::new(topic, Qos::AtLeastOnce);
             let first = session.subscribe(&[filter("a/#"), filter("b")]);
             let note = session.publish(&message("c", "x", Qos::AtLeastOnce, false));
             let note = note.expect("room").expect("QoS 1 has a number");
@@ -109,6 +109,41 @@ fn each_answer_finds_its_question() {
             }
             session.disconnect().await;
         });
+    }
+}
+
+/// A broker without TCP_NODELAY holds a message back until our kernel has acknowledged the packet before it. We answer none
+/// to the answer to a barrier, so the kernel would put that off for 40 ms.
+#[test]
+fn a_message_behind_an_answer_is_not_held_back() {
+    let scene = Scene::with_delaying_broker("allow_anonymous true");
+    let mut publisher = Wire::connect(scene.broker.port(), "publisher").expect("it listens");
+    for (word, _) in PROTOCOLS {
+        let settings = settings_of(&scene.settings(), word);
+        let mut took = Vec::new();
+        with_runtime(async {
+            let mut session = connect(&MqttBroker::new(settings, world::now)).await;
+            session.subscribe(&[Filter::new("held", Qos::AtLeastOnce)]);
+            assert!(matches!(answer(&mut session).await, Incoming::Subscribed(..)));
+            for _ in 0..40 {
+                session.barrier();
+                assert!(matches!(answer(&mut session).await, Incoming::BarrierPassed));
+                let sent = Instant::now();
+                publisher.put_publish("held", b"x", 1, false, 1);
+                publisher.send().expect("it listens");
+                let Incoming::Delivery(delivery, _) = answer(&mut session).await else {
+                    panic!("a message")
+                };
+                took.push(sent.elapsed());
+                session.acknowledge(delivery.qos, delivery.packet_id);
+                publisher.receive(PATIENCE).expect("it answers");
+            }
+            session.disconnect().await;
+        });
+        // A new connection is hasty; and a busy machine makes some of them wait.
+        let mut took = took.split_off(20);
+        took.sort_unstable();
+        assert!(took[5] < Duration::from_millis(20), "{word}: {took:?}");
     }
 }
 

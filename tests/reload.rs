@@ -16,7 +16,7 @@ use crate::support::scene::Scene;
 use crate::support::settings::{LOAD, Settings};
 
 const RATE: u32 = 1_000;
-const WITHIN: Duration = Duration::from_secs(30);
+pub(crate) const WITHIN: Duration = Duration::from_secs(30);
 /// A second route, beside the load.
 const OTHER: &str = "\n[[route]]\ntopic = \"other/#\"\ntable = \"other\"\nqos = 1\n[route.columns]\n\
     m = { type = \"integer\" }\n";
@@ -26,7 +26,7 @@ const OTHER_WIDER: &str = "\n[[route]]\ntopic = \"other/#\"\ntable = \"other\"\n
 
 impl Recorder {
     /// Writes the file, says SIGHUP, and waits until the log names this key as changed.
-    fn reload(&mut self, settings: &Settings, key: &str) {
+    pub(crate) fn reload(&mut self, settings: &Settings, key: &str) {
         let before = self.told(key);
         settings.write();
         self.hang_up();

@@ -218,14 +218,19 @@ impl Ledger {
     /// The row of the batch of this number, or of the last one before it, among those of `batch`'s
     /// connection that are not confirmed; 0 for none.
     fn number_of(&self, batch: &Batch, number: i64) -> i64 {
-        let is_meant = |row: &&Unconfirmed| {
+        if self.current != Some(batch.connection) {
+            return 0;
+        }
+        // A connection is of one run, whose batches are numbered as they are written.
+        let is_after = |row: &Unconfirmed| {
             row.number >= self.current_from
                 && row.batch.run == batch.id.run
-                && row.batch.number <= number
+                && row.batch.number > number
         };
-        let mut rows =
-            self.unconfirmed.iter().rev().filter(|_| self.current == Some(batch.connection));
-        rows.find(is_meant).map_or(0, |row| row.number)
+        let first_after = self.unconfirmed.partition_point(|row| !is_after(row));
+        let last = first_after.checked_sub(1).map(|at| &self.unconfirmed[at]);
+        last.filter(|row| row.number >= self.current_from && row.batch.run == batch.id.run)
+            .map_or(0, |row| row.number)
     }
 
     /// The row is durable.

@@ -26,6 +26,10 @@ use crate::supervisor::actor::whole_ms;
 /// flood of lines.
 const QUARANTINE_SAID_EVERY: Duration = Duration::from_secs(10);
 
+/// `HealthActor` is told at most this often that writing goes on as before: it wakes another thread, and a slow stream is
+/// a commit for each message.
+const SUCCESS_SAID_EVERY: Duration = Duration::from_millis(250);
+
 /// A failure that was reported and has not ended.
 #[derive(Debug)]
 struct WriteTrouble {
@@ -43,6 +47,8 @@ pub(crate) struct WriteReporter {
     spool: Option<WriteTrouble>,
     quarantine_said: Option<Instant>,
     quarantined_unsaid: u64,
+    /// Where the last write succeeded that was told of, and when; `None`: something else was told of since.
+    success_said: Option<(Place, Instant)>,
 }
 
 impl WriteReporter {
@@ -54,6 +60,7 @@ impl WriteReporter {
             spool: None,
             quarantine_said: None,
             quarantined_unsaid: 0,
+            success_said: None,
         }
     }
 
@@ -71,14 +78,7 @@ impl WriteReporter {
         self.database_recovered();
         self.count(batch, receipt);
         self.became_durable();
-        let (sums, rows) = (receipt.tally.sums(), batch.records.len() as u64);
-        self.succeeded(WriteSucceeded {
-            batch: batch.id,
-            place: Place::Database,
-            rows,
-            sums,
-            took,
-        });
+        self.succeeded(batch, Place::Database, took);
     }
 
     /// A batch is in the spool.
@@ -86,14 +86,19 @@ impl WriteReporter {
         self.spool_recovered();
         self.became_durable();
         self.setup.published.storage.update(|storage| storage.spooled = in_spool);
-        let rows = batch.records.len() as u64;
-        let sums = crate::message::account::Sums::default();
-        self.succeeded(WriteSucceeded { batch: batch.id, place: Place::Spool, rows, sums, took });
+        self.succeeded(batch, Place::Spool, took);
     }
 
-    fn succeeded(&self, message: WriteSucceeded) {
-        self.setup.health.tell(message.clone());
-        self.setup.stats.tell(message);
+    fn succeeded(&mut self, batch: &Batch, place: Place, took: Duration) {
+        self.setup.published.measures().committed(place, batch.records.len() as u64, took);
+        let now = Instant::now();
+        let is_said = self
+            .success_said
+            .is_some_and(|(known, at)| known == place && now < at + SUCCESS_SAID_EVERY);
+        if !is_said {
+            self.success_said = Some((place, now));
+            self.setup.health.tell(WriteSucceeded { place });
+        }
     }
 
     /// What the database has more by a batch.
@@ -126,6 +131,7 @@ impl WriteReporter {
             records += batch.records.len() as u64;
         }
         self.setup.published.storage.update(|storage| storage.spooled = left);
+        self.success_said = None;
         if left > 0 {
             self.setup.health.tell(Drained { records, left });
         }
@@ -139,6 +145,7 @@ impl WriteReporter {
         info!(event = event::SPOOL_DRAINED, "{told}");
         self.setup.published.note(event::SPOOL_DRAINED, self.now(), told);
         self.setup.published.storage.update(|storage| storage.spooled = 0);
+        self.success_said = None;
         self.setup.health.tell(Drained { records: 0, left: 0 });
     }
 
@@ -167,13 +174,15 @@ impl WriteReporter {
             attempt,
             outcome: error.outcome,
         };
-        self.setup.health.tell(message.clone());
-        self.setup.stats.tell(message);
+        self.setup.published.measures().failed(place, error.cause);
+        self.success_said = None;
+        self.setup.health.tell(message);
     }
 
     /// The database did not answer a probe.
     pub(crate) fn probe_failed(&mut self, error: &WriteError) {
         self.database_failed(error.cause, &error.message);
+        self.success_said = None;
         let (cause, message) = (error.cause, error.message.clone());
         self.setup.health.tell(ProbeFailed { cause, message });
     }

@@ -6,7 +6,6 @@ use crate::health::actor::HealthActor;
 use crate::message::account::Tally;
 use crate::message::routing::Routing;
 use crate::ports::Environment;
-use crate::stats::actor::StatsActor;
 use crate::status::{Published, StatePart};
 use crate::supervisor::Link;
 
@@ -15,8 +14,6 @@ use crate::supervisor::Link;
 pub struct WriterSetup {
     /// `HealthActor`.
     pub health: Link<HealthActor>,
-    /// `StatsActor`.
-    pub stats: Link<StatsActor>,
     /// What everyone may see.
     pub published: Published,
     /// The routes: the writer is the one who changes them.

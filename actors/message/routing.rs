@@ -1,6 +1,7 @@
 //! The routes in force, and those that are to come. A change has a place here until it is made, so
 //! that the next life completes it when one dies over it.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,6 +10,9 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use crate::message::route::Router;
+
+/// Routes that a process can tell apart, those included that were removed: their numbers have 16 bits.
+const ROUTES_EVER_MAX: usize = 65_535;
 
 /// What became of a change of routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +61,10 @@ impl Routing {
         let before = {
             let mut state = self.state();
             let router = Arc::new(state.now.changed_to(routes));
+            if router.routes().len() > ROUTES_EVER_MAX {
+                let why = "this process has had 65535 routes, and can number no more: restart it";
+                return tell(Rerouted::Refused(why.to_owned()));
+            }
             state.wanted.replace((router, Box::new(tell)))
         };
         if let Some((_, tell)) = before {
@@ -89,12 +97,13 @@ impl Routing {
     pub(crate) fn adopt(&self, router: &Arc<Router>) {
         let wanted = {
             let mut state = self.state();
-            let topics = |router: &Router| -> Vec<String> {
-                router.active().map(|(_, route)| route.topic.clone()).collect()
+            let filters = |router: &Router| -> Vec<String> {
+                router.cover().iter().map(|part| part.filter.clone()).collect()
             };
-            let (before, after) = (topics(&state.now), topics(router));
+            let after: HashSet<String> = filters(router).into_iter().collect();
+            let before = filters(&state.now);
             state.to_leave.extend(before);
-            state.to_leave.retain(|topic| !after.contains(topic));
+            state.to_leave.retain(|filter| !after.contains(filter));
             state.to_leave.sort_unstable();
             state.to_leave.dedup();
             state.now = Arc::clone(router);
@@ -114,14 +123,14 @@ impl Routing {
         }
     }
 
-    /// Filters of removed routes: the broker may still send for them.
+    /// Filters that were subscribed to for other routes: the broker may still send for them.
     pub(crate) fn to_leave(&self) -> Vec<String> {
         self.state().to_leave.clone()
     }
 
     /// The broker has ended these subscriptions.
     pub(crate) fn left(&self, filters: &[String]) {
-        self.state().to_leave.retain(|topic| !filters.contains(topic));
+        self.state().to_leave.retain(|filter| !filters.contains(filter));
     }
 
     fn state(&self) -> MutexGuard<'_, RoutingState> {

@@ -2,11 +2,9 @@
 //! mode.
 
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use actix::Message;
 
-use super::account::Sums;
 use super::batch::{Batch, BatchId};
 use super::route::Router;
 
@@ -68,19 +66,11 @@ impl Place {
     }
 }
 
-/// A batch is durable.
-#[derive(Debug, Clone)]
+/// Batches become durable. The first one after anything else that is told of a write, and then at most a few a second.
+#[derive(Debug, Clone, Copy)]
 pub struct WriteSucceeded {
-    /// Which.
-    pub batch: BatchId,
     /// Where.
     pub place: Place,
-    /// Deliveries in it.
-    pub rows: u64,
-    /// What became of its deliveries; nothing yet of those in the spool.
-    pub sums: Sums,
-    /// How long the write took.
-    pub took: Duration,
 }
 
 impl Message for WriteSucceeded {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use barograph_config::Route;
 use tracing::warn;
 
 use crate::message::delivery::UnixMillis;
@@ -11,6 +10,9 @@ use crate::message::note::{GapCause, Note, process_down_detail};
 use crate::mqtt::broker_drops::Rise;
 use crate::ports::{BrokerRefusal, Down};
 use crate::status::{Connection, Published};
+
+/// Routes that are named where the broker refuses what serves them.
+const REFUSED_NAMED: usize = 5;
 
 /// Connecting failed; it is tried again after `pause`.
 pub(crate) fn unreachable(published: &Published, down: &Down, pause: Duration, now: UnixMillis) {
@@ -86,19 +88,24 @@ pub(crate) fn gap_from(published: &Published, from: UnixMillis, down: &Down) {
     published.remember(Note::gap_opened(GapCause::BrokerUnreachable, None, from, detail));
 }
 
-/// The broker refused a route's filter.
+/// The broker refused a filter, which serves these routes.
 pub(crate) fn subscription_refused(
     published: &Published,
-    route: &Route,
+    filter: &str,
+    routes: &[&str],
     reason: &BrokerRefusal,
     now: UnixMillis,
 ) {
+    let named = routes.iter().take(REFUSED_NAMED).copied().collect::<Vec<_>>().join(", ");
+    let more = match routes.len().saturating_sub(REFUSED_NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
     let message = format!(
-        "the broker refused the subscription to {}: {reason}. Nothing of route {} is recorded; look \
-         at the broker's access rules for this user",
-        route.topic, route.table
+        "the broker refused the subscription to {filter}: {reason}. Nothing of route {named}{more} is recorded; look \
+         at the broker's access rules for this user"
     );
-    warn!(event = event::SUBSCRIPTION_REFUSED, route = route.table, "{message}");
+    warn!(event = event::SUBSCRIPTION_REFUSED, route = named, "{message}");
     published.note(event::SUBSCRIPTION_REFUSED, now, message);
 }
 

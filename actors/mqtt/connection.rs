@@ -216,7 +216,7 @@ impl<B: Broker> BrokerConnection<B> {
 
 /// A message of another client, not the broker's own count.
 fn is_message(incoming: &Incoming) -> bool {
-    matches!(incoming, Incoming::Delivery(delivery) if delivery.topic != DROPPED_TOPIC)
+    matches!(incoming, Incoming::Delivery(delivery, _) if delivery.topic != DROPPED_TOPIC)
 }
 
 impl<B: Broker> std::fmt::Debug for BrokerConnection<B> {

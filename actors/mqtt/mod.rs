@@ -6,6 +6,7 @@ mod barriers;
 pub mod broker_drops;
 mod broker_news;
 pub mod connection;
+mod copies;
 pub mod decode;
 mod intake_watch;
 pub mod publish;

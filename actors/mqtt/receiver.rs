@@ -13,6 +13,7 @@ mod reroute;
 mod shutdown;
 mod standstill;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,7 @@ use crate::mqtt::ask_writer::{WriterAnswer, WriterQuestion, answer_of, ask};
 use crate::mqtt::barriers::Barriers;
 use crate::mqtt::broker_drops::BrokerDrops;
 use crate::mqtt::connection::{BrokerConnection, ConnectionEvent};
+use crate::mqtt::copies::Copies;
 use crate::mqtt::intake_watch::IntakeWatch;
 use crate::mqtt::publish::publish_guard::PublishGuard;
 use crate::mqtt::publish::publisher::Publications;
@@ -45,7 +47,7 @@ use crate::mqtt::stall::Stall;
 use crate::mqtt::subscriptions::Subscriptions;
 use crate::mqtt::window::{Window, WindowHandoff};
 use crate::ports::requests::{SessionOrder, SessionRequests};
-use crate::ports::{Broker, BrokerSession, Down, DownKind, Environment};
+use crate::ports::{Broker, BrokerSession, Down, DownKind, Environment, Incoming};
 use crate::status::arrivals::Arrivals;
 use crate::status::readings::ReadingWatch;
 use crate::status::settings::InForce;
@@ -56,6 +58,13 @@ use reroute::Rerouting;
 
 /// The loop wakes at least this often, to show that it lives.
 const TICK: Duration = Duration::from_millis(500);
+
+/// While a write is under way what is read only joins the next batch. So it is read in larger portions: to be woken for
+/// each few packets of a fast stream costs as much as to decode them.
+const READ_PAUSE: Duration = Duration::from_millis(2);
+
+/// A portion of so many is large enough: more is read at once.
+const LARGE_PORTION: usize = 100;
 
 /// What a recording needs besides the broker.
 #[derive(Debug, Clone)]
@@ -93,6 +102,8 @@ pub struct Receiver<B: Broker> {
     /// Filters granted on this connection whose retained messages may still be under way.
     settling: Option<Vec<String>>,
     last_commit: Option<Instant>,
+    /// Nothing is read before, unless the write under way is answered: see [`READ_PAUSE`].
+    next_read: Option<Instant>,
     full_since: Option<Instant>,
     /// The connection was given up for lack of room and stays so until half of the window is
     /// written.
@@ -100,7 +111,7 @@ pub struct Receiver<B: Broker> {
     /// Why there is no connection: each kind that has been said since the last one.
     said: Vec<DownKind>,
     /// Routes that were heard and not yet told of.
-    heard: Vec<RouteId>,
+    heard: HashSet<RouteId>,
     /// Deliveries that are not told of yet.
     arrived: Arrivals,
     drops: BrokerDrops,
@@ -108,6 +119,7 @@ pub struct Receiver<B: Broker> {
     publications: Publications,
     orders: mpsc::Receiver<SessionOrder>,
     subscriptions: Subscriptions,
+    copies: Copies,
     rerouting: Rerouting,
     /// No commit interval is kept: a stop or other routes wait for the window to be empty.
     hurry: bool,
@@ -136,6 +148,7 @@ impl<B: Broker> Receiver<B> {
             publications: Publications::new(setup.orders.clone()),
             orders: setup.orders.open(),
             subscriptions: Subscriptions::default(),
+            copies: Copies::default(),
             rerouting: Rerouting::new(&setup.routing),
             hurry: false,
             echo_monitor: EchoMonitor::new(&setup.mqtt, &setup.published),
@@ -152,10 +165,11 @@ impl<B: Broker> Receiver<B> {
             barriers: Barriers::default(),
             settling: None,
             last_commit: None,
+            next_read: None,
             full_since: None,
             held: false,
             said: Vec::new(),
-            heard: Vec::new(),
+            heard: HashSet::new(),
             arrived: Arrivals::default(),
             drops: BrokerDrops::default(),
             lifeline,
@@ -177,16 +191,21 @@ impl<B: Broker> Receiver<B> {
             self.watch_room();
             self.listen();
             self.watch_connection();
+            self.prove_acknowledgements();
             self.leave_if_done().await;
-            let may_read = self.may_read();
+            let pauses = self.reading_pauses();
+            let reads = self.may_read() && !pauses;
             let wake_at = self.wake_at();
             tokio::select! {
                 biased;
                 () = stop.notified() => break,
-                answer = answer_of(&mut self.writing) => self.on_answer(answer),
+                answer = answer_of(&mut self.writing) => {
+                    self.on_answer(answer);
+                    self.catch_up().await;
+                }
                 result = self.rerouting.decision() => self.on_rerouted(result),
                 Some(order) = self.orders.recv() => self.on_order(order),
-                event = self.line.next(), if may_read => self.on_line_and_what_came_with_it(event),
+                event = self.line.next(), if reads => self.on_line_and_what_came_with_it(event),
                 () = sleep_until(wake_at) => {}
             }
         }
@@ -196,11 +215,35 @@ impl<B: Broker> Receiver<B> {
     /// One read often brings hundreds of messages: they are taken in one go, not each by a turn of the
     /// loop, and go into one batch.
     fn on_line_and_what_came_with_it(&mut self, event: ConnectionEvent) {
+        let (mut only_deliveries, mut portion) = (is_delivery(&event), 1);
         self.on_line(event);
         while self.may_read()
             && let Some(event) = self.line.next_now()
         {
+            only_deliveries &= is_delivery(&event);
+            portion += 1;
             self.on_line(event);
+        }
+        // Whatever else came may have an answer, which leaves when it is read.
+        let is_small = only_deliveries && portion < LARGE_PORTION;
+        let waits = is_small && self.writing.is_some() && self.window().has_waiting();
+        self.next_read = waits.then(|| Instant::now() + READ_PAUSE);
+    }
+
+    fn reading_pauses(&mut self) -> bool {
+        let now = Instant::now();
+        self.next_read = self.next_read.filter(|at| *at > now);
+        self.next_read.is_some()
+    }
+
+    /// What came while reading paused belongs into the next batch.
+    async fn catch_up(&mut self) {
+        if self.next_read.take().is_some() && self.may_read() {
+            tokio::select! {
+                biased;
+                event = self.line.next() => self.on_line_and_what_came_with_it(event),
+                () = std::future::ready(()) => {}
+            }
         }
     }
 
@@ -221,8 +264,8 @@ impl<B: Broker> Receiver<B> {
         self.setup.published.count_arrivals(&mut self.arrived);
         if !self.heard.is_empty() {
             let at = Moment { wall: (self.setup.world.now)(), steady: Instant::now() };
-            self.setup.published.last_seen().heard(&self.heard, at);
-            self.heard.clear();
+            let heard: Vec<RouteId> = self.heard.drain().collect();
+            self.setup.published.last_seen().heard(&heard, at);
         }
     }
 
@@ -264,7 +307,8 @@ impl<B: Broker> Receiver<B> {
         let tick = Instant::now() + TICK;
         let waits = self.writing.is_none() && self.window().has_waiting();
         let due = if waits { self.next_commit_at() } else { None };
-        [due, self.stall.due()].into_iter().flatten().fold(tick, Instant::min)
+        let wakes = [due, self.stall.due(), self.barrier_due(), self.next_read];
+        wakes.into_iter().flatten().fold(tick, Instant::min)
     }
 
     fn may_read(&mut self) -> bool {
@@ -329,8 +373,8 @@ impl<B: Broker> Receiver<B> {
             }
             self.echo_monitor.acknowledged(session);
         }
-        self.barriers.acknowledged(batch);
-        self.send_barrier();
+        self.barriers.acknowledged(batch, Instant::now());
+        self.prove_acknowledgements();
     }
 
     /// With nothing durable behind it: see [`Mistake::AcknowledgeEarly`].
@@ -343,21 +387,34 @@ impl<B: Broker> Receiver<B> {
         }
     }
 
-    /// A barrier proves that the broker took our acknowledgements; and, when nothing comes before
-    /// it, that no retained message is left.
-    fn send_barrier(&mut self) {
-        let quiet = self.window().is_empty();
-        if self.barriers.under_way.is_some()
-            || !(self.barriers.owed.is_some() || (self.settling.is_some() && quiet))
-        {
-            return;
-        }
-        if let Some((_, session)) = self.line.session() {
-            session.barrier();
-            self.barriers.under_way = Some(self.barriers.owed.take().unwrap_or(0));
-            self.barriers.quiet = quiet;
+    /// Sends a barrier when one is due: it proves that the broker took our acknowledgements; and, when nothing comes
+    /// before it, that no retained message is left.
+    fn prove_acknowledgements(&mut self) {
+        let is_due = self.barrier_due().is_some_and(|due| due <= Instant::now());
+        if is_due || (self.settling.is_some() && self.window().is_empty()) {
+            self.send_barrier();
         }
     }
+
+    /// `None` also without a connection.
+    fn barrier_due(&mut self) -> Option<Instant> {
+        self.line.session().and_then(|_| self.barriers.due())
+    }
+
+    /// Unless one is under way.
+    fn send_barrier(&mut self) {
+        let quiet = self.window().is_empty();
+        if !self.barriers.is_under_way()
+            && let Some((_, session)) = self.line.session()
+        {
+            session.barrier();
+            self.barriers.sent(quiet);
+        }
+    }
+}
+
+fn is_delivery(event: &ConnectionEvent) -> bool {
+    matches!(event, ConnectionEvent::Incoming(Incoming::Delivery(..)))
 }
 
 /// Whatever ends this life, its window goes to the next one.

@@ -57,7 +57,7 @@ pub trait BrokerSession: Unpin + 'static {
     /// queued before it.
     fn barrier(&mut self);
 
-    /// Queues the request for these subscriptions, beside those that are there; gives the number
+    /// Queues the request for these subscriptions, of one shape, beside those that are there; gives the number
     /// that the answer carries ([`Incoming::Subscribed`]).
     fn subscribe(&mut self, filters: &[Filter]) -> u16;
 
@@ -91,8 +91,9 @@ pub struct Liveness {
 /// What comes from the broker.
 #[derive(Debug)]
 pub enum Incoming {
-    /// A message.
-    Delivery(Delivery),
+    /// A message, and the identifier of the one subscription that it came by (0: of one without identifier). `None`: that
+    /// is not known, or it came by several.
+    Delivery(Delivery, Option<u32>),
     /// The answer to the request of this number, filter by filter: what was granted, or the reason
     /// why not.
     Subscribed(u16, Vec<Result<Qos, BrokerRefusal>>),
@@ -113,6 +114,32 @@ pub struct Filter {
     pub topic: String,
     /// The best quality that we want.
     pub qos: Qos,
+    /// It is subscribed to already, and what the broker retains is to come once more.
+    pub is_repeated: bool,
+}
+
+impl Filter {
+    /// A filter that is subscribed to for the first time.
+    pub fn new(topic: &str, qos: Qos) -> Self {
+        Self { topic: topic.to_owned(), qos, is_repeated: false }
+    }
+
+    /// A number of where its wildcards are. Two filters of one shape that overlap are the same one: so where a message
+    /// comes once for each of two subscriptions, their shapes differ. It is the subscription identifier (MQTT 5), from 1
+    /// to 268,435,455, and the same in each process.
+    pub fn shape(&self) -> u32 {
+        let levels = self.topic.split('/').map(|level| match level {
+            "+" => 2_u64,
+            "#" => 3,
+            _ => 1,
+        });
+        // FNV-1a.
+        let hash = levels.fold(0xcbf2_9ce4_8422_2325_u64, |hash, level| {
+            (hash ^ level).wrapping_mul(0x0100_0000_01b3)
+        });
+        let bits = u32::try_from((hash >> 32 ^ hash) & 0x0fff_ffff).unwrap_or_default();
+        bits.max(1)
+    }
 }
 
 /// A message of our own; also a last will.

@@ -2,6 +2,8 @@
 
 /// An issue is told, once, whoever dies; a channel that fails is told by another.
 mod alerts;
+/// The broker's proof that it took what we acknowledged is asked for rarely, and soon enough.
+mod barriers;
 /// How the line to the broker is made again, and how little is said about it.
 mod connection;
 /// A stretch in which nothing can be recorded is noted, and no sign of life is written before the note.

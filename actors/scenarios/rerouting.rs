@@ -17,7 +17,7 @@ use crate::testing::harness::{House, eventually, settings, with_paused_time};
 /// The one route there is, wider, and a second one.
 fn others() -> Vec<Route> {
     let mut routes = settings().routes;
-    let second = Route { topic: "b/#".into(), table: "b".into(), ..routes[0].clone() };
+    let second = Route { table: "b".into(), ..routes[0].clone() }.on("b/#");
     routes[0].columns.push(barograph_config::Column {
         name: "m".into(),
         pointer: "/m".into(),
@@ -50,11 +50,7 @@ fn a_trouble_with_a_reading_lasts_over_a_reload_only_where_its_route_does() {
         let troubles = || house.published.readings().troubles().len();
         eventually(10, "a reading is out of bounds", || troubles() == 1).await;
         let mut wider = bounded();
-        wider.push(Route {
-            topic: "b/#".into(),
-            table: "b".into(),
-            ..settings().routes[0].clone()
-        });
+        wider.push(Route { table: "b".into(), ..settings().routes[0].clone() }.on("b/#"));
         assert_eq!(want(&house, &wider).await, Ok(Rerouted::Done));
         assert_eq!(troubles(), 1, "its route is as it was");
         assert_eq!(want(&house, &others()).await, Ok(Rerouted::Done));

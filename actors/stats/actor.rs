@@ -1,4 +1,4 @@
-//! `StatsActor`: counts. Every `stats_interval` it says in one line how long, how much, how fast, and
+//! `StatsActor`: rates and periods of what data path and writer count. Every `stats_interval` it says in one line how long, how much, how fast, and
 //! leaves the counts as a note, which becomes a row of `barograph_stats`.
 
 use std::sync::Arc;
@@ -12,7 +12,6 @@ use crate::message::account::{Account, RouteId, Sums, Tally};
 use crate::message::event;
 use crate::message::note::{Note, Stats};
 use crate::message::route::Router;
-use crate::message::write::{WriteFailed, WriteSucceeded};
 use crate::ports::Environment;
 use crate::status::measures::{LOOK_EVERY, Totals};
 use crate::status::{Published, Snapshot};
@@ -20,9 +19,6 @@ use crate::supervisor::{Fault, Lifeline, Stop};
 
 /// Period of the sign of life.
 const TICK: Duration = Duration::from_millis(500);
-
-/// Batches that may be told of while this actor is busy; what is beyond them is missed.
-const MAILBOX_LEN: usize = 256;
 
 /// What the counting needs.
 #[derive(Debug, Clone)]
@@ -171,29 +167,11 @@ impl Actor for StatsActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Context<Self>) {
-        ctx.set_mailbox_capacity(MAILBOX_LEN);
         ctx.run_interval(TICK, |stats, _| stats.lifeline.pulse().beat());
         self.look();
         ctx.run_interval(LOOK_EVERY, |stats, _| stats.look());
         ctx.run_interval(self.setup.interval, |stats, _| stats.say());
         self.lifeline.ready();
-    }
-}
-
-impl Handler<WriteSucceeded> for StatsActor {
-    type Result = ();
-
-    fn handle(&mut self, written: WriteSucceeded, _: &mut Context<Self>) {
-        let WriteSucceeded { place, rows, took, .. } = written;
-        self.setup.published.measures().committed(place, rows, took);
-    }
-}
-
-impl Handler<WriteFailed> for StatsActor {
-    type Result = ();
-
-    fn handle(&mut self, failed: WriteFailed, _: &mut Context<Self>) {
-        self.setup.published.measures().failed(failed.place, failed.cause);
     }
 }
 

@@ -1,5 +1,7 @@
 //! What arrived, by route: counted by the data path as it reads, and told once a turn.
 
+use std::collections::HashMap;
+
 use crate::message::account::RouteId;
 
 /// Deliveries of one route.
@@ -11,26 +13,29 @@ pub struct Arrived {
     pub bytes: u64,
 }
 
-/// Deliveries by route. There are few routes, so a list beats a map.
+/// Deliveries by route, in the order of their first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Arrivals {
     counts: Vec<(RouteId, Arrived)>,
+    places: HashMap<RouteId, usize>,
 }
 
 impl Arrivals {
     /// Counts.
     pub fn add(&mut self, route: RouteId, more: Arrived) {
-        match self.counts.iter_mut().find(|(known, _)| *known == route) {
-            Some((_, count)) => {
-                count.deliveries += more.deliveries;
-                count.bytes += more.bytes;
-            }
-            None => self.counts.push((route, more)),
+        let next = self.counts.len();
+        let place = *self.places.entry(route).or_insert(next);
+        if place == next {
+            self.counts.push((route, Arrived::default()));
         }
+        let (_, count) = &mut self.counts[place];
+        count.deliveries += more.deliveries;
+        count.bytes += more.bytes;
     }
 
     /// Moves all that `other` counted over here; `other` begins anew, and keeps its memory.
     pub fn take(&mut self, other: &mut Self) {
+        other.places.clear();
         for (route, more) in other.counts.drain(..) {
             self.add(route, more);
         }

@@ -1,7 +1,6 @@
 //! What is counted beside the account, for the metrics: how long commits take and how large they
-//! are, how old a measurement is when it is committed, what failed. `StatsActor` counts what it is
-//! told of; ages are told by the writer, which has the rows in hand. Kept in published state, so that
-//! no count goes back when an actor dies.
+//! are, how old a measurement is when it is committed, what failed. The writer counts as it writes: to wake another thread
+//! for each commit costs more than counting. Kept in published state, so that no count goes back when an actor dies.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -73,6 +73,8 @@ pub(crate) struct FakeBrokerState {
     /// How long the answer to a barrier takes, and what comes behind it.
     pub(crate) lag: Duration,
     pub(crate) meets: VecDeque<Meets>,
+    /// When each barrier came.
+    pub(crate) barriers: Vec<Instant>,
     pub(crate) connects: Vec<Instant>,
     pub(super) serials: u64,
     /// How often each number must be in the database when all is done.

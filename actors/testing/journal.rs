@@ -8,6 +8,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
+use crate::db_writer::ledger::Ledger;
 use crate::db_writer::plan::{Known, LedgerState, Placed, plan};
 use crate::message::account::{Outcome, Tally};
 use crate::message::batch::{Batch, Body, Receipt, Record, Value};
@@ -147,6 +148,12 @@ impl Disk {
     }
 
     /// The retained messages of the subscriptions have been recorded.
+    /// Deliveries in the ledger that are not confirmed.
+    pub(crate) fn unconfirmed(&self) -> usize {
+        let ledger = Ledger::load(&self.platter().ledger.rows);
+        ledger.unconfirmed_below(i64::MAX).map(|(_, entries, _)| entries.len()).sum()
+    }
+
     pub(crate) fn knows_filters(&self) -> bool {
         !self.platter().ledger.settled_filters.is_empty()
     }

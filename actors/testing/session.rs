@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use barograph_config::Qos;
+use barograph_config::{Qos, filter_matches};
 use bytes::Bytes;
 use tokio::time::{Instant, sleep_until};
 
@@ -184,7 +184,7 @@ impl FakeBrokerState {
         if let Some((topic, payload)) = &message.own {
             let delivery = delivery(topic, payload.clone(), &message, (packet_id, dup));
             connection.unacknowledged.push_back((packet_id, message));
-            return Some(Incoming::Delivery(delivery));
+            return Some(Incoming::Delivery(delivery, None));
         }
         if message.qos != Qos::AtMostOnce {
             self.handed.insert(message.serial, message.n);
@@ -193,7 +193,7 @@ impl FakeBrokerState {
             self.handed_at_most_once.insert(message.n);
         }
         let payload = Bytes::from(format!("{{\"n\":{}}}", message.n));
-        Some(Incoming::Delivery(delivery("a/b", payload, &message, (packet_id, dup))))
+        Some(Incoming::Delivery(delivery("a/b", payload, &message, (packet_id, dup)), None))
     }
 
     /// The promises that an acknowledgement can break.
@@ -270,6 +270,7 @@ impl FakeSession {
                 }
                 Going::Barrier => {
                     let at = Instant::now() + state.lag;
+                    state.barriers.push(Instant::now());
                     if let Some(connection) = &mut state.connection {
                         connection.inbox.push_back(Coming::BarrierPassed(at));
                     }
@@ -279,10 +280,11 @@ impl FakeSession {
                     let own = filters.iter().map(|filter| filter.topic.as_str()).find(is_own);
                     match own {
                         Some(topic) => drop(state.own_topics.insert(topic.to_owned())),
-                        None => {
+                        None if filters.iter().any(|it| filter_matches(&it.topic, "a/b")) => {
                             let retained = state.retained.clone();
                             state.queue.extend(retained);
                         }
+                        None => {}
                     }
                     state.say(Coming::Subscribed(id, filters));
                 }

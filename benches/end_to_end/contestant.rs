@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use crate::field::{FILTER, ROUTE, TABLE};
 use crate::rate::warm_up;
 use crate::support::process::{Process, Stream};
-use crate::support::recorder::barograph_with;
+use crate::support::recorder::{Build, program_with};
 use crate::support::scene::Scene;
 use crate::support::wait;
 
@@ -36,7 +36,7 @@ impl Contestant {
     pub(crate) fn start(self, scene: &Scene, count: i64) -> Running {
         let port = scene.broker.port().to_string();
         let command = match self {
-            Self::Barograph => barograph_with("run", &scene.settings().routes(ROUTE)),
+            Self::Barograph => program_with(&build(), "run", &scene.settings().routes(ROUTE)),
             Self::BareLoop => ourselves(&["bare", &port, &count.to_string()]),
             Self::Reference => {
                 let database = scene.database.path().to_str().expect("our paths are UTF-8");
@@ -56,6 +56,11 @@ pub(crate) fn cpu_s_of_inserts(scene: &Scene, count: i64) -> f64 {
     let process = Process::spawn(ourselves(&["inserts", database, &count.to_string()]));
     wait::until_true("bare inserts", PATIENCE, || !process.text(Stream::Stdout).is_empty());
     cpu_s(process.pid())
+}
+
+/// The program that was built with this bench, or the one that `BENCH_PROGRAM` names: to compare two builds.
+fn build() -> Build {
+    env::var_os("BENCH_PROGRAM").map_or_else(Build::right, |path| Build::at(path.into()))
 }
 
 fn ourselves(arguments: &[&str]) -> Command {

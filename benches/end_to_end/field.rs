@@ -3,6 +3,7 @@
 use rusqlite::Connection;
 
 use crate::support::publisher::Load;
+use crate::support::scene::Scene;
 /// The recorder's route; QoS 2 is the most it asks for, so a message keeps the QoS it was published with.
 pub(crate) use crate::support::settings::MAGNETIC as ROUTE;
 use crate::support::wire::Wire;
@@ -12,6 +13,35 @@ pub(crate) const FILTER: &str = "+/+/weatherstation/magneticfluxsensor/#";
 /// The session at the broker, whoever holds it.
 pub(crate) const CLIENT_ID: &str = "recorder";
 pub(crate) const TABLE: &str = "magnetic_flux_data";
+
+/// The brokers that there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BrokerKind {
+    /// As our sample mosquitto.conf says.
+    Sample,
+    /// Without TCP_NODELAY, as Mosquitto is where nobody changed that.
+    Stock,
+}
+
+impl BrokerKind {
+    pub(crate) const ALL: [Self; 2] = [Self::Sample, Self::Stock];
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Sample => "sample",
+            Self::Stock => "stock",
+        }
+    }
+
+    /// A folder, and a broker of this kind that keeps also messages of QoS 0.
+    pub(crate) fn scene(self) -> Scene {
+        let lines = "allow_anonymous true\nqueue_qos0_messages true";
+        match self {
+            Self::Sample => Scene::with_broker(|_| lines.to_owned()),
+            Self::Stock => Scene::with_delaying_broker(lines),
+        }
+    }
+}
 
 /// What the recorder makes of that route.
 const SCHEMA: &str = "

@@ -1,7 +1,7 @@
 //! How many messages a second, for how much CPU and memory.
 
 use crate::contestant::{Contestant, cpu_s_of_inserts};
-use crate::field::{self, TABLE};
+use crate::field::{self, BrokerKind, TABLE};
 use crate::report::{Figures, Target, median};
 use crate::support::publisher::{Publisher, publish};
 use crate::support::scene::Scene;
@@ -39,20 +39,22 @@ pub(crate) fn warm_up(count: i64) -> i64 {
 }
 
 /// Everybody, in turns.
-pub(crate) fn measure(scenario: Scenario, qos: u8, scale: Scale) {
+pub(crate) fn measure(broker: BrokerKind, scenario: Scenario, qos: u8, scale: Scale) {
     let (mut ours, mut bare, mut reference) = (Vec::new(), Vec::new(), Vec::new());
     let mut inserts = Vec::new();
     for _ in 0..scale.rounds {
-        bare.push(run(Contestant::BareLoop, scenario, qos, scale.messages));
-        ours.push(run(Contestant::Barograph, scenario, qos, scale.messages));
-        reference.push(run(Contestant::Reference, scenario, qos, scale.messages));
+        bare.push(run(Contestant::BareLoop, broker, scenario, qos, scale.messages));
+        ours.push(run(Contestant::Barograph, broker, scenario, qos, scale.messages));
+        reference.push(run(Contestant::Reference, broker, scenario, qos, scale.messages));
         inserts.push(cpu_s_of_inserts(&Scene::new(), scale.messages));
     }
-    report::title(&format!("QoS {qos}, {}, {} messages", scenario.word(), scale.messages));
+    let (word, from) = (scenario.word(), broker.word());
+    report::title(&format!("QoS {qos}, {word}, {from} broker, {} messages", scale.messages));
     let rates = |runs: &[Run]| runs.iter().map(|run| run.messages_per_s).collect::<Vec<_>>();
     Figures::new("messages/s", rates(&ours), "bare loop", rates(&bare))
         .aim((qos == 1).then_some(Target::AtLeast(0.9)))
         .and("reference", rates(&reference))
+        .aim(Some(Target::AtLeast(0.9)))
         .print();
     let ten_thousands = scale.messages as f64 / 10_000.0;
     let cpu = |runs: &[Run]| runs.iter().map(|run| run.cpu_s / ten_thousands).collect::<Vec<_>>();
@@ -62,6 +64,7 @@ pub(crate) fn measure(scenario: Scenario, qos: u8, scale: Scale) {
     Figures::new("CPU s/10,000", cpu(&ours), "bare loop + inserts", least)
         .aim(Some(Target::AtMost(1.5)))
         .and("reference", cpu(&reference))
+        .aim(Some(Target::AtMost(1.25)))
         .print();
     println!(
         "      of which bare loop {:.4}, bare inserts {:.4}",
@@ -76,8 +79,8 @@ pub(crate) fn measure(scenario: Scenario, qos: u8, scale: Scale) {
         .print();
 }
 
-fn run(contestant: Contestant, scenario: Scenario, qos: u8, count: i64) -> Run {
-    let scene = Scene::with_broker(|_| "allow_anonymous true\nqueue_qos0_messages true".to_owned());
+fn run(contestant: Contestant, broker: BrokerKind, scenario: Scenario, qos: u8, count: i64) -> Run {
+    let scene = broker.scene();
     let load = field::load(qos, count);
     let running = contestant.start(&scene, count);
     let (running, before, publisher) = match scenario {

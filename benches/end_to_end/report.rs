@@ -32,8 +32,7 @@ impl Target {
 pub(crate) struct Figures {
     what: &'static str,
     ours: Vec<f64>,
-    others: Vec<(&'static str, Vec<f64>)>,
-    target: Option<Target>,
+    others: Vec<(&'static str, Vec<f64>, Option<Target>)>,
 }
 
 impl Figures {
@@ -44,29 +43,31 @@ impl Figures {
         other: &'static str,
         others: Vec<f64>,
     ) -> Self {
-        Self { what, ours, others: vec![(other, others)], target: None }
+        Self { what, ours, others: vec![(other, others, None)] }
     }
 
-    /// What the ratio to the yardstick should be.
-    pub(crate) fn aim(self, target: Option<Target>) -> Self {
-        Self { target, ..self }
+    /// What the ratio to the yardstick named last should be.
+    pub(crate) fn aim(mut self, target: Option<Target>) -> Self {
+        if let Some(last) = self.others.last_mut() {
+            last.2 = target;
+        }
+        self
     }
 
     /// Beside another one as well.
     pub(crate) fn and(mut self, other: &'static str, others: Vec<f64>) -> Self {
-        self.others.push((other, others));
+        self.others.push((other, others, None));
         self
     }
 
     /// A line for each ratio.
     pub(crate) fn print(self) {
         let ours = median(self.ours.clone());
-        let mut target = self.target;
-        for (name, others) in self.others {
+        for (name, others, target) in self.others {
             let ratios: Vec<f64> = self.ours.iter().zip(&others).map(|(a, b)| a / b).collect();
             let (least, most) = (quantile(0.0, &ratios), quantile(1.0, &ratios));
             let (other, ratio) = (median(others), median(ratios));
-            let verdict = target.take().map(|target| target.verdict(ratio)).unwrap_or_default();
+            let verdict = target.map(|target| target.verdict(ratio)).unwrap_or_default();
             let (ours, other) = (shown(ours), shown(other));
             println!(
                 "  {:<14}{ours:>9} / {other:>9} {name:<20} = {ratio:5.2} ({least:.2} to {most:.2})  {verdict}",

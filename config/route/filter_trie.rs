@@ -40,7 +40,7 @@ impl Default for FilterTrie {
 }
 
 /// A place on the way down: a node, and what is left of the topic or filter; `None`: nothing, it ended here.
-type Step<'t> = (usize, Option<&'t str>);
+type TrieStep<'t> = (usize, Option<&'t str>);
 
 fn split(levels: &str) -> (&str, Option<&str>) {
     match levels.split_once('/') {
@@ -138,8 +138,8 @@ impl FilterTrie {
     /// it has seen enough. In a filter that is read as a topic, `+` and `#` are levels that only wildcards match.
     fn walk(&self, topic: &str, mut visit: impl FnMut(&TrieNode, &[u32]) -> bool) {
         let is_own = topic.starts_with('$');
-        let mut open: Vec<Step<'_>> = Vec::new();
-        let mut next: Option<Step<'_>> = Some((0, Some(topic)));
+        let mut open: Vec<TrieStep<'_>> = Vec::new();
+        let mut next: Option<TrieStep<'_>> = Some((0, Some(topic)));
         while let Some((at, left)) = next.take().or_else(|| open.pop()) {
             let node = &self.nodes[at];
             let is_wild = at != 0 || !is_own;
@@ -162,7 +162,7 @@ impl FilterTrie {
     /// The number of a filter that shares a topic with this one; both in canonical form.
     pub(crate) fn overlapping(&self, filter: &str) -> Option<u32> {
         let is_own = filter.starts_with('$');
-        let mut open: Vec<Step<'_>> = vec![(0, Some(filter))];
+        let mut open: Vec<TrieStep<'_>> = vec![(0, Some(filter))];
         while let Some((at, left)) = open.pop() {
             let node = &self.nodes[at];
             if node.count == 0 {

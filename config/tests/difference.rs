@@ -72,6 +72,21 @@ fn secret_of(name: &str) -> &str {
     if secret { name.trim_end_matches("_file") } else { name }
 }
 
+/// Keys with a change that changes others, too: the lock and the spool lie beside the database, the topic of an alert is
+/// named after the client, the kind of a derived value decides which numbers it has, captures are columns, indexes are
+/// named after the table, a format has keys of its own, and a column has one source, which decides its usual type.
+const HAS_OTHERS: [&str; 9] = [
+    "database.path",
+    "mqtt.client_id",
+    "route.derived.kind",
+    "route.topic",
+    "route.table",
+    "route.payload",
+    "route.columns.*.message",
+    "route.columns.*.from",
+    "route.columns.*.value",
+];
+
 #[test]
 fn every_changed_key_is_one_difference_of_its_part() {
     let dir = tempfile::tempdir().unwrap();
@@ -88,21 +103,7 @@ fn every_changed_key_is_one_difference_of_its_part() {
             let told = format!("{found:?}");
             assert!(!told.contains("hunter2"), "{told}");
             let path = path_of(draft, key);
-            // The lock and the spool lie beside the database, the topic of an alert is named after the client, the kind
-            // of a derived value decides which numbers it has, captures are columns, indexes are named after the table, a format has keys of its own, and a
-            // column has one source, which decides its usual type.
-            let has_others = [
-                "database.path",
-                "mqtt.client_id",
-                "route.derived.kind",
-                "route.topic",
-                "route.table",
-                "route.payload",
-                "route.columns.*.message",
-                "route.columns.*.from",
-                "route.columns.*.value",
-            ];
-            let has_others = has_others.contains(&path.as_str());
+            let has_others = HAS_OTHERS.contains(&path.as_str());
             let is_own = |found: &&Difference| known(&found.key) == path;
             let found: Vec<&Difference> =
                 found.iter().filter(|found| !has_others || is_own(found)).collect();
@@ -193,4 +194,21 @@ fn routes_of_one_table_are_told_apart_by_their_topics() {
     assert_eq!(told(&old, &new), ["route[b/#].qos: 1 -> 0"]);
     new.routes[1] = crate::Route { topic: "c/#".into(), ..old.routes[1].clone() };
     assert_eq!(told(&old, &new), ["route[b/#].topic: \"b/#\" -> \"c/#\""]);
+}
+
+#[test]
+fn ten_thousand_routes_are_read_and_compared_in_no_time() {
+    let route = |number: usize| {
+        let head = format!("[[route]]\ntopic = 'plant/{number}/{{device}}'\ntable = 't{number}'\n");
+        format!("{head}[route.columns]\nx = 'x'\n")
+    };
+    let text: String = (0..10_000).map(route).collect();
+    let began = std::time::Instant::now();
+    let old = settings(&text);
+    let mut new = old.clone();
+    new.routes.remove(0);
+    new.routes[5_000].qos = Qos::AtMostOnce;
+    let found = told(&old, &new);
+    assert_eq!(found, ["route[t0]: \"plant/0/{device}\" -> not set", "route[t5001].qos: 1 -> 0"]);
+    assert!(began.elapsed() < std::time::Duration::from_secs(20), "{:?}", began.elapsed());
 }

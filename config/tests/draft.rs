@@ -152,25 +152,9 @@ fn alerts() -> Vec<Draft> {
     drafts
 }
 
-/// A file with every section, an alert of each type, and a route with a derived value of each kind. Every secret is or
-/// holds `hunter2`.
-pub(crate) fn full() -> Vec<Draft> {
-    let mut drafts: Vec<Draft> = Vec::new();
-    for table in sections() {
-        let lines: &[(&str, &str)] = match table.name {
-            "mqtt" => &[
-                ("url", "mqtts://b"),
-                ("username", "u"),
-                ("password", "hunter2"),
-                ("client_cert", "c"),
-                ("client_key", "k"),
-            ],
-            "watchtower" => &[("cert_file", "c"), ("key_file", "k")],
-            _ => &[],
-        };
-        drafts.push(Draft::new(format!("[{}]", table.name), &[table], lines));
-    }
-    drafts.extend(alerts());
+/// A route that stores nothing, one of each format that has settings of its own, and one with columns of each kind.
+fn routes() -> Vec<Draft> {
+    let mut drafts = Vec::new();
     let ignored = Draft::new("[[route]]", &[&Route::TABLE], &[("topic", "never/#")]);
     drafts.push(ignored.only(&["topic", "ignore"]));
     drafts.last_mut().unwrap().lines.insert("ignore".to_owned(), "true".to_owned());
@@ -217,6 +201,29 @@ pub(crate) fn full() -> Vec<Draft> {
         when.lines.insert(test.to_owned(), value.to_owned());
         drafts.push(when);
     }
+    drafts
+}
+
+/// A file with every section, an alert of each type, and a route with a derived value of each kind. Every secret is or
+/// holds `hunter2`.
+pub(crate) fn full() -> Vec<Draft> {
+    let mut drafts: Vec<Draft> = Vec::new();
+    for table in sections() {
+        let lines: &[(&str, &str)] = match table.name {
+            "mqtt" => &[
+                ("url", "mqtts://b"),
+                ("username", "u"),
+                ("password", "hunter2"),
+                ("client_cert", "c"),
+                ("client_key", "k"),
+            ],
+            "watchtower" => &[("cert_file", "c"), ("key_file", "k")],
+            _ => &[],
+        };
+        drafts.push(Draft::new(format!("[{}]", table.name), &[table], lines));
+    }
+    drafts.extend(alerts());
+    drafts.extend(routes());
     drafts.push(Draft::new("[route.indexes]", &[], &[]));
     drafts.last_mut().unwrap().lines.insert("i".to_owned(), "['z', 'id']".to_owned());
     for kind in DerivedKind::VARIANTS {

@@ -63,6 +63,12 @@ pub struct CheckArgs {
     /// Print the settings in force, secrets as ***
     #[arg(long)]
     pub show: bool,
+    /// Without broker and database: say which route takes the messages of this topic
+    #[arg(long, value_name = "TOPIC", conflicts_with = "show")]
+    pub topic: Option<String>,
+    /// With --topic: decode this payload (`-`: standard input), and print the rows, or why there are none
+    #[arg(long, value_name = "FILE", requires = "topic")]
+    pub payload: Option<PathBuf>,
 }
 
 impl CheckArgs {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use barograph_actors::exit_code;
 use barograph_actors::ports::{DownKind, Outlook};
-use barograph_config::Loaded;
+use barograph_config::{Loaded, Route, cover};
 
 use crate::client_id;
 use crate::exit::Failed;
@@ -15,6 +15,9 @@ use crate::os::lock::held_by;
 use crate::os::world;
 use crate::sqlite::{Peek, peek};
 use crate::wire::status::{BrokerStatus, Status};
+
+/// Filters or topics that are named in a line.
+const FILTERS_SHOWN: usize = 20;
 
 /// A recorder that answers does so within a second.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
@@ -48,6 +51,7 @@ fn check_loaded(loaded: &Loaded, show: bool) -> i32 {
     if let Some(holder) = held_by(&settings.instance.lock_file) {
         println!("instance: a recorder is running ({holder})");
     }
+    print_wider_filters(&settings.routes);
     println!("client id: {}", shown_client_id(loaded));
     let database = check_database(loaded);
     let broker = check_broker(loaded);
@@ -61,6 +65,34 @@ fn check_loaded(loaded: &Loaded, show: bool) -> i32 {
         }
     }
     wrong.first().map_or(exit_code::OK, |(code, _)| *code)
+}
+
+/// Names the filters that bring more than the routes want, and what made them so.
+fn print_wider_filters(routes: &[Route]) {
+    for part in cover(routes).iter().filter(|part| part.is_wider) {
+        let mut topics: Vec<&str> =
+            part.routes.iter().map(|number| routes[*number].topic.as_str()).collect();
+        let more = topics.len().saturating_sub(FILTERS_SHOWN);
+        topics.truncate(FILTERS_SHOWN);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        println!(
+            "routes: {}{more} overlap: {} is subscribed to in their place, and what it brings that no route wants is \
+             counted as filtered",
+            topics.join(", "),
+            part.filter
+        );
+    }
+}
+
+/// What is subscribed to, in a line.
+fn subscribed(routes: &[Route]) -> String {
+    let filters: Vec<String> = cover(routes).into_iter().map(|part| part.filter).collect();
+    let shown =
+        filters.iter().take(FILTERS_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match filters.len().saturating_sub(FILTERS_SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
 }
 
 /// Which one it is, and whether a client is connected under it, as far as the recorder itself knows. (A connection
@@ -151,11 +183,10 @@ fn check_broker(loaded: &Loaded) -> i32 {
     };
     match answer {
         Ok(ProbedBroker { refused, unheard: None }) if refused.is_empty() => {
-            let filters: Vec<_> = settings.routes.iter().map(|it| it.topic.as_str()).collect();
             println!(
                 "broker: {} accepts the connection and the topic filters {}",
                 settings.mqtt.url,
-                filters.join(", ")
+                subscribed(&settings.routes)
             );
             println!(
                 "        while the recorder is away the broker must keep its messages; for \

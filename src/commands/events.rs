@@ -62,7 +62,9 @@ pub fn events(settings: &Settings, args: &EventsArgs) -> Result<i32, Failed> {
             }
             last_id
         }
-        Err(error) if !args.follow => return Err(error),
+        Err(error) if !args.follow || error.code == exit_code::PERMISSION_DENIED => {
+            return Err(error);
+        }
         // A recorder that begins makes a database.
         Err(error) => {
             eprintln!("barograph: {}", error.message);

@@ -4,6 +4,7 @@ pub mod account;
 pub mod alert;
 pub mod args;
 pub mod check;
+pub mod check_topic;
 pub mod completions;
 pub mod control;
 pub mod database;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use barograph_actors::message::delivery::{ConnectionId, UnixMillis};
 use barograph_actors::message::session_name::{echo_topic, session_name};
-use barograph_actors::mqtt::subscriptions::filters;
+use barograph_actors::mqtt::subscriptions::by_shape;
 use barograph_actors::ports::{
     Broker, BrokerRefusal, BrokerSession, Connecting, Down, Filter, Greeting, Incoming, Publication,
 };
-use barograph_config::{Mqtt, Protocol, Qos, Route};
+use barograph_config::{Mqtt, Protocol, Qos, Route, cover};
 use bytes::Bytes;
 use tokio::time::timeout;
 
@@ -74,17 +74,9 @@ impl MqttBroker {
             let stream = stream::connect(&settings).await?;
             let mut session = MqttSession::new(stream, self.wire(), &settings, self.now);
             session.greet(&settings, None, Keep::Nothing).await?;
-            session.subscribe(&filters(routes, &settings));
-            let answers = loop {
-                if let Incoming::Subscribed(_, answers) = session.next().await? {
-                    break answers;
-                }
-            };
-            let refused = |(route, answer): (&Route, Result<_, BrokerRefusal>)| {
-                Some((route.topic.clone(), answer.err()?.to_string()))
-            };
+            let refused = refused_filters(&mut session, routes).await?;
             session.disconnect().await;
-            Ok(routes.iter().zip(answers).filter_map(refused).collect())
+            Ok(refused)
         };
         let probed = timeout(CONNECT_WITHIN, probing).await;
         let refused = probed.unwrap_or_else(|_| Err(stream::timed_out(&settings)))?;
@@ -107,7 +99,7 @@ impl MqttBroker {
             let stream = stream::connect(settings).await?;
             let mut session = MqttSession::new(stream, self.wire(), settings, self.now);
             session.greet(settings, None, Keep::Nothing).await?;
-            let asked = session.subscribe(&[Filter { topic: topic.to_owned(), qos }]);
+            let asked = session.subscribe(&[Filter::new(topic, qos)]);
             let heard = loop {
                 match session.next().await? {
                     Incoming::Subscribed(id, _) if id == asked => {
@@ -115,8 +107,8 @@ impl MqttBroker {
                             break false;
                         }
                     }
-                    Incoming::Delivery(delivery) if delivery.payload == says => break true,
-                    Incoming::Delivery(_)
+                    Incoming::Delivery(delivery, _) if delivery.payload == says => break true,
+                    Incoming::Delivery(..)
                     | Incoming::Subscribed(..)
                     | Incoming::Unsubscribed(_)
                     | Incoming::Published(..)
@@ -167,6 +159,29 @@ impl MqttBroker {
         let greeting = session.greet(&self.settings, self.will.as_deref(), Keep::Session).await?;
         Ok((session, greeting))
     }
+}
+
+/// Subscribes to what serves these routes; gives the filters that the broker refuses, with the reason.
+async fn refused_filters(
+    session: &mut MqttSession,
+    routes: &[Route],
+) -> Result<Vec<(String, String)>, Down> {
+    let cover = cover(routes);
+    let filters = cover.iter().map(|part| Filter::new(&part.filter, part.qos)).collect();
+    let mut refused = Vec::new();
+    for filters in by_shape(filters) {
+        session.subscribe(&filters);
+        let answers = loop {
+            if let Incoming::Subscribed(_, answers) = session.next().await? {
+                break answers;
+            }
+        };
+        let answers = filters.into_iter().zip(answers);
+        refused.extend(
+            answers.filter_map(|(filter, answer)| Some((filter.topic, answer.err()?.to_string()))),
+        );
+    }
+    Ok(refused)
 }
 
 impl Broker for MqttBroker {

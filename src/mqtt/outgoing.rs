@@ -26,6 +26,8 @@ pub(super) struct Takes {
     pub(super) at_least_once: bool,
     /// RETAIN.
     pub(super) retain: bool,
+    /// Subscription identifiers.
+    pub(super) identifiers: bool,
 }
 
 impl Default for Takes {
@@ -35,6 +37,7 @@ impl Default for Takes {
             packet_max: usize::MAX,
             at_least_once: true,
             retain: true,
+            identifiers: true,
         }
     }
 }

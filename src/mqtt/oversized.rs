@@ -80,7 +80,16 @@ impl Oversized {
         let payload = rest.slice(..rest.len().min(OVERSIZED_KEPT_BYTES));
         let (retain, dup) = (self.first_byte & 1 == 1, self.first_byte & 8 == 8);
         Ok((
-            Publish { topic, payload, qos, retain, dup, packet_id, properties: Vec::new() },
+            Publish {
+                topic,
+                payload,
+                qos,
+                retain,
+                dup,
+                packet_id,
+                properties: Vec::new(),
+                subscription: None,
+            },
             payload_size,
             self.packet_size,
         ))

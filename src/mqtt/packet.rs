@@ -29,6 +29,23 @@ pub(super) enum Packet {
     Unexpected(#[expect(dead_code, reason = "read by Debug, for the message")] String),
 }
 
+impl Packet {
+    /// Whether it has an answer, now or when its message is stored.
+    pub(super) fn is_answered(&self) -> bool {
+        match self {
+            // Nothing waits for an answer at QoS 0: the kernel takes its time, and the broker sends more in one go.
+            Self::Publish(_) | Self::PubRel(_) => true,
+            Self::ConnAck { .. }
+            | Self::SubAck(..)
+            | Self::UnsubAck(_)
+            | Self::PubAck(..)
+            | Self::PingResp
+            | Self::Disconnect(_)
+            | Self::Unexpected(_) => false,
+        }
+    }
+}
+
 /// A message as it came.
 #[derive(Debug)]
 pub(super) struct Publish {
@@ -40,6 +57,8 @@ pub(super) struct Publish {
     pub(super) packet_id: u16,
     /// User properties (MQTT 5).
     pub(super) properties: Vec<(String, String)>,
+    /// The identifier of the one subscription that it came by, 0 if that has none (MQTT 5).
+    pub(super) subscription: Option<u32>,
 }
 
 /// What becomes of the session after the connection.
@@ -78,8 +97,14 @@ pub(super) enum MalformedPacket {
 pub(super) trait Wire {
     /// CONNECT. `out` is empty.
     fn connect(&self, settings: &Mqtt, will: Option<&Publication>, keep: Keep, out: &mut BytesMut);
-    /// SUBSCRIBE to these filters.
-    fn subscribe(&self, packet_id: u16, filters: &[Filter], out: &mut BytesMut);
+    /// SUBSCRIBE to these filters, under an identifier where the version has them.
+    fn subscribe(
+        &self,
+        packet_id: u16,
+        filters: &[Filter],
+        identifier: Option<u32>,
+        out: &mut BytesMut,
+    );
     /// UNSUBSCRIBE from these filters.
     fn unsubscribe(&self, packet_id: u16, filters: &[String], out: &mut BytesMut);
     /// PUBLISH; the packet id at QoS 1.

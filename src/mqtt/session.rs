@@ -1,6 +1,10 @@
 //! One session over one connection: reads, acknowledges, pings, and ends with it.
 
 use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use barograph_actors::message::delivery::{Delivery, UnixMillis};
@@ -9,7 +13,8 @@ use barograph_actors::ports::{
 };
 use barograph_config::{Mqtt, Qos};
 use bytes::BytesMut;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use rustix::net::sockopt::set_tcp_quickack;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use super::outgoing::{BARRIER_ID, Outgoing};
@@ -35,14 +40,15 @@ const HEADROOM: u64 = 1024;
 
 /// One session over one connection.
 pub struct MqttSession {
-    reader: ReadHalf<Box<dyn BrokerStream>>,
-    writer: WriteHalf<Box<dyn BrokerStream>>,
+    stream: Box<dyn BrokerStream>,
     wire: Box<dyn Wire>,
     input: BytesMut,
     output: BytesMut,
     outgoing: Outgoing,
     /// Written, but perhaps still in TLS's buffer.
     unflushed: bool,
+    /// What came last is nothing that we answer.
+    unanswered: bool,
     skipping: Option<Oversized>,
     packet_max: u64,
     ping: Interval,
@@ -72,18 +78,17 @@ impl MqttSession {
         settings: &Mqtt,
         now: fn() -> UnixMillis,
     ) -> Self {
-        let (reader, writer) = split(stream);
         let ping_period = settings.keep_alive / PINGS;
         let mut ping = interval_at(Instant::now() + ping_period, ping_period);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
-            reader,
-            writer,
+            stream,
             wire,
             input: BytesMut::with_capacity(READ_ROOM),
             output: BytesMut::new(),
             outgoing: Outgoing::default(),
             unflushed: false,
+            unanswered: false,
             skipping: None,
             packet_max: settings.max_packet_size.saturating_add(HEADROOM),
             ping,
@@ -137,14 +142,15 @@ impl MqttSession {
         if self.input.capacity() - self.input.len() < READ_ROOM / 4 {
             self.input.reserve(READ_ROOM);
         }
+        self.hasten_kernel();
+        let moved =
+            move_bytes(&mut self.stream, &mut self.input, &mut self.output, &mut self.unflushed);
         tokio::select! {
             biased;
-            sent = send(&mut self.writer, &mut self.output, &mut self.unflushed), if self.unflushed || !self.output.is_empty() => {
-                sent.map_err(|error| self.network_error(&error))
-            }
-            read = self.reader.read_buf(&mut self.input) => match read {
-                Ok(0) => Err(self.closed()),
-                Ok(_) => {
+            moved = moved => match moved {
+                Ok(Moved::Sent) => Ok(()),
+                Ok(Moved::Read(0)) => Err(self.closed()),
+                Ok(Moved::Read(_)) => {
                     self.silent_pings = 0;
                     self.heard = Instant::now();
                     Ok(())
@@ -152,6 +158,18 @@ impl MqttSession {
                 Err(error) => Err(self.network_error(&error)),
             },
             _ = self.ping.tick() => self.ping(),
+        }
+    }
+
+    /// Before it is waited for more: what the broker said last has no answer that would take the kernel's
+    /// acknowledgement along, and the kernel would put that off for up to 40 ms. A broker without TCP_NODELAY (a stock
+    /// Mosquitto) holds its next packet back until then.
+    fn hasten_kernel(&mut self) {
+        if std::mem::take(&mut self.unanswered)
+            && self.output.is_empty()
+            && let Err(error) = set_tcp_quickack(self.stream.tcp(), true)
+        {
+            tracing::debug!("TCP_QUICKACK: {error}");
         }
     }
 
@@ -206,6 +224,7 @@ impl MqttSession {
             let size = self.input.len();
             let Some(packet) = self.buffered_packet()? else { return Ok(None) };
             let packet_size = (size - self.input.len()) as u64;
+            self.unanswered = !packet.is_answered();
             match packet {
                 Packet::Publish(publish) => {
                     let payload_size = publish.payload.len() as u64;
@@ -273,9 +292,10 @@ impl MqttSession {
     }
 
     fn delivery(&self, publish: Publish, whole_size: u64, packet_size: u64) -> Incoming {
-        let Publish { topic, payload, qos, retain, dup, packet_id, properties } = publish;
+        let Publish { topic, payload, qos, retain, dup, packet_id, properties, subscription } =
+            publish;
         let received_at = (self.now)();
-        Incoming::Delivery(Delivery {
+        let delivery = Delivery {
             topic,
             payload,
             whole_size,
@@ -286,7 +306,8 @@ impl MqttSession {
             packet_id,
             received_at,
             properties,
-        })
+        };
+        Incoming::Delivery(delivery, subscription)
     }
 
     /// A clean close without a word. With MQTT 3.1.1 that is also all that can be seen of a session
@@ -302,7 +323,7 @@ impl MqttSession {
         }
     }
 
-    fn network_error(&self, error: &std::io::Error) -> Down {
+    fn network_error(&self, error: &io::Error) -> Down {
         Down {
             kind: DownKind::Network,
             message: format!("the connection to {} broke ({error})", self.broker),
@@ -318,18 +339,47 @@ impl MqttSession {
     }
 }
 
-/// One step of sending: a write, or the flush after the last one.
-async fn send(
-    writer: &mut WriteHalf<Box<dyn BrokerStream>>,
+/// What one step on the socket did.
+enum Moved {
+    /// Something was written.
+    Sent,
+    /// So many bytes were read; 0: the broker has closed the connection.
+    Read(usize),
+}
+
+/// Writes what is queued, as far as the socket takes it; else reads. Cancel-safe.
+async fn move_bytes(
+    stream: &mut Box<dyn BrokerStream>,
+    input: &mut BytesMut,
     output: &mut BytesMut,
     unflushed: &mut bool,
-) -> std::io::Result<()> {
-    if output.is_empty() {
-        writer.flush().await?;
-        *unflushed = false;
-    } else {
-        writer.write_buf(output).await?;
+) -> io::Result<Moved> {
+    // Neither future keeps anything between two polls.
+    poll_fn(|cx| {
+        if *unflushed || !output.is_empty() {
+            let sent = pin!(send(stream, output, unflushed)).poll(cx);
+            if let Poll::Ready(sent) = sent {
+                return Poll::Ready(sent.map(|()| Moved::Sent));
+            }
+        }
+        pin!(stream.read_buf(input)).poll(cx).map_ok(Moved::Read)
+    })
+    .await
+}
+
+/// A write, and the flush after the last one. Cancel-safe.
+async fn send(
+    stream: &mut Box<dyn BrokerStream>,
+    output: &mut BytesMut,
+    unflushed: &mut bool,
+) -> io::Result<()> {
+    if !output.is_empty() {
         *unflushed = true;
+        stream.write_buf(output).await?;
+    }
+    if output.is_empty() {
+        stream.flush().await?;
+        *unflushed = false;
     }
     Ok(())
 }
@@ -374,7 +424,8 @@ impl BrokerSession for MqttSession {
     fn subscribe(&mut self, filters: &[Filter]) -> u16 {
         self.ask();
         let id = self.outgoing.ask();
-        self.wire.subscribe(id, filters, &mut self.output);
+        let identifier = filters.first().filter(|_| self.outgoing.takes.identifiers);
+        self.wire.subscribe(id, filters, identifier.map(Filter::shape), &mut self.output);
         id
     }
 
@@ -396,14 +447,14 @@ impl BrokerSession for MqttSession {
         self.wire.disconnect(&mut self.output);
         let farewell = async {
             while self.unflushed || !self.output.is_empty() {
-                send(&mut self.writer, &mut self.output, &mut self.unflushed).await?;
+                send(&mut self.stream, &mut self.output, &mut self.unflushed).await?;
             }
             // The broker closes when it has taken everything. To close first, with unread
             // messages on our side, would reset the connection and take the acknowledgements along.
-            while self.reader.read_buf(&mut self.input).await? > 0 {
+            while self.stream.read_buf(&mut self.input).await? > 0 {
                 self.input.clear();
             }
-            Ok::<(), std::io::Error>(())
+            Ok::<(), io::Error>(())
         };
         if let Ok(Err(error)) = timeout(FAREWELL_WITHIN, farewell).await {
             tracing::debug!("the farewell was not heard: {error}");

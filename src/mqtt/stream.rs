@@ -10,14 +10,29 @@ use barograph_config::Mqtt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
 /// Either kind.
-pub(super) trait BrokerStream: AsyncRead + AsyncWrite + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Unpin> BrokerStream for S {}
+pub(super) trait BrokerStream: AsyncRead + AsyncWrite + Unpin {
+    /// The connection below, for its options.
+    fn tcp(&self) -> &TcpStream;
+}
+
+impl BrokerStream for TcpStream {
+    fn tcp(&self) -> &TcpStream {
+        self
+    }
+}
+
+impl BrokerStream for TlsStream<TcpStream> {
+    fn tcp(&self) -> &TcpStream {
+        self.get_ref().0
+    }
+}
 
 /// Connects to the broker's port and, with `mqtts`, makes sure who it is.
 pub(super) async fn connect(settings: &Mqtt) -> Result<Box<dyn BrokerStream>, Down> {

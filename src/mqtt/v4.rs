@@ -53,7 +53,7 @@ impl Wire for V4 {
         put(&v4::Packet::Connect(connect), out);
     }
 
-    fn subscribe(&self, packet_id: u16, filters: &[Filter], out: &mut BytesMut) {
+    fn subscribe(&self, packet_id: u16, filters: &[Filter], _: Option<u32>, out: &mut BytesMut) {
         let filter =
             |filter: &Filter| v4::SubscribeFilter::new(filter.topic.clone(), qos_out(filter.qos));
         let mut subscribe = v4::Subscribe::new_many(filters.iter().map(filter));
@@ -106,6 +106,7 @@ impl Wire for V4 {
                 dup: p.dup,
                 packet_id: p.pkid,
                 properties: Vec::new(),
+                subscription: None,
             }),
             v4::Packet::PubRel(p) => Packet::PubRel(p.pkid),
             v4::Packet::UnsubAck(p) => Packet::UnsubAck(p.pkid),

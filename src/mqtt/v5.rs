@@ -61,13 +61,25 @@ impl Wire for V5 {
         put(&v5::Packet::Connect(connect, will, login), out);
     }
 
-    fn subscribe(&self, packet_id: u16, filters: &[Filter], out: &mut BytesMut) {
+    fn subscribe(
+        &self,
+        packet_id: u16,
+        filters: &[Filter],
+        identifier: Option<u32>,
+        out: &mut BytesMut,
+    ) {
         let filter = |wanted: &Filter| {
             let mut filter = v5::Filter::new(wanted.topic.clone(), qos_out(wanted.qos));
-            filter.retain_forward_rule = v5::RetainForwardRule::OnNewSubscribe;
+            filter.retain_forward_rule = match wanted.is_repeated {
+                true => v5::RetainForwardRule::OnEverySubscribe,
+                false => v5::RetainForwardRule::OnNewSubscribe,
+            };
             filter
         };
-        let mut subscribe = v5::Subscribe::new_many(filters.iter().map(filter), None);
+        let id = identifier.and_then(|identifier| usize::try_from(identifier).ok());
+        let properties =
+            id.map(|id| v5::SubscribeProperties { id: Some(id), user_properties: Vec::new() });
+        let mut subscribe = v5::Subscribe::new_many(filters.iter().map(filter), properties);
         subscribe.pkid = packet_id;
         put(&v5::Packet::Subscribe(subscribe), out);
     }
@@ -111,15 +123,22 @@ impl Wire for V5 {
         let packet = v5::Packet::read(input, None)
             .map_err(|error| MalformedPacket::Codec(Box::new(error)))?;
         Ok(match packet {
-            v5::Packet::Publish(p) => Packet::Publish(Publish {
-                topic: String::from_utf8(p.topic.to_vec())?,
-                payload: p.payload,
-                qos: qos_in(p.qos),
-                retain: p.retain,
-                dup: p.dup,
-                packet_id: p.pkid,
-                properties: p.properties.map_or_else(Vec::new, |given| given.user_properties),
-            }),
+            v5::Packet::Publish(p) => {
+                let (subscription, properties) = match p.properties {
+                    Some(given) => (only(&given.subscription_identifiers), given.user_properties),
+                    None => (only(&[]), Vec::new()),
+                };
+                Packet::Publish(Publish {
+                    topic: String::from_utf8(p.topic.to_vec())?,
+                    payload: p.payload,
+                    qos: qos_in(p.qos),
+                    retain: p.retain,
+                    dup: p.dup,
+                    packet_id: p.pkid,
+                    properties,
+                    subscription,
+                })
+            }
             v5::Packet::PubRel(p) => Packet::PubRel(p.pkid),
             v5::Packet::UnsubAck(p) => Packet::UnsubAck(p.pkid),
             v5::Packet::PubAck(p) => Packet::PubAck(p.pkid, taken(p)),
@@ -152,6 +171,15 @@ impl Wire for V5 {
     }
 }
 
+/// The identifier of the only subscription, 0 if it has none; `None` of several.
+fn only(identifiers: &[usize]) -> Option<u32> {
+    match identifiers {
+        [] => Some(0),
+        [one] => u32::try_from(*one).ok(),
+        _ => None,
+    }
+}
+
 fn granted(code: v5::SubscribeReasonCode) -> Result<Qos, BrokerRefusal> {
     if let v5::SubscribeReasonCode::Success(qos) = code {
         Ok(qos_in(qos))
@@ -172,6 +200,7 @@ fn takes(properties: Option<&v5::ConnAckProperties>) -> Takes {
             .unwrap_or(free.packet_max),
         at_least_once: said.max_qos.is_none_or(|max| max > 0),
         retain: said.retain_available.is_none_or(|can| can > 0),
+        identifiers: said.subscription_identifiers_available.is_none_or(|can| can > 0),
     }
 }
 

@@ -57,9 +57,13 @@ pub(crate) struct RouteEntry {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ColumnEntry {
     pub(crate) name: String,
-    #[schema(pattern = "^(integer|real|text|boolean|json)$")]
+    #[schema(pattern = "^(integer|real|text|boolean|time|blob|json)$")]
     pub(crate) kind: Cow<'static, str>,
     pub(crate) unit: Option<String>,
+    /// What people call it.
+    pub(crate) label: Option<String>,
+    /// Digits behind the decimal point that are shown.
+    pub(crate) decimals: Option<u32>,
     pub(crate) min: Option<f64>,
     pub(crate) max: Option<f64>,
 }

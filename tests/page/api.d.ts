@@ -24,7 +24,7 @@ declare namespace Api {
   interface Actor { actor: string; state: string; since: string | null; pulse_age_ms: number | null; restarts: number; last_exit: string | null; messages_per_second?: number | null }
   interface Issue { id: string; severity: 'warning' | 'critical'; since: string; summary: string; hint: string; acknowledged?: { at: string; by: string } | null }
   interface Account { received: number; received_before: number; stored: number; rows: number; duplicate: number; filtered: number; quarantined: number; dropped: number; spooled: number; held: number; balanced: boolean }
-  interface Column { name: string; kind: string; unit: string | null; min: number | null; max: number | null }
+  interface Column { name: string; kind: string; unit: string | null; label: string | null; decimals: number | null; min: number | null; max: number | null }
   interface Derived { name: string; kind: string; of: string[]; unit: string | null; per: number | null; factor: number; offset: number }
   interface Route { route: string; topic: string; qos: number; silent_after_s: number | null; time_column: string | null; first_at_ms?: number | null; columns: Column[]; derived: Derived[] }
   interface LatestRoute { route: string; received_at_ms: number | null; silent: boolean; values: Record<string, Value>; out_of_bounds: string[]; derived: Record<string, number | null> }

@@ -7,7 +7,7 @@ const HOUR = 3600000;
 const DAY = 24 * HOUR;
 export const text = (ms) => new Date(ms).toISOString().replace('T', ' ').replace('Z', '');
 
-const real = (name, unit = null, min = null, max = null) => ({ name, kind: 'real', unit, min, max });
+const real = (name, unit = null, min = null, max = null) => ({ name, kind: 'real', unit, label: null, decimals: null, min, max });
 const integer = (name, unit = null) => ({ name, kind: 'integer', unit, min: null, max: null });
 const derived = (name, kind, of, unit, more = {}) => ({ name, kind, of, unit, per: null, factor: 1, offset: 0, ...more });
 

@@ -31,6 +31,12 @@ impl Mosquitto {
         Self::configured(folder, SAMPLE, lines)
     }
 
+    /// The same without TCP_NODELAY, as Debian ships it: a packet waits until the client's kernel has acknowledged the one
+    /// before.
+    pub(crate) fn start_delaying(folder: &Folder, lines: &str) -> Self {
+        Self::configured(folder, "max_queued_messages 0\n", lines)
+    }
+
     /// A broker as Debian ships it: it queues 1000 messages for an absent client and drops the rest.
     pub(crate) fn start_stock(folder: &Folder) -> Self {
         Self::configured(folder, "", "allow_anonymous true")

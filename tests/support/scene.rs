@@ -33,8 +33,17 @@ impl Scene {
 
     /// A broker with further lines in its mosquitto.conf; the files they name can be made in the folder.
     pub(crate) fn with_broker(lines: impl FnOnce(&Folder) -> String) -> Self {
+        Self::around(|folder| Mosquitto::start(folder, &lines(folder)))
+    }
+
+    /// A broker without TCP_NODELAY, as Debian ships it, with further lines in its mosquitto.conf.
+    pub(crate) fn with_delaying_broker(lines: &str) -> Self {
+        Self::around(|folder| Mosquitto::start_delaying(folder, lines))
+    }
+
+    fn around(start: impl FnOnce(&Folder) -> Mosquitto) -> Self {
         let folder = Folder::new();
-        let broker = Mosquitto::start(&folder, &lines(&folder));
+        let broker = start(&folder);
         let database = Database::at(folder.path("data.db"));
         let faults = Faults(folder.path("faults.sock"));
         Self { broker, database, faults, folder }

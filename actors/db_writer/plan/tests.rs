@@ -196,7 +196,10 @@ fn a_ledger_without_a_session_is_this_recorders() {
 #[test]
 fn retained_messages_are_stored_once_for_each_new_filter() {
     let mut store = Store::default();
-    let of_b = |id| Record { route: RouteId(Some(1)), ..retained(id) };
+    let of_b = |id| {
+        let topic = "b/b".to_owned();
+        Record { route: RouteId(Some(1)), topic, ..retained(id) }
+    };
     let first = store.opens(FIRST, (false, "s"), vec![retained(1), retained(2)]);
     assert_eq!(sums(&first), (2, 0));
     for restarted in [false, true] {
@@ -219,6 +222,22 @@ fn retained_messages_are_stored_once_for_each_new_filter() {
     }
     let unacknowledged = Record { dup: true, ..retained(11) };
     assert_eq!(sums(&store.writes(SECOND, vec![unacknowledged])), (1, 0), "the ledger's to judge");
+}
+
+/// Another cover of the same routes brings what is retained again, and so does a route that takes some of another's topics.
+#[test]
+fn retained_message_on_a_topic_that_was_heard_before_is_not_stored_again() {
+    let mut store = Store::default();
+    store.opens(FIRST, (false, "s"), Vec::new());
+    store.settles(FIRST, &["+/b"]);
+    for restarted in [false, true] {
+        if restarted {
+            store.restart();
+        }
+        let other_route = Record { route: RouteId(Some(1)), ..retained(1) };
+        let again = store.writes(SECOND, vec![retained(2), other_route]);
+        assert_eq!(sums(&again), (0, 2));
+    }
 }
 
 #[test]

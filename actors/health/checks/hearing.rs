@@ -58,12 +58,13 @@ pub(super) fn refused(look: &CheckInput<'_>) -> Vec<Finding> {
     let refused = granted(look).filter_map(|(route, granted)| {
         let reason = granted.as_ref().err()?;
         let summary = format!(
-            "the broker refused the subscription to {}: {reason}; nothing of {} is recorded",
-            route.topic, route.table
+            "the broker refused the subscription that serves {}: {reason}; nothing of {} is recorded",
+            route.topic,
+            route.name()
         );
         let hint = "look at the broker's access rules for this user; after a change there, \
                     `barograph restart-actor mqtt` asks again";
-        Some(critical(format!("subscription_refused:{}", route.table), summary, hint))
+        Some(critical(format!("subscription_refused:{}", route.name()), summary, hint))
     });
     refused.collect()
 }
@@ -75,7 +76,7 @@ pub(super) fn lowered(look: &CheckInput<'_>) -> Vec<Finding> {
         let summary = format!(
             "the broker granted QoS {} for {}, and QoS {} was asked for: {} is recorded with less \
              safety",
-            *granted as u8, route.topic, route.qos as u8, route.table
+            *granted as u8, route.topic, route.qos as u8, route.name()
         );
         let hint = match granted {
             Qos::AtMostOnce => {
@@ -87,7 +88,7 @@ pub(super) fn lowered(look: &CheckInput<'_>) -> Vec<Finding> {
                  to what it grants"
             }
         };
-        Some(warning(format!("subscription_lowered:{}", route.table), summary, hint))
+        Some(warning(format!("subscription_lowered:{}", route.name()), summary, hint))
     });
     lowered.collect()
 }

@@ -28,7 +28,7 @@ pub(super) fn never_seen(look: &CheckInput<'_>) -> Vec<Finding> {
         let column = route.columns.get(column)?;
         let (name, field) = (format!("{}.{}", route.table, column.name), &column.pointer);
         let field = column.message.as_ref().unwrap_or(field);
-        let sentence = format!("{name} never had a value: no message had the field {field}");
+        let summary = format!("{name} never had a value: no message had the field {field}");
         let hint = match nearest {
             Some(nearest) => format!(
                 "the messages have {nearest}: give the column that field, as in {} = {nearest:?}",
@@ -38,7 +38,7 @@ pub(super) fn never_seen(look: &CheckInput<'_>) -> Vec<Finding> {
                      the column's field; remove a column that nothing fills"
                 .to_owned(),
         };
-        Some(warning(format!("column_never_seen:{name}"), sentence, hint))
+        Some(warning(format!("column_never_seen:{name}"), summary, hint))
     };
     faults.filter_map(finding).collect()
 }
@@ -50,14 +50,14 @@ pub(super) fn several_sources(look: &CheckInput<'_>) -> Vec<Finding> {
         let RouteFault::SeveralSources { topics: [first, second] } = fault else { return None };
         let route = look.router.get(id)?;
         let (table, line) = (&route.table, naming_line(&route.filter, &first, &second));
-        let sentence = format!(
+        let summary = format!(
             "several topics write to {table}, and no column tells their rows apart: {first}, {second}"
         );
         let hint = format!(
             "name the level that differs, which makes a column of it: {line}; or add a column with \
              from = \"topic\""
         );
-        Some(warning(format!("several_sources:{table}"), sentence, hint))
+        Some(warning(format!("several_sources:{table}"), summary, hint))
     };
     faults.filter_map(finding).collect()
 }

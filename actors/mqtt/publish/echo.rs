@@ -115,7 +115,7 @@ impl Echo {
     }
 
     pub(crate) fn filter(&self) -> Filter {
-        Filter { topic: self.topic.clone(), qos: Qos::AtLeastOnce }
+        Filter::new(&self.topic, Qos::AtLeastOnce)
     }
 
     /// A connection begins.

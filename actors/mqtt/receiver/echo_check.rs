@@ -1,5 +1,7 @@
 //! Whether we hear: our echo is sent, taken and acknowledged, and a deaf session is renewed.
 
+use std::collections::HashSet;
+
 use barograph_config::{Mqtt, Qos};
 use tokio::time::Instant;
 use tracing::{info, warn};
@@ -65,6 +67,18 @@ impl EchoMonitor {
         self.answer_echoes(session);
     }
 
+    /// A delivery that is not taken in is acknowledged behind those before it.
+    pub(super) fn pass_over(
+        &mut self,
+        delivery: &Delivery,
+        session: Option<&mut impl BrokerSession>,
+    ) {
+        self.ack_order.wait(delivery.qos, delivery.packet_id);
+        if let Some(session) = session {
+            self.answer_echoes(session);
+        }
+    }
+
     fn answer_echoes(&mut self, session: &mut impl BrokerSession) {
         while let Some((qos, packet_id)) = self.ack_order.next() {
             session.acknowledge(qos, packet_id);
@@ -97,8 +111,7 @@ impl<B: Broker> Receiver<B> {
     /// Asks for everything that we want to hear.
     pub(super) fn subscribe(&mut self) {
         self.subscriptions = Subscriptions::default();
-        let routes = self.setup.router.active().map(|(_, route)| route);
-        let filters = filters(routes, &self.setup.mqtt);
+        let filters = filters(self.setup.router.cover(), &self.setup.mqtt);
         if resubscribes(self.echo_monitor.renewals)
             && let Some((_, session)) = self.line.session()
         {
@@ -107,7 +120,7 @@ impl<B: Broker> Receiver<B> {
             topics.push(self.echo_monitor.echo.filter().topic);
             session.unsubscribe(&topics);
         }
-        self.subscribe_to_difference(&[]);
+        self.subscribe_to_difference(&[], &HashSet::new());
         if let Some((_, session)) = self.line.session() {
             self.echo_monitor.begin(session);
         }
@@ -162,10 +175,8 @@ impl<B: Broker> Receiver<B> {
                 broker.hearing.off = None;
             });
         }
-        self.echo_monitor.ack_order.wait(delivery.qos, delivery.packet_id);
-        if let Some((_, session)) = self.line.session() {
-            self.echo_monitor.answer_echoes(session);
-        }
+        let session = self.line.session().map(|(_, session)| session);
+        self.echo_monitor.pass_over(delivery, session);
     }
 
     /// The answer to a request; whether it was the echo's.

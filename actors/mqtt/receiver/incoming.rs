@@ -1,8 +1,9 @@
 //! What comes on the line: the connection's ups and downs, deliveries, answers.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use barograph_config::Qos;
+use barograph_config::{CoverFilter, Qos};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
@@ -17,6 +18,7 @@ use crate::mqtt::barriers::Barriers;
 use crate::mqtt::broker_news as news;
 use crate::mqtt::connection::ConnectionEvent;
 use crate::mqtt::decode::decode_noticing;
+use crate::mqtt::subscriptions::served_filters;
 use crate::ports::{Broker, BrokerRefusal, Down, DownKind, Incoming};
 use crate::status::arrivals::Arrived;
 use crate::status::{Connection, Destination};
@@ -43,7 +45,9 @@ impl<B: Broker> Receiver<B> {
                 self.setup.published.note(name, (self.setup.world.now)(), down.message.clone());
                 self.on_down(down);
             }
-            ConnectionEvent::Incoming(Incoming::Delivery(delivery)) => self.on_delivery(delivery),
+            ConnectionEvent::Incoming(Incoming::Delivery(delivery, subscription)) => {
+                self.on_delivery(delivery, subscription);
+            }
             ConnectionEvent::Incoming(Incoming::Subscribed(id, answers)) => {
                 if let Some(topics) = self.subscriptions.answered(id) {
                     self.on_subscribed(topics, answers);
@@ -66,8 +70,8 @@ impl<B: Broker> Receiver<B> {
             }
             ConnectionEvent::Incoming(Incoming::BarrierPassed) => self.on_barrier_passed(),
             ConnectionEvent::Incoming(Incoming::Released(packet_id)) => {
-                self.barriers.released(packet_id);
-                self.send_barrier();
+                self.barriers.released(packet_id, Instant::now());
+                self.prove_acknowledgements();
             }
         }
     }
@@ -131,7 +135,7 @@ impl<B: Broker> Receiver<B> {
         self.setup.health.tell(ConnectionChanged { down: Some(down.message) });
     }
 
-    fn on_delivery(&mut self, delivery: Delivery) {
+    fn on_delivery(&mut self, delivery: Delivery, subscription: Option<u32>) {
         if self.echo_monitor.is_echo(&delivery.topic) {
             return self.on_echo(&delivery);
         }
@@ -141,6 +145,9 @@ impl<B: Broker> Receiver<B> {
             return news::dropped(&self.setup.published, dropped, (self.setup.world.now)());
         }
         self.barriers.quiet = false;
+        if self.copies.is_copy(&delivery, subscription) {
+            return self.on_copy(&delivery);
+        }
         if !delivery.retain && !delivery.dup && delivery.qos != Qos::AtMostOnce {
             self.settle_filters();
         }
@@ -153,9 +160,7 @@ impl<B: Broker> Receiver<B> {
         readings.look(&record);
         self.intake.look(&record, router);
         self.arrived.add(record.route, Arrived { deliveries: 1, bytes: record.packet_size });
-        if !self.heard.contains(&record.route) {
-            self.heard.push(record.route);
-        }
+        self.heard.insert(record.route);
         if self.setup.published.destination.get() == Destination::Nowhere {
             self.window().admit_while_holding(record);
         } else {
@@ -163,22 +168,45 @@ impl<B: Broker> Receiver<B> {
         }
     }
 
-    fn on_subscribed(&mut self, topics: Vec<String>, answers: Vec<Result<Qos, BrokerRefusal>>) {
+    /// The second copy of a message, by another subscription: it is acknowledged in its turn, and is no delivery.
+    fn on_copy(&mut self, delivery: &Delivery) {
+        if !delivery.dup && delivery.qos != Qos::AtMostOnce {
+            self.window().pass_id();
+        }
+        let session = self.line.session().map(|(_, session)| session);
+        self.echo_monitor.pass_over(delivery, session);
+    }
+
+    fn on_subscribed(&mut self, filters: Vec<String>, answers: Vec<Result<Qos, BrokerRefusal>>) {
         let router = Arc::clone(&self.setup.router);
-        let active = |topic: &String| router.active().find(|(_, route)| route.topic == *topic);
-        for (topic, answer) in topics.into_iter().zip(answers) {
-            let Some((id, route)) = active(&topic) else { continue };
-            self.setup.published.broker.update(|broker| broker.granted.insert(id, answer.clone()));
+        let parts: HashMap<&str, &CoverFilter> =
+            router.cover().iter().map(|part| (part.filter.as_str(), part)).collect();
+        for (filter, answer) in filters.into_iter().zip(answers) {
+            let Some(part) = parts.get(filter.as_str()) else { continue };
+            self.setup.published.broker.update(|broker| {
+                let served = router.served(part).map(|(id, _)| (id, answer.clone()));
+                broker.granted.extend(served);
+            });
             match answer {
-                Ok(_) => self.subscriptions.grant(topic),
+                Ok(_) => self.subscriptions.grant(filter),
                 Err(reason) => {
+                    let names: Vec<&str> =
+                        router.served(part).map(|(_, route)| route.name()).collect();
                     let now = (self.setup.world.now)();
-                    news::subscription_refused(&self.setup.published, route, &reason, now);
+                    news::subscription_refused(
+                        &self.setup.published,
+                        &filter,
+                        &names,
+                        &reason,
+                        now,
+                    );
                 }
             }
         }
-        self.settling = Some(self.subscriptions.granted().to_vec());
-        self.send_barrier();
+        if self.subscriptions.all_answered() {
+            self.settling = Some(served_filters(&router, self.subscriptions.granted()));
+        }
+        self.prove_acknowledgements();
     }
 
     /// The retained messages of new subscriptions have all arrived: a message from after them has,
@@ -191,16 +219,14 @@ impl<B: Broker> Receiver<B> {
     }
 
     fn on_barrier_passed(&mut self) {
-        if let Some(number) = self.barriers.under_way.take()
+        if let Some(number) = self.barriers.passed()
             && let Some((id, _)) = self.line.session()
         {
-            if number > 0 {
-                self.window().confirm(id, number);
-            }
-            if self.barriers.quiet {
-                self.settle_filters();
-            }
+            self.window().confirm(id, number);
         }
-        self.send_barrier();
+        if self.barriers.quiet {
+            self.settle_filters();
+        }
+        self.prove_acknowledgements();
     }
 }

@@ -4,11 +4,13 @@
 //!
 //! Where it stands is in [`Routing`]: a life that dies over it leaves it to the next one.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use barograph_config::Qos;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -16,7 +18,7 @@ use super::Receiver;
 use crate::message::routing::Routing;
 use crate::message::write::{Reroute, RerouteResult};
 use crate::mqtt::intake_watch::IntakeWatch;
-use crate::mqtt::subscriptions::filters;
+use crate::mqtt::subscriptions::{by_shape, filters, serving_more};
 use crate::ports::{Broker, BrokerSession, Filter};
 use crate::status::Destination;
 use crate::status::readings::ReadingWatch;
@@ -149,26 +151,39 @@ impl<B: Broker> Receiver<B> {
         self.readings = ReadingWatch::new(self.setup.router.routes(), readings);
         let faults = self.setup.published.route_faults().clone();
         self.intake = IntakeWatch::new(&self.setup.router, faults);
-        let before = filters(before.active().map(|(_, route)| route), &self.setup.mqtt);
-        self.subscribe_to_difference(&before);
+        let more = serving_more(&self.setup.router, &before);
+        let before = filters(before.cover(), &self.setup.mqtt);
+        self.subscribe_to_difference(&before, &more);
     }
 
-    /// Asks for what the routes in force want and was not asked for before; and gives back what no route
-    /// wants any more. In this order: a topic that both have must not be missed in between.
-    pub(super) fn subscribe_to_difference(&mut self, before: &[Filter]) {
-        let routes = self.setup.router.active().map(|(_, route)| route);
-        let wanted = filters(routes, &self.setup.mqtt);
-        let topic_is_wanted = |topic: &String| wanted.iter().any(|filter| filter.topic == *topic);
+    /// Asks for what the routes in force want and was not asked for before, or serves more than before; and gives back
+    /// what no route wants any more. In this order: a topic that both have must not be missed in between. What comes
+    /// twice meanwhile, `Copies` takes out.
+    pub(super) fn subscribe_to_difference(&mut self, before: &[Filter], more: &HashSet<String>) {
+        let wanted = filters(self.setup.router.cover(), &self.setup.mqtt);
+        let topics: HashSet<&str> = wanted.iter().map(|filter| filter.topic.as_str()).collect();
         let mut unwanted = self.setup.routing.to_leave();
         unwanted.extend(before.iter().map(|filter| filter.topic.clone()));
-        unwanted.retain(|topic| !topic_is_wanted(topic) && !self.echo_monitor.is_echo(topic));
+        let is_echo = |topic: &str| self.echo_monitor.is_echo(topic);
+        unwanted.retain(|topic| !topics.contains(topic.as_str()) && !is_echo(topic));
         unwanted.sort_unstable();
         unwanted.dedup();
-        let new: Vec<Filter> =
-            wanted.into_iter().filter(|filter| !before.contains(filter)).collect();
+        let known: HashMap<&str, Qos> =
+            before.iter().map(|filter| (filter.topic.as_str(), filter.qos)).collect();
+        let new = wanted.into_iter().filter_map(|filter| {
+            let is_repeated =
+                more.contains(&filter.topic) && known.contains_key(filter.topic.as_str());
+            let is_new = known.get(filter.topic.as_str()) != Some(&filter.qos);
+            (is_new || is_repeated).then_some(Filter { is_repeated, ..filter })
+        });
+        let new: Vec<Filter> = new.collect();
         let Some((_, session)) = self.line.session() else { return };
-        if !new.is_empty() {
-            self.subscriptions.ask(session.subscribe(&new), &new);
+        let is_unchanged = new.is_empty() && unwanted.is_empty();
+        if !before.is_empty() && !is_unchanged {
+            self.copies.change();
+        }
+        for filters in by_shape(new) {
+            self.subscriptions.ask(session.subscribe(&filters), &filters);
         }
         if !unwanted.is_empty() {
             self.subscriptions.leave(session.unsubscribe(&unwanted), unwanted);

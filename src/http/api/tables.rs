@@ -100,6 +100,8 @@ fn column_entry(column: &Column) -> ColumnEntry {
         name: column.name.clone(),
         kind: column.kind.as_str().into(),
         unit: column.unit.clone(),
+        label: column.label.clone(),
+        decimals: column.decimals,
         min: column.min,
         max: column.max,
     }

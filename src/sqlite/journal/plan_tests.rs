@@ -52,8 +52,7 @@ fn routes() -> Vec<Route> {
         (column.name, column.kind, column.required) = ("n".to_owned(), Kind::Integer, is_strict);
         route.unique = if is_strict { vec!["n".to_owned()] } else { Vec::new() };
         (route.derived, route.indexes) = (Vec::new(), Vec::new());
-        (route.table, route.topic) = (name.to_owned(), format!("{name}/#"));
-        route
+        Route { table: name.to_owned(), ..route }.on(&format!("{name}/#"))
     };
     vec![made("plain", false), made("strict", true)]
 }
