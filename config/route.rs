@@ -78,7 +78,8 @@ settings! {
     /// `keyvalue` only: what is between name and value.
     value_delimiter: String = "=".to_owned(), TEXT;
 
-    /// Conditions; a message (or row) that does not meet all of them is counted as filtered.
+    /// Conditions that a message, or each row of it, must meet, all of them. One that does not goes on to the next route that
+    /// matches its topic; if there is none, it is counted as filtered.
     when: Vec<Condition> = Vec::new(), SUBTABLES
         .of("conditions")
         .at_most(20, "use a route for each kind of message")

@@ -68,6 +68,12 @@ pub fn check_topic(
     };
     let record = decode(delivery, &router, settings.mqtt.max_packet_size);
     let route = router.get(record.route);
+    if let (Some((first, _)), Some(taking)) = (found, route)
+        && first != record.route
+    {
+        println!("its conditions (when) are not met; the next route that matches takes it");
+        print_route(&router, taking);
+    }
     Ok(print_body(&record.body, route))
 }
 

@@ -98,14 +98,33 @@ table = "climate"
 when = [{ field = "/type", equals = "climate" }, { field = "/temperature", exists = true }]
 [route.columns]
 temperature = "temperature"
+
+[[route]]
+topic = "mixed/{device}"
+table = "motion"
+when = [{ field = "/type", one_of = ["motion", "door"] }]
+[route.columns]
+occupied = { type = "boolean" }
+
+[[route]]
+topic = "mixed/#"
+table = "batteries"
+when = [{ field = "/battery", exists = true }]
+[route.columns]
+battery = "battery"
 "#,
         messages: vec![
             ("mixed/1", br#"{"type":"climate","temperature":21.5}"#),
             ("mixed/1", br#"{"type":"motion","occupied":true}"#),
             ("mixed/1", br#"{"type":"climate","battery":90}"#),
+            ("mixed/1", br#"{"type":"other"}"#),
         ],
-        tables: vec![("climate", "device, temperature", rows![["1", 21.5]])],
-        filtered: vec![("when", 2)],
+        tables: vec![
+            ("climate", "device, temperature", rows![["1", 21.5]]),
+            ("motion", "device, occupied", rows![["1", 1]]),
+            ("batteries", "battery", rows![[90.0]]),
+        ],
+        filtered: vec![("when", 1)],
         ..IntakeCase::default()
     }
     .holds();

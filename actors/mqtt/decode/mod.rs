@@ -64,14 +64,22 @@ pub fn decode_noticing(
     notice: Notice<'_>,
 ) -> Record {
     let digest = digest(&delivery.topic, &delivery.payload, delivery.whole_size);
-    let (route, body, further) = match router.find(&delivery.topic) {
-        Some((id, route)) => {
-            let mut further = 0;
-            let body = body(&delivery, route, packet_max, notice, &mut further);
-            (id, body, further)
+    let mut further = 0;
+    let (mut route, mut decoded) = (RouteId(None), Body::Filtered(Filtered::NotWanted));
+    if let Some((id, first)) = router.find(&delivery.topic) {
+        (route, decoded) = (id, body(&delivery, first, packet_max, notice, &mut further));
+    }
+    // One that does not meet the conditions of a route goes on to the next.
+    if matches!(decoded, Body::Filtered(Filtered::When)) {
+        for (id, next) in router.matching(&delivery.topic).skip(1) {
+            let by_next = body(&delivery, next, packet_max, notice, &mut further);
+            if !matches!(by_next, Body::Filtered(Filtered::When)) {
+                (route, decoded) = (id, by_next);
+                break;
+            }
         }
-        None => (RouteId(None), Body::Filtered(Filtered::NotWanted), 0),
-    };
+    }
+    let body = decoded;
     let payload = match &body {
         Body::Filtered(_) => Bytes::new(),
         Body::Rows(_) | Body::Quarantined(_) if delivery.packet_size > packet_max => {
