@@ -15,7 +15,9 @@ use crate::read::reader::{Given, Mark, join};
 use crate::read::section::{Entry, Section};
 use crate::route::Route;
 use crate::route::message_part::{DecimalMark, MessagePart};
-use crate::route::names::{IDENTIFIER_LEN_MAX, OWN_COLUMNS, identifier_fault, identifier_like};
+use crate::route::names::{
+    IDENTIFIER_LEN_MAX, OWN_COLUMNS, identifier_like, is_word_of_sql, quotable_fault,
+};
 use crate::route::value::{Constant, Mapping};
 use crate::route::{conversion, source};
 use crate::word::{Word, words};
@@ -205,7 +207,7 @@ fn check_name(section: &mut Section<'_, '_>, entry: &Entry<'_>, before: &[Column
     let complaint = if OWN_COLUMNS.contains(&lower.as_str()) {
         let why = "every table has the columns `id` and `created_at` already".to_owned();
         Some((why, identifier_like(name)))
-    } else if let Some(why) = identifier_fault(name, IDENTIFIER_LEN_MAX) {
+    } else if let Some(why) = quotable_fault(name, IDENTIFIER_LEN_MAX) {
         Some((why, identifier_like(name)))
     } else {
         twin.map(|twin| {
@@ -218,6 +220,9 @@ fn check_name(section: &mut Section<'_, '_>, entry: &Entry<'_>, before: &[Column
     if let Some((why, offer)) = complaint {
         let advice = format!("write: {offer} = {{ field = {}, ... }}", quote(name));
         section.reader.refuse(&entry.spot, Complaint::advise(why, advice));
+    } else if is_word_of_sql(name) {
+        let text = format!("a word of SQL: queries must write it in quotes, \"{name}\"");
+        section.reader.warn(&entry.spot, &text);
     }
 }
 

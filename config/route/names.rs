@@ -23,6 +23,13 @@ pub(crate) const OWN_COLUMNS: [&str; 2] = ["id", "created_at"];
 
 /// Why a name cannot be an SQL identifier without quoting; `None` if it can.
 pub(crate) fn identifier_fault(name: &str, len_max: usize) -> Option<String> {
+    let word =
+        || is_word_of_sql(name).then(|| "expected a name that is not a word of SQL".to_owned());
+    quotable_fault(name, len_max).or_else(word)
+}
+
+/// Why a name cannot be an SQL identifier, with quotes where it is a word of SQL; `None` if it can.
+pub(crate) fn quotable_fault(name: &str, len_max: usize) -> Option<String> {
     let lower = name.to_ascii_lowercase();
     let is_start = |c: char| c.is_ascii_alphabetic() || c == '_';
     let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -38,14 +45,12 @@ pub(crate) fn identifier_fault(name: &str, len_max: usize) -> Option<String> {
             "expected a name that does not begin with `{prefix}`, which is reserved"
         ));
     }
-    if is_reserved(&lower) {
-        return Some("expected a name that is not a word of SQL".to_owned());
-    }
     None
 }
 
-fn is_reserved(lower: &str) -> bool {
-    RESERVED.split_whitespace().any(|word| word == lower)
+/// Whether SQLite takes a name only in quotes.
+pub(crate) fn is_word_of_sql(name: &str) -> bool {
+    RESERVED.split_whitespace().any(|word| word.eq_ignore_ascii_case(name))
 }
 
 /// A name like the given one that is an identifier, to be offered in its place.
@@ -60,7 +65,7 @@ pub(crate) fn identifier_like(name: &str) -> String {
         better = better[prefix.len()..].to_owned();
     }
     let lower = better.to_ascii_lowercase();
-    let taken = is_reserved(&lower) || OWN_COLUMNS.contains(&lower.as_str());
+    let taken = is_word_of_sql(&lower) || OWN_COLUMNS.contains(&lower.as_str());
     if taken || !better.starts_with(|c: char| c.is_ascii_alphabetic()) {
         better = format!("x_{better}");
     }

@@ -154,8 +154,8 @@ pub(crate) struct ChannelScheduler {
     entries: BTreeMap<String, AlertEntry>,
     passed: BTreeMap<String, Passed>,
     due_since: Option<Instant>,
-    /// When the alerts of the last hour left.
-    left: VecDeque<Instant>,
+    /// When the alerts of the last hour arrived. Not when they left: attempts may fail for longer than an hour.
+    arrived: VecDeque<Instant>,
     /// The alert that left last has not arrived yet; the next attempt counts as the same one.
     trying: Option<Notification>,
     under_way: Option<ParcelUnderWay>,
@@ -171,7 +171,7 @@ impl ChannelScheduler {
             entries: BTreeMap::new(),
             passed: BTreeMap::new(),
             due_since: None,
-            left: VecDeque::new(),
+            arrived: VecDeque::new(),
             trying: None,
             under_way: None,
             trouble: None,
@@ -288,11 +288,11 @@ impl ChannelScheduler {
 
     /// Whether an attempt may begin: none is under way, no pause holds, and the hour has room.
     fn may_leave(&mut self, now: Instant) -> bool {
-        while self.left.front().is_some_and(|left| now.duration_since(*left) >= HOUR) {
-            self.left.pop_front();
+        while self.arrived.front().is_some_and(|at| now.duration_since(*at) >= HOUR) {
+            self.arrived.pop_front();
         }
         let is_paused = self.trouble.as_ref().is_some_and(|trouble| now < trouble.retry_at);
-        let has_room = self.trying.is_some() || self.left.len() < self.limit();
+        let has_room = self.trying.is_some() || self.arrived.len() < self.limit();
         self.under_way.is_none() && !is_paused && has_room
     }
 
@@ -306,10 +306,7 @@ impl ChannelScheduler {
         items: Vec<NotificationItem>,
         passed: Vec<Passed>,
     ) -> Parcel {
-        if self.trying.is_none() {
-            self.left.push_back(view.now.steady);
-        }
-        let is_last = self.left.len() >= self.limit();
+        let is_last = self.arrived.len() + 1 >= self.limit();
         // Who has it already, and whose answer was lost, knows the same words by their id.
         let same = |tried: &&Notification| tried.items == items && tried.passed == passed;
         let id = match self.trying.as_ref().filter(same) {
@@ -391,9 +388,7 @@ impl ChannelScheduler {
     fn settle(&mut self, notification: &Notification, now: Instant) {
         self.trying = None;
         self.due_since = None;
-        if let Some(left) = self.left.back_mut() {
-            *left = now;
-        }
+        self.arrived.push_back(now);
         for NotificationItem { change, issue, .. } in &notification.items {
             let Some(entry) = self.entries.get_mut(&issue.id) else { continue };
             if change.is_trouble() {

@@ -266,6 +266,21 @@ fn a_thousand_flaps_give_at_most_the_alerts_of_the_settings_and_the_last_word_is
     assert!(phone.told.iter().any(|(_, told)| told.limit == Some(5)));
 }
 
+/// The incident: an attempt that failed for more than an hour was no longer counted when it arrived.
+#[test]
+fn an_alert_that_arrives_after_hours_of_failure_counts_in_the_hour_of_its_arrival() {
+    let mut phone = Phone::new(Alert { max_per_hour: 1, ..alert() });
+    phone.issues = vec![issue("a", Severity::Critical)];
+    phone.pass(90 * MINUTE, BAD);
+    phone.pass(20 * MINUTE, Ok(()));
+    assert_eq!(phone.told.len(), 1);
+    phone.issues.push(issue("b", Severity::Critical));
+    phone.pass(30 * MINUTE, Ok(()));
+    assert_eq!(phone.told.len(), 1, "the hour of the first one is not over");
+    phone.pass(60 * MINUTE, Ok(()));
+    assert_eq!(phone.told.len(), 2);
+}
+
 /// In no hour more than the limit.
 fn assert_rate(phone: &Phone, limit: usize) {
     for (index, (at, _)) in phone.told.iter().enumerate().skip(limit) {

@@ -360,7 +360,7 @@ mod tests {
         let mut route = defaults.routes[1].clone();
         route.columns.retain(|column| columns.contains(&column.name.as_str()));
         route.columns.iter_mut().for_each(|column| column.required = false);
-        Route { topic: topic.to_owned(), ..route }
+        Route { topic: topic.to_owned(), filter: topic.to_owned(), ..route }
     }
 
     /// The incident: routes a and b share a table, their rows came in turn, and each had a digest over
