@@ -248,7 +248,7 @@ fn millis(utc: &str) -> Result<Value, &'static str> {
 #[test]
 fn a_time_is_understood_as_devices_write_it() {
     let at = || millis("2026-11-30T10:00:00Z");
-    let mut time = column("c", Kind::Time);
+    let time = column("c", Kind::Time);
     holds(
         &time,
         &[
@@ -286,6 +286,12 @@ fn a_time_is_understood_as_devices_write_it() {
             ("[]", NO),
         ],
     );
+}
+
+#[test]
+fn a_time_has_the_zone_and_the_pattern_of_its_column() {
+    let at = || millis("2026-11-30T10:00:00Z");
+    let mut time = column("c", Kind::Time);
     time.zone = Some("Europe/Berlin".to_owned());
     holds(
         &time,
