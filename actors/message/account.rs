@@ -2,6 +2,7 @@
 //! dropped`, always, in the database; what waits for it is `spooled` (safe on disk) or `held` (in
 //! memory, unacknowledged).
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// The route a delivery belongs to: an index into the settings' routes, or none.
@@ -224,12 +225,12 @@ impl Reason {
     }
 }
 
-/// Counts by route and outcome. There are few kinds, so a list beats a map.
+/// Counts by route and outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tally {
-    counts: Vec<(RouteId, Outcome, u64)>,
+    counts: BTreeMap<(RouteId, Outcome), u64>,
     /// Rows beyond the first of each stored delivery.
-    further_rows: Vec<(RouteId, u64)>,
+    further_rows: BTreeMap<RouteId, u64>,
 }
 
 /// Outcome and reason under which the stored account has the rows beyond the first of each stored delivery.
@@ -238,27 +239,22 @@ pub const FURTHER_ROWS: (&str, &str) = ("rows", "further");
 impl Tally {
     /// Counts `n` deliveries.
     pub fn add(&mut self, route: RouteId, outcome: Outcome, n: u64) {
-        match self.counts.iter_mut().find(|(r, o, _)| *r == route && *o == outcome) {
-            Some((_, _, count)) => *count += n,
-            None => self.counts.push((route, outcome, n)),
-        }
+        *self.counts.entry((route, outcome)).or_default() += n;
     }
 
     /// Counts `n` rows beyond the first of a stored delivery.
     pub fn add_further_rows(&mut self, route: RouteId, n: u64) {
-        match self.further_rows.iter_mut().find(|(r, _)| *r == route) {
-            Some((_, count)) => *count += n,
-            None if n > 0 => self.further_rows.push((route, n)),
-            None => {}
+        if n > 0 {
+            *self.further_rows.entry(route).or_default() += n;
         }
     }
 
     /// Counts all that `other` counted.
     pub fn merge(&mut self, other: &Self) {
-        for &(route, outcome, n) in &other.counts {
+        for (route, outcome, n) in other.iter() {
             self.add(route, outcome, n);
         }
-        for &(route, n) in &other.further_rows {
+        for (&route, &n) in &other.further_rows {
             self.add_further_rows(route, n);
         }
     }
@@ -272,41 +268,28 @@ impl Tally {
     /// What this tally has more than `base`.
     #[must_use]
     pub fn since(&self, base: &Self) -> Self {
-        let before = |route, outcome| {
-            base.iter().find(|(r, o, _)| (*r, *o) == (route, outcome)).map_or(0, |(_, _, n)| n)
-        };
-        let more = |(route, outcome, n): (RouteId, Outcome, u64)| {
-            (route, outcome, n.saturating_sub(before(route, outcome)))
-        };
-        let rows_before =
-            |route| base.further_rows.iter().find(|(r, _)| *r == route).map_or(0, |(_, n)| *n);
-        let more_rows =
-            |&(route, n): &(RouteId, u64)| (route, n.saturating_sub(rows_before(route)));
         Self {
-            counts: self.iter().map(more).filter(|(_, _, n)| *n > 0).collect(),
-            further_rows: self.further_rows.iter().map(more_rows).filter(|(_, n)| *n > 0).collect(),
+            counts: more(&self.counts, &base.counts),
+            further_rows: more(&self.further_rows, &base.further_rows),
         }
     }
 
     /// Every count.
     pub fn iter(&self) -> impl Iterator<Item = (RouteId, Outcome, u64)> + '_ {
-        self.counts.iter().copied()
+        self.counts.iter().map(|(&(route, outcome), &n)| (route, outcome, n))
     }
 
-    /// The lines of the stored account: route, outcome and reason as words, count. Last, for each route, all
+    /// The lines of the stored account: route, outcome and reason as words, count. After the outcomes, for each route, all
     /// that was received.
     pub fn lines(&self) -> Vec<(RouteId, (&'static str, &'static str), u64)> {
-        let mut lines: Vec<_> =
-            self.iter().map(|(id, outcome, n)| (id, outcome.words(), n)).collect();
-        let outcomes = lines.len();
+        let mut received: BTreeMap<RouteId, u64> = BTreeMap::new();
         for (route, _, n) in self.iter() {
-            match lines[outcomes..].iter_mut().find(|(id, _, _)| *id == route) {
-                Some((_, _, received)) => *received += n,
-                None => lines.push((route, ("received", ""), n)),
-            }
+            *received.entry(route).or_default() += n;
         }
-        lines.extend(self.further_rows.iter().map(|&(route, n)| (route, FURTHER_ROWS, n)));
-        lines
+        let outcomes = self.iter().map(|(route, outcome, n)| (route, outcome.words(), n));
+        let received = received.into_iter().map(|(route, n)| (route, ("received", ""), n));
+        let rows = self.further_rows.iter().map(|(&route, &n)| (route, FURTHER_ROWS, n));
+        outcomes.chain(received).chain(rows).collect()
     }
 
     /// Whether nothing was counted.
@@ -326,7 +309,7 @@ impl Tally {
 
     fn sums_where(&self, wanted: impl Fn(RouteId) -> bool) -> Sums {
         let mut sums = Sums::default();
-        for (_, n) in self.further_rows.iter().filter(|(route, _)| wanted(*route)) {
+        for (_, n) in self.further_rows.iter().filter(|(route, _)| wanted(**route)) {
             sums.rows += n;
         }
         for (_, outcome, n) in self.iter().filter(|(route, _, _)| wanted(*route)) {
@@ -343,6 +326,13 @@ impl Tally {
         }
         sums
     }
+}
+
+/// What each count is more than in `base`, where it is.
+fn more<K: Ord + Copy>(counts: &BTreeMap<K, u64>, base: &BTreeMap<K, u64>) -> BTreeMap<K, u64> {
+    let before = |key: &K| base.get(key).copied().unwrap_or(0);
+    let more = counts.iter().map(|(key, n)| (*key, n.saturating_sub(before(key))));
+    more.filter(|(_, n)| *n > 0).collect()
 }
 
 /// The ends that a delivery can come to.

@@ -21,7 +21,7 @@ use super::cause::open_error;
 use super::journal::row_writer::{RowOutcome, RowWriter, Shapes};
 use super::journal::rows;
 use super::journal::schema;
-use super::journal::statements::{ACCOUNT_ADD, CACHED_MAX, Statements};
+use super::journal::statements::{ACCOUNT_ADD, Statements, cached_max};
 use super::journal::upkeep::drop_quarantined;
 use super::read::quarantine::{COLUMNS, MATCHES, QuarantineFilter, QuarantinedMessage};
 use super::read::read_only::BUSY_TIMEOUT;
@@ -100,7 +100,7 @@ impl Editor {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut conn = Connection::open_with_flags(path, flags).map_err(failed)?;
         conn.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-        conn.set_prepared_statement_cache_capacity(CACHED_MAX);
+        conn.set_prepared_statement_cache_capacity(cached_max(routes.len()));
         schema::refuse_clashes(&conn, &routes, path)?;
         conn.execute_batch("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")
             .map_err(failed)?;

@@ -20,7 +20,7 @@ use super::catalog::{Catalog, DatabaseEntry};
 use super::file::{DamagedHandles, OpenFile, set_aside};
 use super::left::{Left, Take, clear_away, say_set_aside};
 use super::row_writer::Shapes;
-use super::statements::{CACHED_MAX, Statements};
+use super::statements::{Statements, cached_max};
 use super::strays::{DATABASE, clear_strays};
 use super::upkeep::Upkeep;
 use super::{notes, ours, rows, schema};
@@ -225,7 +225,7 @@ impl Opener {
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut conn = Connection::open_with_flags(path, flags).map_err(failed)?;
-        conn.set_prepared_statement_cache_capacity(CACHED_MAX);
+        conn.set_prepared_statement_cache_capacity(cached_max(self.router.routes().len()));
         conn.busy_timeout(self.database.busy_timeout).map_err(failed)?;
         // Before anything is changed: a database that does not fit is left as it was.
         schema::refuse_clashes(&conn, self.routes(), path)?;

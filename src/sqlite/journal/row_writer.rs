@@ -1,6 +1,8 @@
 //! Writes the rows of one batch, each statement prepared once, and adds up their digests.
 
 use std::borrow::Cow;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use barograph_actors::db_writer::plan::Placed;
 use barograph_actors::message::account::{Filtered, Outcome, Reason, Repeat, RouteId};
@@ -86,10 +88,12 @@ impl Shapes {
             Shape::of(conn, &route.table, columns).map(Some)
         };
         let quarantine = QUARANTINE_COLUMNS.map(str::to_owned).to_vec();
-        let first_with =
-            |table: &str| routes.iter().position(|other| other.table.eq_ignore_ascii_case(table));
+        let mut first_with: HashMap<String, usize> = HashMap::new();
+        let lanes = routes.iter().enumerate().map(|(index, route)| {
+            *first_with.entry(route.table.to_ascii_lowercase()).or_insert(index)
+        });
         Ok(Self {
-            lanes: routes.iter().filter_map(|route| first_with(&route.table)).collect(),
+            lanes: lanes.collect(),
             times: routes
                 .iter()
                 .map(|route| StoredTimes::of(conn, route))
@@ -136,10 +140,10 @@ pub(in crate::sqlite) struct RowWriter<'a> {
     statements: &'a Statements,
     routes: &'a [Route],
     shapes: &'a Shapes,
-    inserts: Vec<Option<CachedStatement<'a>>>,
+    inserts: BTreeMap<usize, CachedStatement<'a>>,
     quarantine: Option<CachedStatement<'a>>,
     /// By table: two routes may share one, and the ranges of a table must not overlap.
-    lanes: Vec<Lane>,
+    lanes: BTreeMap<usize, Lane>,
     /// Ranges that ended because the next row of their table came by a route with other columns.
     ended: Vec<(usize, Range)>,
     quarantine_adder: Adder,
@@ -160,9 +164,9 @@ impl<'a> RowWriter<'a> {
             statements,
             routes,
             shapes,
-            inserts: routes.iter().map(|_| None).collect(),
+            inserts: BTreeMap::new(),
             quarantine: None,
-            lanes: routes.iter().map(|_| Lane::default()).collect(),
+            lanes: BTreeMap::new(),
             ended: Vec::new(),
             quarantine_adder: Adder::default(),
             written_at: (zero, zero.to_string()),
@@ -233,10 +237,11 @@ impl<'a> RowWriter<'a> {
         row: &'v [Value],
     ) -> rusqlite::Result<Option<Inserted<'v>>> {
         let values = self.shapes.times[route].apply(row);
-        let slot = &mut self.inserts[route];
-        let statement = match slot {
-            Some(statement) => statement,
-            None => slot.insert(self.conn.prepare_cached(self.statements.insert(route))?),
+        let statement = match self.inserts.entry(route) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                new.insert(self.conn.prepare_cached(self.statements.insert(route))?)
+            }
         };
         for (index, value) in values.iter().enumerate() {
             statement.raw_bind_parameter(index + 1, BoundValue(value))?;
@@ -250,7 +255,7 @@ impl<'a> RowWriter<'a> {
     /// with other columns than the one before begins a new range.
     fn digest(&mut self, route: usize, rowid: i64, values: &[Value]) {
         let shapes = &self.shapes.routes;
-        let lane = &mut self.lanes[self.shapes.lanes[route]];
+        let lane = self.lanes.entry(self.shapes.lanes[route]).or_default();
         if shapes[lane.route] != shapes[route]
             && let Some(range) = lane.adder.take()
         {
@@ -293,7 +298,8 @@ impl<'a> RowWriter<'a> {
 
     /// Records the digests of what was written, and ends. `now`: milliseconds since 1970.
     pub(in crate::sqlite) fn finish(mut self, now: UnixMillis) -> rusqlite::Result<()> {
-        let open = self.lanes.iter_mut().filter_map(|lane| Some((lane.route, lane.adder.take()?)));
+        let open = self.lanes.values_mut();
+        let open = open.filter_map(|lane| Some((lane.route, lane.adder.take()?)));
         for (route, range) in self.ended.drain(..).chain(open) {
             if let Some(shape) = &self.shapes.routes[route] {
                 shape.record(self.conn, &range, now.0)?;

@@ -1,6 +1,6 @@
 //! Reading back what the journal wrote.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use barograph_actors::db_writer::ledger::LedgerRow;
 use barograph_actors::db_writer::plan::LedgerState;
@@ -188,11 +188,15 @@ pub(in crate::sqlite) fn account(conn: &Connection, routes: &[Route]) -> rusqlit
         conn.prepare("SELECT route, outcome, reason, count FROM barograph_accounting")?;
     let mut rows = statement.query([])?;
     let mut tally = Tally::default();
+    let mut by_name: HashMap<&str, usize> = HashMap::new();
+    for (index, route) in routes.iter().enumerate() {
+        by_name.entry(route.name()).or_insert(index);
+    }
     while let Some(row) = rows.next()? {
         let (name, outcome, reason): (String, String, String) =
             (row.get(0)?, row.get(1)?, row.get(2)?);
-        let index = routes.iter().position(|route| route.name() == name);
-        let id = RouteId(index.and_then(|index| u16::try_from(index).ok()));
+        let index = by_name.get(name.as_str());
+        let id = RouteId(index.and_then(|index| u16::try_from(*index).ok()));
         if id.0.is_none() && !name.is_empty() {
             continue;
         }

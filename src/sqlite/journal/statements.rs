@@ -18,8 +18,10 @@ pub(in crate::sqlite) const ACCOUNT_ADD: &str = "INSERT INTO barograph_accountin
     count) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (route, outcome, reason) DO UPDATE SET count = \
     count + excluded.count";
 
-/// How many of the statements above and of the routes' inserts stay prepared.
-pub(in crate::sqlite) const CACHED_MAX: usize = 64;
+/// How many of the statements above and of the inserts of so many routes stay prepared.
+pub(in crate::sqlite) fn cached_max(routes: usize) -> usize {
+    64 + routes.min(1_000)
+}
 
 /// The inserts of the routes, in their order.
 #[derive(Debug)]
