@@ -114,6 +114,7 @@ impl Batches {
             dup: false,
             packet_id: u16::try_from(number + 1).expect("small batches"),
             received_at: world::now(),
+            properties: Vec::new(),
         };
         decode(delivery, &self.router, 1 << 20)
     }

@@ -44,6 +44,7 @@ fn delivery((topic, payload): (&str, &'static str)) -> Delivery {
         dup: false,
         packet_id: 1,
         received_at: UnixMillis(1_759_479_845_007),
+        properties: Vec::new(),
     }
 }
 
