@@ -8,7 +8,7 @@ use std::thread;
 use crate::support::heavy;
 use crate::support::publisher::{Load, Published, Publisher};
 use crate::support::random::Random;
-use crate::support::recorder::Recorder;
+use crate::support::recorder::{Recorder, command};
 use crate::support::scene::Scene;
 use crate::support::settings::{MAGNETIC, Settings};
 
@@ -50,6 +50,39 @@ fn a_hundred_kills_lose_and_double_no_identical_reading() {
     recorder.stop();
     assert_eq!(scene.database.count(table), published.certain());
     println!("{:?}", scene.database.assert_account_equals(&[table]));
+}
+
+/// Each message is three rows: all of them are there once, or none.
+const IN_PARTS: &str = r#"
+[[route]]
+topic = "load/#"
+table = "load"
+rows = "/parts"
+[route.columns]
+n = { message = "/n", type = "integer", required = true }
+k = { type = "integer", required = true }
+"#;
+
+#[test]
+fn a_hundred_kills_leave_all_rows_of_a_message_or_none_and_a_true_account() {
+    let _turn = heavy::turn();
+    let scene = Scene::new();
+    let settings = scene.settings().routes(IN_PARTS);
+    let (mut recorder, published) = kill(KILLS, &scene, &settings, Load::in_parts(1).rate(2_000));
+    scene.fills_to(&recorder, "load", 3 * published.certain());
+    recorder.stop();
+    let odd = "SELECT count(*) FROM (SELECT n FROM load GROUP BY n HAVING count(*) <> 3 OR \
+               count(DISTINCT k) <> 3)";
+    assert_eq!(scene.database.one::<i64>(odd), 0, "messages with rows missing or twice");
+    let messages = scene.database.one::<i64>("SELECT count(DISTINCT n) FROM load");
+    let possible = published.certain() + published.doubtful.len() as i64;
+    assert!((published.certain()..=possible).contains(&messages), "{messages} messages");
+    let account = scene.database.assert_account_equals(&["load"]);
+    assert_eq!((account.stored, account.further_rows), (messages, 2 * messages), "{account:?}");
+    for words in [["verify"], ["account"]] {
+        let outcome = command(&words, &settings);
+        assert_eq!(outcome.code, Some(0), "{outcome:?}");
+    }
 }
 
 /// What was not yet committed of QoS 0 dies with the recorder; what is there is there once, and accounted for.

@@ -48,6 +48,13 @@ impl Load {
         Self { payload, ..Self::numbered(qos) }
     }
 
+    /// Three parts in each, numbered from 0 by `k`.
+    pub(crate) fn in_parts(qos: u8) -> Self {
+        let payload =
+            |n| format!(r#"{{"n":{n},"parts":[{{"k":0}},{{"k":1}},{{"k":2}}]}}"#).into_bytes();
+        Self { payload, ..Self::numbered(qos) }
+    }
+
     /// The same reading of the magnetic sensor for ever.
     pub(crate) fn identical(qos: u8) -> Self {
         let payload = |_| br#"{"x":1115,"y":-558,"z":-305}"#.to_vec();
