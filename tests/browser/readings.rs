@@ -79,6 +79,7 @@ fn units_are_converted_on_the_page_and_kept() {
     browser.says("[data-reading=\"weather_data.temperature\"] .unit", "°F");
     browser.until(&value_of("weather_data.pressure"), SOON, |text| text.starts_with("29.92"));
     browser.click("#units-button");
+    browser.has("dialog select[name=\"temperature\"]");
     browser.run(
         "const choice = document.querySelector('dialog select[name=\"temperature\"]'); choice.value = '°C'; \
          choice.dispatchEvent(new Event('change', { bubbles: true }))",
