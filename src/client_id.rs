@@ -2,7 +2,6 @@
 //! keeps the session under it, so neither another name of the host nor a lost database may change it.
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use barograph_actors::message::event;
@@ -11,6 +10,7 @@ use barograph_config::{Loaded, Settings};
 use tracing::{debug, warn};
 
 use crate::os::paths::real_path;
+use crate::os::replace::replace;
 use crate::os::world;
 use crate::sqlite::kept_client_id;
 
@@ -87,17 +87,9 @@ fn keep(settings: &Settings) {
     if fs::read_to_string(&path).is_ok_and(|kept| kept == text) {
         return;
     }
-    if let Err(error) = write(&path, &text) {
+    if let Err(error) = replace(&path, text.as_bytes(), true) {
         debug!("{}: the client id is not kept there: {error}", path.display());
     }
-}
-
-/// All of it or nothing, also after a power cut.
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let new = path.with_extension("client-id.new");
-    fs::write(&new, text)?;
-    fs::File::open(&new)?.sync_all()?;
-    fs::rename(new, path)
 }
 
 #[cfg(test)]

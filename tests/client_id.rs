@@ -1,5 +1,5 @@
 //! The client id is made once and kept: neither another host name, nor a lost database, nor an upgrade loses the session
-//! that the broker keeps; another setting is used, and what is lost by it is said.
+//! that the broker keeps. Another `mqtt.client_id` is used, and an event and a gap say what is lost by it.
 
 use std::fs;
 use std::time::Duration;

@@ -158,7 +158,7 @@ fn a_database_cut_in_half_while_stopped_is_set_aside() {
     assert!(after.gone.len() < after.before * 2 / 3, "the first half can be read");
 }
 
-/// A wrong `database.path` costs nobody a file. The second start is refused, too: the first one left no mark there.
+/// A wrong `database.path` changes no file. The second start is refused, too: the first one left no mark there.
 #[test]
 fn a_file_that_never_was_a_recorders_is_refused_and_left_as_it_is() {
     let scene = Scene::new();

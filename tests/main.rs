@@ -98,7 +98,7 @@ mod page_commands;
 mod page_door;
 /// What is recorded is seen live, every end of the line has its reason, and viewers cost nothing.
 mod page_live;
-/// A user without the right to reach the recorder is told so.
+/// Commands of a user without permission end with exit code 77.
 mod permissions;
 /// The power fails at random moments: what was acknowledged is on the disk.
 mod power_cut;

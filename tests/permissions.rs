@@ -1,4 +1,5 @@
-//! A user who may not reach the recorder is told so, and what to try: that it does not run is said only where it is known.
+//! Commands of a user without permission end with exit code 77 and name the command to try. They report "not running" only
+//! where that is known.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

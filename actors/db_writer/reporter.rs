@@ -26,8 +26,8 @@ use crate::supervisor::actor::whole_ms;
 /// flood of lines.
 const QUARANTINE_SAID_EVERY: Duration = Duration::from_secs(10);
 
-/// `HealthActor` is told at most this often that writing goes on as before: it wakes another thread, and a slow stream is
-/// a commit for each message.
+/// The least time between two messages to `HealthActor` about continuing success: each wakes its thread, and a slow stream
+/// has a commit for each message.
 const SUCCESS_SAID_EVERY: Duration = Duration::from_millis(250);
 
 /// A failure that was reported and has not ended.
@@ -47,7 +47,7 @@ pub(crate) struct WriteReporter {
     spool: Option<WriteTrouble>,
     quarantine_said: Option<Instant>,
     quarantined_unsaid: u64,
-    /// Where the last write succeeded that was told of, and when; `None`: something else was told of since.
+    /// Place and time of the last [`WriteSucceeded`] that was sent; `None`: another message about writing was sent since.
     success_said: Option<(Place, Instant)>,
 }
 

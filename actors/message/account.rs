@@ -190,8 +190,11 @@ impl Filtered {
 
     /// The reason that [`Filtered::word`] wrote.
     pub fn from_word(word: &str) -> Option<Self> {
-        let all = [Self::Ignored, Self::When, Self::Retained, Self::NotWanted];
-        all.into_iter().find(|filtered| filtered.word() == word)
+        match Outcome::from_words("filtered", word) {
+            Some(Outcome::Filtered(filtered)) => Some(filtered),
+            Some(Outcome::Stored | Outcome::Salvaged | Outcome::Duplicate(_)) => None,
+            Some(Outcome::Quarantined(_) | Outcome::Dropped(_)) | None => None,
+        }
     }
 }
 

@@ -99,6 +99,12 @@ impl Router {
         self.get(id).map_or("", Route::name)
     }
 
+    /// The first route of this name, also one that was removed; none if there is none.
+    pub fn id_of(&self, name: &str) -> RouteId {
+        let place = self.routes.iter().position(|route| route.name() == name);
+        place.map_or(RouteId(None), id_of)
+    }
+
     /// The route behind an id, also one that was removed.
     pub fn get(&self, id: RouteId) -> Option<&Route> {
         id.0.and_then(|index| self.routes.get(usize::from(index)))

@@ -66,7 +66,8 @@ impl Place {
     }
 }
 
-/// Batches become durable. The first one after anything else that is told of a write, and then at most a few a second.
+/// Batches become durable. Sent for the first one after any other message about writing, and then at most four times a
+/// second.
 #[derive(Debug, Clone, Copy)]
 pub struct WriteSucceeded {
     /// Where.

@@ -19,7 +19,7 @@ pub(crate) const TABLE: &str = "magnetic_flux_data";
 pub(crate) enum BrokerKind {
     /// As our sample mosquitto.conf says.
     Sample,
-    /// Without TCP_NODELAY, as Mosquitto is where nobody changed that.
+    /// Mosquitto's defaults: without TCP_NODELAY.
     Stock,
 }
 

@@ -84,13 +84,10 @@ fn screen(status: &Status, paint: Paint) -> String {
     screen
 }
 
-/// What the recorder does; or how many issues follow, each of which is told there.
+/// What the recorder does; where that is the summary of an issue, which the list below shows, the number of issues.
 fn headline(status: &Status) -> String {
-    let is_told = status.issues.iter().any(|issue| issue.summary == status.summary);
-    match status.issues.len() {
-        n if is_told => counted(n as i64, "issue"),
-        _ => status.summary.clone(),
-    }
+    let is_listed = status.issues.iter().any(|issue| issue.summary == status.summary);
+    if is_listed { counted(status.issues.len() as i64, "issue") } else { status.summary.clone() }
 }
 
 fn issues(status: &Status, paint: Paint) -> String {

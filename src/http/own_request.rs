@@ -68,7 +68,7 @@ fn first_byte(mut stream: impl Read + Write) -> io::Result<()> {
     stream.read_exact(&mut [0])
 }
 
-/// Asks, one request at a time, on threads that nobody waits for.
+/// Sends one request at a time, each on a thread of its own; no caller waits for it.
 #[derive(Debug, Default)]
 pub(super) struct OwnRequest {
     under_way: Option<Receiver<bool>>,

@@ -5,6 +5,7 @@ pub mod lock;
 pub mod logging;
 pub mod paths;
 pub mod process;
+pub mod replace;
 pub mod signals;
 pub mod systemd;
 pub mod world;

@@ -38,10 +38,10 @@ pub const OVERSIZED_KEPT_BYTES: usize = 4096;
 /// batch grow by doubling) and its values; by massif some 600 for a row of nine columns.
 const RECORD_COST: usize = 600;
 
-/// Bad values of one message that are told of: more than a row has columns.
+/// Bad values of one message that are reported; a row has fewer columns.
 const NOTICES_MAX: usize = 1_000;
 
-/// Hears of a bad value: index of the column, and what is wrong.
+/// Called for each bad value: index of the column, and what is wrong.
 pub type Notice<'a> = &'a mut dyn FnMut(usize, &RowRefusal);
 
 impl RowRefusal {

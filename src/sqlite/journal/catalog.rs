@@ -5,15 +5,15 @@
 //! The file may be missing, old or unwritable: then less is known, and recording is not affected.
 
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use barograph_actors::message::delivery::UnixMillis;
 use serde::{Deserialize, Serialize};
 
-use super::file::{FileId, sync_folder};
+use super::file::FileId;
 use crate::os::paths::folder_of;
-use crate::os::process::beside;
+use crate::os::replace::replace;
 use crate::sqlite::spool::spool_path;
 
 /// More databases than this are not remembered: the oldest are forgotten.
@@ -162,17 +162,7 @@ impl Catalog {
             return Ok(());
         }
         fs::create_dir_all(folder_of(&self.path))?;
-        let fresh = beside(&self.path, ".new");
-        let mut file = fs::File::create(&fresh)?;
-        file.write_all(&serde_json::to_vec_pretty(&after)?)?;
-        if durably {
-            file.sync_all()?;
-        }
-        fs::rename(&fresh, &self.path)?;
-        if durably {
-            sync_folder(&self.path);
-        }
-        Ok(())
+        replace(&self.path, &serde_json::to_vec_pretty(&after)?, durably)
     }
 
     /// As [`Self::change`]; what cannot be written now is written with a later change.

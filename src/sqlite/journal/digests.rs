@@ -283,7 +283,7 @@ const INSERT: &str = "INSERT INTO barograph_digests (shape, first, last, rows, d
 
 /// A digest of each commit is kept for so long; then one an hour will do.
 const COMPACT_AFTER_MS: i64 = HOUR_MS;
-const HOUR_MS: i64 = 3_600_000;
+pub(super) const HOUR_MS: i64 = 3_600_000;
 
 /// Digests that one step of compaction reads.
 const COMPACT_ROWS: i64 = 2_000;

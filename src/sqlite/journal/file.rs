@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::catalog::Catalog;
 use super::left::{Left, Rescue, RescueOutcome};
 use crate::os::process::beside;
+use crate::os::replace::sync_folder;
 
 /// Which file it is, whatever its path leads to later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -323,14 +324,6 @@ pub(in crate::sqlite) fn rename_if_there(from: &Path, to: &Path) -> io::Result<(
     match fs::rename(from, to) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-/// Presses names onto the disk; a power cut may otherwise bring the old ones back.
-pub(in crate::sqlite) fn sync_folder(path: &Path) {
-    let folder = crate::os::paths::folder_of(path);
-    if let Err(error) = fs::File::open(&folder).and_then(|folder| folder.sync_all()) {
-        tracing::debug!("{}: {error}", folder.display());
     }
 }
 

@@ -23,10 +23,9 @@ use rusqlite::backup::{Backup, StepResult};
 use tracing::{error, info, warn};
 
 use super::catalog::Catalog;
-use super::file::{
-    Wreck, place_of, remove_shm, rename_if_there, set_aside, sync_folder, time_for_names,
-};
+use super::file::{Wreck, place_of, remove_shm, rename_if_there, set_aside, time_for_names};
 use crate::os::process::beside;
+use crate::os::replace::sync_folder;
 use crate::sqlite::salvage::{DELETED, RESCUED, Salvage};
 
 /// Pages copied at a time.

@@ -368,7 +368,7 @@ fn is_emptied(path: &Path) -> bool {
     path.is_file() && size(path) == 0 && size(&beside(path, "-wal")) > 0
 }
 
-/// Somebody else's file, perhaps named by mistake.
+/// The file was never a recorder's: `database.path` may name it by mistake.
 fn not_ours(path: &Path, detail: &str) -> OpenError {
     let cause = WriteCause::NotADatabase;
     let message = format!(

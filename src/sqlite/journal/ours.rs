@@ -1,5 +1,5 @@
 //! Whether a file that is no sound database was a recorder's before. Only then may it get another name: any other file
-//! is somebody else's, whom a wrong `database.path` must cost nothing.
+//! belongs to another program, and a wrong `database.path` must not change it.
 
 use std::fs::File;
 use std::io::Read;

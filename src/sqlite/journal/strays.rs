@@ -12,11 +12,12 @@ use rusqlite::Connection;
 use tracing::warn;
 
 use super::catalog::{Catalog, DatabaseEntry};
-use super::file::{FileId, neighbour, remove_shm, rename_if_there, set_aside, sync_folder};
+use super::file::{FileId, neighbour, remove_shm, rename_if_there, set_aside};
 use super::left::{Left, Take};
 use super::rows;
 use super::schema;
 use crate::os::process::beside;
+use crate::os::replace::sync_folder;
 use crate::sqlite::read::read_only::{open_to_look, open_unchanging};
 
 /// Key of `barograph_meta`: which database this is, whatever its file is called.

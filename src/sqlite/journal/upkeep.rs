@@ -13,7 +13,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tracing::{info, warn};
 
 use super::SqliteJournal;
-use super::digests::{Compacted, Shape, compact};
+use super::digests::{Compacted, HOUR_MS, Shape, compact};
 use super::notes;
 use super::row_writer::name_of;
 use super::rows;
@@ -23,8 +23,6 @@ use crate::sqlite::salvage::{Copied, Salvage, SalvageReport, SalvageStep};
 
 /// Rows that one step drops from quarantine.
 const ROWS_PER_STEP: usize = 500;
-
-const HOUR_MS: i64 = 3_600_000;
 
 /// Rows that one step copies: some 20 ms.
 const COPIED_PER_STEP: usize = 1_000;
@@ -132,10 +130,9 @@ impl SqliteJournal {
         while let Some(row) = rows.next()? {
             let (name, word): (String, String) = (row.get(0)?, row.get(1)?);
             let count: i64 = row.get(2)?;
-            let index = self.router.routes().iter().position(|r| r.name() == name);
-            let route = RouteId(index.and_then(|index| u16::try_from(index).ok()));
+            let route = self.router.id_of(&name);
             match Reason::from_word(&word) {
-                Some(reason) if index.is_some() || name.is_empty() => {
+                Some(reason) if route.0.is_some() || name.is_empty() => {
                     tally.add(route, Outcome::Quarantined(reason), count.cast_unsigned());
                 }
                 Some(_) | None => {

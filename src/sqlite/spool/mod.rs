@@ -112,7 +112,7 @@ impl Spools {
         let queue = sql::queue(&conn).map_err(failed)?;
         let position = sql::last_position(&conn).map_err(failed)?;
         let seen = sql::last_seen(&conn).map_err(failed)?;
-        super::journal::file::sync_folder(path);
+        crate::os::replace::sync_folder(path);
         let file =
             OpenFile::of(path).map_err(|e| refused(WriteCause::Missing, path, &e.to_string()))?;
         Ok(SqliteSpool {

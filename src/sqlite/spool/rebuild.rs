@@ -12,7 +12,8 @@ use tracing::error;
 
 use super::rows::TABLES;
 use crate::os::process::beside;
-use crate::sqlite::journal::file::{remove_shm, rename_if_there, set_aside, sync_folder};
+use crate::os::replace::sync_folder;
+use crate::sqlite::journal::file::{remove_shm, rename_if_there, set_aside};
 use crate::sqlite::journal::schema::OWN_TABLES;
 use crate::sqlite::salvage::{self, Salvage, SalvageReport, SalvageStep};
 

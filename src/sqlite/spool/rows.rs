@@ -3,9 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use barograph_actors::message::account::{
-    Drop as Dropped, Filtered, Outcome, Reason, RouteId, Tally,
-};
+use barograph_actors::message::account::{Drop as Dropped, Filtered, Outcome, Reason, Tally};
 use barograph_actors::message::batch::{Batch, BatchId, Body, Opening, Record, RowRefusal};
 use barograph_actors::message::delivery::{ConnectionId, Delivery, UnixMillis};
 use barograph_actors::message::event;
@@ -344,8 +342,7 @@ fn dropped_from(json: &Json, router: &Router) -> Tally {
         else {
             continue;
         };
-        let index = router.routes().iter().position(|route| route.name() == name);
-        let route = RouteId(index.and_then(|index| u16::try_from(index).ok()));
+        let route = router.id_of(name);
         let outcome = Outcome::from_words("dropped", reason);
         tally.add(route, outcome.unwrap_or(Outcome::Dropped(Dropped::Holding)), n);
     }
